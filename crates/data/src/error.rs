@@ -1,0 +1,110 @@
+//! What can go wrong between bytes on disk and examples.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Error of this crate; each message names the operation, the file and, where there is one, a way out.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// A corpus file is not there.
+    #[error("corpus: {} is missing; put the file `{name}` into the data folder {}{}", path.display(), folder.display(), hint(source_hint))]
+    Missing {
+        /// The path that was tried.
+        path: PathBuf,
+        /// The file's name as the recipe gives it.
+        name: String,
+        /// The data folder.
+        folder: PathBuf,
+        /// Where the recipe says the file comes from.
+        source_hint: Option<String>,
+    },
+    /// A file could not be read or written.
+    #[error("{operation}: {}: {error}", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        error: io::Error,
+    },
+    /// A text file is not UTF-8.
+    #[error("corpus: {} is not UTF-8 text: invalid byte at offset {offset}; convert the file to UTF-8", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Offset of the first invalid byte, from the start of the file.
+        offset: usize,
+    },
+    /// A text is empty (or becomes so after the byte-order mark).
+    #[error("corpus: {what} is empty; there is nothing to learn from or to measure on")]
+    Empty {
+        /// Which text.
+        what: String,
+    },
+    /// Fractions of a split are not three numbers of at least 0 that sum to at most 1.
+    #[error(
+        "corpus: split fractions {0:?} are not three numbers of at least 0 with a sum of at most 1"
+    )]
+    Fractions([f64; 3]),
+    /// A text was not made by the grammar of stories.
+    #[error("stories: the text leaves the grammar at byte {offset}")]
+    NotAStory {
+        /// Offset of the first byte that no story has there.
+        offset: usize,
+    },
+    /// A vocabulary was asked for that cannot be built.
+    #[error("vocabulary: {0}")]
+    Vocabulary(String),
+    /// A vocabulary file is truncated, damaged or not one of ours.
+    #[error("vocabulary: {} is not a usable vocabulary: {reason}; is this a complete model folder?", path.display())]
+    VocabularyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A batch shape of zero streams or zero steps.
+    #[error("batches: B = {batch} streams of T = {time} steps; both must be at least 1")]
+    BatchShape {
+        /// `B`.
+        batch: usize,
+        /// `T`.
+        time: usize,
+    },
+    /// Too few tokens for one prediction in each stream.
+    #[error(
+        "batches: {tokens} tokens are too few for B = {batch} streams; use a smaller batch or more text"
+    )]
+    TooFewTokens {
+        /// Tokens given.
+        tokens: usize,
+        /// `B`.
+        batch: usize,
+    },
+}
+
+fn hint(source_hint: &Option<String>) -> String {
+    source_hint
+        .as_ref()
+        .map_or_else(String::new, |s| format!(" (it comes from {s})"))
+}
+
+impl DataError {
+    pub(crate) fn io(operation: &'static str, path: &Path, error: io::Error) -> Self {
+        Self::Io {
+            operation,
+            path: path.to_path_buf(),
+            error,
+        }
+    }
+
+    pub(crate) fn vocabulary_file(path: &Path, reason: impl ToString) -> Self {
+        Self::VocabularyFile {
+            path: path.to_path_buf(),
+            reason: reason.to_string(),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+use proptest::prelude::*;
+use refrain_data::DataError;
+use refrain_data::vocab::{BPE_FILE, VOCABULARY_FILE, Vocabulary, VocabularyKind};
+use std::fs;
+use std::sync::LazyLock;
+
+const WORDS: VocabularyKind = VocabularyKind::Words {
+    max_size: None,
+    min_count: 0,
+};
+const TEXT: &str = "the cat sat on the mat\nthe dog <unk> on the log\n";
+const KINDS: [VocabularyKind; 3] = [
+    VocabularyKind::Characters,
+    WORDS,
+    VocabularyKind::Bpe { size: 270 },
+];
+
+static BPE: LazyLock<Vocabulary> =
+    LazyLock::new(|| Vocabulary::build(VocabularyKind::Bpe { size: 280 }, TEXT).unwrap());
+
+#[test]
+fn characters_are_sorted_after_the_unknown() {
+    let v = Vocabulary::build(VocabularyKind::Characters, "\u{FEFF}abca").unwrap();
+    assert_eq!(v.len(), 4);
+    assert_eq!(v.encode("\u{FEFF}cab"), [3, 1, 2]);
+    let strange = v.encode_counting("axé");
+    assert_eq!(
+        (strange.ids.as_slice(), strange.unknown),
+        ([1, 0, 0].as_slice(), 2)
+    );
+    assert_eq!(v.decode(&[1, 0, 99]), "a\u{FFFD}\u{FFFD}");
+    assert_eq!((v.token(3).as_deref(), v.token(4)), (Some("c"), None));
+}
+
+#[test]
+fn words_follow_the_penn_treebank() {
+    let v = Vocabulary::build(WORDS, TEXT).unwrap();
+    // <unk> <eos> the on cat dog log mat sat
+    assert_eq!(v.len(), 9);
+    assert_eq!(v.encode(" the cat sat \n"), [2, 4, 8, 1]);
+    assert_eq!(v.encode("the cat"), [2, 4]);
+    assert_eq!(v.encode_counting("the cow\n\n").unknown, 1);
+    assert_eq!(v.decode(&v.encode(TEXT)), TEXT);
+    let small = Vocabulary::build(
+        VocabularyKind::Words {
+            max_size: Some(3),
+            min_count: 0,
+        },
+        TEXT,
+    )
+    .unwrap();
+    assert_eq!((small.len(), small.encode("the on")), (3, vec![2, 0]));
+    let common = Vocabulary::build(
+        VocabularyKind::Words {
+            max_size: None,
+            min_count: 2,
+        },
+        TEXT,
+    )
+    .unwrap();
+    assert_eq!(common.len(), 4);
+}
+
+#[test]
+fn bpe_merges_and_is_the_same_every_time() {
+    // Asked for 280; after 20 merges every word is one token.
+    assert_eq!(BPE.len(), 276);
+    assert!(BPE.encode(TEXT).len() < TEXT.len() / 2);
+    let again = Vocabulary::build(VocabularyKind::Bpe { size: 280 }, TEXT).unwrap();
+    assert!((0..276).all(|id| again.token(id) == BPE.token(id)));
+}
+
+#[test]
+fn what_cannot_be_built_is_a_typed_error() {
+    for kind in KINDS {
+        assert!(matches!(
+            Vocabulary::build(kind, "\u{FEFF}"),
+            Err(DataError::Empty { .. })
+        ));
+    }
+    assert!(matches!(
+        Vocabulary::build(VocabularyKind::Bpe { size: 255 }, "a"),
+        Err(DataError::Vocabulary(_))
+    ));
+    let tiny = VocabularyKind::Words {
+        max_size: Some(2),
+        min_count: 0,
+    };
+    assert!(matches!(
+        Vocabulary::build(tiny, "a"),
+        Err(DataError::Vocabulary(_))
+    ));
+}
+
+#[test]
+fn saved_vocabularies_come_back() {
+    for kind in KINDS {
+        let folder = tempfile::tempdir().unwrap();
+        let v = Vocabulary::build(kind, TEXT).unwrap();
+        v.save(folder.path()).unwrap();
+        let w = Vocabulary::load(folder.path()).unwrap();
+        assert_eq!((v.len(), v.kind()), (w.len(), w.kind()));
+        assert_eq!(v.encode(TEXT), w.encode(TEXT));
+        assert_eq!(w.decode(&v.encode(TEXT)), TEXT);
+    }
+}
+
+#[test]
+fn damaged_files_are_typed_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        Vocabulary::load(folder.path()),
+        Err(DataError::Io { .. })
+    ));
+    for kind in KINDS {
+        Vocabulary::build(kind, TEXT)
+            .unwrap()
+            .save(folder.path())
+            .unwrap();
+        let file = if matches!(kind, VocabularyKind::Bpe { .. }) {
+            BPE_FILE
+        } else {
+            VOCABULARY_FILE
+        };
+        let path = folder.path().join(file);
+        let whole = fs::read(&path).unwrap();
+        for part in [0, 1, whole.len() / 2, whole.len() - 2] {
+            fs::write(&path, &whole[..part]).unwrap();
+            assert!(
+                matches!(
+                    Vocabulary::load(folder.path()),
+                    Err(DataError::VocabularyFile { .. })
+                ),
+                "{kind:?} {part}"
+            );
+        }
+    }
+    let foreign = [
+        r#"{"kind":"characters","tokens":[]}"#,
+        r#"{"kind":"characters","tokens":["�","a","a"]}"#,
+        r#"{"kind":"characters","tokens":["�","ab"]}"#,
+        r#"{"kind":"characters","tokens":["a"]}"#,
+        r#"{"kind":"words","tokens":["<unk>","a"]}"#,
+        r#"{"kind":"words","tokens":["<unk>","<eos>","a b"]}"#,
+        r#"{"kind":"runes","tokens":["�"]}"#,
+        r#"{"kind":"bpe","size":3}"#,
+        "[]",
+        "\u{0}\u{1}",
+    ];
+    for text in foreign {
+        fs::write(folder.path().join(VOCABULARY_FILE), text).unwrap();
+        assert!(
+            matches!(
+                Vocabulary::load(folder.path()),
+                Err(DataError::VocabularyFile { .. })
+            ),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_stream_holds_back_incomplete_characters() {
+    let ids = BPE.encode("é");
+    let mut stream = BPE.decode_stream();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(
+        (stream.push(ids[0]).as_str(), stream.push(ids[1]).as_str()),
+        ("", "é")
+    );
+    assert_eq!(stream.push(ids[0]), "");
+    assert_eq!(stream.finish(), "\u{FFFD}");
+    assert_eq!(
+        BPE.decode(&[ids[1], ids[0], ids[0], ids[1]]),
+        "\u{FFFD}\u{FFFD}é"
+    );
+}
+
+proptest! {
+    #[test]
+    fn bpe_round_trips(text in r"\PC*|[a-z \n\t\r]*|(the |\s|é|🦀|<unk>)*") {
+        let expect = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+        let ids = BPE.encode(&text);
+        prop_assert!(ids.iter().all(|&id| (id as usize) < BPE.len()));
+        prop_assert_eq!(BPE.decode(&ids), expect);
+    }
+
+    #[test]
+    fn characters_round_trip(text in "[a-zé\n]{1,60}") {
+        let v = Vocabulary::build(VocabularyKind::Characters, &text).unwrap();
+        prop_assert_eq!(v.decode(&v.encode(&text)), text);
+    }
+}
