@@ -5,12 +5,16 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`stories`] | the default corpus: a grammar of small stories whose entropy is known exactly |
+//! | [`corpus`] | training, validation and test text from the grammar or from files |
 //! | [`vocab`] | text to token ids and back: characters, words, byte-pair encoding |
 //! | [`batch`] | token ids to `[B,T]` batches for truncated backpropagation through time |
 
 pub mod batch;
+pub mod corpus;
 pub mod error;
 mod random;
+pub mod stories;
 pub mod vocab;
 
 pub use error::DataError;

@@ -269,7 +269,8 @@ mod tests {
                 prop_assert!(pending.len() < 4);
             }
             text.push_str(&String::from_utf8_lossy(&pending));
-            prop_assert_eq!(text, String::from_utf8_lossy(&pieces.concat()));
+            let whole = pieces.concat();
+            prop_assert_eq!(text, String::from_utf8_lossy(&whole));
         }
     }
 }

@@ -1,4 +1,6 @@
 //! The crate from outside.
 
 mod batch;
+mod corpus;
+mod stories;
 mod vocab;

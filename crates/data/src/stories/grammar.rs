@@ -1,0 +1,300 @@
+//! The grammar of the stories: words, sentences, and what a story remembers.
+//!
+//! In every list no entry is a prefix of another, and the branches of a choice start with texts of which none is a prefix of another.
+//! So at each choice at most one option fits what follows: every text has one derivation.
+
+use Form::{Animal as TheAnimal, He, His, Name as TheName, Thing as TheThing};
+use Piece::{Draw, Fresh, OneOf, Recall, Text};
+
+type Words = &'static [&'static str];
+
+/// A part of a story.
+pub enum Piece {
+    /// Always the same.
+    Text(&'static str),
+    /// A word that the story does not remember; all are equally likely.
+    Fresh(Words),
+    /// A word that the story remembers or that depends on what it remembers; all are equally likely.
+    Draw(Variable),
+    /// A word that follows from what the story remembers.
+    Recall(Form),
+    /// One of several continuations, in proportion to their weights.
+    OneOf(&'static [(u32, &'static [Piece])]),
+}
+
+/// What is drawn once and used again.
+#[derive(Clone, Copy)]
+pub enum Variable {
+    /// Who the hero is; decides between she and he.
+    Hero,
+    /// The hero's name; depends on she or he.
+    Name,
+    /// Where the hero lives: on land or by the water.
+    Place,
+    /// What the hero wishes for.
+    Thing,
+    /// Who is in the way; depends on the place, and is not remembered.
+    Foe,
+    /// The helper.
+    Animal,
+}
+
+/// What can be said again.
+#[derive(Clone, Copy)]
+pub enum Form {
+    Name,
+    He,
+    His,
+    Thing,
+    Animal,
+}
+
+/// What a story remembers.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct State {
+    she: bool,
+    water: bool,
+    name: u8,
+    thing: u8,
+    animal: u8,
+}
+
+impl State {
+    pub fn options(&self, variable: Variable) -> Words {
+        match variable {
+            Variable::Hero => HEROES,
+            Variable::Name if self.she => HER_NAMES,
+            Variable::Name => HIS_NAMES,
+            Variable::Place => PLACES,
+            Variable::Thing => THINGS,
+            Variable::Foe if self.water => WATER_FOES,
+            Variable::Foe => LAND_FOES,
+            Variable::Animal => ANIMALS,
+        }
+    }
+
+    /// The state after option `i` of `variable`. Heroes and places alternate: she and he, land and water.
+    pub fn with(mut self, variable: Variable, i: usize) -> Self {
+        match variable {
+            Variable::Hero => self.she = i.is_multiple_of(2),
+            Variable::Name => self.name = i as u8,
+            Variable::Place => self.water = !i.is_multiple_of(2),
+            Variable::Thing => self.thing = i as u8,
+            Variable::Foe => {}
+            Variable::Animal => self.animal = i as u8,
+        }
+        self
+    }
+
+    pub fn recall(&self, form: Form) -> &'static str {
+        match form {
+            TheName => self.options(Variable::Name)[usize::from(self.name)],
+            He => {
+                if self.she {
+                    "She"
+                } else {
+                    "He"
+                }
+            }
+            His => {
+                if self.she {
+                    "her"
+                } else {
+                    "his"
+                }
+            }
+            TheThing => THINGS[usize::from(self.thing)],
+            TheAnimal => ANIMALS[usize::from(self.animal)],
+        }
+    }
+}
+
+const HEROES: Words = &[
+    "girl", "boy", "queen", "king", "witch", "monk", "nun", "page",
+];
+const HER_NAMES: Words = &[
+    "Ada", "Anna", "Bea", "Beth", "Dina", "Dora", "Ella", "Emma", "Lena", "Lucy", "Mary", "Mia",
+    "Nell", "Nora", "Tess", "Tina",
+];
+const HIS_NAMES: Words = &[
+    "Abel", "Axel", "Ben", "Bob", "Dan", "Dirk", "Emil", "Eric", "Lars", "Leo", "Mark", "Max",
+    "Ned", "Nick", "Tim", "Tom",
+];
+const PLACES: Words = &[
+    "mill", "lake", "tower", "river", "barn", "bay", "wood", "pond", "fort", "beach", "farm",
+    "creek", "cave", "marsh", "hill", "sea",
+];
+const THINGS: Words = &[
+    "bell", "crown", "drum", "kite", "lamp", "ring", "sword", "mirror",
+];
+const LAND_FOES: Words = &[
+    "giant", "dragon", "wolf", "thief", "troll", "bear", "knight", "gnome",
+];
+const WATER_FOES: Words = &[
+    "pirate", "whale", "shark", "nixie", "crab", "sailor", "monster", "serpent",
+];
+const ANIMALS: Words = &[
+    "fox", "cat", "hen", "mouse", "rabbit", "toad", "goose", "pony",
+];
+const KIN: Words = &[
+    "mother", "father", "sister", "brother", "friend", "cousin", "child", "teacher",
+];
+const NEAR: Words = &[
+    "near", "by", "above", "under", "past", "facing", "inside", "over",
+];
+const FEELS: Words = &[
+    "wept",
+    "sighed",
+    "sang",
+    "slept",
+    "sat down",
+    "hid",
+    "ran home",
+    "lay awake",
+    "cried",
+    "prayed",
+    "waited",
+    "fled",
+    "fell ill",
+    "got mad",
+    "gave up",
+    "trembled",
+];
+const MOVES: Words = &[
+    "ran", "crept", "hopped", "jumped", "rushed", "slid", "came", "danced", "walked", "dashed",
+    "flew", "limped", "trotted", "strode", "leapt", "burst",
+];
+const TRAVELS: Words = &[
+    "rode", "flew", "ran", "sailed", "climbed", "dug", "swam", "hiked",
+];
+const QUALITIES: Words = &[
+    "shy", "kind", "brave", "quiet", "merry", "clever", "poor", "proud", "gentle", "lonely",
+    "bold", "wise", "sleepy", "happy", "sad", "calm", "red", "blue", "green", "white", "black",
+    "grey", "brown", "pink", "dark", "pale", "tall", "small", "wide", "thin", "round", "bent",
+    "wet", "dry", "cold", "warm", "hot", "new", "long", "tiny", "big", "fat", "lean", "loud",
+    "soft", "hard", "sweet", "sour", "bitter", "young", "fine", "rich", "rude", "mad", "lost",
+    "hidden", "silver", "golden", "wooden", "magic", "dusty", "muddy", "funny", "noble",
+];
+const SPOTS: Words = &[
+    "oak", "elm", "rose", "bush", "rock", "stone", "door", "gate", "wall", "roof", "bed", "box",
+    "chest", "table", "chair", "clock", "cup", "pot", "jar", "sack", "cart", "wagon", "boat",
+    "ship", "bridge", "road", "path", "ditch", "well", "fence", "field", "lawn", "log", "root",
+    "nest", "hole", "hive", "shed", "hut", "inn", "shop", "school", "church", "tomb", "grave",
+    "statue", "throne", "stove", "oven", "ladder", "window", "mast", "net", "rope", "flag", "tent",
+    "camp", "vine", "fern", "moss", "pine", "birch", "palm", "willow",
+];
+
+/// An article and two qualities: dense in choices, so that few characters are given away.
+const TWO_QUALITIES: &[Piece] = &[
+    Text(" a "),
+    Fresh(QUALITIES),
+    Text(" "),
+    Fresh(QUALITIES),
+    Text(" "),
+];
+
+/// A story: its sentences, each a list of runs of pieces.
+pub const STORY: &[&[Piece]] = &[
+    &[OneOf(&[
+        (4, &[Text("Once")]),
+        (2, &[Text("Long ago")]),
+        (1, &[Text("Far away")]),
+        (1, &[Text("In old times")]),
+    ])],
+    TWO_QUALITIES,
+    &[
+        Draw(Variable::Hero),
+        Text(" called "),
+        Draw(Variable::Name),
+        Text(" lived "),
+        Fresh(NEAR),
+    ],
+    TWO_QUALITIES,
+    &[Draw(Variable::Place), Text(". "), Recall(TheName)],
+    &[OneOf(&[
+        (3, &[Text(" wanted")]),
+        (1, &[Text(" looked for")]),
+        (2, &[Text(" dreamed of")]),
+        (2, &[Text(" needed")]),
+    ])],
+    TWO_QUALITIES,
+    &[Draw(Variable::Thing)],
+    &[OneOf(&[
+        (
+            3,
+            &[Text(" for "), Recall(His), Text(" "), Fresh(KIN), Text(".")],
+        ),
+        (1, &[Text(".")]),
+    ])],
+    &[Text(" But")],
+    TWO_QUALITIES,
+    &[Draw(Variable::Foe)],
+    &[OneOf(&[
+        (2, &[Text(" had")]),
+        (1, &[Text(" took")]),
+        (1, &[Text(" stole")]),
+        (1, &[Text(" broke")]),
+    ])],
+    &[
+        Text(" the "),
+        Recall(TheThing),
+        Text(" and "),
+        Recall(TheName),
+        Text(" "),
+        Fresh(FEELS),
+        Text(". "),
+    ],
+    &[OneOf(&[
+        (2, &[Text("Then")]),
+        (2, &[Text("Soon")]),
+        (1, &[Text("At dawn")]),
+        (1, &[Text("Next day")]),
+    ])],
+    TWO_QUALITIES,
+    &[
+        Draw(Variable::Animal),
+        Text(" "),
+        Fresh(MOVES),
+        Text(" from"),
+    ],
+    TWO_QUALITIES,
+    &[
+        Fresh(SPOTS),
+        Text(": \""),
+        Recall(TheName),
+        Text(", the "),
+        Recall(TheThing),
+        Text(" is "),
+        Fresh(NEAR),
+    ],
+    TWO_QUALITIES,
+    &[Fresh(SPOTS), Text("!\" "), Recall(He)],
+    &[OneOf(&[
+        (2, &[Text(" fed the ")]),
+        (1, &[Text(" thanked the ")]),
+        (1, &[Text(" kissed the ")]),
+    ])],
+    &[
+        Recall(TheAnimal),
+        Text(" and they "),
+        Fresh(TRAVELS),
+        Text(" past"),
+    ],
+    TWO_QUALITIES,
+    &[Fresh(SPOTS), Text(" to the "), Recall(TheThing), Text(".")],
+    &[OneOf(&[
+        (1, &[Text("\n")]),
+        (
+            1,
+            &[
+                Text(" "),
+                Recall(TheName),
+                Text(" was "),
+                Fresh(QUALITIES),
+                Text(" and "),
+                Fresh(QUALITIES),
+                Text(".\n"),
+            ],
+        ),
+    ])],
+];
