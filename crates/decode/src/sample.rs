@@ -74,7 +74,7 @@ impl Sampler {
         }
     }
 
-    /// An index into `logits` [V]. Draws exactly one number from `rng`, or none at temperature 0.
+    /// An index into `logits` `[V]`. Draws exactly one number from `rng`, or none at temperature 0.
     pub fn sample(&self, logits: &[f32], rng: &mut Rng) -> Result<usize, SampleError> {
         check(logits)?;
         if self.temperature == 0.0 {
@@ -97,7 +97,7 @@ impl Sampler {
             .map_or_else(|| argmax(logits), |c| c.0))
     }
 
-    /// The probability of each index [V] under this sampler: what [`sample`](Self::sample) draws from.
+    /// The probability of each index `[V]` under this sampler: what [`sample`](Self::sample) draws from.
     pub fn probabilities(&self, logits: &[f32]) -> Result<Vec<f64>, SampleError> {
         check(logits)?;
         let mut p = vec![0.0; logits.len()];
