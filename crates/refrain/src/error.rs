@@ -1,0 +1,113 @@
+//! What can go wrong in the library; each message is one sentence, with a hint where one helps.
+
+use refrain_kernels::KernelError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of the library.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder could not be read or written.
+    #[error("cannot {operation} {}: {source}", .path.display())]
+    Io {
+        /// What was tried: "read", "write", "rename".
+        operation: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A setting that cannot work.
+    #[error("{0}")]
+    Config(String),
+    /// A recipe that does not say what it must, or says what nobody knows.
+    #[error("recipe {recipe}: {problem}")]
+    Recipe {
+        /// The recipe's name or file.
+        recipe: String,
+        /// The key and what is wrong with it.
+        problem: String,
+    },
+    /// A model's parameter is not among the tensors.
+    #[error("tensor \"{name}\" is missing; the file belongs to another model, or is incomplete")]
+    MissingTensor {
+        /// The parameter's name.
+        name: String,
+    },
+    /// A tensor belongs to no parameter of the model.
+    #[error("tensor \"{name}\" is no parameter of this model; the file belongs to another one")]
+    ForeignTensor {
+        /// The tensor's name.
+        name: String,
+    },
+    /// A tensor has another shape than its parameter.
+    #[error("tensor \"{name}\" has shape {got:?} where the model has {expected:?}; the file belongs to another model")]
+    TensorShape {
+        /// The parameter's name.
+        name: String,
+        /// The model's shape.
+        expected: Vec<usize>,
+        /// The tensor's shape.
+        got: Vec<usize>,
+    },
+    /// A checkpoint that cannot be gone on from.
+    #[error("checkpoint {}: {problem}", .path.display())]
+    Checkpoint {
+        /// The checkpoint file.
+        path: PathBuf,
+        /// What is wrong, and what helps.
+        problem: String,
+    },
+    /// A folder that is not a usable model folder, or must not be overwritten.
+    #[error("model folder {}: {problem}", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong, and what helps.
+        problem: String,
+    },
+    /// The loss or the gradients stopped being numbers.
+    #[error(
+        "training diverged: {skipped} updates in a row had {reason}; try a smaller train.optimizer.lr or a tighter train.clip"
+    )]
+    Diverged {
+        /// Updates left out one after the other.
+        skipped: u32,
+        /// What was seen.
+        reason: String,
+    },
+    /// A kernel's arguments do not fit.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// Data that cannot be read or used.
+    #[error(transparent)]
+    Data(#[from] refrain_data::DataError),
+    /// Scores that nothing can be drawn from, or a sampler that cannot be.
+    #[error(transparent)]
+    Sample(#[from] refrain_decode::SampleError),
+}
+
+impl Error {
+    /// For `map_err` on file operations.
+    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            operation,
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
+    pub(crate) fn folder(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Folder {
+            path: path.to_path_buf(),
+            problem: problem.into(),
+        }
+    }
+
+    pub(crate) fn checkpoint(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Checkpoint {
+            path: path.to_path_buf(),
+            problem: problem.into(),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A folder with one model in it.
+
+use super::{atomic, tensors};
+use crate::error::Error;
+use crate::params::NamedTensor;
+use crate::recipe::Recipe;
+use crate::train::{Metrics, checkpoint};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Name of the file with the parameters.
+pub const MODEL: &str = "model.safetensors";
+const ABOUT: &str = "model.toml";
+const LOG: &str = "train.jsonl";
+
+/// What `model.toml` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// Version of Refrain that wrote it.
+    pub version: String,
+    /// How large and how good the model is.
+    pub figures: Figures,
+    /// What it was trained with, defaults and overrides included.
+    pub recipe: Recipe,
+}
+
+/// Figures of a model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Figures {
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// Tokens `V`.
+    pub vocabulary: usize,
+    /// Epochs trained.
+    pub epochs: u64,
+    /// Updates made.
+    pub steps: u64,
+    /// Wall time of training.
+    pub seconds: f64,
+    /// Whether training ended by itself.
+    pub finished: bool,
+    /// Of the best epoch.
+    pub validation: Metrics,
+    /// Of the best model, after training.
+    pub test: Metrics,
+}
+
+/// An opened model folder.
+#[derive(Clone, Debug)]
+pub struct ModelFolder {
+    path: PathBuf,
+    about: About,
+}
+
+impl ModelFolder {
+    /// Whether a run was begun in `path`.
+    pub fn is_run(path: &Path) -> bool {
+        path.join(ABOUT).exists() || path.join(checkpoint::FILE).exists() || path.join(MODEL).exists()
+    }
+
+    /// Reads `model.toml`; the parameters are read by [`Self::tensors`].
+    ///
+    /// # Errors
+    /// A folder that is missing, or has no readable `model.toml`.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if !path.is_dir() {
+            let problem = "there is no such folder; `refrain train` makes one";
+            return Err(Error::folder(path, problem));
+        }
+        let file = path.join(ABOUT);
+        if !file.exists() {
+            let problem = format!("it has no {ABOUT}; give the folder that `refrain train` wrote");
+            return Err(Error::folder(path, problem));
+        }
+        let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
+        let text = String::from_utf8(bytes).map_err(|_| Error::folder(path, format!("{ABOUT} is not UTF-8 text; it is damaged")))?;
+        let about = toml::from_str(&text).map_err(|e| {
+            let problem = format!("{ABOUT} cannot be read ({}); it is damaged, or of another version", one_line(&e));
+            Error::folder(path, problem)
+        })?;
+        Ok(Self { path: path.to_path_buf(), about })
+    }
+
+    /// Makes the folder (and those above it) and writes `model.toml`.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be written.
+    pub fn create(path: &Path, about: About) -> Result<Self, Error> {
+        std::fs::create_dir_all(path).map_err(Error::io("make the folder", path))?;
+        let mut folder = Self {
+            path: path.to_path_buf(),
+            about,
+        };
+        folder.set_figures(folder.about.figures.clone())?;
+        Ok(folder)
+    }
+
+    /// Rewrites `model.toml` with new figures.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn set_figures(&mut self, figures: Figures) -> Result<(), Error> {
+        self.about.figures = figures;
+        let text = toml::to_string(&self.about).map_err(|e| Error::folder(&self.path, format!("{ABOUT} cannot be written: {e}")))?;
+        atomic::write(&self.path.join(ABOUT), text.as_bytes())
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The recipe and the figures.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// Path of the training log.
+    pub fn log(&self) -> PathBuf {
+        self.path.join(LOG)
+    }
+
+    /// Path of the checkpoint.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join(checkpoint::FILE)
+    }
+
+    /// The best parameters.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged or foreign.
+    pub fn tensors(&self) -> Result<BTreeMap<String, NamedTensor>, Error> {
+        let file = self.path.join(MODEL);
+        if !file.exists() {
+            let problem = format!("it has no {MODEL} yet; it is written at the end of the first epoch");
+            return Err(Error::folder(&self.path, problem));
+        }
+        Ok(tensors::load(&file)?.0)
+    }
+}
+
+/// The first lines of a TOML error as one.
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().replace('\n', ", ")
+}

@@ -1,0 +1,133 @@
+//! The language model in the training loop.
+
+use super::measure::{characters, measure, metrics};
+use super::text::Text;
+use crate::error::Error;
+use crate::models::{LanguageModel, State};
+use crate::params::NamedTensor;
+use crate::recipe::Recipe;
+use crate::tasks::Split;
+use crate::train::{BatchLoss, Metrics, Place, Trainee};
+use burn::tensor::Device;
+use refrain_data::batch::Continuous;
+use refrain_kernels::random::Key;
+use sha2::{Digest, Sha256};
+
+pub(super) struct LanguageTrainee {
+    train: Continuous,
+    /// Steps of a batch of common length.
+    time: usize,
+    /// Seed of random lengths, where these are asked for, and the epoch that they are cut for.
+    lengths: Option<(u64, Option<u64>)>,
+    valid: Continuous,
+    valid_characters: u64,
+    reference: Metrics,
+    fingerprint: String,
+    state: Option<State>,
+}
+
+impl LanguageTrainee {
+    pub(super) fn new(recipe: &Recipe, text: &Text) -> Result<Self, Error> {
+        let config = &recipe.train;
+        config.check()?;
+        let train = text.vocabulary.encode(&text.corpus.train);
+        let valid = text.vocabulary.encode(&text.corpus.valid);
+        // Streams of a few tokens would be all beginning; a short text has fewer of them.
+        let streams = (valid.len() / (4 * config.time)).clamp(1, config.batch);
+        Ok(Self {
+            fingerprint: fingerprint(&[&train, &valid]),
+            valid_characters: characters(&text.vocabulary, &text.corpus.valid, &valid),
+            train: Continuous::new(train, config.batch, config.time)?,
+            valid: Continuous::covering(valid, streams, config.time)?,
+            time: config.time,
+            lengths: config.random_lengths.then_some((config.seed, None)),
+            reference: text.with_truth(Metrics::new(), Split::Validation),
+            state: None,
+        })
+    }
+
+    fn cut(&mut self, epoch: u64) {
+        if let Some((seed, cut)) = &mut self.lengths
+            && *cut != Some(epoch)
+        {
+            self.train.cut_randomly(self.time, *seed, epoch);
+            *cut = Some(epoch);
+        }
+    }
+}
+
+fn fingerprint(parts: &[&[u32]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        part.iter().for_each(|id| hash.update(id.to_le_bytes()));
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Trainee for LanguageTrainee {
+    type Model = LanguageModel;
+
+    fn name(&self) -> &'static str {
+        super::NAME
+    }
+
+    fn batches(&mut self, epoch: u64) -> usize {
+        self.cut(epoch);
+        self.train.len()
+    }
+
+    fn loss(&mut self, model: &LanguageModel, place: Place, key: Key) -> Result<BatchLoss, Error> {
+        self.cut(place.epoch);
+        let batch = self
+            .train
+            .get(place.batch)
+            .ok_or_else(|| Error::Config(format!("there is no batch {} in the training data", place.batch)))?;
+        let out = model.loss(&batch.inputs, &batch.targets, batch.batch, self.state.take(), Some(key))?;
+        self.state = Some(out.state);
+        let rate = match self.lengths {
+            Some(_) => batch.time as f64 / self.time as f64,
+            None => 1.0,
+        };
+        Ok(BatchLoss {
+            nats: out.nll.iter().map(|&x| f64::from(x)).sum(),
+            tokens: batch.counted(),
+            loss: out.loss,
+            rate,
+        })
+    }
+
+    fn validate(&mut self, model: &LanguageModel) -> Result<Metrics, Error> {
+        let mut metrics = metrics(&measure(model, &self.valid, self.valid_characters)?);
+        metrics.extend(self.reference.clone());
+        Ok(metrics)
+    }
+
+    fn criterion(&self) -> &'static str {
+        "perplexity"
+    }
+
+    fn forget(&mut self) {
+        self.state = None;
+    }
+
+    fn carried(&self) -> Vec<NamedTensor> {
+        self.state.as_ref().map(State::export).unwrap_or_default()
+    }
+
+    fn restore(&mut self, carried: Vec<NamedTensor>) -> Result<(), Error> {
+        self.state = match carried.is_empty() {
+            true => None,
+            false => Some(State::import(&carried, &Device::flex())?),
+        };
+        Ok(())
+    }
+
+    fn reference(&self) -> Metrics {
+        self.reference.clone()
+    }
+
+    fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+}

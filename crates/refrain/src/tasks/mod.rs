@@ -1,0 +1,172 @@
+//! Tasks: data, model and decoder wired together. [`TASKS`] is the one list that help texts, routes and docs come from.
+
+pub mod language;
+
+use crate::error::Error;
+use crate::recipe::{Recipe, Shipped, closest, recipes};
+use crate::store::ModelFolder;
+use crate::train::{Metrics, Observer, Stopped};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// A figure that a task reports.
+#[derive(Debug, Serialize)]
+pub struct Metric {
+    /// Key in [`Metrics`].
+    pub name: &'static str,
+    /// For the reader.
+    pub meaning: &'static str,
+}
+
+/// Something that models can be trained for.
+#[derive(Debug)]
+pub struct Task {
+    /// What recipes call it.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Its figures.
+    pub metrics: &'static [Metric],
+    train: fn(&Recipe, &TrainOptions, Observer) -> Result<Summary, Error>,
+    resume: fn(ModelFolder, Option<&Path>, Observer) -> Result<Summary, Error>,
+    evaluate: fn(&Path, &EvaluateOn, Option<&Path>) -> Result<Evaluation, Error>,
+}
+
+/// All tasks.
+pub const TASKS: &[Task] = &[Task {
+    name: language::NAME,
+    summary: "Learns to continue text: characters, words or byte pairs",
+    metrics: language::METRICS,
+    train: language::train,
+    resume: language::resume,
+    evaluate: language::evaluate,
+}];
+
+impl Task {
+    /// The shipped recipes for it.
+    pub fn recipes(&self) -> Vec<&'static Shipped> {
+        recipes().iter().filter(|shipped| shipped.header().0 == self.name).collect()
+    }
+}
+
+/// Where a run reads and writes.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// The model folder to make.
+    pub out: PathBuf,
+    /// The data folder.
+    pub data: Option<PathBuf>,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The model folder.
+    pub folder: PathBuf,
+    /// Why it ended.
+    pub stopped: Stopped,
+    /// Epochs done.
+    pub epochs: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Wall time of training, over all sittings.
+    pub seconds: f64,
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// Of the best epoch.
+    pub validation: Option<Metrics>,
+    /// Of the best model, once training ended by itself.
+    pub test: Option<Metrics>,
+}
+
+/// A part of a recipe's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// What it learned from.
+    Train,
+    /// What chose the best epoch.
+    Validation,
+    /// What it never saw.
+    Test,
+}
+
+/// What to evaluate a model on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EvaluateOn {
+    /// A part of the data that its recipe names.
+    Split(Split),
+    /// Another file.
+    File(PathBuf),
+}
+
+/// How good a model is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// The task's name.
+    pub task: String,
+    /// Its figures.
+    pub metrics: Metrics,
+    /// Characters or words that the vocabulary lacks; they count as `<unk>`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unknown: usize,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// The task of this name.
+///
+/// # Errors
+/// There is none.
+pub fn find(name: &str) -> Result<&'static Task, Error> {
+    TASKS.iter().find(|task| task.name == name).ok_or_else(|| {
+        let names: Vec<_> = TASKS.iter().map(|task| task.name).collect();
+        let hint = closest(name, names.iter().copied()).map_or_else(
+            || format!("known are: {}", names.join(", ")),
+            |name| format!("did you mean \"{name}\"?"),
+        );
+        Error::Config(format!("there is no task \"{name}\"; {hint}"))
+    })
+}
+
+/// Trains a new model. Progress goes to `observe`, which can ask to stop.
+///
+/// # Errors
+/// A folder that already holds a run, data that is missing, settings that do not fit, or a diverging training.
+pub fn train(recipe: &Recipe, options: &TrainOptions, observe: Observer) -> Result<Summary, Error> {
+    let task = find(&recipe.task)?;
+    if ModelFolder::is_run(&options.out) {
+        let problem = "it already holds a run; go on with --resume, or choose another folder with --out";
+        return Err(Error::folder(&options.out, problem));
+    }
+    set_threads(recipe);
+    (task.train)(recipe, options, observe)
+}
+
+/// Goes on with a run from its last checkpoint, to the same bits as if it had never been interrupted. A run that is finished gives
+/// its summary.
+///
+/// # Errors
+/// As [`train`], and a checkpoint that is damaged.
+pub fn resume(folder: &Path, data: Option<&Path>, observe: Observer) -> Result<Summary, Error> {
+    let folder = ModelFolder::open(folder)?;
+    let task = find(&folder.about().recipe.task)?;
+    set_threads(&folder.about().recipe);
+    (task.resume)(folder, data, observe)
+}
+
+/// Figures of a model on part of its recipe's data or on another file.
+///
+/// # Errors
+/// A folder, file or data that cannot be used.
+pub fn evaluate(folder: &Path, on: &EvaluateOn, data: Option<&Path>) -> Result<Evaluation, Error> {
+    let task = find(&ModelFolder::open(folder)?.about().recipe.task)?;
+    (task.evaluate)(folder, on, data)
+}
+
+fn set_threads(recipe: &Recipe) {
+    if let Some(threads) = recipe.train.threads {
+        refrain_kernels::set_threads(threads);
+    }
+}

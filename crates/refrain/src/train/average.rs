@@ -1,0 +1,129 @@
+//! Averages of the weights over the last part of training (Polyak & Juditsky 1992), begun as AWD-LSTM does it (Merity et al. 2017).
+
+use crate::error::Error;
+use crate::params::NamedTensor;
+use refrain_kernels::update;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// When to average.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum AverageConfig {
+    /// Never.
+    #[default]
+    None,
+    /// Every weight after the trigger counts the same.
+    Asgd {
+        /// Begin after this many epochs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from_epoch: Option<u64>,
+        /// Begin once validation is worse than its best of more than this many epochs ago (AWD-LSTM's non-monotone trigger, n).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nonmonotone: Option<usize>,
+    },
+}
+
+impl AverageConfig {
+    /// # Errors
+    /// An average that never begins.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Asgd {
+                from_epoch: None,
+                nonmonotone: None,
+            } => Err(Error::Config(
+                "train.average.kind = \"asgd\" needs from_epoch or nonmonotone, to know when to begin".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether to begin now, after `history.len()` epochs whose validation metrics were `history`.
+    pub fn begins(&self, history: &[f64]) -> bool {
+        let Self::Asgd { from_epoch, nonmonotone } = self else {
+            return false;
+        };
+        let by_epoch = from_epoch.is_some_and(|epoch| history.len() as u64 >= epoch);
+        let by_metric = nonmonotone.is_some_and(|n| match history {
+            [earlier @ .., last] if earlier.len() > n => {
+                let best = earlier[..earlier.len() - n].iter().copied().fold(f64::INFINITY, f64::min);
+                *last > best
+            }
+            _ => false,
+        });
+        by_epoch || by_metric
+    }
+}
+
+/// A running average of all parameters.
+#[derive(Clone, Debug, Default)]
+pub struct Averager {
+    count: u64,
+    means: BTreeMap<String, Vec<f32>>,
+}
+
+impl Averager {
+    /// Begins a new point of the average: one per update.
+    pub fn begin(&mut self) {
+        self.count += 1;
+    }
+
+    /// Takes in one parameter.
+    pub fn add(&mut self, name: &str, parameter: &[f32]) {
+        match self.means.get_mut(name) {
+            Some(mean) => update::average(mean, parameter, 1.0 / self.count as f32),
+            None => {
+                self.means.insert(name.to_string(), parameter.to_vec());
+            }
+        }
+    }
+
+    /// Points so far.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// `tensors` with the average in place of every value that has one.
+    pub fn apply(&self, tensors: Vec<NamedTensor>) -> Vec<NamedTensor> {
+        let average = |mut tensor: NamedTensor| {
+            if let Some(mean) = self.means.get(&tensor.name) {
+                tensor.data.clone_from(mean);
+            }
+            tensor
+        };
+        tensors.into_iter().map(average).collect()
+    }
+
+    /// The means.
+    pub fn export(&self) -> Vec<NamedTensor> {
+        let named = |(name, data): (&String, &Vec<f32>)| NamedTensor {
+            name: name.clone(),
+            shape: vec![data.len()],
+            data: data.clone(),
+        };
+        self.means.iter().map(named).collect()
+    }
+
+    /// Goes on from what [`Self::export`] and [`Self::count`] gave; `sizes` are those of the parameters.
+    ///
+    /// # Errors
+    /// A mean without its parameter, or of another size.
+    pub fn import(count: u64, tensors: Vec<NamedTensor>, sizes: &BTreeMap<String, usize>) -> Result<Self, Error> {
+        let mut means = BTreeMap::new();
+        for tensor in tensors {
+            match sizes.get(&tensor.name) {
+                None => return Err(Error::ForeignTensor { name: tensor.name }),
+                Some(&size) if size != tensor.data.len() => {
+                    return Err(Error::TensorShape {
+                        name: tensor.name,
+                        expected: vec![size],
+                        got: tensor.shape,
+                    });
+                }
+                Some(_) => means.insert(tensor.name, tensor.data),
+            };
+        }
+        Ok(Self { count, means })
+    }
+}

@@ -1,0 +1,95 @@
+//! The `[train]` part of a recipe.
+
+use super::{AverageConfig, OptimizerConfig, ScheduleConfig};
+use crate::error::Error;
+use serde::{Deserialize, Serialize};
+
+/// How to train.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Sequences side by side, `B`.
+    pub batch: usize,
+    /// Steps that the gradient goes back, `T`.
+    pub time: usize,
+    /// Vary `T` from batch to batch as AWD-LSTM does; the learning rate follows the length.
+    pub random_lengths: bool,
+    /// Passes over the training data.
+    pub epochs: u64,
+    /// Largest global norm of the gradient; 0: no limit.
+    pub clip: f64,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Threads; absent: all cores. The result is the same bit for bit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// Wall time between checkpoints, seconds; there is one at the end of each epoch in any case.
+    pub checkpoint_every_seconds: f64,
+    /// Updates between two `step` lines in `train.jsonl`.
+    pub log_every: u64,
+    /// The update rule.
+    pub optimizer: OptimizerConfig,
+    /// Learning rate over time.
+    pub schedule: ScheduleConfig,
+    /// Averages of the weights.
+    pub average: AverageConfig,
+    /// Stop when validation no longer improves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+}
+
+/// When to give up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Epochs in a row without a better validation that end the training.
+    pub patience: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            batch: 32,
+            time: 64,
+            random_lengths: false,
+            epochs: 10,
+            clip: 1.0,
+            seed: 1,
+            threads: None,
+            checkpoint_every_seconds: 30.0,
+            log_every: 20,
+            optimizer: OptimizerConfig::default(),
+            schedule: ScheduleConfig::default(),
+            average: AverageConfig::default(),
+            early_stopping: None,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// # Errors
+    /// The first setting that cannot work.
+    pub fn check(&self) -> Result<(), Error> {
+        let least_one = [
+            ("batch", self.batch as u64),
+            ("time", self.time as u64),
+            ("epochs", self.epochs),
+            ("log_every", self.log_every),
+            ("threads", self.threads.unwrap_or(1) as u64),
+            ("early_stopping.patience", self.early_stopping.map_or(1, |e| e.patience)),
+        ];
+        if let Some((name, _)) = least_one.iter().find(|(_, value)| *value == 0) {
+            return Err(Error::Config(format!("train.{name} is 0; it must be at least 1")));
+        }
+        let least_zero = [
+            ("clip", self.clip),
+            ("checkpoint_every_seconds", self.checkpoint_every_seconds),
+        ];
+        if let Some((name, value)) = least_zero.iter().find(|(_, x)| !x.is_finite() || *x < 0.0) {
+            return Err(Error::Config(format!("train.{name} is {value}; it must be at least 0")));
+        }
+        self.optimizer.check()?;
+        self.schedule.check()?;
+        self.average.check()
+    }
+}

@@ -1,0 +1,487 @@
+//! The training loop, the only one.
+
+use super::log::Log;
+use super::{
+    AverageConfig, Averager, Checkpoint, Control, Event, Metrics, Observer, Optimizer, Progress, Stopped, TrainConfig,
+};
+use crate::error::Error;
+use crate::params::{self, Gradient, NamedTensor};
+use crate::store::{MODEL, tensors};
+use burn::module::Module;
+use burn::tensor::Tensor;
+use refrain_kernels::random::Key;
+use refrain_kernels::update::sum_of_squares;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Updates left out in a row after which training gives up.
+const MAX_SKIPPED: u32 = 20;
+/// Keeps the loop's random numbers apart from those that initialise a model from the same seed.
+const STREAM: u64 = 0x7472_6169_6e00;
+
+/// Which batch it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// From 0.
+    pub epoch: u64,
+    /// From 0, in this epoch.
+    pub batch: usize,
+}
+
+/// What one batch gives.
+pub struct BatchLoss {
+    /// What the gradient is taken of.
+    pub loss: Tensor<1>,
+    /// The plain loss, summed over tokens, nats: for the log.
+    pub nats: f64,
+    /// Tokens (or frames) in the batch.
+    pub tokens: usize,
+    /// Factor of the learning rate for this batch; 1 unless batches differ in length.
+    pub rate: f64,
+}
+
+/// What the loop needs from a task.
+pub trait Trainee {
+    /// The model it trains, on an autodiff device.
+    type Model: Module;
+
+    /// The task's name.
+    fn name(&self) -> &'static str;
+
+    /// Batches of an epoch (from 0).
+    fn batches(&mut self, epoch: u64) -> usize;
+
+    /// Loss of one batch. All that is random in it (dropout, noise) follows from `key`.
+    ///
+    /// # Errors
+    /// As the task's model.
+    fn loss(&mut self, model: &Self::Model, place: Place, key: Key) -> Result<BatchLoss, Error>;
+
+    /// Figures on the validation set; `model` is off autodiff.
+    ///
+    /// # Errors
+    /// As the task's model.
+    fn validate(&mut self, model: &Self::Model) -> Result<Metrics, Error>;
+
+    /// Which of the figures is to become small.
+    fn criterion(&self) -> &'static str;
+
+    /// Drops what is carried from batch to batch: an epoch begins, or the state is no longer made of numbers.
+    fn forget(&mut self) {}
+
+    /// What is carried from batch to batch.
+    fn carried(&self) -> Vec<NamedTensor> {
+        Vec::new()
+    }
+
+    /// Takes back what [`Self::carried`] gave.
+    ///
+    /// # Errors
+    /// Tensors that are not such a state.
+    fn restore(&mut self, carried: Vec<NamedTensor>) -> Result<(), Error> {
+        match carried.into_iter().next() {
+            Some(tensor) => Err(Error::ForeignTensor { name: tensor.name }),
+            None => Ok(()),
+        }
+    }
+
+    /// Known bounds of the figures.
+    fn reference(&self) -> Metrics {
+        Metrics::new()
+    }
+
+    /// Of the training data, so that a run goes on with the same.
+    fn fingerprint(&self) -> String {
+        String::new()
+    }
+}
+
+/// Where a run keeps its files.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The best model.
+    pub model: PathBuf,
+    /// The checkpoint.
+    pub checkpoint: PathBuf,
+    /// The log.
+    pub log: PathBuf,
+}
+
+impl Files {
+    /// In a model folder.
+    pub fn of(folder: &crate::store::ModelFolder) -> Self {
+        Self {
+            model: folder.path().join(MODEL),
+            checkpoint: folder.checkpoint(),
+            log: folder.log(),
+        }
+    }
+}
+
+/// What [`fit`] gives.
+pub struct Outcome {
+    /// Figures of the run; the best model is in the folder.
+    pub progress: Progress,
+    /// Why it ended.
+    pub stopped: Stopped,
+}
+
+/// Trains `model` as `config` says; with `checkpoint`, goes on from there.
+///
+/// `data` is where the data was found: kept in the checkpoint. After each epoch the model is validated, and saved when it is the
+/// best so far. The result depends on the seed, not on when checkpoints were written, nor on interruptions or threads.
+///
+/// # Errors
+/// Those of the task, files that cannot be written, a checkpoint of another model or other data, and [`Error::Diverged`].
+pub fn fit<T: Trainee>(
+    trainee: &mut T,
+    model: T::Model,
+    config: &TrainConfig,
+    files: &Files,
+    data: Option<&Path>,
+    checkpoint: Option<Checkpoint>,
+    observe: Observer,
+) -> Result<Outcome, Error> {
+    config.check()?;
+    let (model, mut run) = match checkpoint {
+        None => (model, Run::new(trainee, config, files, data, observe)?),
+        Some(checkpoint) => Run::resume(trainee, model, config, files, checkpoint, data, observe)?,
+    };
+    run.start(&model)?;
+    let (model, stopped) = run.train(model)?;
+    Ok(Outcome {
+        progress: run.finish(&model, stopped)?,
+        stopped,
+    })
+}
+
+struct Run<'a, 'o, T: Trainee> {
+    trainee: &'a mut T,
+    config: &'a TrainConfig,
+    files: &'a Files,
+    observe: &'o mut dyn FnMut(&Event) -> Control,
+    log: Log,
+    progress: Progress,
+    optimizer: Optimizer,
+    averager: Averager,
+    key: Key,
+    /// Updates of the whole training.
+    steps: u64,
+    resumed: bool,
+    asked: bool,
+    /// Seconds of the sittings before this one.
+    before: f64,
+    began: Instant,
+    saved: Instant,
+}
+
+impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
+    fn new(
+        trainee: &'a mut T,
+        config: &'a TrainConfig,
+        files: &'a Files,
+        data: Option<&Path>,
+        observe: &'o mut dyn FnMut(&Event) -> Control,
+    ) -> Result<Self, Error> {
+        let progress = Progress::new(
+            config.schedule.clone(),
+            trainee.fingerprint(),
+            data.map(Path::to_path_buf),
+        );
+        Ok(Self {
+            log: Log::open(&files.log, progress.log_bytes)?,
+            optimizer: Optimizer::new(config.optimizer.clone()),
+            averager: Averager::default(),
+            key: Key::new(config.seed).fold(STREAM),
+            steps: (0..config.epochs).map(|epoch| trainee.batches(epoch) as u64).sum(),
+            before: progress.seconds,
+            resumed: false,
+            asked: false,
+            began: Instant::now(),
+            saved: Instant::now(),
+            trainee,
+            config,
+            files,
+            observe,
+            progress,
+        })
+    }
+
+    fn resume(
+        trainee: &'a mut T,
+        model: T::Model,
+        config: &'a TrainConfig,
+        files: &'a Files,
+        checkpoint: Checkpoint,
+        data: Option<&Path>,
+        observe: &'o mut dyn FnMut(&Event) -> Control,
+    ) -> Result<(T::Model, Self), Error> {
+        let mut progress = checkpoint.progress;
+        if progress.fingerprint != trainee.fingerprint() {
+            let problem = "the training data is not what this run began with; give the same files with --data";
+            return Err(Error::checkpoint(&files.checkpoint, problem));
+        }
+        let sizes: BTreeMap<_, _> = checkpoint.model.iter().map(|t| (t.name.clone(), t.data.len())).collect();
+        let model = params::import(model, &by_name(checkpoint.model))?;
+        trainee.forget();
+        if progress.batch > 0 {
+            trainee.restore(checkpoint.carried)?;
+        }
+        let mut run = Self::new(trainee, config, files, None, observe)?;
+        run.log = Log::open(&files.log, progress.log_bytes)?;
+        run.optimizer = Optimizer::import(config.optimizer.clone(), progress.updates, checkpoint.optimizer, &sizes)?;
+        run.averager = Averager::import(progress.averaged, checkpoint.average, &sizes)?;
+        run.before = progress.seconds;
+        run.resumed = true;
+        progress.data = data.map(Path::to_path_buf).or(progress.data);
+        progress.stopped = progress.stopped.filter(|stopped| *stopped != Stopped::Asked);
+        run.progress = progress;
+        Ok((model, run))
+    }
+
+    fn start(&mut self, model: &T::Model) -> Result<(), Error> {
+        self.emit(
+            Event::Started {
+                task: self.trainee.name().to_string(),
+                parameters: model.num_params(),
+                epochs: self.config.epochs,
+                steps: self.steps,
+                resumed: self.resumed.then_some(self.progress.step),
+                reference: self.trainee.reference(),
+            },
+            true,
+        )?;
+        match self.resumed {
+            true => Ok(()),
+            // So that a run killed before its first regular checkpoint can be resumed too.
+            false => self.checkpoint(model),
+        }
+    }
+
+    fn train(&mut self, mut model: T::Model) -> Result<(T::Model, Stopped), Error> {
+        if let Some(stopped) = self.progress.stopped {
+            return Ok((model, stopped));
+        }
+        while self.progress.epoch < self.config.epochs {
+            if self.progress.batch == 0 {
+                self.trainee.forget();
+            }
+            let batches = self.trainee.batches(self.progress.epoch);
+            if batches == 0 {
+                return Err(Error::Config("the training data makes no batch; give more text or lower train.batch".into()));
+            }
+            while self.progress.batch < batches {
+                model = self.step(model, batches)?;
+                if self.asked {
+                    return Ok((model, Stopped::Asked));
+                }
+                if self.saved.elapsed().as_secs_f64() >= self.config.checkpoint_every_seconds {
+                    self.checkpoint(&model)?;
+                }
+            }
+            self.end_epoch(&model)?;
+            if self.gives_up() {
+                return Ok((model, Stopped::EarlyStopping));
+            }
+            if self.asked && self.progress.epoch < self.config.epochs {
+                return Ok((model, Stopped::Asked));
+            }
+            self.checkpoint(&model)?;
+        }
+        Ok((model, Stopped::Done))
+    }
+
+    fn step(&mut self, model: T::Model, batches: usize) -> Result<T::Model, Error> {
+        let began = Instant::now();
+        let Progress { epoch, batch, step, .. } = self.progress;
+        let place = Place { epoch, batch };
+        let BatchLoss {
+            loss,
+            nats,
+            tokens,
+            rate,
+        } = self.trainee.loss(&model, place, self.key.fold(step))?;
+        let learning_rate = self.config.optimizer.lr() * rate * self.progress.schedule.factor(epoch, step, self.steps);
+        self.progress.batch += 1;
+        self.progress.step += 1;
+        if !nats.is_finite() {
+            return self.skip(format!("a loss that is {nats}")).map(|()| model);
+        }
+        let gradients = params::gradients(&model, &loss);
+        drop(loss);
+        let squares: f64 = gradients.iter().map(|g| sum_of_squares(g.as_slice())).sum();
+        let gradient_norm = squares.sqrt();
+        if !gradient_norm.is_finite() {
+            let reason = format!("a gradient whose norm is {gradient_norm}");
+            return self.skip(reason).map(|()| model);
+        }
+        let model = self.apply(model, gradients, learning_rate, self.scale(gradient_norm));
+        self.progress.skipped = 0;
+        self.progress.nats += nats;
+        self.progress.tokens += tokens as u64;
+        let event = Event::Step {
+            epoch: epoch + 1,
+            step: self.progress.step,
+            batch: batch + 1,
+            batches,
+            loss: nats / tokens.max(1) as f64,
+            tokens,
+            gradient_norm,
+            learning_rate,
+            seconds: began.elapsed().as_secs_f64(),
+        };
+        let logged = self.progress.step.is_multiple_of(self.config.log_every);
+        self.emit(event, logged).map(|()| model)
+    }
+
+    /// Factor that brings a gradient of this norm down to the limit, as PyTorch's `clip_grad_norm_`.
+    fn scale(&self, norm: f64) -> f64 {
+        match self.config.clip > 0.0 {
+            true => (self.config.clip / (norm + 1e-6)).min(1.0),
+            false => 1.0,
+        }
+    }
+
+    fn apply(&mut self, model: T::Model, gradients: Vec<Gradient>, lr: f64, scale: f64) -> T::Model {
+        let (optimizer, averager) = (&mut self.optimizer, &mut self.averager);
+        let averaging = self.progress.averaging;
+        optimizer.begin();
+        if averaging {
+            averager.begin();
+        }
+        params::update(model, gradients, |name, parameter, gradient| {
+            optimizer.update(name, parameter, gradient, lr, scale);
+            if averaging {
+                averager.add(name, parameter);
+            }
+        })
+    }
+
+    fn skip(&mut self, reason: String) -> Result<(), Error> {
+        self.progress.skipped += 1;
+        // State that led to such a loss would lead to the next.
+        self.trainee.forget();
+        let in_a_row = self.progress.skipped;
+        let event = Event::Skipped {
+            epoch: self.progress.epoch + 1,
+            step: self.progress.step,
+            reason: reason.clone(),
+            in_a_row,
+        };
+        self.emit(event, true)?;
+        match in_a_row >= MAX_SKIPPED {
+            true => Err(Error::Diverged {
+                skipped: in_a_row,
+                reason,
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn end_epoch(&mut self, model: &T::Model) -> Result<(), Error> {
+        let began = Instant::now();
+        let averaged = match self.averager.count() {
+            0 => None,
+            _ => Some(self.averager.apply(params::export(model))),
+        };
+        let metrics = match &averaged {
+            None => self.trainee.validate(&model.valid())?,
+            Some(tensors) => {
+                let model = params::import(model.valid(), &by_name(tensors.clone()))?;
+                self.trainee.validate(&model)?
+            }
+        };
+        let name = self.trainee.criterion();
+        let criterion = metrics
+            .get(name)
+            .copied()
+            .ok_or_else(|| Error::Config(format!("validation gave no {name}; the validation data may be empty")))?;
+        let train_loss = self.progress.nats / self.progress.tokens.max(1) as f64;
+        let best = self.progress.end_epoch(criterion, &metrics);
+        if best {
+            let tensors = averaged.unwrap_or_else(|| params::export(model));
+            tensors::save(&self.files.model, tensors, ("format", "pt".to_string()))?;
+        }
+        let (epoch, step) = (self.progress.epoch, self.progress.step);
+        let seconds = began.elapsed().as_secs_f64();
+        self.emit(
+            Event::Validated {
+                epoch,
+                step,
+                train_loss,
+                metrics,
+                best,
+                seconds,
+            },
+            true,
+        )?;
+        if !self.progress.averaging && self.config.average.begins(&self.progress.history) {
+            self.progress.averaging = true;
+            self.emit(Event::AveragingStarted { epoch, step }, true)?;
+        }
+        Ok(())
+    }
+
+    fn gives_up(&self) -> bool {
+        let waits_for_average = self.config.average != AverageConfig::None && !self.progress.averaging;
+        self.config
+            .early_stopping
+            .is_some_and(|rule| self.progress.waited >= rule.patience && !waits_for_average)
+    }
+
+    fn finish(mut self, model: &T::Model, stopped: Stopped) -> Result<Progress, Error> {
+        if self.progress.stopped.is_none() {
+            self.progress.stopped = Some(stopped);
+            let event = Event::Finished {
+                step: self.progress.step,
+                stopped,
+                seconds: self.seconds(),
+            };
+            self.emit(event, stopped != Stopped::Asked)?;
+        }
+        self.checkpoint(model)?;
+        Ok(self.progress)
+    }
+
+    fn checkpoint(&mut self, model: &T::Model) -> Result<(), Error> {
+        self.progress.updates = self.optimizer.step();
+        self.progress.averaged = self.averager.count();
+        self.progress.log_bytes = self.log.bytes();
+        self.progress.seconds = self.seconds();
+        let checkpoint = Checkpoint {
+            progress: self.progress.clone(),
+            model: params::export(model),
+            optimizer: self.optimizer.export(),
+            average: self.averager.export(),
+            carried: self.trainee.carried(),
+        };
+        let bytes = checkpoint.save(&self.files.checkpoint)?;
+        self.saved = Instant::now();
+        let event = Event::Checkpointed {
+            epoch: self.progress.epoch + 1,
+            step: self.progress.step,
+            bytes,
+        };
+        self.emit(event, false)
+    }
+
+    fn seconds(&self) -> f64 {
+        self.before + self.began.elapsed().as_secs_f64()
+    }
+
+    fn emit(&mut self, event: Event, logged: bool) -> Result<(), Error> {
+        if logged {
+            self.log.write(&event)?;
+        }
+        if (self.observe)(&event) == Control::Stop {
+            self.asked = true;
+        }
+        Ok(())
+    }
+}
+
+/// Tensors by their names.
+pub(crate) fn by_name(tensors: Vec<NamedTensor>) -> BTreeMap<String, NamedTensor> {
+    tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect()
+}

@@ -1,0 +1,97 @@
+//! Where a training run is: all of its state that is not a tensor.
+
+use super::{Metrics, Schedule, ScheduleConfig, Stopped};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Position, memories and figures of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Epochs that are done.
+    pub epoch: u64,
+    /// Batches of the current epoch that are done.
+    pub batch: usize,
+    /// Batches done in all, updates that were left out included.
+    pub step: u64,
+    /// Updates that the optimizer made.
+    pub updates: u64,
+    /// Points in the average of the weights.
+    pub averaged: u64,
+    /// Whether the average has begun.
+    pub averaging: bool,
+    /// The learning rate's memory.
+    pub schedule: Schedule,
+    /// The validation metric of each epoch.
+    pub history: Vec<f64>,
+    /// The lowest so far.
+    pub best: Option<f64>,
+    /// All figures of the epoch with the lowest.
+    pub best_metrics: Metrics,
+    /// Epochs since then.
+    pub waited: u64,
+    /// Loss of this epoch so far, summed over tokens, nats.
+    pub nats: f64,
+    /// Tokens of this epoch so far.
+    pub tokens: u64,
+    /// Updates left out in a row.
+    pub skipped: u32,
+    /// Length of `train.jsonl`.
+    pub log_bytes: u64,
+    /// Wall time of training so far.
+    pub seconds: f64,
+    /// Why training ended, once it has.
+    pub stopped: Option<Stopped>,
+    /// Of the training data: a run goes on only with the same.
+    pub fingerprint: String,
+    /// Where the data was found, so that a resumed run looks there.
+    pub data: Option<PathBuf>,
+}
+
+impl Progress {
+    /// At the start.
+    pub fn new(schedule: ScheduleConfig, fingerprint: String, data: Option<PathBuf>) -> Self {
+        Self {
+            epoch: 0,
+            batch: 0,
+            step: 0,
+            updates: 0,
+            averaged: 0,
+            averaging: false,
+            schedule: Schedule::new(schedule),
+            history: Vec::new(),
+            best: None,
+            best_metrics: Metrics::new(),
+            waited: 0,
+            nats: 0.0,
+            tokens: 0,
+            skipped: 0,
+            log_bytes: 0,
+            seconds: 0.0,
+            stopped: None,
+            fingerprint,
+            data,
+        }
+    }
+
+    /// Takes in the end of an epoch; says whether it was the best so far.
+    pub fn end_epoch(&mut self, criterion: f64, metrics: &Metrics) -> bool {
+        // JSON has no infinity.
+        let criterion = if criterion.is_finite() { criterion } else { f64::MAX };
+        self.epoch += 1;
+        self.batch = 0;
+        self.nats = 0.0;
+        self.tokens = 0;
+        self.history.push(criterion);
+        self.schedule.observe(criterion);
+        let best = self.best.is_none_or(|best| criterion < best);
+        if best {
+            self.best = Some(criterion);
+            self.best_metrics = metrics.iter().filter(|(_, x)| x.is_finite()).map(|(k, x)| (k.clone(), *x)).collect();
+            self.waited = 0;
+        } else {
+            self.waited += 1;
+        }
+        best
+    }
+}
