@@ -1,0 +1,82 @@
+//! `layer_time T B C H cell threads`: milliseconds for a forward pass and for forward + backward.
+
+use refrain_kernels::{
+    Cell, Direction, Inputs, OutputGradients, Plan, Wanted, Weights, backward, forward, set_threads,
+};
+use std::time::Instant;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |i: usize| arguments[i].parse::<usize>().expect("a number");
+    let (time, batch, input, hidden) = (number(0), number(1), number(2), number(3));
+    let cell = match arguments[4].as_str() {
+        "rnn" => Cell::RnnTanh,
+        "gru" => Cell::Gru,
+        _ => Cell::Lstm,
+    };
+    set_threads(number(5));
+    let mut seed = 1u32;
+    let mut values = |n: usize, scale: f32| -> Vec<f32> {
+        (0..n)
+            .map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                ((seed >> 8) as f32 / 8_388_608.0 - 1.0) * scale
+            })
+            .collect()
+    };
+    let (rows, scale) = (cell.gates() * hidden, 1.0 / (hidden as f32).sqrt());
+    let x = values(batch * time * input, 1.0);
+    let (w_ih, w_hh) = (values(rows * input, scale), values(rows * hidden, scale));
+    let (b_ih, b_hh) = (values(rows, scale), values(rows, scale));
+    let d_y = vec![1.0; batch * time * hidden];
+    let weights = [Weights {
+        w_ih: &w_ih,
+        w_hh: &w_hh,
+        b_ih: Some(&b_ih),
+        b_hh: Some(&b_hh),
+    }];
+    let inputs = Inputs {
+        x: &x,
+        weights: &weights,
+        h0: None,
+        c0: None,
+    };
+    let plan = Plan {
+        cell,
+        batch,
+        time,
+        input,
+        hidden,
+        directions: &[Direction::Forward],
+        lengths: None,
+    };
+    let d_out = OutputGradients {
+        d_y: Some(&d_y),
+        d_h_n: None,
+        d_c_n: None,
+    };
+    let (mut best, start) = ([f64::MAX; 3], Instant::now());
+    while start.elapsed().as_secs_f64() < 3.0 {
+        let t = Instant::now();
+        std::hint::black_box(forward(&plan, &inputs, false).expect("shapes fit"));
+        best[0] = best[0].min(t.elapsed().as_secs_f64());
+        let t = Instant::now();
+        let (out, reserve) = forward(&plan, &inputs, true).expect("shapes fit");
+        best[1] = best[1].min(t.elapsed().as_secs_f64());
+        let reserve = reserve.expect("training keeps it");
+        std::hint::black_box(
+            backward(&plan, &inputs, &out.y, reserve, &d_out, &Wanted::ALL).expect("shapes fit"),
+        );
+        best[2] = best[2].min(t.elapsed().as_secs_f64());
+    }
+    let flops = 2.0 * (time * batch * rows * (input + hidden)) as f64;
+    println!(
+        "{:?} T={time} B={batch} C={input} H={hidden}: fwd {:.3} ms ({:.0} GFLOP/s), fwd keeping {:.3} ms, train {:.3} ms ({:.0} GFLOP/s)",
+        cell,
+        best[0] * 1e3,
+        flops / best[0] / 1e9,
+        best[1] * 1e3,
+        best[2] * 1e3,
+        3.0 * flops / best[2] / 1e9,
+    );
+}

@@ -1,0 +1,314 @@
+//! Matrix products over whole sequences: blocked and packed as by Goto & van de Geijn (2008), with rows named by pointers so that
+//! ragged batches are gathered for free.
+//!
+//! Each element of C is summed over k in one order, in blocks of [`KC`], so the result is the same bit for bit for any number of threads.
+
+use crate::pack::{self, Column};
+use crate::pool::{self, share};
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::tile::{PANEL, Tiles, cover, max_rows, multiply};
+use std::cell::RefCell;
+
+/// Steps of k in a block.
+const KC: usize = 512;
+/// Vectors of columns in a block of B.
+const NC: usize = 32;
+/// Rows in a packed block of A.
+const MC: usize = 96;
+
+/// The left operand, `[M,K]`.
+pub(crate) enum Left<'a> {
+    /// `M` rows of `K` elements.
+    Rows(&'a [*const f32]),
+    /// The transpose of `K` rows; element (m, k) stands at `offsets[m]` of row k.
+    Transposed { rows: &'a [*const f32], offsets: &'a [usize] },
+}
+
+/// The right operand, `[K,N]`.
+pub(crate) enum Right<'a> {
+    /// `K` rows of `N` elements.
+    Rows(&'a [*const f32]),
+    /// The transpose of `[N,K]`, rows `stride` apart.
+    Transposed { base: *const f32, stride: usize },
+}
+
+/// C = A·B (+ bias) or C += A·B.
+pub(crate) struct Product<'a> {
+    pub n: usize,
+    pub k: usize,
+    pub a: Left<'a>,
+    pub b: Right<'a>,
+    /// `M` rows of `N` elements.
+    pub c: &'a [*mut f32],
+    pub accumulate: bool,
+    /// `[N]`; not with `accumulate`.
+    pub bias: Option<&'a [f32]>,
+}
+
+/// Pointers to `count` rows, `stride` apart.
+pub(crate) fn rows(base: *const f32, stride: usize, count: usize) -> Vec<*const f32> {
+    (0..count).map(|i| base.wrapping_add(i * stride)).collect()
+}
+
+/// [`rows`] to write to.
+pub(crate) fn rows_mut(base: *mut f32, stride: usize, count: usize) -> Vec<*mut f32> {
+    (0..count).map(|i| base.wrapping_add(i * stride)).collect()
+}
+
+thread_local! {
+    static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+}
+
+impl Product<'_> {
+    /// Computes C on `threads` threads.
+    ///
+    /// # Safety
+    /// Every pointer is valid for the sizes above for the time of the call, rows of C do not overlap each other nor A or B.
+    pub(crate) unsafe fn run(&self, level: Level, threads: usize) {
+        let m = self.c.len();
+        if m == 0 || self.n == 0 {
+            return;
+        }
+        pool::run(threads, |id| dispatch(level, Part { product: self, id, threads }));
+    }
+}
+
+// SAFETY: threads read A and B and write disjoint parts of C.
+unsafe impl Sync for Product<'_> {}
+
+struct Part<'a> {
+    product: &'a Product<'a>,
+    id: usize,
+    threads: usize,
+}
+
+impl Kernel for Part<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (m, vectors) = (self.product.c.len(), self.product.n.div_ceil(S::LANES));
+        let height = max_rows::<S>(PANEL);
+        let by_rows = m.div_ceil(height) * 4 >= vectors || matches!(self.product.a, Left::Transposed { .. });
+        let (tiles, panels) = match by_rows {
+            true => (share(m.div_ceil(height), self.id, self.threads), 0..vectors),
+            false => (0..m.div_ceil(height), share(vectors, self.id, self.threads)),
+        };
+        let rows = tiles.start * height..(tiles.end * height).min(m);
+        if rows.is_empty() || panels.is_empty() {
+            return;
+        }
+        // Taken out rather than borrowed: code in a closure would not be inlined into the shim that has the instruction set.
+        let [mut a, mut b] = SCRATCH.take();
+        let (k, n) = (self.product.k.clamp(1, KC), panels.len().min(NC));
+        a.resize(a.len().max(MC * k + S::LANES), 0.0);
+        b.resize(b.len().max(n * S::LANES * k), 0.0);
+        // SAFETY: the scratch is large enough for one block of each operand.
+        unsafe { blocks::<S>(self.product, rows, panels, a.as_mut_ptr(), b.as_mut_ptr()) }
+        SCRATCH.set([a, b]);
+    }
+}
+
+type Range = std::ops::Range<usize>;
+
+#[inline(always)]
+unsafe fn blocks<S: Simd>(product: &Product, rows: Range, vectors: Range, a: *mut f32, b: *mut f32) {
+    let height = max_rows::<S>(PANEL);
+    let mc = MC / height * height;
+    for first in vectors.clone().step_by(NC) {
+        let columns = first..(first + NC).min(vectors.end);
+        let mut k0 = 0;
+        loop {
+            let k1 = (k0 + KC).min(product.k);
+            // SAFETY: columns and k lie inside B, and the scratch holds a block.
+            unsafe { pack_right::<S>(product, columns.clone(), k0..k1, b) }
+            for r0 in rows.clone().step_by(mc) {
+                let block = r0..(r0 + mc).min(rows.end);
+                // SAFETY: rows and k lie inside A, and the scratch holds a block.
+                unsafe { pack_left(product, block.clone(), k0..k1, height, a) }
+                for panel in columns.clone().step_by(PANEL) {
+                    let width = PANEL.min(columns.end - panel);
+                    let packed = b.wrapping_add((panel - columns.start) * S::LANES * (k1 - k0));
+                    let at = At { block: &block, vector: panel, k: k0..k1, a, b: packed };
+                    // SAFETY: the panel lies inside C and in the packed block.
+                    unsafe {
+                        match width {
+                            4 => panel_tiles::<S, 4>(product, at, height),
+                            3 => panel_tiles::<S, 3>(product, at, height),
+                            2 => panel_tiles::<S, 2>(product, at, height),
+                            _ => panel_tiles::<S, 1>(product, at, height),
+                        }
+                    }
+                }
+            }
+            k0 = k1;
+            if k0 >= product.k {
+                break;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn pack_right<S: Simd>(product: &Product, columns: Range, k: Range, dst: *mut f32) {
+    for panel in columns.clone().step_by(PANEL) {
+        let vectors = PANEL.min(columns.end - panel);
+        let dst = dst.wrapping_add((panel - columns.start) * S::LANES * k.len());
+        for vector in 0..vectors {
+            let first = (panel + vector) * S::LANES;
+            let width = S::LANES.min(product.n - first);
+            let at = Column { vector, vectors, width };
+            // SAFETY: inside B, as the caller promises.
+            unsafe {
+                match product.b {
+                    Right::Transposed { base, stride } => {
+                        pack::transposed::<S>(base.add(first * stride + k.start), stride, k.len(), at, dst);
+                    }
+                    Right::Rows(rows) => {
+                        for (p, row) in rows[k.clone()].iter().enumerate() {
+                            pack::straight::<S>(row.add(first), at, dst.add(p * vectors * S::LANES));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Packs a transposed A as `[tile][k][height]`; rows beyond the edge repeat the last one and are not stored.
+#[inline(always)]
+unsafe fn pack_left(product: &Product, block: Range, k: Range, height: usize, dst: *mut f32) {
+    let Left::Transposed { rows, offsets } = &product.a else { return };
+    for (tile, first) in block.clone().step_by(height).enumerate() {
+        let count = height.min(block.end - first);
+        let dst = dst.wrapping_add(tile * height * k.len());
+        let offsets = &offsets[first..first + count];
+        let run = offsets[count - 1] - offsets[0] == count - 1;
+        for (p, row) in rows[k.clone()].iter().enumerate() {
+            // SAFETY: inside A and the block, as the caller promises.
+            unsafe {
+                let dst = dst.add(p * height);
+                if run && count == 6 {
+                    row.add(offsets[0]).cast::<[f32; 6]>().copy_to_nonoverlapping(dst.cast(), 1);
+                } else {
+                    for (r, offset) in offsets.iter().enumerate() {
+                        *dst.add(r) = *row.add(*offset);
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct At<'a> {
+    block: &'a Range,
+    vector: usize,
+    k: Range,
+    a: *const f32,
+    b: *const f32,
+}
+
+struct Panel<'a, const NV: usize> {
+    product: &'a Product<'a>,
+    at: At<'a>,
+    height: usize,
+}
+
+#[inline(always)]
+unsafe fn panel_tiles<S: Simd, const NV: usize>(product: &Product, at: At, height: usize) {
+    let block = at.block.clone();
+    let work = Panel::<NV> { product, at, height };
+    // SAFETY: as the caller promises.
+    unsafe {
+        match product.a {
+            Left::Rows(_) => cover::<S, _>(block, &work),
+            Left::Transposed { .. } => {
+                for first in block.clone().step_by(height) {
+                    cover::<S, _>(first..(first + height).min(block.end), &work);
+                }
+            }
+        }
+    }
+}
+
+impl<S: Simd, const NV: usize> Tiles<S> for Panel<'_, NV> {
+    // One height for all widths: a transposed A is packed once for all panels.
+    const MAX: usize = max_rows::<S>(PANEL);
+
+    #[inline(always)]
+    unsafe fn tile<const R: usize>(&self, row: usize) {
+        let (product, at) = (self.product, &self.at);
+        let first = at.vector * S::LANES;
+        // SAFETY: as `panel_tiles` promises: rows, columns and k lie inside the operands.
+        unsafe {
+            let c = product.c.as_ptr().add(row);
+            let mut acc = [[S::splat(0.0); NV]; R];
+            if at.k.start > 0 || product.accumulate {
+                for r in 0..R {
+                    for v in 0..NV {
+                        let n = first + v * S::LANES;
+                        acc[r][v] = load_edge::<S>((*c.add(r)).add(n), product.n - n);
+                    }
+                }
+            } else if let Some(bias) = product.bias {
+                for v in 0..NV {
+                    let n = first + v * S::LANES;
+                    let b = load_edge::<S>(bias.as_ptr().add(n), product.n - n);
+                    for r in 0..R {
+                        acc[r][v] = b;
+                    }
+                }
+            }
+            let k = at.k.len();
+            let mut a = [at.a; R];
+            match product.a {
+                Left::Rows(rows) => {
+                    for r in 0..R {
+                        a[r] = rows.get_unchecked(row + r).add(at.k.start);
+                    }
+                    multiply::<S, R, NV, 1>(k, &a, at.b, &mut acc);
+                }
+                Left::Transposed { .. } => {
+                    let tile = (row - at.block.start) / self.height;
+                    for r in 0..R {
+                        a[r] = at.a.add(tile * self.height * k + r);
+                    }
+                    match self.height {
+                        6 => multiply::<S, R, NV, 6>(k, &a, at.b, &mut acc),
+                        _ => multiply::<S, R, NV, 2>(k, &a, at.b, &mut acc),
+                    }
+                }
+            }
+            for r in 0..R {
+                for v in 0..NV {
+                    let n = first + v * S::LANES;
+                    store_edge::<S>((*c.add(r)).add(n), acc[r][v], product.n - n);
+                }
+            }
+        }
+    }
+}
+
+/// A vector, of which `left` elements (if fewer than LANES) are real.
+#[inline(always)]
+pub(crate) unsafe fn load_edge<S: Simd>(p: *const f32, left: usize) -> S::V {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match left >= S::LANES {
+            true => S::load(p),
+            false => S::load_partial(p, left),
+        }
+    }
+}
+
+/// Stores a vector, of which `left` elements (if fewer than LANES) are real.
+#[inline(always)]
+pub(crate) unsafe fn store_edge<S: Simd>(p: *mut f32, v: S::V, left: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match left >= S::LANES {
+            true => S::store(p, v),
+            false => S::store_partial(p, v, left),
+        }
+    }
+}

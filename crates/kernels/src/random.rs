@@ -1,0 +1,204 @@
+//! Random numbers without a state: each is a function of a key and an index, so that a run's randomness is its seed and its position.
+//!
+//! Philox-4×32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), tested against its published vectors.
+
+use crate::pool::{self, SharedPtr, share};
+
+/// Where a stream of random numbers starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(u64);
+
+/// Ten rounds on a 128-bit counter.
+#[inline(always)]
+const fn philox([mut a, mut b, mut c, mut d]: [u32; 4], [mut k0, mut k1]: [u32; 2]) -> [u32; 4] {
+    let mut round = 0;
+    while round < 10 {
+        let left = 0xd251_1f53 * a as u64;
+        let right = 0xcd9e_8d57 * c as u64;
+        (a, b, c, d) = (
+            (right >> 32) as u32 ^ b ^ k0,
+            right as u32,
+            (left >> 32) as u32 ^ d ^ k1,
+            left as u32,
+        );
+        k0 = k0.wrapping_add(0x9e37_79b9);
+        k1 = k1.wrapping_add(0xbb67_ae85);
+        round += 1;
+    }
+    [a, b, c, d]
+}
+
+/// Uniform in `[0,1)`, on a grid of 2⁻²⁴.
+#[inline(always)]
+fn unit(bits: u32) -> f32 {
+    (bits >> 8) as f32 * (1.0 / (1 << 24) as f32)
+}
+
+impl Key {
+    /// The key of a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A key for one of many uses of this one; keys folded with different data are independent.
+    pub const fn fold(self, data: u64) -> Self {
+        // Word 3 sets these blocks apart from those that give numbers.
+        let [a, b, ..] = self.block(data, 1);
+        Self(a as u64 | (b as u64) << 32)
+    }
+
+    #[inline(always)]
+    const fn block(self, index: u64, domain: u32) -> [u32; 4] {
+        philox(
+            [index as u32, (index >> 32) as u32, 0, domain],
+            [self.0 as u32, (self.0 >> 32) as u32],
+        )
+    }
+
+    /// Number `index` of the key, uniform in `[0,1)`.
+    pub fn uniform_f32(self, index: u64) -> f32 {
+        unit(self.block(index / 4, 0)[(index % 4) as usize])
+    }
+
+    /// Number `index` of the key, standard normal (Box & Muller 1958).
+    pub fn normal_f32(self, index: u64) -> f32 {
+        let [a, b, ..] = self.block(index, 2);
+        let radius = (-2.0 * (1.0 - f64::from(unit(a))).ln()).sqrt();
+        (radius * (std::f64::consts::TAU * f64::from(unit(b))).cos()) as f32
+    }
+
+    /// Numbers 0, 1, … of the key, uniform in `[lo,hi)`.
+    pub fn fill_uniform(self, lo: f32, hi: f32, out: &mut [f32]) {
+        for (block, chunk) in out.chunks_mut(4).enumerate() {
+            for (value, bits) in chunk.iter_mut().zip(self.block(block as u64, 0)) {
+                *value = lo + (hi - lo) * unit(bits);
+            }
+        }
+    }
+}
+
+/// Which elements share a decision of [`dropout`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropoutMask {
+    /// None: every element its own (Srivastava et al. 2014).
+    Elementwise,
+    /// Those of one feature of one sequence of x `[B,T,C]` (Gal & Ghahramani 2016).
+    Variational {
+        /// `B`
+        batch: usize,
+        /// `T`
+        time: usize,
+        /// `C`
+        features: usize,
+    },
+}
+
+/// Elements in a piece of work.
+const PIECE: usize = 16 * 1024;
+
+/// y = x·keep/(1−p), where keep is 0 with probability `p` in `[0,1)`. Its own gradient: call it on `d_y` with the same key.
+///
+/// `x`: any shape, row-major; with [`DropoutMask::Variational`] `[B,T,C]`. The mask depends on key and index alone.
+///
+/// # Panics
+/// If `x` does not have the sizes of a variational mask.
+pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Vec<f32> {
+    let scale = 1.0 / (1.0 - p);
+    let limit = (f64::from(p) * f64::from(1u32 << 24)).round() as u32;
+    let factor = |bits: u32| if bits >> 8 >= limit { scale } else { 0.0 };
+    if let DropoutMask::Variational { batch, time, features } = mask {
+        assert_eq!(x.len(), batch * time * features, "x is [B,T,C]");
+        let mut mask = vec![0.0; batch * features];
+        for (block, chunk) in mask.chunks_mut(4).enumerate() {
+            chunk.iter_mut().zip(key.block(block as u64, 0)).for_each(|(m, bits)| *m = factor(bits));
+        }
+        let rows = x.chunks_exact(features.max(1)).enumerate();
+        return rows
+            .flat_map(|(row, x)| {
+                let first = row / time.max(1) * features;
+                x.iter().zip(&mask[first..first + features]).map(|(x, m)| x * m)
+            })
+            .collect();
+    }
+    let mut y = vec![0.0; x.len()];
+    let pieces = x.len().div_ceil(PIECE);
+    let threads = pool::threads().clamp(1, pieces.max(1));
+    let out = SharedPtr(y.as_mut_ptr());
+    pool::run(threads, |id| {
+        for piece in share(pieces, id, threads) {
+            let range = piece * PIECE..((piece + 1) * PIECE).min(x.len());
+            // SAFETY: pieces are disjoint parts of y, which outlives the call.
+            let y = unsafe { std::slice::from_raw_parts_mut(out.get().add(range.start), range.len()) };
+            let first = (range.start / 4) as u64;
+            let x = &x[range];
+            let groups = y.chunks_exact_mut(32).zip(x.chunks_exact(32)).enumerate();
+            let whole = x.len() / 32 * 32;
+            for (group, (y, x)) in groups {
+                // Eight blocks side by side, for the compiler to vectorise.
+                let blocks: [[u32; 4]; 8] = std::array::from_fn(|b| key.block(first + (group * 8 + b) as u64, 0));
+                for i in 0..32 {
+                    y[i] = x[i] * factor(blocks[i / 4][i % 4]);
+                }
+            }
+            for i in whole..x.len() {
+                y[i] = x[i] * factor(key.block(first + (i / 4) as u64, 0)[i % 4]);
+            }
+        }
+    });
+    y
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From the authors' `kat_vectors` for philox4x32-10.
+    #[test]
+    fn philox_gives_its_published_vectors() {
+        assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+        assert_eq!(
+            philox([u32::MAX; 4], [u32::MAX; 2]),
+            [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]
+        );
+        assert_eq!(
+            philox([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
+            [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
+        );
+    }
+
+    #[test]
+    fn dropout_keeps_its_share_and_scales_it() {
+        let x = vec![1.0; 100_003];
+        let y = dropout(&x, 0.3, Key::new(5), DropoutMask::Elementwise);
+        let kept = y.iter().filter(|y| **y != 0.0).count() as f64 / y.len() as f64;
+        assert!((kept - 0.7).abs() < 0.01, "{kept}");
+        assert!(y.iter().all(|y| *y == 0.0 || (*y - 1.0 / 0.7).abs() < 1e-6));
+        for index in [0, 31, 32, 99_999, 100_002] {
+            let keep = Key::new(5).uniform_f32(index as u64) >= 0.3;
+            assert_eq!(y[index] != 0.0, keep, "element {index}");
+        }
+        let other = dropout(&x, 0.3, Key::new(5).fold(1), DropoutMask::Elementwise);
+        assert_ne!(y, other);
+    }
+
+    #[test]
+    fn a_variational_mask_is_one_for_all_steps() {
+        let (batch, time, features) = (3, 4, 50);
+        let x = vec![1.0; batch * time * features];
+        let y = dropout(&x, 0.5, Key::new(1), DropoutMask::Variational { batch, time, features });
+        for b in 0..batch {
+            let sequence = &y[b * time * features..(b + 1) * time * features];
+            assert!(sequence.chunks(features).all(|step| step == &sequence[..features]));
+        }
+        assert_ne!(y[..features], y[time * features..][..features]);
+    }
+
+    #[test]
+    fn normal_numbers_have_mean_zero_and_variance_one() {
+        let n = 20_000;
+        let values: Vec<f64> = (0..n).map(|i| f64::from(Key::new(3).normal_f32(i))).collect();
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64;
+        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+    }
+}

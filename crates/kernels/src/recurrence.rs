@@ -1,0 +1,902 @@
+//! The one driver of the recurrences.
+//!
+//! Each thread owns a slice of the hidden units with all their gates and packs its own columns of the weights. It projects its own
+//! columns of the input for a stretch of steps, then runs those steps; activation and state update happen while the tile of the
+//! product is in registers, and the threads meet once a step. Two directions run side by side on separate threads.
+//!
+//! The backward pass is the same loop in reverse: the gradients of the gates overwrite the gates, and one product each gives
+//! the gradients of the weights and of the input at the end.
+//!
+//! Buffers inside are padded to whole vectors of units (`hp`); padded units stay zero throughout.
+
+use crate::KernelError;
+use crate::error::expect;
+use crate::layer::{Gradients, Inputs, OutputGradients, Outputs, Plan, Wanted, WeightGradients, Weights};
+use crate::layout::Layout;
+use crate::pack::{self, Column};
+use crate::pool::{self, Barrier, SharedPtr, share};
+use crate::product::{Left, Product, Right, load_edge, rows, rows_mut, store_edge};
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::tile::{PANEL, Tiles, cover, max_rows, multiply};
+use std::marker::PhantomData;
+
+/// Rows projected before their steps run: enough to use the packed input weights well, few enough to stay in cache.
+const PROJECTED_ROWS: usize = 192;
+
+/// Where a tile's row stands, at its first unit, in the forward pass.
+pub(crate) struct ForwardAt {
+    /// Slot 0 of the row; slot k is `k·hp` behind. Holds the projected input; takes what the backward pass needs.
+    pub gates: *mut f32,
+    pub hp: usize,
+    pub h_prev: *const f32,
+    /// The memory, in and out.
+    pub c: *mut f32,
+    /// Takes the memory where `keep`.
+    pub cells: *mut f32,
+    pub keep: bool,
+}
+
+/// Where a row stands, at a vector of units, in the backward pass.
+pub(crate) struct BackwardAt<S: Simd> {
+    /// Slot 0 of the row; slot k is `k·hp` behind.
+    pub gates: *const f32,
+    pub hp: usize,
+    pub c: *const f32,
+    pub c_prev: *const f32,
+    pub h_prev: S::V,
+    /// What flows to the step before past the recurrent weights: d_c of an LSTM, z⊙d_h of a GRU. In and out.
+    pub carry: *mut f32,
+}
+
+/// What differs between the cells.
+pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
+    /// Gate rows per unit, PyTorch order.
+    const GATES: usize;
+    /// Values a row keeps per unit.
+    const SLOTS: usize;
+    /// Whether there is a memory beside h.
+    const MEMORY: bool = false;
+    /// First of the `GATES` slots that hold the gradients for the recurrent weights; those for the input start at 0.
+    const H_FIRST: usize = 0;
+    /// A gate whose recurrent part is kept apart from its projected input.
+    const INNER: Option<usize> = None;
+    /// Whether the backward pass reads h_prev.
+    const H_PREV: bool = false;
+
+    /// Slot of a gate on the input's side.
+    fn x_slot(gate: usize) -> usize {
+        gate
+    }
+
+    /// Slot of a gate on the recurrent side.
+    fn h_slot(gate: usize) -> usize {
+        gate
+    }
+
+    /// Activation and state update: `acc` are pre-activations, gate by gate (or unit by unit with one gate); h goes to `out`.
+    ///
+    /// # Safety
+    /// `at` is valid for the vectors of the panel.
+    unsafe fn finish<S: Simd, const NV: usize>(acc: &[S::V; NV], at: &ForwardAt, out: &mut [S::V; NV]);
+
+    /// Gradients of the slots from that of h.
+    ///
+    /// # Safety
+    /// `at` is valid for one vector.
+    unsafe fn backward<S: Simd>(d_h: S::V, at: &BackwardAt<S>) -> [S::V; 4];
+}
+
+/// Gates and cells of one direction.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    gates: Vec<f32>,
+    cells: Vec<f32>,
+}
+
+impl Kept {
+    pub(crate) fn bytes(&self) -> usize {
+        4 * (self.gates.len() + self.cells.len())
+    }
+}
+
+fn padded(level: Level, hidden: usize) -> usize {
+    hidden.next_multiple_of(lanes(level))
+}
+
+fn lanes(level: Level) -> usize {
+    struct Lanes;
+    impl Kernel for Lanes {
+        type Output = usize;
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) -> usize {
+            S::LANES
+        }
+    }
+    dispatch(level, Lanes)
+}
+
+/// States `[B,H]` of one direction in the order of the layout, padded.
+fn ranked(state: Option<&[f32]>, layout: &Layout, hidden: usize, hp: usize) -> Vec<f32> {
+    let mut out = vec![0.0; layout.order.len() * hp];
+    if let Some(state) = state {
+        for (rank, &b) in layout.order.iter().enumerate() {
+            out[rank * hp..rank * hp + hidden].copy_from_slice(&state[b * hidden..(b + 1) * hidden]);
+        }
+    }
+    out
+}
+
+/// Direction `d` of `[D,B,H]`.
+fn part(state: Option<&[f32]>, d: usize, size: usize) -> Option<&[f32]> {
+    state.map(|state| &state[d * size..(d + 1) * size])
+}
+
+/// Gives each direction its share of the threads, and each thread `f(direction, id, threads of the direction, barrier)`.
+fn on_threads(directions: usize, threads: usize, units: usize, f: impl Fn(usize, usize, usize, &Barrier) + Sync) {
+    let threads = threads.clamp(1, directions * units.max(1));
+    if directions == 1 || threads == 1 {
+        for d in 0..directions {
+            let barrier = Barrier::new(threads);
+            pool::run(threads, |id| f(d, id, threads, &barrier));
+        }
+        return;
+    }
+    let first = threads.div_ceil(2);
+    let sizes = [first, threads - first];
+    let barriers = sizes.map(Barrier::new);
+    pool::run(threads, |id| {
+        let d = usize::from(id >= first);
+        f(d, id - d * first, sizes[d], &barriers[d]);
+    });
+}
+
+/// Runs the body for every panel of a range of unit blocks, with its number of vectors as a constant, its first block and its first
+/// vector in the thread's packed columns.
+macro_rules! for_panels {
+    ($cell:ident, $simd:ident, $blocks:expr, ($n:ident, $block:ident, $vector:ident) => $body:block) => {{
+        let (mut $block, mut $vector) = ($blocks.start, 0);
+        while $block < $blocks.end {
+            let units = panel_blocks::<$cell>($block, $blocks.end);
+            match units * $cell::GATES {
+                1 => {
+                    const $n: usize = 1;
+                    $body
+                }
+                2 => {
+                    const $n: usize = 2;
+                    $body
+                }
+                3 => {
+                    const $n: usize = 3;
+                    $body
+                }
+                _ => {
+                    const $n: usize = 4;
+                    $body
+                }
+            }
+            $block += units;
+            $vector += units * $cell::GATES;
+        }
+    }};
+}
+
+// ------------------------------------------------------------------------------------------------ forward
+
+/// One direction of a forward pass. Pointers are shared by the threads of the direction, each writing its own units.
+struct Forward<'a> {
+    plan: &'a Plan<'a>,
+    layout: &'a Layout,
+    weights: &'a Weights<'a>,
+    x: *const f32,
+    hp: usize,
+    /// h before even and odd steps, `[B,hp]` each, by rank.
+    h: [SharedPtr<f32>; 2],
+    /// `[B,hp]`
+    c: SharedPtr<f32>,
+    /// `[rows,SLOTS,hp]`: all rows where `keep`, else those of one stretch of steps.
+    gates: SharedPtr<f32>,
+    cells: SharedPtr<f32>,
+    keep: bool,
+    /// Output at the direction's first feature; rows `y_stride` apart.
+    y: SharedPtr<f32>,
+    y_stride: usize,
+}
+
+// SAFETY: threads write disjoint units and meet at the barrier before they read what others wrote.
+unsafe impl Sync for Forward<'_> {}
+
+/// As [`crate::forward`] for the cells of the fast path.
+pub(crate) fn forward<C: CellKernel>(
+    level: Level,
+    threads: usize,
+    plan: &Plan,
+    inputs: &Inputs,
+    train: bool,
+) -> (Outputs, Option<Vec<Kept>>) {
+    let (batch, hidden, directions) = (plan.batch, plan.hidden, plan.directions.len());
+    let hp = padded(level, hidden);
+    let y_stride = directions * hidden;
+    let mut y = vec![0.0; batch * plan.time * y_stride];
+    let layouts: Vec<Layout> = plan.directions.iter().map(|&d| Layout::new(plan, d)).collect();
+    let mut buffers: Vec<[Vec<f32>; 5]> = layouts
+        .iter()
+        .enumerate()
+        .map(|(d, layout)| {
+            let rows = if train { layout.external.len() } else { stretch_rows(layout) };
+            let cells = if train && C::MEMORY { rows * hp } else { 0 };
+            let h0 = ranked(part(inputs.h0, d, batch * hidden), layout, hidden, hp);
+            let c0 = ranked(part(inputs.c0, d, batch * hidden), layout, hidden, hp);
+            [h0.clone(), h0, c0, vec![0.0; rows * C::SLOTS * hp], vec![0.0; cells]]
+        })
+        .collect();
+    let y_base = y.as_mut_ptr();
+    let passes: Vec<Forward> = buffers
+        .iter_mut()
+        .enumerate()
+        .map(|(d, [h, h2, c, gates, cells])| Forward {
+            plan,
+            layout: &layouts[d],
+            weights: &inputs.weights[d],
+            x: inputs.x.as_ptr(),
+            hp,
+            h: [SharedPtr(h.as_mut_ptr()), SharedPtr(h2.as_mut_ptr())],
+            c: SharedPtr(c.as_mut_ptr()),
+            gates: SharedPtr(gates.as_mut_ptr()),
+            cells: SharedPtr(cells.as_mut_ptr()),
+            keep: train,
+            y: SharedPtr(y_base.wrapping_add(d * hidden)),
+            y_stride,
+        })
+        .collect();
+    if hidden > 0 {
+        on_threads(directions, threads, hp / lanes(level), |d, id, of, barrier| {
+            let thread = ForwardThread::<C> { pass: &passes[d], id, of, barrier, cell: PhantomData };
+            dispatch(level, thread);
+        });
+    }
+    drop(passes);
+    let mut h_n = vec![0.0; directions * batch * hidden];
+    let mut c_n = vec![0.0; if C::MEMORY { h_n.len() } else { 0 }];
+    for (d, (layout, [h, h2, c, ..])) in layouts.iter().zip(&buffers).enumerate() {
+        for (rank, &b) in layout.order.iter().enumerate() {
+            let length = plan.lengths.map_or(plan.time, |lengths| lengths[b]);
+            let (from, to) = (rank * hp, (d * batch + b) * hidden);
+            let last = if length % 2 == 0 { h } else { h2 };
+            h_n[to..to + hidden].copy_from_slice(&last[from..from + hidden]);
+            if C::MEMORY {
+                c_n[to..to + hidden].copy_from_slice(&c[from..from + hidden]);
+            }
+        }
+    }
+    let kept = train.then(|| buffers.into_iter().map(|[_, _, _, gates, cells]| Kept { gates, cells }).collect());
+    (Outputs { y, h_n, c_n }, kept)
+}
+
+/// End of the stretch of steps that starts at `start`.
+fn stretch_end(layout: &Layout, start: usize) -> usize {
+    let mut end = start + 1;
+    while end < layout.steps() && layout.first[end] - layout.first[start] < PROJECTED_ROWS {
+        end += 1;
+    }
+    end
+}
+
+/// Rows of the largest stretch.
+fn stretch_rows(layout: &Layout) -> usize {
+    let (mut start, mut most) = (0, 0);
+    while start < layout.steps() {
+        let end = stretch_end(layout, start);
+        most = most.max(layout.first[end] - layout.first[start]);
+        start = end;
+    }
+    most
+}
+
+struct ForwardThread<'a, C> {
+    pass: &'a Forward<'a>,
+    id: usize,
+    of: usize,
+    barrier: &'a Barrier,
+    cell: PhantomData<C>,
+}
+
+/// A thread's own columns of one side's weights, panel by panel.
+struct Packed {
+    values: Vec<f32>,
+    /// Bias in the same order.
+    bias: Vec<f32>,
+    k: usize,
+}
+
+impl<C: CellKernel> Kernel for ForwardThread<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let pass = self.pass;
+        let blocks = share(pass.hp / S::LANES, self.id, self.of);
+        let [w_ih, w_hh] = own_weights::<S, C>(pass, blocks.clone());
+        let layout = pass.layout;
+        let mut start = 0;
+        while start < layout.steps() {
+            let end = stretch_end(layout, start);
+            let base = if pass.keep { 0 } else { layout.first[start] };
+            let rows = layout.first[start]..layout.first[end];
+            // SAFETY: own columns of rows inside the layout; the barrier orders h between the threads.
+            unsafe {
+                let (packed, cell) = (&w_ih, self.cell);
+                for_panels!(C, S, blocks, (N, block, vector) => {
+                    let at = At { block, vector, base, packed };
+                    cover::<S, _>(rows.clone(), &Project::<C, N> { pass, at, cell });
+                });
+                let packed = &w_hh;
+                for step in start..end {
+                    let active = 0..layout.active(step);
+                    for_panels!(C, S, blocks, (N, block, vector) => {
+                        let at = At { block, vector, base, packed };
+                        cover::<S, _>(active.clone(), &Step::<C, N> { pass, at, step, cell });
+                    });
+                    self.barrier.wait();
+                }
+            }
+            start = end;
+        }
+    }
+}
+
+/// Vectors of a panel of `C` that starts at unit block `block` of a range that ends at `end`.
+#[inline(always)]
+fn panel_blocks<C: CellKernel>(block: usize, end: usize) -> usize {
+    if C::GATES == 1 { PANEL.min(end - block) } else { 1 }
+}
+
+/// Packs own columns of W_ih and W_hh with their biases.
+#[inline(always)]
+fn own_weights<S: Simd, C: CellKernel>(pass: &Forward, blocks: std::ops::Range<usize>) -> [Packed; 2] {
+    let (hidden, input) = (pass.plan.hidden, pass.plan.input);
+    let vectors = blocks.len() * C::GATES;
+    let sides = [(pass.weights.w_ih, input), (pass.weights.w_hh, hidden)];
+    let mut out = sides.map(|(_, k)| Packed {
+        values: vec![0.0; vectors * S::LANES * k],
+        bias: vec![0.0; vectors * S::LANES],
+        k,
+    });
+    let (mut block, mut vector) = (blocks.start, 0);
+    while block < blocks.end {
+        let units = panel_blocks::<C>(block, blocks.end);
+        let count = units * C::GATES;
+        for v in 0..count {
+            let (gate, first) = match C::GATES {
+                1 => (0, (block + v) * S::LANES),
+                _ => (v, block * S::LANES),
+            };
+            let width = S::LANES.min(hidden - first);
+            let at = Column { vector: v, vectors: count, width };
+            let row = gate * hidden + first;
+            for (packed, (w, k)) in out.iter_mut().zip(sides) {
+                // SAFETY: `width` rows of the weights from `row`, and the panel inside `values`.
+                unsafe {
+                    let dst = packed.values.as_mut_ptr().add(vector * S::LANES * k);
+                    pack::transposed::<S>(w.as_ptr().add(row * k), k, k, at, dst);
+                }
+            }
+            for lane in 0..width {
+                let of = |b: Option<&[f32]>| b.map_or(0.0, |b| b[row + lane]);
+                let (b_ih, b_hh) = (of(pass.weights.b_ih), of(pass.weights.b_hh));
+                let apart = C::INNER == Some(gate);
+                let to = (vector + v) * S::LANES + lane;
+                out[0].bias[to] = if apart { b_ih } else { b_ih + b_hh };
+                out[1].bias[to] = if apart { b_hh } else { 0.0 };
+            }
+        }
+        block += units;
+        vector += count;
+    }
+    out
+}
+
+/// Where a panel stands.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    /// First unit block.
+    block: usize,
+    /// First vector in the thread's packed columns.
+    vector: usize,
+    /// First row in the gates buffer.
+    base: usize,
+    packed: &'a Packed,
+}
+
+impl At<'_> {
+    #[inline(always)]
+    unsafe fn weights<S: Simd>(&self) -> *const f32 {
+        // SAFETY: the panel lies inside the packed columns.
+        unsafe { self.packed.values.as_ptr().add(self.vector * S::LANES * self.packed.k) }
+    }
+
+    #[inline(always)]
+    unsafe fn bias<S: Simd>(&self, v: usize) -> S::V {
+        // SAFETY: as above.
+        unsafe { S::load(self.packed.bias.as_ptr().add((self.vector + v) * S::LANES)) }
+    }
+}
+
+/// One panel of X·W_ihᵀ + b.
+struct Project<'a, C, const NV: usize> {
+    pass: &'a Forward<'a>,
+    at: At<'a>,
+    cell: PhantomData<C>,
+}
+
+impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for Project<'_, C, NV> {
+    const MAX: usize = max_rows::<S>(NV);
+
+    #[inline(always)]
+    unsafe fn tile<const R: usize>(&self, row: usize) {
+        let (pass, at) = (self.pass, &self.at);
+        // SAFETY: rows lie inside the layout, the panel inside the packed weights and the gates.
+        unsafe {
+            let mut a = [pass.x; R];
+            let mut acc = [[S::splat(0.0); NV]; R];
+            for r in 0..R {
+                a[r] = pass.x.add(pass.layout.external.get_unchecked(row + r) * at.packed.k);
+                for v in 0..NV {
+                    acc[r][v] = at.bias::<S>(v);
+                }
+            }
+            multiply::<S, R, NV, 1>(at.packed.k, &a, at.weights::<S>(), &mut acc);
+            for r in 0..R {
+                let gates = pass.gates.get().add((row + r - at.base) * C::SLOTS * pass.hp);
+                for v in 0..NV {
+                    let (slot, block) = match C::GATES {
+                        1 => (0, at.block + v),
+                        _ => (C::x_slot(v), at.block),
+                    };
+                    S::store(gates.add(slot * pass.hp + block * S::LANES), acc[r][v]);
+                }
+            }
+        }
+    }
+}
+
+/// One panel of one step.
+struct Step<'a, C, const NV: usize> {
+    pass: &'a Forward<'a>,
+    at: At<'a>,
+    step: usize,
+    cell: PhantomData<C>,
+}
+
+impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for Step<'_, C, NV> {
+    const MAX: usize = max_rows::<S>(NV);
+
+    #[inline(always)]
+    unsafe fn tile<const R: usize>(&self, rank: usize) {
+        let (pass, at, hp) = (self.pass, &self.at, self.pass.hp);
+        let unit = at.block * S::LANES;
+        let row = pass.layout.first[self.step] + rank;
+        // SAFETY: rows lie inside the layout, the panel inside the packed weights; this thread owns the units.
+        unsafe {
+            let h_prev = pass.h[self.step % 2].get();
+            let h_next = pass.h[(self.step + 1) % 2].get();
+            let mut a = [h_prev.cast_const(); R];
+            let mut acc = [[S::splat(0.0); NV]; R];
+            for r in 0..R {
+                a[r] = h_prev.add((rank + r) * hp);
+                let gates = pass.gates.get().add((row + r - at.base) * C::SLOTS * hp + unit);
+                for v in 0..NV {
+                    acc[r][v] = match C::GATES {
+                        1 => S::load(gates.add(v * S::LANES)),
+                        _ if C::INNER == Some(v) => at.bias::<S>(v),
+                        _ => S::load(gates.add(C::x_slot(v) * hp)),
+                    };
+                }
+            }
+            multiply::<S, R, NV, 1>(at.packed.k, &a, at.weights::<S>(), &mut acc);
+            for r in 0..R {
+                let (own, state) = (row + r, (rank + r) * hp + unit);
+                let cells = if C::MEMORY && pass.keep { own * hp + unit } else { 0 };
+                let here = ForwardAt {
+                    gates: pass.gates.get().add((own - at.base) * C::SLOTS * hp + unit),
+                    hp,
+                    h_prev: h_prev.add(state),
+                    c: pass.c.get().add(state),
+                    cells: pass.cells.get().add(cells),
+                    keep: pass.keep,
+                };
+                let mut h = [S::splat(0.0); NV];
+                C::finish::<S, NV>(&acc[r], &here, &mut h);
+                let y = pass.y.get().add(pass.layout.external.get_unchecked(own) * pass.y_stride + unit);
+                for v in 0..NV / C::GATES {
+                    S::store(h_next.add(state + v * S::LANES), h[v]);
+                    let left = pass.plan.hidden - unit - v * S::LANES;
+                    store_edge::<S>(y.add(v * S::LANES), h[v], left);
+                }
+            }
+        }
+    }
+}
+
+// ----------------------------------------------------------------------------------------------- backward
+
+/// One direction of a backward pass.
+struct Backward<'a> {
+    plan: &'a Plan<'a>,
+    layout: &'a Layout,
+    w_hh: &'a [f32],
+    hp: usize,
+    /// `[rows,SLOTS,hp]`: activated gates, overwritten by their gradients.
+    gates: SharedPtr<f32>,
+    /// `[rows,hp]`
+    cells: *const f32,
+    /// Initial states by rank, `[B,hp]`.
+    h0: &'a [f32],
+    c0: &'a [f32],
+    /// Output and its gradient at the direction's first feature; rows `y_stride` apart.
+    y: *const f32,
+    d_y: Option<*const f32>,
+    y_stride: usize,
+    /// Gradient of the final h by rank, `[B,hp]`.
+    d_h_n: &'a [f32],
+    /// By rank, `[B,hp]`; see [`BackwardAt`].
+    carry: SharedPtr<f32>,
+    /// Takes the gradient of the initial h by rank, `[B,hp]`.
+    d_h0: SharedPtr<f32>,
+    /// `[SLOTS,hp]`: sums of the gate gradients over all rows.
+    sums: SharedPtr<f32>,
+}
+
+// SAFETY: threads write disjoint units and meet at the barrier before they read what others wrote.
+unsafe impl Sync for Backward<'_> {}
+
+/// As [`crate::backward`] for the cells of the fast path.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn backward<C: CellKernel>(
+    level: Level,
+    threads: usize,
+    plan: &Plan,
+    inputs: &Inputs,
+    y: &[f32],
+    mut kept: Vec<Kept>,
+    d_out: &OutputGradients,
+    wanted: &Wanted,
+) -> Result<Gradients, KernelError> {
+    let (batch, hidden, directions) = (plan.batch, plan.hidden, plan.directions.len());
+    let (hp, y_stride) = (padded(level, hidden), directions * hidden);
+    let layouts: Vec<Layout> = plan.directions.iter().map(|&d| Layout::new(plan, d)).collect();
+    for (layout, kept) in layouts.iter().zip(&kept) {
+        let rows = layout.external.len();
+        expect("recurrent backward", "gates of the reserve", rows * C::SLOTS * hp, kept.gates.len())?;
+        let cells = if C::MEMORY { rows * hp } else { 0 };
+        expect("recurrent backward", "cells of the reserve", cells, kept.cells.len())?;
+    }
+    let state = |state: Option<&[f32]>, d: usize| {
+        ranked(part(state, d, batch * hidden), &layouts[d], hidden, hp)
+    };
+    let initial: Vec<[Vec<f32>; 3]> = (0..directions)
+        .map(|d| [state(inputs.h0, d), state(inputs.c0, d), state(d_out.d_h_n, d)])
+        .collect();
+    let mut made: Vec<[Vec<f32>; 3]> = (0..directions)
+        .map(|d| {
+            let carry = if C::MEMORY { state(d_out.d_c_n, d) } else { vec![0.0; batch * hp] };
+            [carry, vec![0.0; batch * hp], vec![0.0; C::SLOTS * hp]]
+        })
+        .collect();
+    let passes: Vec<Backward> = (0..directions)
+        .zip(kept.iter_mut().zip(&mut made))
+        .map(|(d, (kept, [carry, d_h0, sums]))| Backward {
+            plan,
+            layout: &layouts[d],
+            w_hh: inputs.weights[d].w_hh,
+            hp,
+            gates: SharedPtr(kept.gates.as_mut_ptr()),
+            cells: kept.cells.as_ptr(),
+            h0: &initial[d][0],
+            c0: &initial[d][1],
+            y: y.as_ptr().wrapping_add(d * hidden),
+            d_y: d_out.d_y.map(|d_y| d_y.as_ptr().wrapping_add(d * hidden)),
+            y_stride,
+            d_h_n: &initial[d][2],
+            carry: SharedPtr(carry.as_mut_ptr()),
+            d_h0: SharedPtr(d_h0.as_mut_ptr()),
+            sums: SharedPtr(sums.as_mut_ptr()),
+        })
+        .collect();
+    if hidden > 0 {
+        on_threads(directions, threads, hp / lanes(level), |d, id, of, barrier| {
+            let thread = BackwardThread::<C> { pass: &passes[d], id, of, barrier, cell: PhantomData };
+            dispatch(level, thread);
+        });
+    }
+    drop(passes);
+    let unranked = |index: usize| {
+        let mut out = vec![0.0; directions * batch * hidden];
+        for (d, layout) in layouts.iter().enumerate() {
+            for (rank, &b) in layout.order.iter().enumerate() {
+                let to = (d * batch + b) * hidden;
+                out[to..to + hidden].copy_from_slice(&made[d][index][rank * hp..rank * hp + hidden]);
+            }
+        }
+        out
+    };
+    let sums = |d: usize| made[d][2].as_slice();
+    let products = Products { level, threads, plan, inputs, hp, y, layouts: &layouts, kept: &kept };
+    Ok(Gradients {
+        d_x: wanted.x.then(|| products.d_x::<C>()),
+        weights: wanted
+            .weights
+            .then(|| (0..directions).map(|d| products.weights::<C>(d, &initial[d][0], sums(d))).collect()),
+        d_h0: wanted.h0.then(|| unranked(1)),
+        d_c0: wanted.c0.then(|| if C::MEMORY { unranked(0) } else { Vec::new() }),
+    })
+}
+
+struct BackwardThread<'a, C> {
+    pass: &'a Backward<'a>,
+    id: usize,
+    of: usize,
+    barrier: &'a Barrier,
+    cell: PhantomData<C>,
+}
+
+impl<C: CellKernel> Kernel for BackwardThread<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (pass, cell) = (self.pass, self.cell);
+        let blocks = share(pass.hp / S::LANES, self.id, self.of);
+        let packed = own_units::<S, C>(pass, blocks.clone());
+        let k = C::GATES * pass.hp;
+        // Step `steps` has no rows: everything that ends at the last step starts from the gradient of the final state.
+        for step in (0..=pass.layout.steps()).rev() {
+            let (running, active) = (pass.layout.active(step), match step {
+                0 => pass.layout.order.len(),
+                _ => pass.layout.active(step - 1),
+            });
+            let mut block = blocks.start;
+            while block < blocks.end {
+                let vectors = PANEL.min(blocks.end - block);
+                let weights = packed[(block - blocks.start) * S::LANES * k..].as_ptr();
+                macro_rules! tiles {
+                    ($n:literal) => {{
+                        let with = StepBack::<C, $n> { pass, block, step, weights, product: true, cell };
+                        // SAFETY: own units of rows inside the layout; the barrier orders the gates between the threads.
+                        unsafe {
+                            cover::<S, _>(0..running, &with);
+                            cover::<S, _>(running..active, &StepBack::<C, $n> { product: false, ..with });
+                        }
+                    }};
+                }
+                match vectors {
+                    1 => tiles!(1),
+                    2 => tiles!(2),
+                    3 => tiles!(3),
+                    _ => tiles!(4),
+                }
+                block += vectors;
+            }
+            self.barrier.wait();
+        }
+    }
+}
+
+/// Packs own columns of W_hh, rows in the order of the slots with zeros for padded units.
+#[inline(always)]
+fn own_units<S: Simd, C: CellKernel>(pass: &Backward, blocks: std::ops::Range<usize>) -> Vec<f32> {
+    let (hidden, hp) = (pass.plan.hidden, pass.hp);
+    let k = C::GATES * hp;
+    let mut packed = vec![0.0; blocks.len() * S::LANES * k];
+    for start in blocks.clone().step_by(PANEL) {
+        let vectors = PANEL.min(blocks.end - start);
+        let panel = (start - blocks.start) * S::LANES * k;
+        for gate in 0..C::GATES {
+            let slot = C::h_slot(gate) - C::H_FIRST;
+            for unit in 0..hidden {
+                let dst = panel + (slot * hp + unit) * vectors * S::LANES;
+                for vector in 0..vectors {
+                    let first = (start + vector) * S::LANES;
+                    let at = Column { vector, vectors, width: S::LANES.min(hidden - first) };
+                    let row = &pass.w_hh[(gate * hidden + unit) * hidden + first..];
+                    // SAFETY: `width` elements of the row, and a row of the panel.
+                    unsafe { pack::straight::<S>(row.as_ptr(), at, packed.as_mut_ptr().add(dst)) }
+                }
+            }
+        }
+    }
+    packed
+}
+
+/// One panel of units of one step: d_h from step `step` (with its product) to the gate gradients of step `step − 1`, or to d_h0.
+struct StepBack<'a, C, const NV: usize> {
+    pass: &'a Backward<'a>,
+    block: usize,
+    step: usize,
+    weights: *const f32,
+    /// Whether these rows run at `step`; the others end before it.
+    product: bool,
+    cell: PhantomData<C>,
+}
+
+impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for StepBack<'_, C, NV> {
+    const MAX: usize = max_rows::<S>(NV);
+
+    #[inline(always)]
+    unsafe fn tile<const R: usize>(&self, rank: usize) {
+        let (pass, hp) = (self.pass, self.pass.hp);
+        let unit = self.block * S::LANES;
+        // SAFETY: rows lie inside the layout, the panel inside the packed weights; this thread owns the units.
+        unsafe {
+            let mut acc = [[S::splat(0.0); NV]; R];
+            if self.product {
+                let row = pass.layout.first[self.step] + rank;
+                let mut a = [pass.gates.get().cast_const(); R];
+                for r in 0..R {
+                    a[r] = pass.gates.get().add(((row + r) * C::SLOTS + C::H_FIRST) * hp);
+                }
+                multiply::<S, R, NV, 1>(C::GATES * hp, &a, self.weights, &mut acc);
+            } else {
+                for r in 0..R {
+                    for v in 0..NV {
+                        acc[r][v] = S::load(pass.d_h_n.as_ptr().add((rank + r) * hp + unit + v * S::LANES));
+                    }
+                }
+            }
+            for r in 0..R {
+                for v in 0..NV {
+                    let state = (rank + r) * hp + unit + v * S::LANES;
+                    match self.step {
+                        0 => self.initial::<S>(acc[r][v], state),
+                        _ => self.gates::<S>(acc[r][v], rank + r, unit + v * S::LANES),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<C: CellKernel, const NV: usize> StepBack<'_, C, NV> {
+    /// Before the first step: what is left is the gradient of the initial state.
+    #[inline(always)]
+    unsafe fn initial<S: Simd>(&self, d_h: S::V, state: usize) {
+        // SAFETY: the state lies inside `[B,hp]`.
+        unsafe {
+            let carry = S::load(self.pass.carry.get().add(state));
+            let d_h = if C::MEMORY { d_h } else { S::add(d_h, carry) };
+            S::store(self.pass.d_h0.get().add(state), d_h);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn gates<S: Simd>(&self, d_h: S::V, rank: usize, unit: usize) {
+        let (pass, hp, step) = (self.pass, self.pass.hp, self.step - 1);
+        let left = pass.plan.hidden - unit;
+        let row = pass.layout.first[step] + rank;
+        // SAFETY: the row lies inside the layout, the units inside the row.
+        unsafe {
+            let external = |row: usize| pass.layout.external.get_unchecked(row) * pass.y_stride + unit;
+            let mut d_h = d_h;
+            if let Some(d_y) = pass.d_y {
+                d_h = S::add(d_h, load_edge::<S>(d_y.add(external(row)), left));
+            }
+            let before = if step == 0 { 0 } else { pass.layout.first[step - 1] + rank };
+            let (h0, c0) = (pass.h0.as_ptr().add(rank * hp + unit), pass.c0.as_ptr().add(rank * hp + unit));
+            let (c, c_prev) = match (C::MEMORY, step) {
+                (false, _) => (c0, c0),
+                (true, 0) => (pass.cells.add(row * hp + unit), c0),
+                (true, _) => (pass.cells.add(row * hp + unit), pass.cells.add(before * hp + unit)),
+            };
+            let h_prev = match (C::H_PREV, step) {
+                (false, _) => S::splat(0.0),
+                (true, 0) => S::load(h0),
+                (true, _) => load_edge::<S>(pass.y.add(external(before)), left),
+            };
+            let gates = pass.gates.get().add(row * C::SLOTS * hp + unit);
+            let carry = pass.carry.get().add(rank * hp + unit);
+            let here = BackwardAt::<S> { gates, hp, c, c_prev, h_prev, carry };
+            let d = C::backward::<S>(d_h, &here);
+            for slot in 0..C::SLOTS {
+                S::store(gates.add(slot * hp), d[slot]);
+                let sum = pass.sums.get().add(slot * hp + unit);
+                S::store(sum, S::add(S::load(sum), d[slot]));
+            }
+        }
+    }
+}
+
+/// The products over all rows that follow the loop.
+struct Products<'a> {
+    level: Level,
+    threads: usize,
+    plan: &'a Plan<'a>,
+    inputs: &'a Inputs<'a>,
+    hp: usize,
+    y: &'a [f32],
+    layouts: &'a [Layout],
+    kept: &'a [Kept],
+}
+
+impl Products<'_> {
+    /// d_x = Σ over directions of d_gates·W_ih.
+    fn d_x<C: CellKernel>(&self) -> Vec<f32> {
+        let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
+        let mut d_x = vec![0.0; self.plan.batch * self.plan.time * input];
+        let zeros = vec![0.0; input];
+        for (d, (layout, kept)) in self.layouts.iter().zip(self.kept).enumerate() {
+            let a = rows(kept.gates.as_ptr(), C::SLOTS * hp, layout.external.len());
+            let w_ih = self.inputs.weights[d].w_ih.as_ptr();
+            let mut b = vec![zeros.as_ptr(); C::GATES * hp];
+            for gate in 0..C::GATES {
+                for unit in 0..hidden {
+                    b[C::x_slot(gate) * hp + unit] = w_ih.wrapping_add((gate * hidden + unit) * input);
+                }
+            }
+            let base = d_x.as_mut_ptr();
+            let c: Vec<*mut f32> = layout.external.iter().map(|row| base.wrapping_add(row * input)).collect();
+            let product = Product {
+                n: input,
+                k: if hidden == 0 { 0 } else { C::GATES * hp },
+                a: Left::Rows(&a),
+                b: Right::Rows(&b),
+                c: &c,
+                accumulate: d > 0,
+                bias: None,
+            };
+            // SAFETY: rows of d_gates, W_ih and d_x have the lengths of the plan.
+            unsafe { product.run(self.level, self.threads) }
+        }
+        d_x
+    }
+
+    /// d_W_ih = d_gatesᵀ·X, d_W_hh = d_gatesᵀ·H_prev, and the biases from the sums.
+    fn weights<C: CellKernel>(&self, d: usize, h0: &[f32], sums: &[f32]) -> WeightGradients {
+        let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
+        let (layout, stride) = (&self.layouts[d], self.layouts.len() * hidden);
+        let x: Vec<*const f32> = layout
+            .external
+            .iter()
+            .map(|row| self.inputs.x.as_ptr().wrapping_add(row * input))
+            .collect();
+        let mut h_prev = rows(h0.as_ptr(), hp, layout.active(0));
+        for step in 1..layout.steps() {
+            let before = layout.first[step - 1];
+            h_prev.extend((0..layout.active(step)).map(|rank| {
+                let row = layout.external[before + rank];
+                self.y.as_ptr().wrapping_add(row * stride + d * hidden)
+            }));
+        }
+        let gathered = |slot: fn(usize) -> usize| -> Vec<f32> {
+            (0..C::GATES).flat_map(|gate| &sums[slot(gate) * hp..slot(gate) * hp + hidden]).copied().collect()
+        };
+        WeightGradients {
+            d_w_ih: self.over_rows::<C>(d, C::x_slot, &x, input),
+            d_w_hh: self.over_rows::<C>(d, C::h_slot, &h_prev, hidden),
+            d_b_ih: gathered(C::x_slot),
+            d_b_hh: gathered(C::h_slot),
+        }
+    }
+
+    /// d_gatesᵀ·B for `B` of `n` columns, `[G·H,n]`.
+    fn over_rows<C: CellKernel>(&self, d: usize, slot: fn(usize) -> usize, b: &[*const f32], n: usize) -> Vec<f32> {
+        let (hidden, hp) = (self.plan.hidden, self.hp);
+        let a = rows(self.kept[d].gates.as_ptr(), C::SLOTS * hp, b.len());
+        let offsets: Vec<usize> = (0..C::GATES * hidden)
+            .map(|row| slot(row / hidden) * hp + row % hidden)
+            .collect();
+        let mut out = vec![0.0; C::GATES * hidden * n];
+        let c = rows_mut(out.as_mut_ptr(), n, C::GATES * hidden);
+        let product = Product {
+            n,
+            k: b.len(),
+            a: Left::Transposed { rows: &a, offsets: &offsets },
+            b: Right::Rows(b),
+            c: &c,
+            accumulate: false,
+            bias: None,
+        };
+        // SAFETY: rows of d_gates and B have the lengths of the plan, the output its own.
+        unsafe { product.run(self.level, self.threads) }
+        out
+    }
+}

@@ -1,0 +1,75 @@
+//! Vanilla RNN (Elman 1990): h' = f(W_ih x + b_ih + W_hh h + b_hh) with f = tanh or max(0, ·).
+//!
+//! Backward: d_a = d_h'⊙f'(a), with f' from h' itself: 1 − h'² or [h' > 0]; d_h = W_hhᵀ d_a. A row keeps h'.
+
+use crate::act;
+use crate::recurrence::{BackwardAt, CellKernel, ForwardAt};
+use crate::simd::Simd;
+use std::marker::PhantomData;
+
+pub(crate) trait Nonlinearity: Copy + Send + Sync + 'static {
+    unsafe fn apply<S: Simd>(a: S::V) -> S::V;
+    /// d·f'(a), from h = f(a).
+    unsafe fn slope<S: Simd>(h: S::V, d: S::V) -> S::V;
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Tanh;
+#[derive(Clone, Copy)]
+pub(crate) struct Relu;
+
+impl Nonlinearity for Tanh {
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(a: S::V) -> S::V {
+        // SAFETY: the caller has the instruction set of `S`.
+        unsafe { act::tanh::<S>(a) }
+    }
+    #[inline(always)]
+    unsafe fn slope<S: Simd>(h: S::V, d: S::V) -> S::V {
+        // SAFETY: the caller has the instruction set of `S`.
+        unsafe { S::mul(d, S::sub(S::splat(1.0), S::mul(h, h))) }
+    }
+}
+
+impl Nonlinearity for Relu {
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(a: S::V) -> S::V {
+        // SAFETY: the caller has the instruction set of `S`. NaN passes: max gives its second argument then.
+        unsafe { S::max(S::splat(0.0), a) }
+    }
+    #[inline(always)]
+    unsafe fn slope<S: Simd>(h: S::V, d: S::V) -> S::V {
+        // SAFETY: the caller has the instruction set of `S`.
+        unsafe { S::where_positive(h, d) }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Rnn<N>(PhantomData<N>);
+
+impl<N: Nonlinearity> CellKernel for Rnn<N> {
+    const GATES: usize = 1;
+    const SLOTS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn finish<S: Simd, const NV: usize>(acc: &[S::V; NV], at: &ForwardAt, out: &mut [S::V; NV]) {
+        for v in 0..NV {
+            // SAFETY: `at` points at NV·LANES units of the row's buffers.
+            unsafe {
+                out[v] = N::apply::<S>(acc[v]);
+                if at.keep {
+                    S::store(at.gates.add(v * S::LANES), out[v]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(d_h: S::V, at: &BackwardAt<S>) -> [S::V; 4] {
+        // SAFETY: `at` points at LANES units of the row's buffers.
+        unsafe {
+            let zero = S::splat(0.0);
+            [N::slope::<S>(S::load(at.gates), d_h), zero, zero, zero]
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Vectors of `f32`: one trait, one implementation per instruction set, chosen at run time.
+//!
+//! A kernel is generic over [`Simd`], `#[inline(always)]`, and entered through [`dispatch!`], whose shims carry the
+//! `target_feature` that lets the compiler inline the intrinsics. This folder is the only place that names them.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use portable::Portable;
+
+use std::sync::OnceLock;
+
+/// A vector of `LANES` floats.
+///
+/// # Safety
+/// Methods may only run where the instruction set of the implementation is present; pointers must be valid for
+/// `LANES` (or `n`) elements.
+pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
+    /// Floats in a vector.
+    const LANES: usize;
+    /// The register.
+    type V: Copy;
+
+    unsafe fn splat(x: f32) -> Self::V;
+    unsafe fn load(p: *const f32) -> Self::V;
+    unsafe fn store(p: *mut f32, v: Self::V);
+    /// The first `n < LANES` elements, zeros behind.
+    unsafe fn load_partial(p: *const f32, n: usize) -> Self::V;
+    /// The first `n < LANES` elements.
+    unsafe fn store_partial(p: *mut f32, v: Self::V, n: usize);
+    /// `a·b + c`
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// `b` where `a` is NaN.
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// `b` where `a` is NaN.
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// To the nearest integer.
+    unsafe fn round(a: Self::V) -> Self::V;
+    /// `a·2^n` for integral `n` in −126..=127.
+    unsafe fn scale2(a: Self::V, n: Self::V) -> Self::V;
+    /// `|a|`
+    unsafe fn abs(a: Self::V) -> Self::V;
+    /// `|a|` with the sign of `b`.
+    unsafe fn copysign(a: Self::V, b: Self::V) -> Self::V;
+    /// `a` where `x > 0`, else zero.
+    unsafe fn where_positive(x: Self::V, a: Self::V) -> Self::V;
+    /// The sum of all lanes, in one order on every machine.
+    #[inline(always)]
+    unsafe fn sum(a: Self::V) -> f32 {
+        let mut lanes = [0.0; 16];
+        // SAFETY: no vector is longer than sixteen floats.
+        unsafe { Self::store(lanes.as_mut_ptr(), a) }
+        lanes[..Self::LANES].iter().sum()
+    }
+    /// The first `n` lanes, zeros behind.
+    #[inline(always)]
+    unsafe fn first(a: Self::V, n: usize) -> Self::V {
+        if n >= Self::LANES {
+            return a;
+        }
+        let mut lanes = [0.0; 16];
+        // SAFETY: no vector is longer than sixteen floats.
+        unsafe {
+            Self::store(lanes.as_mut_ptr(), a);
+            Self::load_partial(lanes.as_ptr(), n)
+        }
+    }
+    /// Writes the transpose of a `LANES`×`LANES` block; strides in elements.
+    unsafe fn transpose(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize);
+}
+
+/// [`Simd::transpose`] one element at a time.
+#[inline(always)]
+unsafe fn transpose_scalar<S: Simd>(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
+    for row in 0..S::LANES {
+        for column in 0..S::LANES {
+            // SAFETY: the caller gives blocks of LANES rows and columns.
+            unsafe { *dst.add(column * dst_stride + row) = *src.add(row * src_stride + column) }
+        }
+    }
+}
+
+/// An instruction set that this machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Plain Rust on arrays of eight floats; the compiler makes of it what the target has.
+    Portable,
+    /// AVX2 with FMA: eight floats.
+    Avx2,
+    /// AVX-512F: sixteen floats.
+    Avx512,
+}
+
+impl Level {
+    /// Levels that run here, slowest first.
+    pub fn available() -> Vec<Self> {
+        #[allow(unused_mut)]
+        let mut levels = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                levels.push(Self::Avx2);
+            }
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
+                levels.push(Self::Avx512);
+            }
+        }
+        levels
+    }
+
+    /// The fastest one, or the one that `REFRAIN_SIMD` names (`avx512`, `avx2`, `portable`).
+    pub fn best() -> Self {
+        static BEST: OnceLock<Level> = OnceLock::new();
+        *BEST.get_or_init(|| {
+            let available = Self::available();
+            let wanted = std::env::var("REFRAIN_SIMD").unwrap_or_default();
+            let named = available.iter().find(|level| level.name() == wanted);
+            *named.or(available.last()).unwrap_or(&Self::Portable)
+        })
+    }
+
+    /// `avx512`, `avx2` or `portable`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// Work that is generic over the vectors.
+pub(crate) trait Kernel {
+    type Output;
+    /// # Safety
+    /// As [`Simd`]; implementations are `#[inline(always)]`.
+    unsafe fn run<S: Simd>(self) -> Self::Output;
+}
+
+/// Runs a kernel with the vectors of `level`.
+pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn avx2<K: Kernel>(kernel: K) -> K::Output {
+            // SAFETY: the caller has checked for AVX2 and FMA.
+            unsafe { kernel.run::<Avx2>() }
+        }
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        unsafe fn avx512<K: Kernel>(kernel: K) -> K::Output {
+            // SAFETY: the caller has checked for AVX-512F.
+            unsafe { kernel.run::<Avx512>() }
+        }
+        match level {
+            // SAFETY: `Level::available` lists only what was detected.
+            Level::Avx2 => return unsafe { avx2(kernel) },
+            // SAFETY: as above.
+            Level::Avx512 => return unsafe { avx512(kernel) },
+            Level::Portable => {}
+        }
+    }
+    let _ = level;
+    // SAFETY: plain Rust, no instruction set needed.
+    unsafe { kernel.run::<Portable>() }
+}

@@ -1,0 +1,288 @@
+//! Linear projection, softmax and cross-entropy as one operation, for large vocabularies.
+//!
+//! logits = h·wᵀ + b, p = softmax(logits), nll = −ln p`[target]`; d_logits = (p − one-hot)/count, d_h = d_logits·w,
+//! d_w = d_logitsᵀ·h. The gradients are made in the forward pass, chunk by chunk of rows, and d_logits overwrites the logits (as Liger
+//! Kernel does on GPUs, Hsu et al. 2024), so at most [`CHUNK_BYTES`] of either exist.
+
+use crate::act::exp;
+use crate::error::expect;
+use crate::pool::{self, SharedPtr, share};
+use crate::product::{Left, Product, Right, load_edge, rows, rows_mut, store_edge};
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::{KernelError, tile};
+
+/// A target that does not count.
+pub const IGNORE: u32 = u32::MAX;
+
+/// Memory for a chunk of logits.
+const CHUNK_BYTES: usize = 32 << 20;
+
+/// What [`linear_cross_entropy`] gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearCrossEntropy {
+    /// `[N]`, nats; 0 where the target does not count.
+    pub nll: Vec<f32>,
+    /// Targets that count.
+    pub count: usize,
+    /// Mean over those, summed in `f64`; 0 if there are none.
+    pub loss: f32,
+    /// Of the loss, where asked for.
+    pub gradients: Option<LceGradients>,
+}
+
+/// Gradients of the mean loss.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LceGradients {
+    /// `[N,H]`
+    pub d_h: Vec<f32>,
+    /// `[V,H]`
+    pub d_w: Vec<f32>,
+    /// `[V]`, if there is a bias.
+    pub d_b: Option<Vec<f32>>,
+}
+
+/// Mean cross-entropy of softmax(h·wᵀ + b) against `targets`, with its gradients where `train`.
+///
+/// `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`, `targets` `[N]`, each below `V` or [`IGNORE`].
+///
+/// # Errors
+/// A slice of the wrong size, or a target outside the vocabulary.
+#[allow(clippy::too_many_arguments)]
+pub fn linear_cross_entropy(
+    h: &[f32],
+    w: &[f32],
+    b: Option<&[f32]>,
+    targets: &[u32],
+    n: usize,
+    hidden: usize,
+    vocabulary: usize,
+    train: bool,
+) -> Result<LinearCrossEntropy, KernelError> {
+    const OP: &str = "linear_cross_entropy";
+    expect(OP, "h", n * hidden, h.len())?;
+    expect(OP, "w", vocabulary * hidden, w.len())?;
+    expect(OP, "b", vocabulary, b.map_or(vocabulary, <[f32]>::len))?;
+    expect(OP, "targets", n, targets.len())?;
+    if let Some(position) = targets.iter().position(|&t| t != IGNORE && t as usize >= vocabulary) {
+        let got = targets[position] as usize;
+        return Err(KernelError::Index { op: OP, what: "target", position, got, bound: vocabulary });
+    }
+    let count = targets.iter().filter(|&&t| t != IGNORE).count();
+    let share = 1.0 / count.max(1) as f32;
+    let mut nll = vec![0.0; n];
+    let mut gradients = train.then(|| LceGradients {
+        d_h: vec![0.0; n * hidden],
+        d_w: vec![0.0; vocabulary * hidden],
+        d_b: b.map(|_| vec![0.0; vocabulary]),
+    });
+    let most = (CHUNK_BYTES / 4 / vocabulary.max(1)).clamp(1, n.max(1));
+    // Chunks of equal size: the last would otherwise be small and slow.
+    let chunk = n.div_ceil(n.div_ceil(most).max(1)).max(1);
+    let mut logits = vec![0.0; chunk * vocabulary];
+    for start in (0..n).step_by(chunk) {
+        let rows = start..(start + chunk).min(n);
+        let logits = &mut logits[..rows.len() * vocabulary];
+        let h = &h[rows.start * hidden..rows.end * hidden];
+        linear_into(h, w, b, rows.len(), hidden, vocabulary, logits);
+        let scale = train.then_some(share);
+        softmax_rows(logits, &targets[rows.clone()], &mut nll[rows.clone()], vocabulary, scale);
+        if let Some(g) = &mut gradients {
+            let d_h = &mut g.d_h[rows.start * hidden..rows.end * hidden];
+            products(logits, h, w, [rows.len(), hidden, vocabulary], start > 0, d_h, &mut g.d_w);
+            if let Some(d_b) = &mut g.d_b {
+                column_sums(logits, vocabulary, d_b);
+            }
+        }
+    }
+    let total: f64 = nll.iter().map(|&x| f64::from(x)).sum();
+    Ok(LinearCrossEntropy { nll, count, loss: (total / count.max(1) as f64) as f32, gradients })
+}
+
+/// h·wᵀ + b: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`; gives `[N,V]`.
+///
+/// # Panics
+/// If a slice has the wrong size.
+pub fn linear(h: &[f32], w: &[f32], b: Option<&[f32]>, n: usize, hidden: usize, vocabulary: usize) -> Vec<f32> {
+    let mut out = vec![0.0; n * vocabulary];
+    linear_into(h, w, b, n, hidden, vocabulary, &mut out);
+    out
+}
+
+fn linear_into(h: &[f32], w: &[f32], b: Option<&[f32]>, n: usize, hidden: usize, vocabulary: usize, out: &mut [f32]) {
+    assert!(h.len() == n * hidden && w.len() == vocabulary * hidden && out.len() == n * vocabulary, "[N,H]·[V,H]ᵀ");
+    assert!(b.is_none_or(|b| b.len() == vocabulary), "one bias per column");
+    if n == 1 {
+        return matrix_vector(h, w, b, out);
+    }
+    let (a, c) = (rows(h.as_ptr(), hidden, n), rows_mut(out.as_mut_ptr(), vocabulary, n));
+    let product = Product {
+        n: vocabulary,
+        k: hidden,
+        a: Left::Rows(&a),
+        b: Right::Transposed { base: w.as_ptr(), stride: hidden },
+        c: &c,
+        accumulate: false,
+        bias: b,
+    };
+    // SAFETY: the sizes were checked above.
+    unsafe { product.run(Level::best(), pool::threads()) }
+}
+
+/// One row against every row of w: memory-bound, so nothing is packed.
+fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [f32]) {
+    struct Dots<'a> {
+        h: &'a [f32],
+        w: &'a [f32],
+        b: Option<&'a [f32]>,
+        rows: std::ops::Range<usize>,
+        out: SharedPtr<f32>,
+    }
+    impl Kernel for Dots<'_> {
+        type Output = ();
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) {
+            let k = self.h.len();
+            for row in self.rows.clone() {
+                // SAFETY: rows lie inside w, and each is written by one thread.
+                unsafe {
+                    let w = self.w.as_ptr().add(row * k);
+                    let mut acc = [S::splat(0.0); tile::PANEL];
+                    let mut p = 0;
+                    while p < k {
+                        for a in &mut acc {
+                            if p < k {
+                                let (x, y) = (load_edge::<S>(self.h.as_ptr().add(p), k - p), load_edge::<S>(w.add(p), k - p));
+                                *a = S::fma(x, y, *a);
+                                p += S::LANES;
+                            }
+                        }
+                    }
+                    let sum = S::add(S::add(acc[0], acc[1]), S::add(acc[2], acc[3]));
+                    *self.out.get().add(row) = S::sum(sum) + self.b.map_or(0.0, |b| b[row]);
+                }
+            }
+        }
+    }
+    let rows = out.len();
+    let threads = if w.len() < 64 * 1024 { 1 } else { pool::threads() };
+    let out = SharedPtr(out.as_mut_ptr());
+    pool::run(threads, |id| {
+        dispatch(Level::best(), Dots { h, w, b, rows: share(rows, id, threads), out });
+    });
+}
+
+/// nll of every row; where `scale` is given, the logits become (softmax − one-hot)·scale, zero at ignored targets.
+fn softmax_rows(logits: &mut [f32], targets: &[u32], nll: &mut [f32], vocabulary: usize, scale: Option<f32>) {
+    let n = targets.len();
+    let threads = pool::threads().clamp(1, n.max(1));
+    let (logits, nll) = (SharedPtr(logits.as_mut_ptr()), SharedPtr(nll.as_mut_ptr()));
+    pool::run(threads, |id| {
+        for row in share(n, id, threads) {
+            // SAFETY: each row is taken by one thread.
+            let logits = unsafe { std::slice::from_raw_parts_mut(logits.get().add(row * vocabulary), vocabulary) };
+            let loss = dispatch(Level::best(), SoftmaxRow { logits, target: targets[row], scale });
+            // SAFETY: as above.
+            unsafe { *nll.get().add(row) = loss }
+        }
+    });
+}
+
+struct SoftmaxRow<'a> {
+    logits: &'a mut [f32],
+    target: u32,
+    scale: Option<f32>,
+}
+
+impl Kernel for SoftmaxRow<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> f32 {
+        let Self { logits, target, scale } = self;
+        if target == IGNORE {
+            logits.fill(0.0);
+            return 0.0;
+        }
+        let picked = logits[target as usize];
+        let (p, n) = (logits.as_mut_ptr(), logits.len());
+        let whole = n / S::LANES * S::LANES;
+        let mut lanes = [f32::NEG_INFINITY; 16];
+        // SAFETY: whole vectors inside the row; no vector is longer than sixteen floats.
+        unsafe {
+            let mut most = S::splat(f32::NEG_INFINITY);
+            for i in (0..whole).step_by(S::LANES) {
+                most = S::max(most, S::load(p.add(i)));
+            }
+            S::store(lanes.as_mut_ptr(), most);
+        }
+        let greater = |m: f32, &x: &f32| if x > m { x } else { m };
+        let largest = lanes.iter().chain(&logits[whole..]).fold(f32::NEG_INFINITY, greater);
+        // SAFETY: `load_edge` and `store_edge` stay inside the row.
+        unsafe {
+            let shift = S::splat(-largest);
+            let mut sum = S::splat(0.0);
+            for i in (0..n).step_by(S::LANES) {
+                let e = exp::<S>(S::add(load_edge::<S>(p.add(i), n - i), shift));
+                // Lanes past the edge are not part of the sum.
+                let e = S::first(e, n - i);
+                store_edge::<S>(p.add(i), e, n - i);
+                sum = S::add(sum, e);
+            }
+            let sum = S::sum(sum);
+            if let Some(scale) = scale {
+                let factor = S::splat(scale / sum);
+                for i in (0..n).step_by(S::LANES) {
+                    let e = S::mul(load_edge::<S>(p.add(i), n - i), factor);
+                    store_edge::<S>(p.add(i), e, n - i);
+                }
+                *p.add(target as usize) -= scale;
+            }
+            largest + sum.ln() - picked
+        }
+    }
+}
+
+/// d_h = d_logits·w and d_w (+)= d_logitsᵀ·h.
+fn products(
+    d_logits: &[f32],
+    h: &[f32],
+    w: &[f32],
+    [n, hidden, vocabulary]: [usize; 3],
+    accumulate: bool,
+    d_h: &mut [f32],
+    d_w: &mut [f32],
+) {
+    let logit_rows = rows(d_logits.as_ptr(), vocabulary, n);
+    let (w_rows, h_rows) = (rows(w.as_ptr(), hidden, vocabulary), rows(h.as_ptr(), hidden, n));
+    let to_h = Product {
+        n: hidden,
+        k: vocabulary,
+        a: Left::Rows(&logit_rows),
+        b: Right::Rows(&w_rows),
+        c: &rows_mut(d_h.as_mut_ptr(), hidden, n),
+        accumulate: false,
+        bias: None,
+    };
+    let offsets: Vec<usize> = (0..vocabulary).collect();
+    let to_w = Product {
+        n: hidden,
+        k: n,
+        a: Left::Transposed { rows: &logit_rows, offsets: &offsets },
+        b: Right::Rows(&h_rows),
+        c: &rows_mut(d_w.as_mut_ptr(), hidden, vocabulary),
+        accumulate,
+        bias: None,
+    };
+    // SAFETY: the caller has checked the sizes.
+    unsafe {
+        to_h.run(Level::best(), pool::threads());
+        to_w.run(Level::best(), pool::threads());
+    }
+}
+
+/// sums += the sum of the rows.
+fn column_sums(rows: &[f32], columns: usize, sums: &mut [f32]) {
+    for row in rows.chunks_exact(columns.max(1)) {
+        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+    }
+}

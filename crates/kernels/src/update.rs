@@ -1,0 +1,203 @@
+//! What runs once a batch over all parameters: one pass over memory each, on all threads, the same bits for any number of them.
+
+use crate::pool::{self, SharedPtr, share};
+
+/// Elements in a piece of work; sums are formed piece by piece in order.
+const PIECE: usize = 16 * 1024;
+
+/// Calls `f(piece, start)` for every piece of `0..len`, on all threads.
+fn pieces(len: usize, f: impl Fn(usize, std::ops::Range<usize>) + Sync) {
+    let count = len.div_ceil(PIECE);
+    let threads = pool::threads().clamp(1, count.max(1));
+    pool::run(threads, |id| {
+        for piece in share(count, id, threads) {
+            f(piece, piece * PIECE..((piece + 1) * PIECE).min(len));
+        }
+    });
+}
+
+/// A part of a slice that only one thread takes.
+///
+/// # Safety
+/// Ranges taken from one pointer are disjoint and inside the slice, which outlives them.
+unsafe fn take<'a, T>(pointer: SharedPtr<T>, range: &std::ops::Range<usize>) -> &'a mut [T] {
+    // SAFETY: as the caller promises.
+    unsafe { std::slice::from_raw_parts_mut(pointer.get().add(range.start), range.len()) }
+}
+
+/// Σ g², summed in `f64`.
+pub fn sum_of_squares(g: &[f32]) -> f64 {
+    let mut sums = vec![0.0f64; g.len().div_ceil(PIECE)];
+    let out = SharedPtr(sums.as_mut_ptr());
+    pieces(g.len(), |piece, range| {
+        let mut lanes = [0.0f64; 8];
+        let chunks = g[range.clone()].chunks_exact(8);
+        let rest: f64 = chunks.remainder().iter().map(|&g| f64::from(g) * f64::from(g)).sum();
+        for chunk in chunks {
+            for (lane, &g) in lanes.iter_mut().zip(chunk) {
+                *lane += f64::from(g) * f64::from(g);
+            }
+        }
+        // SAFETY: one slot per piece.
+        unsafe { *out.get().add(piece) = lanes.iter().sum::<f64>() + rest }
+    });
+    sums.iter().sum()
+}
+
+/// Stochastic gradient descent: p −= lr·(scale·g + weight_decay·p).
+///
+/// # Panics
+/// If `p` and `g` differ in length.
+pub fn sgd(p: &mut [f32], g: &[f32], lr: f32, scale: f32, weight_decay: f32) {
+    assert_eq!(p.len(), g.len(), "a gradient per parameter");
+    let (step, keep) = (lr * scale, 1.0 - lr * weight_decay);
+    let pointer = SharedPtr(p.as_mut_ptr());
+    pieces(g.len(), |_, range| {
+        // SAFETY: pieces are disjoint parts of p.
+        let p = unsafe { take(pointer, &range) };
+        for (p, g) in p.iter_mut().zip(&g[range]) {
+            *p = *p * keep - step * g;
+        }
+    });
+}
+
+/// The rule of [`adam`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamW {
+    /// Learning rate.
+    pub lr: f32,
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the denominator.
+    pub eps: f32,
+    /// Weight decay.
+    pub weight_decay: f32,
+    /// Number of this update, from 1.
+    pub step: u64,
+    /// Whether weight decay bypasses the moments (Loshchilov & Hutter 2019) or is added to the gradient.
+    pub decoupled: bool,
+}
+
+/// Adam (Kingma & Ba 2015) or AdamW, PyTorch's formula; `m` and `v` start at zero.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], scale: f32, rule: &AdamW) {
+    assert!(p.len() == g.len() && m.len() == g.len() && v.len() == g.len(), "one of each per parameter");
+    let AdamW { lr, beta1, beta2, eps, weight_decay, step, decoupled } = *rule;
+    let correction = |beta: f32| 1.0 - f64::from(beta).powi(step.min(i32::MAX as u64) as i32);
+    let size = (f64::from(lr) / correction(beta1)) as f32;
+    let root = (1.0 / correction(beta2).sqrt()) as f32;
+    let keep = if decoupled { 1.0 - lr * weight_decay } else { 1.0 };
+    let coupled = if decoupled { 0.0 } else { weight_decay };
+    let (p, m, v) = (SharedPtr(p.as_mut_ptr()), SharedPtr(m.as_mut_ptr()), SharedPtr(v.as_mut_ptr()));
+    pieces(g.len(), |_, range| {
+        // SAFETY: pieces are disjoint parts of each slice.
+        let (p, m, v) = unsafe { (take(p, &range), take(m, &range), take(v, &range)) };
+        for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(&g[range]) {
+            let g = g * scale + coupled * *p;
+            *m += (1.0 - beta1) * (g - *m);
+            *v = beta2 * *v + (1.0 - beta2) * g * g;
+            *p = *p * keep - size * *m / (v.sqrt() * root + eps);
+        }
+    });
+}
+
+/// A running average: average += weight·(p − average). With weight 1/k at the k-th call, the mean of all (Polyak & Juditsky 1992).
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn average(average: &mut [f32], p: &[f32], weight: f32) {
+    assert_eq!(average.len(), p.len(), "an average per parameter");
+    let pointer = SharedPtr(average.as_mut_ptr());
+    pieces(p.len(), |_, range| {
+        // SAFETY: pieces are disjoint parts of the average.
+        let average = unsafe { take(pointer, &range) };
+        for (a, p) in average.iter_mut().zip(&p[range]) {
+            *a += weight * (p - *a);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(n: usize, seed: u64) -> Vec<f32> {
+        let mut values = vec![0.0; n];
+        crate::random::Key::new(seed).fill_uniform(-1.0, 1.0, &mut values);
+        values
+    }
+
+    const SIZES: [usize; 6] = [0, 1, 7, 64, PIECE, 3 * PIECE + 5];
+
+    #[test]
+    fn sum_of_squares_is_the_sum_of_squares() {
+        for n in SIZES {
+            let g = values(n, 1);
+            let plain: f64 = g.iter().map(|&g| f64::from(g).powi(2)).sum();
+            assert!((sum_of_squares(&g) - plain).abs() <= 1e-9 * plain.max(1.0), "{n}");
+        }
+    }
+
+    #[test]
+    fn sgd_is_its_formula() {
+        for n in SIZES {
+            let (start, g) = (values(n, 1), values(n, 2));
+            let mut p = start.clone();
+            sgd(&mut p, &g, 0.1, 0.5, 0.01);
+            for i in 0..n {
+                let expected = start[i] - 0.1 * (0.5 * g[i] + 0.01 * start[i]);
+                assert!((p[i] - expected).abs() < 1e-6);
+            }
+        }
+    }
+
+    /// The formula of torch.optim.Adam and AdamW in f64.
+    fn exact(p: f64, g: &[f64], rule: &AdamW) -> f64 {
+        let [lr, b1, b2, eps, decay] =
+            [rule.lr, rule.beta1, rule.beta2, rule.eps, rule.weight_decay].map(f64::from);
+        let (mut p, mut m, mut v) = (p, 0.0, 0.0);
+        for (t, &g) in (1..).zip(g) {
+            let g = if rule.decoupled { g } else { g + decay * p };
+            p *= if rule.decoupled { 1.0 - lr * decay } else { 1.0 };
+            m = b1 * m + (1.0 - b1) * g;
+            v = b2 * v + (1.0 - b2) * g * g;
+            p -= lr * (m / (1.0 - b1.powi(t))) / ((v / (1.0 - b2.powi(t))).sqrt() + eps);
+        }
+        p
+    }
+
+    #[test]
+    fn adam_is_its_formula() {
+        for decoupled in [false, true] {
+            let n = PIECE + 3;
+            let start = values(n, 3);
+            let gradients: Vec<Vec<f32>> = (0..3).map(|t| values(n, 4 + t)).collect();
+            let (mut p, mut m, mut v) = (start.clone(), vec![0.0; n], vec![0.0; n]);
+            let mut rule = AdamW { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.1, step: 0, decoupled };
+            for g in &gradients {
+                rule.step += 1;
+                adam(&mut p, g, &mut m, &mut v, 1.0, &rule);
+            }
+            for i in (0..n).step_by(97) {
+                let g: Vec<f64> = gradients.iter().map(|g| f64::from(g[i])).collect();
+                let expected = exact(f64::from(start[i]), &g, &rule);
+                assert!((f64::from(p[i]) - expected).abs() < 1e-5, "{} {expected}", p[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_average_of_all_is_their_mean() {
+        let (a, b, c) = (values(100, 1), values(100, 2), values(100, 3));
+        let mut mean = a.clone();
+        average(&mut mean, &b, 1.0 / 2.0);
+        average(&mut mean, &c, 1.0 / 3.0);
+        for i in 0..100 {
+            assert!((mean[i] - (a[i] + b[i] + c[i]) / 3.0).abs() < 1e-6);
+        }
+    }
+}

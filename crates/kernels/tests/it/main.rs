@@ -1,0 +1,7 @@
+//! Tests of the kernels: fast path against reference, reference against finite differences, and what must hold for any sizes.
+
+mod activations;
+mod cases;
+mod finite_differences;
+mod recurrence;
+mod stepper;

@@ -1,0 +1,214 @@
+//! The fast path against the reference.
+
+use crate::cases::{CELLS, Case, DIRECTIONS, Random, difference};
+use refrain_kernels::{
+    Cell, Direction, Gradients, KernelError, Level, Outputs, Wanted, backward_at, forward,
+    forward_at, reference,
+};
+
+fn fast(case: &Case, level: Level, threads: usize) -> (Outputs, Gradients) {
+    case.with(|inputs| {
+        let plan = case.plan();
+        let (out, reserve) = forward_at(level, threads, &plan, inputs, true).unwrap();
+        let (plain, none) = forward_at(level, threads, &plan, inputs, false).unwrap();
+        assert!(none.is_none());
+        assert_eq!(plain, out, "inference and training differ: {}", case.name());
+        let reserve = reserve.unwrap();
+        let d = backward_at(
+            level,
+            threads,
+            &plan,
+            inputs,
+            &out.y,
+            reserve,
+            &case.d_out(),
+            &Wanted::ALL,
+        )
+        .unwrap();
+        (out, d)
+    })
+}
+
+fn flat(d: &Gradients) -> Vec<(&'static str, Vec<f32>)> {
+    let mut all = vec![
+        ("d_x", d.d_x.clone().unwrap()),
+        ("d_h0", d.d_h0.clone().unwrap()),
+        ("d_c0", d.d_c0.clone().unwrap()),
+    ];
+    for w in d.weights.as_ref().unwrap() {
+        all.push(("d_w_ih", w.d_w_ih.clone()));
+        all.push(("d_w_hh", w.d_w_hh.clone()));
+        all.push(("d_b_ih", w.d_b_ih.clone()));
+        all.push(("d_b_hh", w.d_b_hh.clone()));
+    }
+    all
+}
+
+fn check(case: &Case, level: Level) {
+    let (out, d) = fast(case, level, 2);
+    let (expected, d_expected) = case.with(|inputs| {
+        let plan = case.plan();
+        (
+            reference::forward(&plan, inputs),
+            reference::backward(&plan, inputs, &case.d_out()),
+        )
+    });
+    let name = format!("{} on {}", case.name(), level.name());
+    for (what, got, expected) in [
+        ("y", &out.y, &expected.y),
+        ("h_n", &out.h_n, &expected.h_n),
+        ("c_n", &out.c_n, &expected.c_n),
+    ] {
+        let error = difference(got, expected);
+        assert!(error < 1e-5, "{what} differs by {error}: {name}");
+    }
+    for ((what, got), (_, expected)) in flat(&d).iter().zip(flat(&d_expected)) {
+        let error = difference(got, &expected);
+        assert!(error < 1e-4, "{what} differs by {error}: {name}");
+    }
+}
+
+/// Sizes where vectors, tiles and panels begin and end.
+const SIZES: [usize; 9] = [0, 1, 15, 16, 17, 63, 64, 65, 100];
+
+#[test]
+fn fast_path_agrees_with_the_reference_at_edge_sizes() {
+    let mut random = Random(1);
+    for level in Level::available() {
+        for cell in CELLS {
+            for hidden in SIZES {
+                for directions in DIRECTIONS {
+                    let (input, time) = (random.pick(&SIZES), random.pick(&[1, 2, 7]));
+                    let batch = random.pick(&[1, 3, 16, 17]);
+                    let case =
+                        Case::new(&mut random, cell, [batch, time, input, hidden], directions);
+                    check(&case, level);
+                    check(&case.clone().with_lengths(&mut random), level);
+                    check(&case.without_states(), level);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fast_path_agrees_when_sums_are_cut_into_blocks() {
+    // More rows and features than one block of the products takes.
+    let mut random = Random(2);
+    for cell in [Cell::Lstm, Cell::Gru, Cell::RnnTanh] {
+        let case = Case::new(&mut random, cell, [20, 30, 530, 130], DIRECTIONS[2])
+            .with_lengths(&mut random);
+        check(&case, Level::best());
+    }
+}
+
+#[test]
+fn empty_batches_and_sequences_give_empty_or_zero_results() {
+    let mut random = Random(3);
+    for cell in CELLS {
+        for sizes in [[0, 3, 2, 4], [2, 0, 3, 4], [2, 3, 0, 4], [2, 3, 4, 0]] {
+            for directions in DIRECTIONS {
+                check(
+                    &Case::new(&mut random, cell, sizes, directions),
+                    Level::best(),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn results_are_the_same_bits_for_any_number_of_threads() {
+    let mut random = Random(4);
+    for cell in CELLS {
+        for directions in DIRECTIONS {
+            let case =
+                Case::new(&mut random, cell, [19, 9, 70, 90], directions).with_lengths(&mut random);
+            let one = fast(&case, Level::best(), 1);
+            for threads in [2, 3, 5] {
+                let many = fast(&case, Level::best(), threads);
+                assert_eq!(
+                    one.0,
+                    many.0,
+                    "outputs with {threads} threads: {}",
+                    case.name()
+                );
+                assert_eq!(
+                    flat(&one.1),
+                    flat(&many.1),
+                    "gradients with {threads} threads: {}",
+                    case.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn chunks_carry_on_where_the_last_one_ended() {
+    let mut random = Random(5);
+    for cell in CELLS {
+        let case = Case::new(&mut random, cell, [4, 12, 7, 33], &[Direction::Forward]);
+        let (whole, _) = case.with(|inputs| forward(&case.plan(), inputs, false).unwrap());
+        let mut state = (case.h0.clone(), case.c0.clone());
+        for chunk in 0..3 {
+            let mut piece = case.clone();
+            piece.time = 4;
+            piece.x = (0..4)
+                .flat_map(|b| {
+                    let start = (b * 12 + chunk * 4) * 7;
+                    case.x[start..start + 4 * 7].to_vec()
+                })
+                .collect();
+            (piece.h0, piece.c0) = state;
+            let (out, _) = piece.with(|inputs| forward(&piece.plan(), inputs, false).unwrap());
+            for b in 0..4 {
+                let expected = &whole.y[(b * 12 + chunk * 4) * 33..][..4 * 33];
+                assert_eq!(
+                    &out.y[b * 4 * 33..][..4 * 33],
+                    expected,
+                    "{cell:?} chunk {chunk}"
+                );
+            }
+            state = (Some(out.h_n), cell.has_memory().then_some(out.c_n));
+        }
+        assert_eq!(state.0.unwrap(), whole.h_n);
+    }
+}
+
+#[test]
+fn a_call_that_does_not_fit_is_refused() {
+    let mut random = Random(6);
+    let case = Case::new(&mut random, Cell::Lstm, [2, 3, 4, 5], DIRECTIONS[0]);
+    let mut short = case.clone();
+    short.x.pop();
+    let error = short
+        .with(|inputs| forward(&short.plan(), inputs, false))
+        .unwrap_err();
+    assert_eq!(
+        error,
+        KernelError::Shape {
+            op: "recurrent forward",
+            what: "x",
+            expected: vec![24],
+            got: vec![23]
+        }
+    );
+    let mut long = case;
+    long.lengths = Some(vec![3, 4]);
+    let error = long
+        .with(|inputs| forward(&long.plan(), inputs, false))
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            KernelError::Length {
+                index: 1,
+                length: 4,
+                time: 3,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}

@@ -1,0 +1,504 @@
+//! Stacks of RNN, LSTM and GRU layers, in one or both directions, with PyTorch's names, shapes and initialisation.
+
+use crate::init::{param, uniform};
+use crate::ops::{
+    DirectionWeights, DropoutMask, RecurrentOutput, RecurrentSpec, dropout, recurrent,
+};
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+    Param,
+};
+use burn::tensor::{Device, Tensor};
+use refrain_kernels::random::Key;
+use refrain_kernels::{Cell, Direction, KernelError};
+use std::sync::Arc;
+
+/// Configuration of a recurrent stack; [`LstmConfig`], [`GruConfig`] and [`RnnConfig`] make it.
+#[derive(Clone, Debug)]
+pub struct RecurrentConfig {
+    cell: Cell,
+    input: usize,
+    hidden: usize,
+    layers: usize,
+    last_hidden: Option<usize>,
+    bidirectional: bool,
+    reverse: bool,
+    dropout: f64,
+    weight_dropout: f64,
+    variational: bool,
+    forget_bias: f64,
+    seed: u64,
+}
+
+/// An LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+pub struct LstmConfig;
+/// A GRU as PyTorch and cuDNN compute it (Cho et al. 2014, v3: the reset gate after the product).
+pub struct GruConfig;
+/// A vanilla RNN with tanh (Elman 1990).
+pub struct RnnConfig;
+
+impl LstmConfig {
+    /// `input` features `C`, `hidden` units `H`.
+    #[allow(clippy::new_ret_no_self)]
+    pub fn new(input: usize, hidden: usize) -> RecurrentConfig {
+        RecurrentConfig::new(Cell::Lstm, input, hidden)
+    }
+}
+
+impl GruConfig {
+    /// `input` features `C`, `hidden` units `H`.
+    #[allow(clippy::new_ret_no_self)]
+    pub fn new(input: usize, hidden: usize) -> RecurrentConfig {
+        RecurrentConfig::new(Cell::Gru, input, hidden)
+    }
+
+    /// The form of Cho et al. 2014, v1: the reset gate before the product.
+    pub fn reset_before(input: usize, hidden: usize) -> RecurrentConfig {
+        RecurrentConfig::new(Cell::GruResetBefore, input, hidden)
+    }
+}
+
+impl RnnConfig {
+    /// `input` features `C`, `hidden` units `H`.
+    #[allow(clippy::new_ret_no_self)]
+    pub fn new(input: usize, hidden: usize) -> RecurrentConfig {
+        RecurrentConfig::new(Cell::RnnTanh, input, hidden)
+    }
+
+    /// With the rectifier in place of tanh.
+    pub fn relu(input: usize, hidden: usize) -> RecurrentConfig {
+        RecurrentConfig::new(Cell::RnnRelu, input, hidden)
+    }
+}
+
+impl RecurrentConfig {
+    /// One layer, one direction, no dropout.
+    pub fn new(cell: Cell, input: usize, hidden: usize) -> Self {
+        Self {
+            cell,
+            input,
+            hidden,
+            layers: 1,
+            last_hidden: None,
+            bidirectional: false,
+            reverse: false,
+            dropout: 0.0,
+            weight_dropout: 0.0,
+            variational: false,
+            forget_bias: 0.0,
+            seed: 0,
+        }
+    }
+
+    /// Number of layers `L`, stacked.
+    pub fn with_layers(mut self, layers: usize) -> Self {
+        self.layers = layers;
+        self
+    }
+
+    /// Units of the last layer, where they differ (as in AWD-LSTM with tied embeddings).
+    pub fn with_last_hidden(mut self, hidden: usize) -> Self {
+        self.last_hidden = Some(hidden);
+        self
+    }
+
+    /// Both directions side by side: `D = 2`, outputs concatenated.
+    pub fn with_bidirectional(mut self, bidirectional: bool) -> Self {
+        self.bidirectional = bidirectional;
+        self
+    }
+
+    /// From the last step to the first (ignored when bidirectional).
+    pub fn with_reverse(mut self, reverse: bool) -> Self {
+        self.reverse = reverse;
+        self
+    }
+
+    /// Dropout probability on the input of every layer but the first, as in PyTorch.
+    pub fn with_dropout(mut self, p: f64) -> Self {
+        self.dropout = p;
+        self
+    }
+
+    /// DropConnect probability on the recurrent weights, one mask per sequence (weight drop, Merity et al. 2017).
+    pub fn with_weight_dropout(mut self, p: f64) -> Self {
+        self.weight_dropout = p;
+        self
+    }
+
+    /// One dropout mask for all steps of a sequence (Gal & Ghahramani 2016).
+    pub fn with_variational(mut self, variational: bool) -> Self {
+        self.variational = variational;
+        self
+    }
+
+    /// Added to an LSTM's forget gate bias at the start (Jozefowicz et al. 2015 use 1).
+    pub fn with_forget_bias(mut self, bias: f64) -> Self {
+        self.forget_bias = bias;
+        self
+    }
+
+    /// Seed of the initial weights (default 0).
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    fn directions(&self) -> Vec<Direction> {
+        match (self.bidirectional, self.reverse) {
+            (true, _) => vec![Direction::Forward, Direction::Reverse],
+            (false, false) => vec![Direction::Forward],
+            (false, true) => vec![Direction::Reverse],
+        }
+    }
+
+    /// The stack with weights uniform in ±1/√H, as in PyTorch.
+    pub fn init(&self, device: &Device) -> Recurrent {
+        let directions = self.directions();
+        let key = Key::new(self.seed);
+        let mut weights = Vec::new();
+        let mut input = self.input;
+        for layer in 0..self.layers {
+            let last = layer + 1 == self.layers;
+            let hidden = self.last_hidden.filter(|_| last).unwrap_or(self.hidden);
+            for _ in &directions {
+                let key = key.fold(weights.len() as u64);
+                weights.push(Weights::init(self, input, hidden, key, device));
+            }
+            input = hidden * directions.len();
+        }
+        Recurrent {
+            cell: self.cell,
+            directions,
+            dropout: self.dropout,
+            weight_dropout: self.weight_dropout,
+            variational: self.variational,
+            weights,
+        }
+    }
+}
+
+/// Parameters of one layer and direction.
+#[derive(Clone, Debug)]
+struct Weights {
+    w_ih: Param<Tensor<2>>,
+    w_hh: Param<Tensor<2>>,
+    b_ih: Param<Tensor<1>>,
+    b_hh: Param<Tensor<1>>,
+}
+
+impl Weights {
+    fn init(
+        config: &RecurrentConfig,
+        input: usize,
+        hidden: usize,
+        key: Key,
+        device: &Device,
+    ) -> Self {
+        let rows = config.cell.gates() * hidden;
+        let bound = 1.0 / (hidden.max(1) as f32).sqrt();
+        let mut b_ih = uniform([rows], bound, key.fold(2));
+        if config.cell == Cell::Lstm {
+            b_ih[hidden..2 * hidden]
+                .iter_mut()
+                .for_each(|b| *b += config.forget_bias as f32);
+        }
+        let w_ih = uniform([rows, input], bound, key.fold(0));
+        let w_hh = uniform([rows, hidden], bound, key.fold(1));
+        let b_hh = uniform([rows], bound, key.fold(3));
+        Self {
+            w_ih: param(w_ih, [rows, input], device),
+            w_hh: param(w_hh, [rows, hidden], device),
+            b_ih: param(b_ih, [rows], device),
+            b_hh: param(b_hh, [rows], device),
+        }
+    }
+
+    fn hidden(&self) -> usize {
+        self.w_hh.dims()[1]
+    }
+}
+
+/// `(h, c)` of one layer, after the last real step of every sequence.
+#[derive(Clone, Debug)]
+pub struct LayerState {
+    /// `[D,B,H]`
+    pub h: Tensor<3>,
+    /// `[D,B,H]`; `[D,B,0]` for a cell without memory.
+    pub c: Tensor<3>,
+}
+
+/// State of a stack, first layer first.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// One entry per layer.
+    pub layers: Vec<LayerState>,
+}
+
+/// What a forward pass may be given beside its input.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// State before the first step; zeros if absent.
+    pub state: Option<State>,
+    /// Real length of each sequence; all `T` if absent.
+    pub lengths: Option<Vec<usize>>,
+    /// Switches dropout on; everything random follows from the key.
+    pub dropout: Option<Key>,
+}
+
+/// A stack of recurrent layers.
+#[derive(Clone, Debug)]
+pub struct Recurrent {
+    cell: Cell,
+    directions: Vec<Direction>,
+    dropout: f64,
+    weight_dropout: f64,
+    variational: bool,
+    /// Layer by layer, forward before reverse.
+    weights: Vec<Weights>,
+}
+
+/// Made by [`LstmConfig`].
+pub type Lstm = Recurrent;
+/// Made by [`GruConfig`].
+pub type Gru = Recurrent;
+/// Made by [`RnnConfig`].
+pub type Rnn = Recurrent;
+
+impl Recurrent {
+    /// The recurrence.
+    pub fn cell(&self) -> Cell {
+        self.cell
+    }
+
+    /// `x` `[B,T,C]` → (`[B,T,D·H]`, state after the last step), from a zero state unless one is given.
+    ///
+    /// # Errors
+    /// A shape that does not fit.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        state: Option<State>,
+    ) -> Result<(Tensor<3>, State), KernelError> {
+        self.forward_with(
+            x,
+            Options {
+                state,
+                ..Options::default()
+            },
+        )
+    }
+
+    /// [`Self::forward`] with lengths and dropout.
+    ///
+    /// # Errors
+    /// A shape that does not fit, or a length over `T`.
+    pub fn forward_with(
+        &self,
+        x: Tensor<3>,
+        options: Options,
+    ) -> Result<(Tensor<3>, State), KernelError> {
+        let Options {
+            state,
+            lengths,
+            dropout: key,
+        } = options;
+        let lengths: Option<Arc<[usize]>> = lengths.map(Into::into);
+        let layers = self.weights.chunks(self.directions.len());
+        let mut states = match state {
+            Some(state) if state.layers.len() != layers.len() => {
+                return Err(KernelError::Shape {
+                    op: "recurrent stack",
+                    what: "layers of the state",
+                    expected: vec![layers.len()],
+                    got: vec![state.layers.len()],
+                });
+            }
+            state => state.map(|state| state.layers.into_iter()),
+        };
+        let mut x = x;
+        let mut after = Vec::with_capacity(layers.len());
+        for (index, weights) in layers.enumerate() {
+            let key = key.map(|key| key.fold(index as u64));
+            if let Some(key) = key.filter(|_| index > 0) {
+                let mask = self.mask(&x);
+                x = dropout(x, self.dropout, key.fold(0), mask);
+            }
+            let state = states
+                .as_mut()
+                .and_then(Iterator::next)
+                .unwrap_or_else(|| self.zeros(&x, weights[0].hidden()));
+            let spec = RecurrentSpec {
+                cell: self.cell,
+                directions: self.directions.clone(),
+                lengths: lengths.clone(),
+            };
+            let weights = self.values(weights, key);
+            let RecurrentOutput { y, h_n, c_n } = recurrent(x, state.h, state.c, weights, spec)?;
+            x = y;
+            after.push(LayerState { h: h_n, c: c_n });
+        }
+        Ok((x, State { layers: after }))
+    }
+
+    fn mask(&self, x: &Tensor<3>) -> DropoutMask {
+        let [batch, time, features] = x.dims();
+        match self.variational {
+            true => DropoutMask::Variational {
+                batch,
+                time,
+                features,
+            },
+            false => DropoutMask::Elementwise,
+        }
+    }
+
+    fn zeros(&self, x: &Tensor<3>, hidden: usize) -> LayerState {
+        let shape = [self.directions.len(), x.dims()[0], hidden];
+        let memory = if self.cell.has_memory() { hidden } else { 0 };
+        LayerState {
+            h: Tensor::zeros(shape, &x.device()),
+            c: Tensor::zeros([shape[0], shape[1], memory], &x.device()),
+        }
+    }
+
+    /// Weights of one layer, its recurrent ones thinned by weight drop when `key` is given.
+    fn values(&self, weights: &[Weights], key: Option<Key>) -> Vec<DirectionWeights> {
+        let recurrent = |direction: usize, w: &Weights| match key {
+            Some(key) => dropout(
+                w.w_hh.val(),
+                self.weight_dropout,
+                key.fold(1 + direction as u64),
+                DropoutMask::Elementwise,
+            ),
+            None => w.w_hh.val(),
+        };
+        weights
+            .iter()
+            .enumerate()
+            .map(|(direction, w)| DirectionWeights {
+                w_ih: w.w_ih.val(),
+                w_hh: recurrent(direction, w),
+                b_ih: w.b_ih.val(),
+                b_hh: w.b_hh.val(),
+            })
+            .collect()
+    }
+
+    /// Weights as plain tensors, layer by layer, forward before reverse.
+    pub fn weights(&self) -> Vec<Vec<DirectionWeights>> {
+        self.weights
+            .chunks(self.directions.len())
+            .map(|layer| self.values(layer, None))
+            .collect()
+    }
+
+    /// PyTorch's suffix of the `index`th set of weights: `l0`, `l0_reverse`, `l1` …
+    fn suffix(&self, index: usize) -> String {
+        let directions = self.directions.len();
+        let layer = index / directions;
+        match self.directions[index % directions] {
+            Direction::Reverse if directions == 2 => format!("l{layer}_reverse"),
+            _ => format!("l{layer}"),
+        }
+    }
+
+    /// Maps every parameter through its own [`Module`] function.
+    fn each(
+        self,
+        mut f2: impl FnMut(Param<Tensor<2>>) -> Param<Tensor<2>>,
+        mut f1: impl FnMut(Param<Tensor<1>>) -> Param<Tensor<1>>,
+    ) -> Self {
+        let weights = self.weights.into_iter().map(|w| Weights {
+            w_ih: f2(w.w_ih),
+            w_hh: f2(w.w_hh),
+            b_ih: f1(w.b_ih),
+            b_hh: f1(w.b_hh),
+        });
+        Self {
+            weights: weights.collect(),
+            ..self
+        }
+    }
+}
+
+impl Module for Recurrent {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.weights
+            .iter()
+            .fold(devices, |devices, w| w.w_ih.collect_devices(devices))
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.each(|p| p.fork(device), |p| p.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.each(|p| p.to_device(device), |p| p.to_device(device))
+    }
+
+    fn train(self) -> Self {
+        self.each(Module::train, Module::train)
+    }
+
+    fn valid(&self) -> Self {
+        self.clone().each(|p| p.valid(), |p| p.valid())
+    }
+
+    fn materialize(self) -> Self {
+        self.each(Module::materialize, Module::materialize)
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        fn named<V: ModuleVisitor>(visitor: &mut V, name: String, param: &impl Module) {
+            visitor.enter_module(&name, "Struct:Recurrent");
+            param.visit(visitor);
+            visitor.exit_module(&name, "Struct:Recurrent");
+        }
+        for (index, w) in self.weights.iter().enumerate() {
+            let suffix = self.suffix(index);
+            named(visitor, format!("weight_ih_{suffix}"), &w.w_ih);
+            named(visitor, format!("weight_hh_{suffix}"), &w.w_hh);
+            named(visitor, format!("bias_ih_{suffix}"), &w.b_ih);
+            named(visitor, format!("bias_hh_{suffix}"), &w.b_hh);
+        }
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        fn named<M: ModuleMapper, P: Module>(mapper: &mut M, name: String, param: P) -> P {
+            mapper.enter_module(&name, "Struct:Recurrent");
+            let param = param.map(mapper);
+            mapper.exit_module(&name, "Struct:Recurrent");
+            param
+        }
+        let suffixes: Vec<String> = (0..self.weights.len()).map(|i| self.suffix(i)).collect();
+        let weights = self
+            .weights
+            .into_iter()
+            .zip(suffixes)
+            .map(|(w, suffix)| Weights {
+                w_ih: named(mapper, format!("weight_ih_{suffix}"), w.w_ih),
+                w_hh: named(mapper, format!("weight_hh_{suffix}"), w.w_hh),
+                b_ih: named(mapper, format!("bias_ih_{suffix}"), w.b_ih),
+                b_hh: named(mapper, format!("bias_hh_{suffix}"), w.b_hh),
+            });
+        Self {
+            weights: weights.collect(),
+            ..self
+        }
+    }
+}
+
+impl ModuleDisplayDefault for Recurrent {
+    fn content(&self, content: Content) -> Option<Content> {
+        content
+            .add_formatted(&format!(
+                "{:?}, {} sets of weights",
+                self.cell,
+                self.weights.len()
+            ))
+            .optional()
+    }
+}
+
+impl ModuleDisplay for Recurrent {}

@@ -1,0 +1,95 @@
+//! Dropout whose mask is a function of a key, so that nothing is stored and a run can be repeated.
+
+use super::composed;
+use super::flex::{contiguous, slice, tensor};
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::Tensor;
+pub use refrain_kernels::random::DropoutMask;
+use refrain_kernels::random::{self, Key};
+
+/// Which elements fall away: probability, key and the mask's shape.
+#[derive(Clone, Copy, Debug)]
+pub struct DropoutSpec {
+    p: f32,
+    key: Key,
+    mask: DropoutMask,
+}
+
+impl DropoutSpec {
+    /// `y = x ⊙ keep / (1 − p)` over a slice; its own gradient.
+    pub fn apply(&self, x: &[f32]) -> Vec<f32> {
+        random::dropout(x, self.p, self.key, self.mask)
+    }
+}
+
+/// The kernel of a backend for [`dropout`].
+pub trait DropoutKernels: Backend {
+    /// The same shape as `x`; serves the backward pass too.
+    fn dropout_forward(x: FloatTensor<Self>, spec: &DropoutSpec) -> FloatTensor<Self> {
+        composed::dropout::<Self>(x, spec)
+    }
+}
+
+#[backend_extension(Flex, Autodiff)]
+/// Dispatch of [`dropout`].
+pub trait DropoutBackend: Backend {
+    /// The same shape as `x`.
+    fn dropout_op(x: FloatTensor<Self>, spec: DropoutSpec) -> FloatTensor<Self>;
+}
+
+/// Sets each element (or, with [`DropoutMask::Variational`], each feature of a sequence) to zero with probability
+/// `p` in `[0,1)` and scales the rest by `1/(1−p)` (Srivastava et al. 2014). Differentiable in `x`.
+pub fn dropout<const D: usize>(x: Tensor<D>, p: f64, key: Key, mask: DropoutMask) -> Tensor<D> {
+    if p == 0.0 {
+        return x;
+    }
+    let p = p as f32;
+    let spec = DropoutSpec { p, key, mask };
+    Tensor::from_dispatch(Dispatch::dropout_op(x.into_dispatch(), spec))
+}
+
+impl DropoutKernels for Flex {
+    fn dropout_forward(x: FlexTensor, spec: &DropoutSpec) -> FlexTensor {
+        let x = contiguous(x);
+        tensor(spec.apply(slice(&x)), x.shape())
+    }
+}
+
+impl DropoutBackend for Flex {
+    fn dropout_op(x: FlexTensor, spec: DropoutSpec) -> FlexTensor {
+        Self::dropout_forward(x, &spec)
+    }
+}
+
+#[derive(Debug)]
+struct DropoutBackward;
+
+impl<B: DropoutKernels> Backward<B, 1> for DropoutBackward {
+    type State = DropoutSpec;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let spec = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |d_y| {
+            B::dropout_forward(d_y, &spec)
+        });
+    }
+}
+
+impl<B: DropoutKernels, C: CheckpointStrategy> DropoutBackend for Autodiff<B, C> {
+    fn dropout_op(x: FloatTensor<Self>, spec: DropoutSpec) -> FloatTensor<Self> {
+        let (x, guard) = x.into_parts();
+        let prepared = Backward::<B, 1>::prepare::<C>(DropoutBackward, [guard])
+            .compute_bound()
+            .stateful();
+        let y = B::dropout_forward(x, &spec);
+        match prepared {
+            OpsKind::Tracked(prepared) => prepared.finish(spec, y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Linear projection, softmax and cross-entropy as one operation.
+
+use super::composed;
+use super::flex::{contiguous, dims, slice, tensor};
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension};
+use burn::tensor::Tensor;
+use refrain_kernels::KernelError;
+use refrain_kernels::softmax::{self, IGNORE};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// What [`linear_cross_entropy`] gives.
+#[derive(Clone, Debug)]
+pub struct LossOutput {
+    /// `[1]`: mean over the targets that count, in nats.
+    pub loss: Tensor<1>,
+    /// `[N]`: each target's negative log-likelihood in nats, 0 where it does not count; not differentiable.
+    pub nll: Vec<f32>,
+}
+
+/// Loss and, for training, its gradients `d_h` `[N,H]`, `d_w` `[V,H]`, `d_b` `[V]`.
+#[derive(Clone, Debug)]
+pub struct LossParts<B: Backend> {
+    /// `[1]`
+    pub loss: FloatTensor<B>,
+    /// `[N]`
+    pub nll: Vec<f32>,
+    /// Of the loss, if asked for.
+    pub gradients: Option<[FloatTensor<B>; 3]>,
+}
+
+/// The kernels of a backend for [`linear_cross_entropy`].
+pub trait LossKernels: Backend {
+    /// Loss, and its gradients where `train`. Inputs: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`.
+    fn loss_forward(
+        inputs: [FloatTensor<Self>; 3],
+        targets: &[u32],
+        train: bool,
+    ) -> LossParts<Self> {
+        composed::linear_cross_entropy::<Self>(inputs, targets, train)
+    }
+
+    /// `gradient · scale`, with `scale` of shape `[1]`.
+    fn loss_scale(gradient: FloatTensor<Self>, scale: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::scale::<Self>(gradient, scale)
+    }
+}
+
+/// The loss as it crosses the dispatch.
+#[derive(ExtensionType)]
+pub struct LossPrimitives<B: Backend> {
+    loss: FloatTensor<B>,
+    nll: Vec<f32>,
+}
+
+#[backend_extension(Flex, Autodiff)]
+/// Dispatch of [`linear_cross_entropy`].
+pub trait LossBackend: Backend {
+    /// `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`.
+    fn loss_op(
+        h: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        targets: Arc<[u32]>,
+    ) -> LossPrimitives<Self>;
+}
+
+/// Mean cross-entropy of `softmax(h·wᵀ + b)` against `targets`, without ever holding all logits beside all their
+/// gradients: the gradients are made chunk by chunk in the forward pass.
+///
+/// `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`, `targets` `[N]`, each below `V` or [`IGNORE`]. Differentiable in `h`, `w`, `b`.
+///
+/// # Errors
+/// A shape or a target that does not fit.
+pub fn linear_cross_entropy(
+    h: Tensor<2>,
+    w: Tensor<2>,
+    b: Tensor<1>,
+    targets: Arc<[u32]>,
+) -> Result<LossOutput, KernelError> {
+    check(h.dims(), w.dims(), b.dims()[0], &targets)?;
+    let (h, w, b) = (h.into_dispatch(), w.into_dispatch(), b.into_dispatch());
+    let out = Dispatch::loss_op(h, w, b, targets);
+    Ok(LossOutput {
+        loss: Tensor::from_dispatch(out.loss),
+        nll: out.nll,
+    })
+}
+
+fn check(h: [usize; 2], w: [usize; 2], b: usize, targets: &[u32]) -> Result<(), KernelError> {
+    let expect = |what: &'static str, expected: usize, got: usize| {
+        if expected == got {
+            return Ok(());
+        }
+        Err(KernelError::Shape {
+            op: "linear_cross_entropy",
+            what,
+            expected: vec![expected],
+            got: vec![got],
+        })
+    };
+    let [vocabulary, hidden] = w;
+    expect("features of h", hidden, h[1])?;
+    expect("b", vocabulary, b)?;
+    expect("targets", h[0], targets.len())?;
+    let foreign = |&target: &u32| target != IGNORE && target as usize >= vocabulary;
+    match targets.iter().copied().find(foreign) {
+        Some(target) => expect("target, which must be below V", vocabulary, target as usize),
+        None => Ok(()),
+    }
+}
+
+impl LossKernels for Flex {
+    fn loss_forward(inputs: [FlexTensor; 3], targets: &[u32], train: bool) -> LossParts<Self> {
+        let [h, w, b] = inputs.map(contiguous);
+        let [vocabulary, hidden] = dims(&w);
+        let n = targets.len();
+        let out = softmax::linear_cross_entropy(
+            slice(&h),
+            slice(&w),
+            Some(slice(&b)),
+            targets,
+            n,
+            hidden,
+            vocabulary,
+            train,
+        )
+        .expect("`linear_cross_entropy` has checked the shapes");
+        let gradients = out.gradients.map(|g| {
+            let d_b = g.d_b.expect("a bias was given");
+            [
+                tensor(g.d_h, [n, hidden]),
+                tensor(g.d_w, [vocabulary, hidden]),
+                tensor(d_b, [vocabulary]),
+            ]
+        });
+        LossParts {
+            loss: tensor(vec![out.loss], [1]),
+            nll: out.nll,
+            gradients,
+        }
+    }
+
+    fn loss_scale(mut gradient: FlexTensor, scale: FlexTensor) -> FlexTensor {
+        let scale = slice(&scale)[0];
+        if scale != 1.0 {
+            gradient
+                .storage_mut::<f32>()
+                .iter_mut()
+                .for_each(|d| *d *= scale);
+        }
+        gradient
+    }
+}
+
+impl LossBackend for Flex {
+    fn loss_op(
+        h: FlexTensor,
+        w: FlexTensor,
+        b: FlexTensor,
+        targets: Arc<[u32]>,
+    ) -> LossPrimitives<Self> {
+        let LossParts { loss, nll, .. } = Self::loss_forward([h, w, b], &targets, false);
+        LossPrimitives { loss, nll }
+    }
+}
+
+#[derive(Debug)]
+struct LossBackward;
+
+impl<B: LossKernels> Backward<B, 3> for LossBackward {
+    type State = [FloatTensor<B>; 3];
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let scale = grads.consume::<B>(&ops.node);
+        for (parent, gradient) in ops.parents.into_iter().zip(ops.state) {
+            if let Some(parent) = parent {
+                grads.register::<B>(parent.id, B::loss_scale(gradient, scale.clone()));
+            }
+        }
+    }
+}
+
+impl<B: LossKernels, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
+    fn loss_op(
+        h: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        targets: Arc<[u32]>,
+    ) -> LossPrimitives<Self> {
+        let inputs = [h, w, b];
+        let guards = inputs.each_ref().map(|input| input.node());
+        let inputs = inputs.map(|input| input.into_primitive());
+        let prepared = Backward::<B, 3>::prepare::<C>(LossBackward, guards)
+            .compute_bound()
+            .stateful();
+        let train = matches!(prepared, OpsKind::Tracked(_));
+        let LossParts {
+            loss,
+            nll,
+            gradients,
+        } = B::loss_forward(inputs, &targets, train);
+        let loss = match (prepared, gradients) {
+            (OpsKind::Tracked(prepared), Some(gradients)) => prepared.finish(gradients, loss),
+            (OpsKind::UnTracked(prepared), _) => prepared.finish(loss),
+            (OpsKind::Tracked(_), None) => unreachable!("training asks for gradients"),
+        };
+        LossPrimitives { loss, nll }
+    }
+}

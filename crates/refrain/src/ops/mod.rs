@@ -1,0 +1,22 @@
+//! Fused operations: the Burn face of the kernels, one file per operation.
+//!
+//! Each file holds a *kernel trait* (what a raw backend gives: forward and backward over primitives), a
+//! *backend extension* (what a tensor call is dispatched on), the zero-copy implementation for Flex, the
+//! autodiff node, and one public function over [`Tensor`](burn::tensor::Tensor). The kernel traits have default
+//! bodies made of Burn's own operations ([`composed`]), so another backend joins with an empty `impl`.
+//!
+//! This is the only module that names Flex or Autodiff.
+
+pub mod composed;
+mod dropout;
+mod embedding;
+mod flex;
+mod loss;
+mod outputs;
+mod recurrent;
+
+pub use dropout::{DropoutMask, dropout};
+pub use embedding::embedding;
+pub use flex::{Values, floats, floats_mut};
+pub use loss::{LossOutput, linear_cross_entropy};
+pub use recurrent::{DirectionWeights, RecurrentOutput, RecurrentSpec, recurrent};
