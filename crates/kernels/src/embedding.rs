@@ -20,18 +20,31 @@ fn check(op: &'static str, ids: &[u32], vocabulary: usize) -> Result<(), KernelE
 ///
 /// # Errors
 /// An id that is not below `V`, or a matrix of another size.
-pub fn embedding(ids: &[u32], w: &[f32], vocabulary: usize, features: usize) -> Result<Vec<f32>, KernelError> {
+pub fn embedding(
+    ids: &[u32],
+    w: &[f32],
+    vocabulary: usize,
+    features: usize,
+) -> Result<Vec<f32>, KernelError> {
     expect("embedding", "w", vocabulary * features, w.len())?;
     check("embedding", ids, vocabulary)?;
     let rows = ids.iter().map(|&id| id as usize * features);
-    Ok(rows.flat_map(|start| &w[start..start + features]).copied().collect())
+    Ok(rows
+        .flat_map(|start| &w[start..start + features])
+        .copied()
+        .collect())
 }
 
 /// d_w`[v,:]` = Σ d_y`[n,:]` over the n with ids`[n]` = v, in order of n; `d_y` `[N,C]`, gives `[V,C]`.
 ///
 /// # Errors
 /// An id that is not below `V`, or a gradient of another size.
-pub fn embedding_backward(ids: &[u32], d_y: &[f32], vocabulary: usize, features: usize) -> Result<Vec<f32>, KernelError> {
+pub fn embedding_backward(
+    ids: &[u32],
+    d_y: &[f32],
+    vocabulary: usize,
+    features: usize,
+) -> Result<Vec<f32>, KernelError> {
     expect("embedding backward", "d_y", ids.len() * features, d_y.len())?;
     check("embedding backward", ids, vocabulary)?;
     let mut d_w = vec![0.0; vocabulary * features];
@@ -52,10 +65,21 @@ mod tests {
     fn rows_are_gathered_and_their_gradients_added() {
         let w = [0.0, 1.0, 10.0, 11.0, 20.0, 21.0];
         let ids = [2, 0, 2];
-        assert_eq!(embedding(&ids, &w, 3, 2).unwrap(), [20.0, 21.0, 0.0, 1.0, 20.0, 21.0]);
+        assert_eq!(
+            embedding(&ids, &w, 3, 2).unwrap(),
+            [20.0, 21.0, 0.0, 1.0, 20.0, 21.0]
+        );
         let d_w = embedding_backward(&ids, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3, 2).unwrap();
         assert_eq!(d_w, [3.0, 4.0, 0.0, 0.0, 6.0, 8.0]);
         let error = embedding(&[1, 3], &w, 3, 2).unwrap_err();
-        assert!(matches!(error, KernelError::Index { position: 1, got: 3, bound: 3, .. }));
+        assert!(matches!(
+            error,
+            KernelError::Index {
+                position: 1,
+                got: 3,
+                bound: 3,
+                ..
+            }
+        ));
     }
 }

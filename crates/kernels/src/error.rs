@@ -1,62 +1,49 @@
 //! What can be wrong with a call.
 
-use thiserror::Error;
-
-/// Why a kernel refused its arguments. Nothing has been computed when one is returned.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
+/// A call that the kernels refuse, with the operation and the sizes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KernelError {
-    /// A slice has the wrong number of elements.
-    #[error(
-        "{op}: {what} has {got} elements, the shapes ask for {expected}; hint: check B, T, C, H and D of the plan"
-    )]
+    /// A slice or tensor of the wrong size.
+    #[error("{op}: {what} has {got:?} where {expected:?} is needed")]
     Shape {
         /// The operation.
         op: &'static str,
         /// The argument.
         what: &'static str,
-        /// Elements that the plan asks for.
-        expected: usize,
-        /// Elements that were given.
-        got: usize,
+        /// Sizes that fit the other arguments.
+        expected: Vec<usize>,
+        /// Sizes given.
+        got: Vec<usize>,
     },
-    /// A sequence is longer than the batch.
-    #[error(
-        "{op}: sequence {index} has length {length}, but T is {time}; hint: a length may be at most T"
-    )]
+    /// A sequence longer than the array that holds it.
+    #[error("{op}: sequence {index} has length {length}, over the {time} steps that there are")]
     Length {
         /// The operation.
         op: &'static str,
-        /// Which sequence of the batch.
+        /// Which sequence.
         index: usize,
         /// Its length.
         length: usize,
-        /// T.
+        /// `T`
         time: usize,
     },
-    /// A number that must lie below a bound does not (a class, a token, a count of directions).
-    #[error("{op}: {what} is {got}, it must be below {bound}; hint: check the vocabulary size")]
-    Range {
+    /// An index outside a table.
+    #[error("{op}: {what} {got} at position {position} is not below {bound}")]
+    Index {
         /// The operation.
         op: &'static str,
-        /// The argument.
+        /// What is counted.
         what: &'static str,
-        /// First value that is too large.
-        bound: usize,
-        /// The value given.
+        /// Where it stands.
+        position: usize,
+        /// The index.
         got: usize,
-    },
-    /// The reserve belongs to another plan.
-    #[error(
-        "{op}: the reserve was made by a forward pass of another plan; hint: keep plan, inputs and reserve together"
-    )]
-    Reserve {
-        /// The operation.
-        op: &'static str,
+        /// Size of the table.
+        bound: usize,
     },
 }
 
-/// `Ok` if `got == expected`.
+/// Checks one size.
 pub(crate) fn expect(
     op: &'static str,
     what: &'static str,
@@ -64,13 +51,12 @@ pub(crate) fn expect(
     got: usize,
 ) -> Result<(), KernelError> {
     if expected == got {
-        Ok(())
-    } else {
-        Err(KernelError::Shape {
-            op,
-            what,
-            expected,
-            got,
-        })
+        return Ok(());
     }
+    Err(KernelError::Shape {
+        op,
+        what,
+        expected: vec![expected],
+        got: vec![got],
+    })
 }

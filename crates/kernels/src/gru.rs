@@ -32,7 +32,11 @@ impl CellKernel for Gru {
     }
 
     #[inline(always)]
-    unsafe fn finish<S: Simd, const NV: usize>(acc: &[S::V; NV], at: &ForwardAt, out: &mut [S::V; NV]) {
+    unsafe fn finish<S: Simd, const NV: usize>(
+        acc: &[S::V; NV],
+        at: &ForwardAt,
+        out: &mut [S::V; NV],
+    ) {
         // SAFETY: `at` points at LANES units of the row's buffers.
         unsafe {
             let (r, z) = (sigmoid::<S>(acc[0]), sigmoid::<S>(acc[1]));

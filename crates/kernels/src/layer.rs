@@ -133,7 +133,11 @@ pub struct Gradients<F = f32> {
 ///
 /// # Errors
 /// A size that does not fit the plan.
-pub fn forward(plan: &Plan, inputs: &Inputs, train: bool) -> Result<(Outputs, Option<Reserve>), KernelError> {
+pub fn forward(
+    plan: &Plan,
+    inputs: &Inputs,
+    train: bool,
+) -> Result<(Outputs, Option<Reserve>), KernelError> {
     forward_at(Level::best(), pool::threads(), plan, inputs, train)
 }
 
@@ -173,7 +177,16 @@ pub fn backward(
     d_out: &OutputGradients,
     wanted: &Wanted,
 ) -> Result<Gradients, KernelError> {
-    backward_at(Level::best(), pool::threads(), plan, inputs, y, reserve, d_out, wanted)
+    backward_at(
+        Level::best(),
+        pool::threads(),
+        plan,
+        inputs,
+        y,
+        reserve,
+        d_out,
+        wanted,
+    )
 }
 
 /// [`backward`] with instruction set (the one of the forward pass) and number of threads named.
@@ -196,16 +209,36 @@ pub fn backward_at(
     let sequences = plan.batch * plan.time * plan.directions.len() * plan.hidden;
     let states = plan.directions.len() * plan.batch * plan.hidden;
     expect(OP, "y", sequences, y.len())?;
-    expect(OP, "d_y", sequences, d_out.d_y.map_or(sequences, <[f32]>::len))?;
-    expect(OP, "d_h_n", states, d_out.d_h_n.map_or(states, <[f32]>::len))?;
+    expect(
+        OP,
+        "d_y",
+        sequences,
+        d_out.d_y.map_or(sequences, <[f32]>::len),
+    )?;
+    expect(
+        OP,
+        "d_h_n",
+        states,
+        d_out.d_h_n.map_or(states, <[f32]>::len),
+    )?;
     if plan.cell.has_memory() {
-        expect(OP, "d_c_n", states, d_out.d_c_n.map_or(states, <[f32]>::len))?;
+        expect(
+            OP,
+            "d_c_n",
+            states,
+            d_out.d_c_n.map_or(states, <[f32]>::len),
+        )?;
     }
     let kept = reserve.0;
     let mut gradients = match plan.cell {
         Cell::GruResetBefore => reference::backward(plan, inputs, d_out),
         cell => {
-            expect(OP, "directions of the reserve", plan.directions.len(), kept.len())?;
+            expect(
+                OP,
+                "directions of the reserve",
+                plan.directions.len(),
+                kept.len(),
+            )?;
             let run = match cell {
                 Cell::RnnRelu => recurrence::backward::<Rnn<Relu>>,
                 Cell::Lstm => recurrence::backward::<Lstm>,
@@ -235,9 +268,15 @@ fn check_inputs(op: &'static str, plan: &Plan, inputs: &Inputs) -> Result<(), Ke
     for w in inputs.weights {
         check_weights(op, plan.cell, plan.input, plan.hidden, w)?;
     }
-    let Some(lengths) = plan.lengths else { return Ok(()) };
+    let Some(lengths) = plan.lengths else {
+        return Ok(());
+    };
     expect(op, "lengths", plan.batch, lengths.len())?;
-    match lengths.iter().enumerate().find(|(_, length)| **length > plan.time) {
+    match lengths
+        .iter()
+        .enumerate()
+        .find(|(_, length)| **length > plan.time)
+    {
         Some((index, &length)) => Err(KernelError::Length {
             op,
             index,
@@ -248,7 +287,13 @@ fn check_inputs(op: &'static str, plan: &Plan, inputs: &Inputs) -> Result<(), Ke
     }
 }
 
-pub(crate) fn check_weights(op: &'static str, cell: Cell, input: usize, hidden: usize, w: &Weights) -> Result<(), KernelError> {
+pub(crate) fn check_weights(
+    op: &'static str,
+    cell: Cell,
+    input: usize,
+    hidden: usize,
+    w: &Weights,
+) -> Result<(), KernelError> {
     let rows = cell.gates() * hidden;
     expect(op, "w_ih", rows * input, w.w_ih.len())?;
     expect(op, "w_hh", rows * hidden, w.w_hh.len())?;

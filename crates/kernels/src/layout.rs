@@ -33,7 +33,11 @@ impl Layout {
             }
             first.push(external.len());
         }
-        Self { order, first, external }
+        Self {
+            order,
+            first,
+            external,
+        }
     }
 
     /// Steps of the longest sequence.

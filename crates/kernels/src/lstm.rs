@@ -20,7 +20,11 @@ impl CellKernel for Lstm {
     const MEMORY: bool = true;
 
     #[inline(always)]
-    unsafe fn finish<S: Simd, const NV: usize>(acc: &[S::V; NV], at: &ForwardAt, out: &mut [S::V; NV]) {
+    unsafe fn finish<S: Simd, const NV: usize>(
+        acc: &[S::V; NV],
+        at: &ForwardAt,
+        out: &mut [S::V; NV],
+    ) {
         // SAFETY: `at` points at LANES units of the row's buffers.
         unsafe {
             let (i, f) = (sigmoid::<S>(acc[0]), sigmoid::<S>(acc[1]));

@@ -18,7 +18,13 @@ pub(crate) struct Column {
 /// # Safety
 /// `src` and `dst` are valid for what is said above.
 #[inline(always)]
-pub(crate) unsafe fn transposed<S: Simd>(src: *const f32, stride: usize, k: usize, at: Column, dst: *mut f32) {
+pub(crate) unsafe fn transposed<S: Simd>(
+    src: *const f32,
+    stride: usize,
+    k: usize,
+    at: Column,
+    dst: *mut f32,
+) {
     let step = at.vectors * S::LANES;
     // SAFETY: as the caller promises; whole blocks are used only where LANES rows and columns remain.
     unsafe {

@@ -105,7 +105,9 @@ fn worker(shared: &Board, id: usize) {
         let (number, n, job) = *slot;
         drop(slot);
         seen = number;
-        let Some(job) = job.filter(|_| id < n) else { continue };
+        let Some(job) = job.filter(|_| id < n) else {
+            continue;
+        };
         // SAFETY: `run` waits for `unfinished` before the closure goes out of scope.
         let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { (*job.0)(id) }));
         if let Err(panic) = outcome {
@@ -133,7 +135,9 @@ impl Pool {
         shared.unfinished.store(n - 1, Ordering::Relaxed);
         // SAFETY: only the lifetime changes; this function waits until every worker is done with the closure.
         let job = Job(unsafe {
-            std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const (dyn Fn(usize) + Sync)>(f)
+            std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const (dyn Fn(usize) + Sync)>(
+                f,
+            )
         });
         {
             let mut slot = shared.slot.lock().unwrap_or_else(|e| e.into_inner());
@@ -150,7 +154,11 @@ impl Pool {
                 false => std::thread::yield_now(),
             }
         }
-        let other = shared.panicked.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let other = shared
+            .panicked
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .take();
         if let Some(panic) = own.err().or(other) {
             resume_unwind(panic);
         }

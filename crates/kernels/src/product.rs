@@ -21,7 +21,10 @@ pub(crate) enum Left<'a> {
     /// `M` rows of `K` elements.
     Rows(&'a [*const f32]),
     /// The transpose of `K` rows; element (m, k) stands at `offsets[m]` of row k.
-    Transposed { rows: &'a [*const f32], offsets: &'a [usize] },
+    Transposed {
+        rows: &'a [*const f32],
+        offsets: &'a [usize],
+    },
 }
 
 /// The right operand, `[K,N]`.
@@ -69,7 +72,16 @@ impl Product<'_> {
         if m == 0 || self.n == 0 {
             return;
         }
-        pool::run(threads, |id| dispatch(level, Part { product: self, id, threads }));
+        pool::run(threads, |id| {
+            dispatch(
+                level,
+                Part {
+                    product: self,
+                    id,
+                    threads,
+                },
+            )
+        });
     }
 }
 
@@ -89,7 +101,8 @@ impl Kernel for Part<'_> {
     unsafe fn run<S: Simd>(self) {
         let (m, vectors) = (self.product.c.len(), self.product.n.div_ceil(S::LANES));
         let height = max_rows::<S>(PANEL);
-        let by_rows = m.div_ceil(height) * 4 >= vectors || matches!(self.product.a, Left::Transposed { .. });
+        let by_rows =
+            m.div_ceil(height) * 4 >= vectors || matches!(self.product.a, Left::Transposed { .. });
         let (tiles, panels) = match by_rows {
             true => (share(m.div_ceil(height), self.id, self.threads), 0..vectors),
             false => (0..m.div_ceil(height), share(vectors, self.id, self.threads)),
@@ -112,7 +125,13 @@ impl Kernel for Part<'_> {
 type Range = std::ops::Range<usize>;
 
 #[inline(always)]
-unsafe fn blocks<S: Simd>(product: &Product, rows: Range, vectors: Range, a: *mut f32, b: *mut f32) {
+unsafe fn blocks<S: Simd>(
+    product: &Product,
+    rows: Range,
+    vectors: Range,
+    a: *mut f32,
+    b: *mut f32,
+) {
     let height = max_rows::<S>(PANEL);
     let mc = MC / height * height;
     for first in vectors.clone().step_by(NC) {
@@ -129,7 +148,13 @@ unsafe fn blocks<S: Simd>(product: &Product, rows: Range, vectors: Range, a: *mu
                 for panel in columns.clone().step_by(PANEL) {
                     let width = PANEL.min(columns.end - panel);
                     let packed = b.wrapping_add((panel - columns.start) * S::LANES * (k1 - k0));
-                    let at = At { block: &block, vector: panel, k: k0..k1, a, b: packed };
+                    let at = At {
+                        block: &block,
+                        vector: panel,
+                        k: k0..k1,
+                        a,
+                        b: packed,
+                    };
                     // SAFETY: the panel lies inside C and in the packed block.
                     unsafe {
                         match width {
@@ -157,16 +182,30 @@ unsafe fn pack_right<S: Simd>(product: &Product, columns: Range, k: Range, dst: 
         for vector in 0..vectors {
             let first = (panel + vector) * S::LANES;
             let width = S::LANES.min(product.n - first);
-            let at = Column { vector, vectors, width };
+            let at = Column {
+                vector,
+                vectors,
+                width,
+            };
             // SAFETY: inside B, as the caller promises.
             unsafe {
                 match product.b {
                     Right::Transposed { base, stride } => {
-                        pack::transposed::<S>(base.add(first * stride + k.start), stride, k.len(), at, dst);
+                        pack::transposed::<S>(
+                            base.add(first * stride + k.start),
+                            stride,
+                            k.len(),
+                            at,
+                            dst,
+                        );
                     }
                     Right::Rows(rows) => {
                         for (p, row) in rows[k.clone()].iter().enumerate() {
-                            pack::straight::<S>(row.add(first), at, dst.add(p * vectors * S::LANES));
+                            pack::straight::<S>(
+                                row.add(first),
+                                at,
+                                dst.add(p * vectors * S::LANES),
+                            );
                         }
                     }
                 }
@@ -178,7 +217,9 @@ unsafe fn pack_right<S: Simd>(product: &Product, columns: Range, k: Range, dst: 
 /// Packs a transposed A as `[tile][k][height]`; rows beyond the edge repeat the last one and are not stored.
 #[inline(always)]
 unsafe fn pack_left(product: &Product, block: Range, k: Range, height: usize, dst: *mut f32) {
-    let Left::Transposed { rows, offsets } = &product.a else { return };
+    let Left::Transposed { rows, offsets } = &product.a else {
+        return;
+    };
     for (tile, first) in block.clone().step_by(height).enumerate() {
         let count = height.min(block.end - first);
         let dst = dst.wrapping_add(tile * height * k.len());
@@ -189,7 +230,9 @@ unsafe fn pack_left(product: &Product, block: Range, k: Range, height: usize, ds
             unsafe {
                 let dst = dst.add(p * height);
                 if run && count == 6 {
-                    row.add(offsets[0]).cast::<[f32; 6]>().copy_to_nonoverlapping(dst.cast(), 1);
+                    row.add(offsets[0])
+                        .cast::<[f32; 6]>()
+                        .copy_to_nonoverlapping(dst.cast(), 1);
                 } else {
                     for (r, offset) in offsets.iter().enumerate() {
                         *dst.add(r) = *row.add(*offset);
@@ -217,7 +260,11 @@ struct Panel<'a, const NV: usize> {
 #[inline(always)]
 unsafe fn panel_tiles<S: Simd, const NV: usize>(product: &Product, at: At, height: usize) {
     let block = at.block.clone();
-    let work = Panel::<NV> { product, at, height };
+    let work = Panel::<NV> {
+        product,
+        at,
+        height,
+    };
     // SAFETY: as the caller promises.
     unsafe {
         match product.a {

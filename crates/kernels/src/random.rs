@@ -106,17 +106,27 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Vec<f32> {
     let scale = 1.0 / (1.0 - p);
     let limit = (f64::from(p) * f64::from(1u32 << 24)).round() as u32;
     let factor = |bits: u32| if bits >> 8 >= limit { scale } else { 0.0 };
-    if let DropoutMask::Variational { batch, time, features } = mask {
+    if let DropoutMask::Variational {
+        batch,
+        time,
+        features,
+    } = mask
+    {
         assert_eq!(x.len(), batch * time * features, "x is [B,T,C]");
         let mut mask = vec![0.0; batch * features];
         for (block, chunk) in mask.chunks_mut(4).enumerate() {
-            chunk.iter_mut().zip(key.block(block as u64, 0)).for_each(|(m, bits)| *m = factor(bits));
+            chunk
+                .iter_mut()
+                .zip(key.block(block as u64, 0))
+                .for_each(|(m, bits)| *m = factor(bits));
         }
         let rows = x.chunks_exact(features.max(1)).enumerate();
         return rows
             .flat_map(|(row, x)| {
                 let first = row / time.max(1) * features;
-                x.iter().zip(&mask[first..first + features]).map(|(x, m)| x * m)
+                x.iter()
+                    .zip(&mask[first..first + features])
+                    .map(|(x, m)| x * m)
             })
             .collect();
     }
@@ -128,14 +138,16 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Vec<f32> {
         for piece in share(pieces, id, threads) {
             let range = piece * PIECE..((piece + 1) * PIECE).min(x.len());
             // SAFETY: pieces are disjoint parts of y, which outlives the call.
-            let y = unsafe { std::slice::from_raw_parts_mut(out.get().add(range.start), range.len()) };
+            let y =
+                unsafe { std::slice::from_raw_parts_mut(out.get().add(range.start), range.len()) };
             let first = (range.start / 4) as u64;
             let x = &x[range];
             let groups = y.chunks_exact_mut(32).zip(x.chunks_exact(32)).enumerate();
             let whole = x.len() / 32 * 32;
             for (group, (y, x)) in groups {
                 // Eight blocks side by side, for the compiler to vectorise.
-                let blocks: [[u32; 4]; 8] = std::array::from_fn(|b| key.block(first + (group * 8 + b) as u64, 0));
+                let blocks: [[u32; 4]; 8] =
+                    std::array::from_fn(|b| key.block(first + (group * 8 + b) as u64, 0));
                 for i in 0..32 {
                     y[i] = x[i] * factor(blocks[i / 4][i % 4]);
                 }
@@ -155,13 +167,19 @@ mod tests {
     /// From the authors' `kat_vectors` for philox4x32-10.
     #[test]
     fn philox_gives_its_published_vectors() {
-        assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+        assert_eq!(
+            philox([0; 4], [0; 2]),
+            [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
+        );
         assert_eq!(
             philox([u32::MAX; 4], [u32::MAX; 2]),
             [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]
         );
         assert_eq!(
-            philox([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
+            philox(
+                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
+                [0xa409_3822, 0x299f_31d0]
+            ),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
     }
@@ -185,10 +203,23 @@ mod tests {
     fn a_variational_mask_is_one_for_all_steps() {
         let (batch, time, features) = (3, 4, 50);
         let x = vec![1.0; batch * time * features];
-        let y = dropout(&x, 0.5, Key::new(1), DropoutMask::Variational { batch, time, features });
+        let y = dropout(
+            &x,
+            0.5,
+            Key::new(1),
+            DropoutMask::Variational {
+                batch,
+                time,
+                features,
+            },
+        );
         for b in 0..batch {
             let sequence = &y[b * time * features..(b + 1) * time * features];
-            assert!(sequence.chunks(features).all(|step| step == &sequence[..features]));
+            assert!(
+                sequence
+                    .chunks(features)
+                    .all(|step| step == &sequence[..features])
+            );
         }
         assert_ne!(y[..features], y[time * features..][..features]);
     }
@@ -196,9 +227,14 @@ mod tests {
     #[test]
     fn normal_numbers_have_mean_zero_and_variance_one() {
         let n = 20_000;
-        let values: Vec<f64> = (0..n).map(|i| f64::from(Key::new(3).normal_f32(i))).collect();
+        let values: Vec<f64> = (0..n)
+            .map(|i| f64::from(Key::new(3).normal_f32(i)))
+            .collect();
         let mean = values.iter().sum::<f64>() / n as f64;
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64;
-        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05,
+            "{mean} {variance}"
+        );
     }
 }

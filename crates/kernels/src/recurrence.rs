@@ -11,7 +11,9 @@
 
 use crate::KernelError;
 use crate::error::expect;
-use crate::layer::{Gradients, Inputs, OutputGradients, Outputs, Plan, Wanted, WeightGradients, Weights};
+use crate::layer::{
+    Gradients, Inputs, OutputGradients, Outputs, Plan, Wanted, WeightGradients, Weights,
+};
 use crate::layout::Layout;
 use crate::pack::{self, Column};
 use crate::pool::{self, Barrier, SharedPtr, share};
@@ -77,7 +79,11 @@ pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
     ///
     /// # Safety
     /// `at` is valid for the vectors of the panel.
-    unsafe fn finish<S: Simd, const NV: usize>(acc: &[S::V; NV], at: &ForwardAt, out: &mut [S::V; NV]);
+    unsafe fn finish<S: Simd, const NV: usize>(
+        acc: &[S::V; NV],
+        at: &ForwardAt,
+        out: &mut [S::V; NV],
+    );
 
     /// Gradients of the slots from that of h.
     ///
@@ -120,7 +126,8 @@ fn ranked(state: Option<&[f32]>, layout: &Layout, hidden: usize, hp: usize) -> V
     let mut out = vec![0.0; layout.order.len() * hp];
     if let Some(state) = state {
         for (rank, &b) in layout.order.iter().enumerate() {
-            out[rank * hp..rank * hp + hidden].copy_from_slice(&state[b * hidden..(b + 1) * hidden]);
+            out[rank * hp..rank * hp + hidden]
+                .copy_from_slice(&state[b * hidden..(b + 1) * hidden]);
         }
     }
     out
@@ -132,7 +139,12 @@ fn part(state: Option<&[f32]>, d: usize, size: usize) -> Option<&[f32]> {
 }
 
 /// Gives each direction its share of the threads, and each thread `f(direction, id, threads of the direction, barrier)`.
-fn on_threads(directions: usize, threads: usize, units: usize, f: impl Fn(usize, usize, usize, &Barrier) + Sync) {
+fn on_threads(
+    directions: usize,
+    threads: usize,
+    units: usize,
+    f: impl Fn(usize, usize, usize, &Barrier) + Sync,
+) {
     let threads = threads.clamp(1, directions * units.max(1));
     if directions == 1 || threads == 1 {
         for d in 0..directions {
@@ -218,16 +230,30 @@ pub(crate) fn forward<C: CellKernel>(
     let hp = padded(level, hidden);
     let y_stride = directions * hidden;
     let mut y = vec![0.0; batch * plan.time * y_stride];
-    let layouts: Vec<Layout> = plan.directions.iter().map(|&d| Layout::new(plan, d)).collect();
+    let layouts: Vec<Layout> = plan
+        .directions
+        .iter()
+        .map(|&d| Layout::new(plan, d))
+        .collect();
     let mut buffers: Vec<[Vec<f32>; 5]> = layouts
         .iter()
         .enumerate()
         .map(|(d, layout)| {
-            let rows = if train { layout.external.len() } else { stretch_rows(layout) };
+            let rows = if train {
+                layout.external.len()
+            } else {
+                stretch_rows(layout)
+            };
             let cells = if train && C::MEMORY { rows * hp } else { 0 };
             let h0 = ranked(part(inputs.h0, d, batch * hidden), layout, hidden, hp);
             let c0 = ranked(part(inputs.c0, d, batch * hidden), layout, hidden, hp);
-            [h0.clone(), h0, c0, vec![0.0; rows * C::SLOTS * hp], vec![0.0; cells]]
+            [
+                h0.clone(),
+                h0,
+                c0,
+                vec![0.0; rows * C::SLOTS * hp],
+                vec![0.0; cells],
+            ]
         })
         .collect();
     let y_base = y.as_mut_ptr();
@@ -250,10 +276,21 @@ pub(crate) fn forward<C: CellKernel>(
         })
         .collect();
     if hidden > 0 {
-        on_threads(directions, threads, hp / lanes(level), |d, id, of, barrier| {
-            let thread = ForwardThread::<C> { pass: &passes[d], id, of, barrier, cell: PhantomData };
-            dispatch(level, thread);
-        });
+        on_threads(
+            directions,
+            threads,
+            hp / lanes(level),
+            |d, id, of, barrier| {
+                let thread = ForwardThread::<C> {
+                    pass: &passes[d],
+                    id,
+                    of,
+                    barrier,
+                    cell: PhantomData,
+                };
+                dispatch(level, thread);
+            },
+        );
     }
     drop(passes);
     let mut h_n = vec![0.0; directions * batch * hidden];
@@ -269,7 +306,12 @@ pub(crate) fn forward<C: CellKernel>(
             }
         }
     }
-    let kept = train.then(|| buffers.into_iter().map(|[_, _, _, gates, cells]| Kept { gates, cells }).collect());
+    let kept = train.then(|| {
+        buffers
+            .into_iter()
+            .map(|[_, _, _, gates, cells]| Kept { gates, cells })
+            .collect()
+    });
     (Outputs { y, h_n, c_n }, kept)
 }
 
@@ -348,12 +390,19 @@ impl<C: CellKernel> Kernel for ForwardThread<'_, C> {
 /// Vectors of a panel of `C` that starts at unit block `block` of a range that ends at `end`.
 #[inline(always)]
 fn panel_blocks<C: CellKernel>(block: usize, end: usize) -> usize {
-    if C::GATES == 1 { PANEL.min(end - block) } else { 1 }
+    if C::GATES == 1 {
+        PANEL.min(end - block)
+    } else {
+        1
+    }
 }
 
 /// Packs own columns of W_ih and W_hh with their biases.
 #[inline(always)]
-fn own_weights<S: Simd, C: CellKernel>(pass: &Forward, blocks: std::ops::Range<usize>) -> [Packed; 2] {
+fn own_weights<S: Simd, C: CellKernel>(
+    pass: &Forward,
+    blocks: std::ops::Range<usize>,
+) -> [Packed; 2] {
     let (hidden, input) = (pass.plan.hidden, pass.plan.input);
     let vectors = blocks.len() * C::GATES;
     let sides = [(pass.weights.w_ih, input), (pass.weights.w_hh, hidden)];
@@ -372,7 +421,11 @@ fn own_weights<S: Simd, C: CellKernel>(pass: &Forward, blocks: std::ops::Range<u
                 _ => (v, block * S::LANES),
             };
             let width = S::LANES.min(hidden - first);
-            let at = Column { vector: v, vectors: count, width };
+            let at = Column {
+                vector: v,
+                vectors: count,
+                width,
+            };
             let row = gate * hidden + first;
             for (packed, (w, k)) in out.iter_mut().zip(sides) {
                 // SAFETY: `width` rows of the weights from `row`, and the panel inside `values`.
@@ -412,7 +465,12 @@ impl At<'_> {
     #[inline(always)]
     unsafe fn weights<S: Simd>(&self) -> *const f32 {
         // SAFETY: the panel lies inside the packed columns.
-        unsafe { self.packed.values.as_ptr().add(self.vector * S::LANES * self.packed.k) }
+        unsafe {
+            self.packed
+                .values
+                .as_ptr()
+                .add(self.vector * S::LANES * self.packed.k)
+        }
     }
 
     #[inline(always)]
@@ -440,14 +498,19 @@ impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for Project<'_, C, NV> {
             let mut a = [pass.x; R];
             let mut acc = [[S::splat(0.0); NV]; R];
             for r in 0..R {
-                a[r] = pass.x.add(pass.layout.external.get_unchecked(row + r) * at.packed.k);
+                a[r] = pass
+                    .x
+                    .add(pass.layout.external.get_unchecked(row + r) * at.packed.k);
                 for v in 0..NV {
                     acc[r][v] = at.bias::<S>(v);
                 }
             }
             multiply::<S, R, NV, 1>(at.packed.k, &a, at.weights::<S>(), &mut acc);
             for r in 0..R {
-                let gates = pass.gates.get().add((row + r - at.base) * C::SLOTS * pass.hp);
+                let gates = pass
+                    .gates
+                    .get()
+                    .add((row + r - at.base) * C::SLOTS * pass.hp);
                 for v in 0..NV {
                     let (slot, block) = match C::GATES {
                         1 => (0, at.block + v),
@@ -484,7 +547,10 @@ impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for Step<'_, C, NV> {
             let mut acc = [[S::splat(0.0); NV]; R];
             for r in 0..R {
                 a[r] = h_prev.add((rank + r) * hp);
-                let gates = pass.gates.get().add((row + r - at.base) * C::SLOTS * hp + unit);
+                let gates = pass
+                    .gates
+                    .get()
+                    .add((row + r - at.base) * C::SLOTS * hp + unit);
                 for v in 0..NV {
                     acc[r][v] = match C::GATES {
                         1 => S::load(gates.add(v * S::LANES)),
@@ -496,7 +562,11 @@ impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for Step<'_, C, NV> {
             multiply::<S, R, NV, 1>(at.packed.k, &a, at.weights::<S>(), &mut acc);
             for r in 0..R {
                 let (own, state) = (row + r, (rank + r) * hp + unit);
-                let cells = if C::MEMORY && pass.keep { own * hp + unit } else { 0 };
+                let cells = if C::MEMORY && pass.keep {
+                    own * hp + unit
+                } else {
+                    0
+                };
                 let here = ForwardAt {
                     gates: pass.gates.get().add((own - at.base) * C::SLOTS * hp + unit),
                     hp,
@@ -507,7 +577,10 @@ impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for Step<'_, C, NV> {
                 };
                 let mut h = [S::splat(0.0); NV];
                 C::finish::<S, NV>(&acc[r], &here, &mut h);
-                let y = pass.y.get().add(pass.layout.external.get_unchecked(own) * pass.y_stride + unit);
+                let y = pass
+                    .y
+                    .get()
+                    .add(pass.layout.external.get_unchecked(own) * pass.y_stride + unit);
                 for v in 0..NV / C::GATES {
                     S::store(h_next.add(state + v * S::LANES), h[v]);
                     let left = pass.plan.hidden - unit - v * S::LANES;
@@ -564,22 +637,46 @@ pub(crate) fn backward<C: CellKernel>(
 ) -> Result<Gradients, KernelError> {
     let (batch, hidden, directions) = (plan.batch, plan.hidden, plan.directions.len());
     let (hp, y_stride) = (padded(level, hidden), directions * hidden);
-    let layouts: Vec<Layout> = plan.directions.iter().map(|&d| Layout::new(plan, d)).collect();
+    let layouts: Vec<Layout> = plan
+        .directions
+        .iter()
+        .map(|&d| Layout::new(plan, d))
+        .collect();
     for (layout, kept) in layouts.iter().zip(&kept) {
         let rows = layout.external.len();
-        expect("recurrent backward", "gates of the reserve", rows * C::SLOTS * hp, kept.gates.len())?;
+        expect(
+            "recurrent backward",
+            "gates of the reserve",
+            rows * C::SLOTS * hp,
+            kept.gates.len(),
+        )?;
         let cells = if C::MEMORY { rows * hp } else { 0 };
-        expect("recurrent backward", "cells of the reserve", cells, kept.cells.len())?;
+        expect(
+            "recurrent backward",
+            "cells of the reserve",
+            cells,
+            kept.cells.len(),
+        )?;
     }
     let state = |state: Option<&[f32]>, d: usize| {
         ranked(part(state, d, batch * hidden), &layouts[d], hidden, hp)
     };
     let initial: Vec<[Vec<f32>; 3]> = (0..directions)
-        .map(|d| [state(inputs.h0, d), state(inputs.c0, d), state(d_out.d_h_n, d)])
+        .map(|d| {
+            [
+                state(inputs.h0, d),
+                state(inputs.c0, d),
+                state(d_out.d_h_n, d),
+            ]
+        })
         .collect();
     let mut made: Vec<[Vec<f32>; 3]> = (0..directions)
         .map(|d| {
-            let carry = if C::MEMORY { state(d_out.d_c_n, d) } else { vec![0.0; batch * hp] };
+            let carry = if C::MEMORY {
+                state(d_out.d_c_n, d)
+            } else {
+                vec![0.0; batch * hp]
+            };
             [carry, vec![0.0; batch * hp], vec![0.0; C::SLOTS * hp]]
         })
         .collect();
@@ -604,10 +701,21 @@ pub(crate) fn backward<C: CellKernel>(
         })
         .collect();
     if hidden > 0 {
-        on_threads(directions, threads, hp / lanes(level), |d, id, of, barrier| {
-            let thread = BackwardThread::<C> { pass: &passes[d], id, of, barrier, cell: PhantomData };
-            dispatch(level, thread);
-        });
+        on_threads(
+            directions,
+            threads,
+            hp / lanes(level),
+            |d, id, of, barrier| {
+                let thread = BackwardThread::<C> {
+                    pass: &passes[d],
+                    id,
+                    of,
+                    barrier,
+                    cell: PhantomData,
+                };
+                dispatch(level, thread);
+            },
+        );
     }
     drop(passes);
     let unranked = |index: usize| {
@@ -615,20 +723,34 @@ pub(crate) fn backward<C: CellKernel>(
         for (d, layout) in layouts.iter().enumerate() {
             for (rank, &b) in layout.order.iter().enumerate() {
                 let to = (d * batch + b) * hidden;
-                out[to..to + hidden].copy_from_slice(&made[d][index][rank * hp..rank * hp + hidden]);
+                out[to..to + hidden]
+                    .copy_from_slice(&made[d][index][rank * hp..rank * hp + hidden]);
             }
         }
         out
     };
     let sums = |d: usize| made[d][2].as_slice();
-    let products = Products { level, threads, plan, inputs, hp, y, layouts: &layouts, kept: &kept };
+    let products = Products {
+        level,
+        threads,
+        plan,
+        inputs,
+        hp,
+        y,
+        layouts: &layouts,
+        kept: &kept,
+    };
     Ok(Gradients {
         d_x: wanted.x.then(|| products.d_x::<C>()),
-        weights: wanted
-            .weights
-            .then(|| (0..directions).map(|d| products.weights::<C>(d, &initial[d][0], sums(d))).collect()),
+        weights: wanted.weights.then(|| {
+            (0..directions)
+                .map(|d| products.weights::<C>(d, &initial[d][0], sums(d)))
+                .collect()
+        }),
         d_h0: wanted.h0.then(|| unranked(1)),
-        d_c0: wanted.c0.then(|| if C::MEMORY { unranked(0) } else { Vec::new() }),
+        d_c0: wanted
+            .c0
+            .then(|| if C::MEMORY { unranked(0) } else { Vec::new() }),
     })
 }
 
@@ -651,10 +773,13 @@ impl<C: CellKernel> Kernel for BackwardThread<'_, C> {
         let k = C::GATES * pass.hp;
         // Step `steps` has no rows: everything that ends at the last step starts from the gradient of the final state.
         for step in (0..=pass.layout.steps()).rev() {
-            let (running, active) = (pass.layout.active(step), match step {
-                0 => pass.layout.order.len(),
-                _ => pass.layout.active(step - 1),
-            });
+            let (running, active) = (
+                pass.layout.active(step),
+                match step {
+                    0 => pass.layout.order.len(),
+                    _ => pass.layout.active(step - 1),
+                },
+            );
             let mut block = blocks.start;
             while block < blocks.end {
                 let vectors = PANEL.min(blocks.end - block);
@@ -697,7 +822,11 @@ fn own_units<S: Simd, C: CellKernel>(pass: &Backward, blocks: std::ops::Range<us
                 let dst = panel + (slot * hp + unit) * vectors * S::LANES;
                 for vector in 0..vectors {
                     let first = (start + vector) * S::LANES;
-                    let at = Column { vector, vectors, width: S::LANES.min(hidden - first) };
+                    let at = Column {
+                        vector,
+                        vectors,
+                        width: S::LANES.min(hidden - first),
+                    };
                     let row = &pass.w_hh[(gate * hidden + unit) * hidden + first..];
                     // SAFETY: `width` elements of the row, and a row of the panel.
                     unsafe { pack::straight::<S>(row.as_ptr(), at, packed.as_mut_ptr().add(dst)) }
@@ -733,13 +862,20 @@ impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for StepBack<'_, C, NV> {
                 let row = pass.layout.first[self.step] + rank;
                 let mut a = [pass.gates.get().cast_const(); R];
                 for r in 0..R {
-                    a[r] = pass.gates.get().add(((row + r) * C::SLOTS + C::H_FIRST) * hp);
+                    a[r] = pass
+                        .gates
+                        .get()
+                        .add(((row + r) * C::SLOTS + C::H_FIRST) * hp);
                 }
                 multiply::<S, R, NV, 1>(C::GATES * hp, &a, self.weights, &mut acc);
             } else {
                 for r in 0..R {
                     for v in 0..NV {
-                        acc[r][v] = S::load(pass.d_h_n.as_ptr().add((rank + r) * hp + unit + v * S::LANES));
+                        acc[r][v] = S::load(
+                            pass.d_h_n
+                                .as_ptr()
+                                .add((rank + r) * hp + unit + v * S::LANES),
+                        );
                     }
                 }
             }
@@ -775,17 +911,28 @@ impl<C: CellKernel, const NV: usize> StepBack<'_, C, NV> {
         let row = pass.layout.first[step] + rank;
         // SAFETY: the row lies inside the layout, the units inside the row.
         unsafe {
-            let external = |row: usize| pass.layout.external.get_unchecked(row) * pass.y_stride + unit;
+            let external =
+                |row: usize| pass.layout.external.get_unchecked(row) * pass.y_stride + unit;
             let mut d_h = d_h;
             if let Some(d_y) = pass.d_y {
                 d_h = S::add(d_h, load_edge::<S>(d_y.add(external(row)), left));
             }
-            let before = if step == 0 { 0 } else { pass.layout.first[step - 1] + rank };
-            let (h0, c0) = (pass.h0.as_ptr().add(rank * hp + unit), pass.c0.as_ptr().add(rank * hp + unit));
+            let before = if step == 0 {
+                0
+            } else {
+                pass.layout.first[step - 1] + rank
+            };
+            let (h0, c0) = (
+                pass.h0.as_ptr().add(rank * hp + unit),
+                pass.c0.as_ptr().add(rank * hp + unit),
+            );
             let (c, c_prev) = match (C::MEMORY, step) {
                 (false, _) => (c0, c0),
                 (true, 0) => (pass.cells.add(row * hp + unit), c0),
-                (true, _) => (pass.cells.add(row * hp + unit), pass.cells.add(before * hp + unit)),
+                (true, _) => (
+                    pass.cells.add(row * hp + unit),
+                    pass.cells.add(before * hp + unit),
+                ),
             };
             let h_prev = match (C::H_PREV, step) {
                 (false, _) => S::splat(0.0),
@@ -794,7 +941,14 @@ impl<C: CellKernel, const NV: usize> StepBack<'_, C, NV> {
             };
             let gates = pass.gates.get().add(row * C::SLOTS * hp + unit);
             let carry = pass.carry.get().add(rank * hp + unit);
-            let here = BackwardAt::<S> { gates, hp, c, c_prev, h_prev, carry };
+            let here = BackwardAt::<S> {
+                gates,
+                hp,
+                c,
+                c_prev,
+                h_prev,
+                carry,
+            };
             let d = C::backward::<S>(d_h, &here);
             for slot in 0..C::SLOTS {
                 S::store(gates.add(slot * hp), d[slot]);
@@ -829,11 +983,16 @@ impl Products<'_> {
             let mut b = vec![zeros.as_ptr(); C::GATES * hp];
             for gate in 0..C::GATES {
                 for unit in 0..hidden {
-                    b[C::x_slot(gate) * hp + unit] = w_ih.wrapping_add((gate * hidden + unit) * input);
+                    b[C::x_slot(gate) * hp + unit] =
+                        w_ih.wrapping_add((gate * hidden + unit) * input);
                 }
             }
             let base = d_x.as_mut_ptr();
-            let c: Vec<*mut f32> = layout.external.iter().map(|row| base.wrapping_add(row * input)).collect();
+            let c: Vec<*mut f32> = layout
+                .external
+                .iter()
+                .map(|row| base.wrapping_add(row * input))
+                .collect();
             let product = Product {
                 n: input,
                 k: if hidden == 0 { 0 } else { C::GATES * hp },
@@ -867,7 +1026,10 @@ impl Products<'_> {
             }));
         }
         let gathered = |slot: fn(usize) -> usize| -> Vec<f32> {
-            (0..C::GATES).flat_map(|gate| &sums[slot(gate) * hp..slot(gate) * hp + hidden]).copied().collect()
+            (0..C::GATES)
+                .flat_map(|gate| &sums[slot(gate) * hp..slot(gate) * hp + hidden])
+                .copied()
+                .collect()
         };
         WeightGradients {
             d_w_ih: self.over_rows::<C>(d, C::x_slot, &x, input),
@@ -878,7 +1040,13 @@ impl Products<'_> {
     }
 
     /// d_gatesᵀ·B for `B` of `n` columns, `[G·H,n]`.
-    fn over_rows<C: CellKernel>(&self, d: usize, slot: fn(usize) -> usize, b: &[*const f32], n: usize) -> Vec<f32> {
+    fn over_rows<C: CellKernel>(
+        &self,
+        d: usize,
+        slot: fn(usize) -> usize,
+        b: &[*const f32],
+        n: usize,
+    ) -> Vec<f32> {
         let (hidden, hp) = (self.plan.hidden, self.hp);
         let a = rows(self.kept[d].gates.as_ptr(), C::SLOTS * hp, b.len());
         let offsets: Vec<usize> = (0..C::GATES * hidden)
@@ -889,7 +1057,10 @@ impl Products<'_> {
         let product = Product {
             n,
             k: b.len(),
-            a: Left::Transposed { rows: &a, offsets: &offsets },
+            a: Left::Transposed {
+                rows: &a,
+                offsets: &offsets,
+            },
             b: Right::Rows(b),
             c: &c,
             accumulate: false,

@@ -1,309 +1,342 @@
-//! The recurrences in plain loops, over `f32` or `f64`: the specification, the fallback and the test oracle.
+//! The specification: every recurrence as plain loops, over `f32` or `f64`, forward and backward.
 //!
-//! One sequence at a time, one step at a time. The equations of a step are in
-//! [`rnn`](crate::rnn), [`lstm`](crate::lstm) and [`gru`](crate::gru); here are the loops and the products.
+//! The test oracle of the fast path, and the path of [`Cell::GruResetBefore`].
 
-use std::ops::{Add, AddAssign, Mul, Neg, Sub};
+use crate::layer::{Gradients, Inputs, OutputGradients, Outputs, Plan, WeightGradients, Weights};
+use crate::{Cell, Direction};
 
-use crate::error::KernelError;
-use crate::shape::{
-    Cell, Direction, Gradients, Inputs, OutputGradients, Outputs, Plan, Wanted, WeightGradients,
-    Weights, check, check_gradients,
-};
-use crate::{gru, lstm, rnn};
-
-/// What the references ask of a number.
+/// `f32` or `f64`.
+#[allow(missing_docs)]
 pub trait Float:
     Copy
-    + PartialOrd
     + Default
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Neg<Output = Self>
-    + AddAssign
+    + std::iter::Sum
+    + std::ops::Add<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
+    + std::ops::Neg<Output = Self>
+    + std::ops::AddAssign
+    + PartialOrd
 {
-    /// 1.
     const ONE: Self;
-    /// Hyperbolic tangent.
+    fn exp(self) -> Self;
     fn tanh(self) -> Self;
-    /// 1 / (1 + e^-x).
-    fn sigmoid(self) -> Self;
+
+    fn sigmoid(self) -> Self {
+        Self::ONE / (Self::ONE + (-self).exp())
+    }
 }
 
 impl Float for f32 {
-    const ONE: f32 = 1.0;
-    fn tanh(self) -> f32 {
-        f32::tanh(self)
+    const ONE: Self = 1.0;
+    fn exp(self) -> Self {
+        f32::exp(self)
     }
-    fn sigmoid(self) -> f32 {
-        1.0 / (1.0 + (-self).exp())
+    fn tanh(self) -> Self {
+        f32::tanh(self)
     }
 }
 
 impl Float for f64 {
-    const ONE: f64 = 1.0;
-    fn tanh(self) -> f64 {
-        f64::tanh(self)
+    const ONE: Self = 1.0;
+    fn exp(self) -> Self {
+        f64::exp(self)
     }
-    fn sigmoid(self) -> f64 {
-        1.0 / (1.0 + (-self).exp())
+    fn tanh(self) -> Self {
+        f64::tanh(self)
     }
 }
 
-/// One step of one sequence, and what its backward needs.
-#[derive(Clone)]
+fn dot<F: Float>(a: &[F], b: &[F]) -> F {
+    a.iter().zip(b).map(|(&a, &b)| a * b).sum()
+}
+
+/// Row `r` of a matrix of `columns` columns.
+fn row<F>(m: &[F], r: usize, columns: usize) -> &[F] {
+    &m[r * columns..(r + 1) * columns]
+}
+
+fn bias<F: Float>(b: Option<&[F]>, r: usize) -> F {
+    b.map_or(F::default(), |b| b[r])
+}
+
+/// y += a·x
+fn axpy<F: Float>(a: F, x: &[F], y: &mut [F]) {
+    y.iter_mut().zip(x).for_each(|(y, &x)| *y += a * x);
+}
+
+/// What one step of one sequence leaves for the backward pass, all `[H]` or `[G·H]`.
 struct Step<F> {
-    /// `b·T + t`: the row of x and y.
-    row: usize,
+    /// Index into the rows of x and y.
+    at: usize,
     h_prev: Vec<F>,
     c_prev: Vec<F>,
-    /// Activated gates `[G][H]`; GRU has a fourth, W_hn·h + b_hn.
+    /// Activated gates, PyTorch order.
     gates: Vec<F>,
+    /// GRU: U h + b' of the candidate (reset after), else empty.
+    inner: Vec<F>,
     h: Vec<F>,
     c: Vec<F>,
 }
 
-/// y = w·x + b, `w` of `[rows, x.len()]`.
-fn affine<F: Float>(w: &[F], x: &[F], b: Option<&[F]>, rows: usize) -> Vec<F> {
-    let n = x.len();
-    (0..rows)
-        .map(|r| {
-            let start = b.map_or(F::default(), |b| b[r]);
-            let row = &w[r * n..(r + 1) * n];
-            row.iter().zip(x).fold(start, |sum, (&w, &x)| sum + w * x)
-        })
-        .collect()
-}
-
-/// d_x += wᵀ·d_y
-fn affine_backward_input<F: Float>(w: &[F], d_y: &[F], d_x: &mut [F]) {
-    let n = d_x.len();
-    for (r, &d) in d_y.iter().enumerate() {
-        for (d_x, &w) in d_x.iter_mut().zip(&w[r * n..(r + 1) * n]) {
-            *d_x += w * d;
-        }
-    }
-}
-
-/// d_w += d_y·xᵀ, d_b += d_y
-fn affine_backward_weights<F: Float>(d_y: &[F], x: &[F], d_w: &mut [F], d_b: &mut [F]) {
-    let n = x.len();
-    for (r, &d) in d_y.iter().enumerate() {
-        d_b[r] += d;
-        for (d_w, &x) in d_w[r * n..(r + 1) * n].iter_mut().zip(x) {
-            *d_w += d * x;
-        }
-    }
-}
-
-/// The state before the first step of direction `d`, sequence `b`.
-fn initial<F: Float>(plan: &Plan<'_>, state: Option<&[F]>, d: usize, b: usize) -> Vec<F> {
-    let (h, start) = (plan.hidden, (d * plan.batch + b) * plan.hidden);
-    state.map_or_else(|| vec![F::default(); h], |s| s[start..start + h].to_vec())
-}
-
-/// `W_hh·h + b_hh` for the gates `range` of `[G]`.
-fn recurrent<F: Float>(w: &Weights<'_, F>, h: &[F], gates: std::ops::Range<usize>) -> Vec<F> {
-    let n = h.len();
-    let rows = gates.start * n..gates.end * n;
-    let b = w.b_hh.map(|b| &b[rows.clone()]);
-    affine(&w.w_hh[rows.start * n..rows.end * n], h, b, rows.len())
-}
-
-fn step_forward<F: Float>(
-    cell: Cell,
-    w: &Weights<'_, F>,
-    x: &[F],
-    h_prev: Vec<F>,
-    c_prev: Vec<F>,
-    row: usize,
-) -> Step<F> {
-    let n = h_prev.len();
-    let gx = affine(w.w_ih, x, w.b_ih, cell.gates() * n);
-    let (gates, h, c) = match cell {
-        Cell::RnnTanh | Cell::RnnRelu => {
-            let gh = recurrent(w, &h_prev, 0..1);
-            let h = rnn::reference::step_forward(cell, &gx, &gh);
-            (Vec::new(), h, Vec::new())
-        }
+fn step<F: Float>(plan: &Plan, w: &Weights<F>, x: &[F], at: usize, h: &[F], c: &[F]) -> Step<F> {
+    let (n, input) = (plan.hidden, plan.input);
+    let from_x = |r: usize| dot(row(w.w_ih, r, input), x) + bias(w.b_ih, r);
+    let from_h = |r: usize, h: &[F]| dot(row(w.w_hh, r, n), h) + bias(w.b_hh, r);
+    let both = |r: usize| from_x(r) + from_h(r, h);
+    let (mut gates, mut inner, mut c_next) = (Vec::new(), Vec::new(), Vec::new());
+    let h_next: Vec<F> = match plan.cell {
+        Cell::RnnTanh => (0..n).map(|j| both(j).tanh()).collect(),
+        Cell::RnnRelu => (0..n)
+            .map(|j| both(j))
+            .map(|a| if a > F::default() { a } else { F::default() })
+            .collect(),
         Cell::Lstm => {
-            let gh = recurrent(w, &h_prev, 0..4);
-            lstm::reference::step_forward(&gx, &gh, &c_prev)
+            gates = (0..4 * n)
+                .map(|r| {
+                    if r / n == 2 {
+                        both(r).tanh()
+                    } else {
+                        both(r).sigmoid()
+                    }
+                })
+                .collect();
+            let (i, f, g, o) = (
+                row(&gates, 0, n),
+                row(&gates, 1, n),
+                row(&gates, 2, n),
+                row(&gates, 3, n),
+            );
+            c_next = (0..n).map(|j| f[j] * c[j] + i[j] * g[j]).collect();
+            (0..n).map(|j| o[j] * c_next[j].tanh()).collect()
         }
-        Cell::Gru => {
-            let gh = recurrent(w, &h_prev, 0..3);
-            let (gates, h) = gru::reference::step_forward(&gx, &gh, &h_prev);
-            (gates, h, Vec::new())
-        }
-        Cell::GruResetBefore => {
-            let gh = recurrent(w, &h_prev, 0..2);
-            let rh = gru::reference::reset(&gx, &gh, &h_prev);
-            let ghn = recurrent(w, &rh, 2..3);
-            let (gates, h) = gru::reference::step_forward_reset_before(&gx, &gh, &ghn, &h_prev);
-            (gates, h, Vec::new())
+        Cell::Gru | Cell::GruResetBefore => {
+            gates = (0..2 * n).map(|r| both(r).sigmoid()).collect();
+            if plan.cell == Cell::Gru {
+                inner = (0..n).map(|j| from_h(2 * n + j, h)).collect();
+                gates.extend(
+                    (0..n)
+                        .map(|j| (from_x(2 * n + j) + gates[j] * inner[j]).tanh())
+                        .collect::<Vec<F>>(),
+                );
+            } else {
+                let reset: Vec<F> = (0..n).map(|j| gates[j] * h[j]).collect();
+                gates.extend((2 * n..3 * n).map(|r| (from_x(r) + from_h(r, &reset)).tanh()));
+            }
+            (0..n)
+                .map(|j| gates[n + j] * h[j] + (F::ONE - gates[n + j]) * gates[2 * n + j])
+                .collect()
         }
     };
     Step {
-        row,
-        h_prev,
-        c_prev,
+        at,
+        h_prev: h.to_vec(),
+        c_prev: c.to_vec(),
         gates,
-        h,
-        c,
+        inner,
+        h: h_next,
+        c: c_next,
     }
 }
 
-/// All steps of direction `d`, sequence `b`, in the order they run.
-fn sequence_forward<F: Float>(
-    plan: &Plan<'_>,
-    inputs: &Inputs<'_, F>,
-    d: usize,
-    b: usize,
-) -> Vec<Step<F>> {
-    let mut h = initial(plan, inputs.h0, d, b);
-    let mut c = match plan.cell.has_memory() {
-        true => initial(plan, inputs.c0, d, b),
-        false => Vec::new(),
+/// One sequence in one direction: its steps in the order in which they run.
+fn sequence<F: Float>(plan: &Plan, inputs: &Inputs<F>, d: usize, b: usize) -> Vec<Step<F>> {
+    let length = plan.lengths.map_or(plan.time, |lengths| lengths[b]);
+    let initial = |state: Option<&[F]>| match state {
+        Some(state) => row(state, d * plan.batch + b, plan.hidden).to_vec(),
+        None => vec![F::default(); plan.hidden],
     };
-    let length = plan.length(b);
+    let (mut h, mut c) = (initial(inputs.h0), initial(inputs.c0));
     (0..length)
         .map(|s| {
             let t = match plan.directions[d] {
                 Direction::Forward => s,
                 Direction::Reverse => length - 1 - s,
             };
-            let row = b * plan.time + t;
-            let x = &inputs.x[row * plan.input..(row + 1) * plan.input];
-            let (h_prev, c_prev) = (std::mem::take(&mut h), std::mem::take(&mut c));
-            let step = step_forward(plan.cell, &inputs.weights[d], x, h_prev, c_prev, row);
+            let at = b * plan.time + t;
+            let step = step(
+                plan,
+                &inputs.weights[d],
+                row(inputs.x, at, plan.input),
+                at,
+                &h,
+                &c,
+            );
             (h, c) = (step.h.clone(), step.c.clone());
             step
         })
         .collect()
 }
 
-/// As [`crate::forward`], in plain loops.
-///
-/// # Errors
-/// If a slice does not have the size that the plan asks for.
-pub fn forward<F: Float>(
-    plan: &Plan<'_>,
-    inputs: &Inputs<'_, F>,
-) -> Result<Outputs<F>, KernelError> {
-    check("reference forward", plan, inputs)?;
-    let (h, width) = (plan.hidden, plan.directions.len() * plan.hidden);
-    let mut out = Outputs {
-        y: vec![F::default(); plan.batch * plan.time * width],
-        h_n: Vec::new(),
-        c_n: Vec::new(),
-    };
-    for d in 0..plan.directions.len() {
-        for b in 0..plan.batch {
-            let steps = sequence_forward(plan, inputs, d, b);
-            for step in &steps {
-                let start = step.row * width + d * h;
-                out.y[start..start + h].copy_from_slice(&step.h);
-            }
-            let last = steps.last();
-            let h_n = last.map_or_else(|| initial(plan, inputs.h0, d, b), |s| s.h.clone());
-            out.h_n.extend(h_n);
-            if plan.cell.has_memory() {
-                let c_n = last.map_or_else(|| initial(plan, inputs.c0, d, b), |s| s.c.clone());
-                out.c_n.extend(c_n);
+/// As [`crate::forward`].
+pub fn forward<F: Float>(plan: &Plan, inputs: &Inputs<F>) -> Outputs<F> {
+    let (batch, n, directions) = (plan.batch, plan.hidden, plan.directions.len());
+    let memory = if plan.cell.has_memory() { n } else { 0 };
+    let mut y = vec![F::default(); batch * plan.time * directions * n];
+    let mut h_n = inputs
+        .h0
+        .map_or(vec![F::default(); directions * batch * n], <[F]>::to_vec);
+    let mut c_n = inputs.c0.map_or(
+        vec![F::default(); directions * batch * memory],
+        <[F]>::to_vec,
+    );
+    c_n.truncate(directions * batch * memory);
+    for d in 0..directions {
+        for b in 0..batch {
+            let last = d * batch + b;
+            for step in sequence(plan, inputs, d, b) {
+                let start = (step.at * directions + d) * n;
+                y[start..start + n].copy_from_slice(&step.h);
+                h_n[last * n..(last + 1) * n].copy_from_slice(&step.h);
+                c_n[last * memory..(last + 1) * memory].copy_from_slice(&step.c[..memory]);
             }
         }
     }
-    Ok(out)
+    Outputs { y, h_n, c_n }
 }
 
-/// Adds one step's share to `d_w` and turns `d_h`, `d_c` from after the step to before it; returns the
-/// gradient of `W_ih·x + b_ih`.
+/// Gradients of the gates before their activation: for the x side, for the h side, and of h_prev past the weights.
 fn step_backward<F: Float>(
-    cell: Cell,
-    w: &Weights<'_, F>,
-    step: &Step<F>,
-    d_h: &mut Vec<F>,
+    plan: &Plan,
+    w: &Weights<F>,
+    s: &Step<F>,
+    d_h: &[F],
     d_c: &mut [F],
-    d_w: &mut WeightGradients<F>,
-) -> Vec<F> {
-    let (n, h_prev) = (d_h.len(), &step.h_prev);
-    let (d_gx, d_gh, mut d_h_prev) = match cell {
+) -> (Vec<F>, Vec<F>, Vec<F>) {
+    let n = plan.hidden;
+    let one = F::ONE;
+    let gate = |k: usize| row(&s.gates, k, n);
+    match plan.cell {
         Cell::RnnTanh | Cell::RnnRelu => {
-            let d_g = rnn::reference::step_backward(cell, &step.h, d_h);
-            (d_g.clone(), d_g, vec![F::default(); n])
+            let slope = |h: F| match plan.cell {
+                Cell::RnnTanh => one - h * h,
+                _ if h > F::default() => one,
+                _ => F::default(),
+            };
+            let d: Vec<F> = (0..n).map(|j| d_h[j] * slope(s.h[j])).collect();
+            (d.clone(), d, vec![F::default(); n])
         }
         Cell::Lstm => {
-            let d_g = lstm::reference::step_backward(&step.gates, &step.c_prev, &step.c, d_h, d_c);
-            (d_g.clone(), d_g, vec![F::default(); n])
+            let (i, f, g, o) = (gate(0), gate(1), gate(2), gate(3));
+            let mut d = vec![F::default(); 4 * n];
+            for j in 0..n {
+                let tc = s.c[j].tanh();
+                let d_cell = d_c[j] + d_h[j] * o[j] * (one - tc * tc);
+                d[j] = d_cell * g[j] * i[j] * (one - i[j]);
+                d[n + j] = d_cell * s.c_prev[j] * f[j] * (one - f[j]);
+                d[2 * n + j] = d_cell * i[j] * (one - g[j] * g[j]);
+                d[3 * n + j] = d_h[j] * tc * o[j] * (one - o[j]);
+                d_c[j] = d_cell * f[j];
+            }
+            (d.clone(), d, vec![F::default(); n])
         }
-        Cell::Gru => gru::reference::step_backward(&step.gates, h_prev, d_h),
-        Cell::GruResetBefore => {
-            let (d_zn, mut d_h_prev) =
-                gru::reference::step_backward_update(&step.gates, h_prev, d_h);
-            let mut d_rh = vec![F::default(); n];
-            affine_backward_input(&w.w_hh[2 * n * n..], &d_zn[n..], &mut d_rh);
-            let rh: Vec<F> = (0..n).map(|u| step.gates[u] * h_prev[u]).collect();
-            let (d_w_hh, d_b_hh) = (&mut d_w.d_w_hh[2 * n * n..], &mut d_w.d_b_hh[2 * n..]);
-            affine_backward_weights(&d_zn[n..], &rh, d_w_hh, d_b_hh);
-            let mut d_gx = gru::reference::step_backward_reset(&step.gates, h_prev, &d_rh, &mut d_h_prev);
-            d_gx.extend(&d_zn);
-            (d_gx.clone(), d_gx[..2 * n].to_vec(), d_h_prev)
+        Cell::Gru | Cell::GruResetBefore => {
+            let (r, z, cand) = (gate(0), gate(1), gate(2));
+            let d_n: Vec<F> = (0..n)
+                .map(|j| d_h[j] * (one - z[j]) * (one - cand[j] * cand[j]))
+                .collect();
+            let d_z: Vec<F> = (0..n)
+                .map(|j| d_h[j] * (s.h_prev[j] - cand[j]) * z[j] * (one - z[j]))
+                .collect();
+            let mut carry: Vec<F> = (0..n).map(|j| d_h[j] * z[j]).collect();
+            let (d_r, d_inner): (Vec<F>, Vec<F>) = if plan.cell == Cell::Gru {
+                let d_r = (0..n)
+                    .map(|j| d_n[j] * s.inner[j] * r[j] * (one - r[j]))
+                    .collect();
+                (d_r, (0..n).map(|j| d_n[j] * r[j]).collect())
+            } else {
+                let mut d_reset = vec![F::default(); n];
+                for (j, &d) in d_n.iter().enumerate() {
+                    axpy(d, row(w.w_hh, 2 * n + j, n), &mut d_reset);
+                }
+                carry
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(j, c)| *c += d_reset[j] * r[j]);
+                let d_r = (0..n)
+                    .map(|j| d_reset[j] * s.h_prev[j] * r[j] * (one - r[j]))
+                    .collect();
+                (d_r, d_n.clone())
+            };
+            let x_side = [&d_r[..], &d_z, &d_n].concat();
+            let h_side = [&d_r[..], &d_z, &d_inner].concat();
+            (x_side, h_side, carry)
         }
-    };
-    affine_backward_input(&w.w_hh[..d_gh.len() * n], &d_gh, &mut d_h_prev);
-    affine_backward_weights(&d_gh, h_prev, &mut d_w.d_w_hh, &mut d_w.d_b_hh);
-    *d_h = d_h_prev;
-    d_gx
+    }
 }
 
-/// As [`crate::backward`], in plain loops; runs the forward pass again, so it needs no reserve.
-///
-/// # Errors
-/// If a slice does not have the size that the plan asks for.
+/// As [`crate::backward`], with every gradient and its own forward pass.
 pub fn backward<F: Float>(
-    plan: &Plan<'_>,
-    inputs: &Inputs<'_, F>,
-    d_out: &OutputGradients<'_, F>,
-    wanted: &Wanted,
-) -> Result<Gradients<F>, KernelError> {
-    check("reference backward", plan, inputs)?;
-    check_gradients("reference backward", plan, d_out)?;
-    let (n, c, rows) = (plan.hidden, plan.input, plan.rows());
-    let width = plan.directions.len() * n;
-    let mut d_x = vec![F::default(); inputs.x.len()];
-    let (mut d_h0, mut d_c0, mut d_weights) = (Vec::new(), Vec::new(), Vec::new());
-    for (d, w) in inputs.weights.iter().enumerate() {
+    plan: &Plan,
+    inputs: &Inputs<F>,
+    d_out: &OutputGradients<F>,
+) -> Gradients<F> {
+    let (batch, n, input, directions) =
+        (plan.batch, plan.hidden, plan.input, plan.directions.len());
+    let rows = plan.cell.gates() * n;
+    let zeros = |size: usize| vec![F::default(); size];
+    let mut d_x = zeros(batch * plan.time * input);
+    let mut d_h0 = d_out
+        .d_h_n
+        .map_or(zeros(directions * batch * n), <[F]>::to_vec);
+    let mut d_c0 = match plan.cell.has_memory() {
+        true => d_out
+            .d_c_n
+            .map_or(zeros(directions * batch * n), <[F]>::to_vec),
+        false => zeros(directions * batch * n),
+    };
+    let mut weights = Vec::new();
+    for d in 0..directions {
+        let w = &inputs.weights[d];
         let mut d_w = WeightGradients {
-            d_w_ih: vec![F::default(); rows * c],
-            d_w_hh: vec![F::default(); rows * n],
-            d_b_ih: vec![F::default(); rows],
-            d_b_hh: vec![F::default(); rows],
+            d_w_ih: zeros(rows * input),
+            d_w_hh: zeros(rows * n),
+            d_b_ih: zeros(rows),
+            d_b_hh: zeros(rows),
         };
-        for b in 0..plan.batch {
-            let mut d_h = initial(plan, d_out.d_h_n, d, b);
-            let mut d_c = initial(plan, d_out.d_c_n, d, b);
-            for step in sequence_forward(plan, inputs, d, b).iter().rev() {
+        for b in 0..batch {
+            let state = (d * batch + b) * n..(d * batch + b + 1) * n;
+            let mut d_h = d_h0[state.clone()].to_vec();
+            let d_c = &mut d_c0[state.clone()];
+            for s in sequence(plan, inputs, d, b).iter().rev() {
                 if let Some(d_y) = d_out.d_y {
-                    let start = step.row * width + d * n;
-                    for (d_h, &d_y) in d_h.iter_mut().zip(&d_y[start..start + n]) {
-                        *d_h += d_y;
+                    let start = (s.at * directions + d) * n;
+                    axpy(F::ONE, &d_y[start..start + n], &mut d_h);
+                }
+                let (x_side, h_side, carry) = step_backward(plan, w, s, &d_h, d_c);
+                let x = row(inputs.x, s.at, input);
+                d_h = carry;
+                for r in 0..rows {
+                    axpy(x_side[r], x, &mut d_w.d_w_ih[r * input..(r + 1) * input]);
+                    axpy(
+                        x_side[r],
+                        row(w.w_ih, r, input),
+                        &mut d_x[s.at * input..(s.at + 1) * input],
+                    );
+                    d_w.d_b_ih[r] += x_side[r];
+                    d_w.d_b_hh[r] += h_side[r];
+                    let d_row = &mut d_w.d_w_hh[r * n..(r + 1) * n];
+                    if plan.cell == Cell::GruResetBefore && r >= 2 * n {
+                        let reset: Vec<F> = (0..n).map(|j| s.gates[j] * s.h_prev[j]).collect();
+                        axpy(h_side[r], &reset, d_row);
+                    } else {
+                        axpy(h_side[r], &s.h_prev, d_row);
+                        axpy(h_side[r], row(w.w_hh, r, n), &mut d_h);
                     }
                 }
-                let d_gx = step_backward(plan.cell, w, step, &mut d_h, &mut d_c, &mut d_w);
-                let x = step.row * c..(step.row + 1) * c;
-                affine_backward_weights(&d_gx, &inputs.x[x.clone()], &mut d_w.d_w_ih, &mut d_w.d_b_ih);
-                affine_backward_input(w.w_ih, &d_gx, &mut d_x[x]);
             }
-            d_h0.extend(d_h);
-            d_c0.extend(d_c);
+            d_h0[state].copy_from_slice(&d_h);
         }
-        d_weights.push(d_w);
+        weights.push(d_w);
     }
-    Ok(Gradients {
-        d_x: wanted.x.then_some(d_x),
-        weights: wanted.weights.then_some(d_weights),
-        d_h0: wanted.h0.then_some(d_h0),
-        d_c0: (wanted.c0 && plan.cell.has_memory()).then_some(d_c0),
-    })
+    if !plan.cell.has_memory() {
+        d_c0.clear();
+    }
+    Gradients {
+        d_x: Some(d_x),
+        weights: Some(weights),
+        d_h0: Some(d_h0),
+        d_c0: Some(d_c0),
+    }
 }

@@ -52,7 +52,11 @@ impl<N: Nonlinearity> CellKernel for Rnn<N> {
     const SLOTS: usize = 1;
 
     #[inline(always)]
-    unsafe fn finish<S: Simd, const NV: usize>(acc: &[S::V; NV], at: &ForwardAt, out: &mut [S::V; NV]) {
+    unsafe fn finish<S: Simd, const NV: usize>(
+        acc: &[S::V; NV],
+        at: &ForwardAt,
+        out: &mut [S::V; NV],
+    ) {
         for v in 0..NV {
             // SAFETY: `at` points at NV·LANES units of the row's buffers.
             unsafe {

@@ -63,9 +63,18 @@ pub fn linear_cross_entropy(
     expect(OP, "w", vocabulary * hidden, w.len())?;
     expect(OP, "b", vocabulary, b.map_or(vocabulary, <[f32]>::len))?;
     expect(OP, "targets", n, targets.len())?;
-    if let Some(position) = targets.iter().position(|&t| t != IGNORE && t as usize >= vocabulary) {
+    if let Some(position) = targets
+        .iter()
+        .position(|&t| t != IGNORE && t as usize >= vocabulary)
+    {
         let got = targets[position] as usize;
-        return Err(KernelError::Index { op: OP, what: "target", position, got, bound: vocabulary });
+        return Err(KernelError::Index {
+            op: OP,
+            what: "target",
+            position,
+            got,
+            bound: vocabulary,
+        });
     }
     let count = targets.iter().filter(|&&t| t != IGNORE).count();
     let share = 1.0 / count.max(1) as f32;
@@ -85,41 +94,87 @@ pub fn linear_cross_entropy(
         let h = &h[rows.start * hidden..rows.end * hidden];
         linear_into(h, w, b, rows.len(), hidden, vocabulary, logits);
         let scale = train.then_some(share);
-        softmax_rows(logits, &targets[rows.clone()], &mut nll[rows.clone()], vocabulary, scale);
+        softmax_rows(
+            logits,
+            &targets[rows.clone()],
+            &mut nll[rows.clone()],
+            vocabulary,
+            scale,
+        );
         if let Some(g) = &mut gradients {
             let d_h = &mut g.d_h[rows.start * hidden..rows.end * hidden];
-            products(logits, h, w, [rows.len(), hidden, vocabulary], start > 0, d_h, &mut g.d_w);
+            products(
+                logits,
+                h,
+                w,
+                [rows.len(), hidden, vocabulary],
+                start > 0,
+                d_h,
+                &mut g.d_w,
+            );
             if let Some(d_b) = &mut g.d_b {
                 column_sums(logits, vocabulary, d_b);
             }
         }
     }
     let total: f64 = nll.iter().map(|&x| f64::from(x)).sum();
-    Ok(LinearCrossEntropy { nll, count, loss: (total / count.max(1) as f64) as f32, gradients })
+    Ok(LinearCrossEntropy {
+        nll,
+        count,
+        loss: (total / count.max(1) as f64) as f32,
+        gradients,
+    })
 }
 
 /// h·wᵀ + b: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`; gives `[N,V]`.
 ///
 /// # Panics
 /// If a slice has the wrong size.
-pub fn linear(h: &[f32], w: &[f32], b: Option<&[f32]>, n: usize, hidden: usize, vocabulary: usize) -> Vec<f32> {
+pub fn linear(
+    h: &[f32],
+    w: &[f32],
+    b: Option<&[f32]>,
+    n: usize,
+    hidden: usize,
+    vocabulary: usize,
+) -> Vec<f32> {
     let mut out = vec![0.0; n * vocabulary];
     linear_into(h, w, b, n, hidden, vocabulary, &mut out);
     out
 }
 
-fn linear_into(h: &[f32], w: &[f32], b: Option<&[f32]>, n: usize, hidden: usize, vocabulary: usize, out: &mut [f32]) {
-    assert!(h.len() == n * hidden && w.len() == vocabulary * hidden && out.len() == n * vocabulary, "[N,H]·[V,H]ᵀ");
-    assert!(b.is_none_or(|b| b.len() == vocabulary), "one bias per column");
+fn linear_into(
+    h: &[f32],
+    w: &[f32],
+    b: Option<&[f32]>,
+    n: usize,
+    hidden: usize,
+    vocabulary: usize,
+    out: &mut [f32],
+) {
+    assert!(
+        h.len() == n * hidden && w.len() == vocabulary * hidden && out.len() == n * vocabulary,
+        "[N,H]·[V,H]ᵀ"
+    );
+    assert!(
+        b.is_none_or(|b| b.len() == vocabulary),
+        "one bias per column"
+    );
     if n == 1 {
         return matrix_vector(h, w, b, out);
     }
-    let (a, c) = (rows(h.as_ptr(), hidden, n), rows_mut(out.as_mut_ptr(), vocabulary, n));
+    let (a, c) = (
+        rows(h.as_ptr(), hidden, n),
+        rows_mut(out.as_mut_ptr(), vocabulary, n),
+    );
     let product = Product {
         n: vocabulary,
         k: hidden,
         a: Left::Rows(&a),
-        b: Right::Transposed { base: w.as_ptr(), stride: hidden },
+        b: Right::Transposed {
+            base: w.as_ptr(),
+            stride: hidden,
+        },
         c: &c,
         accumulate: false,
         bias: b,
@@ -151,7 +206,10 @@ fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [f32]) {
                     while p < k {
                         for a in &mut acc {
                             if p < k {
-                                let (x, y) = (load_edge::<S>(self.h.as_ptr().add(p), k - p), load_edge::<S>(w.add(p), k - p));
+                                let (x, y) = (
+                                    load_edge::<S>(self.h.as_ptr().add(p), k - p),
+                                    load_edge::<S>(w.add(p), k - p),
+                                );
                                 *a = S::fma(x, y, *a);
                                 p += S::LANES;
                             }
@@ -164,23 +222,51 @@ fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [f32]) {
         }
     }
     let rows = out.len();
-    let threads = if w.len() < 64 * 1024 { 1 } else { pool::threads() };
+    let threads = if w.len() < 64 * 1024 {
+        1
+    } else {
+        pool::threads()
+    };
     let out = SharedPtr(out.as_mut_ptr());
     pool::run(threads, |id| {
-        dispatch(Level::best(), Dots { h, w, b, rows: share(rows, id, threads), out });
+        dispatch(
+            Level::best(),
+            Dots {
+                h,
+                w,
+                b,
+                rows: share(rows, id, threads),
+                out,
+            },
+        );
     });
 }
 
 /// nll of every row; where `scale` is given, the logits become (softmax − one-hot)·scale, zero at ignored targets.
-fn softmax_rows(logits: &mut [f32], targets: &[u32], nll: &mut [f32], vocabulary: usize, scale: Option<f32>) {
+fn softmax_rows(
+    logits: &mut [f32],
+    targets: &[u32],
+    nll: &mut [f32],
+    vocabulary: usize,
+    scale: Option<f32>,
+) {
     let n = targets.len();
     let threads = pool::threads().clamp(1, n.max(1));
     let (logits, nll) = (SharedPtr(logits.as_mut_ptr()), SharedPtr(nll.as_mut_ptr()));
     pool::run(threads, |id| {
         for row in share(n, id, threads) {
             // SAFETY: each row is taken by one thread.
-            let logits = unsafe { std::slice::from_raw_parts_mut(logits.get().add(row * vocabulary), vocabulary) };
-            let loss = dispatch(Level::best(), SoftmaxRow { logits, target: targets[row], scale });
+            let logits = unsafe {
+                std::slice::from_raw_parts_mut(logits.get().add(row * vocabulary), vocabulary)
+            };
+            let loss = dispatch(
+                Level::best(),
+                SoftmaxRow {
+                    logits,
+                    target: targets[row],
+                    scale,
+                },
+            );
             // SAFETY: as above.
             unsafe { *nll.get().add(row) = loss }
         }
@@ -198,7 +284,11 @@ impl Kernel for SoftmaxRow<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> f32 {
-        let Self { logits, target, scale } = self;
+        let Self {
+            logits,
+            target,
+            scale,
+        } = self;
         if target == IGNORE {
             logits.fill(0.0);
             return 0.0;
@@ -216,7 +306,10 @@ impl Kernel for SoftmaxRow<'_> {
             S::store(lanes.as_mut_ptr(), most);
         }
         let greater = |m: f32, &x: &f32| if x > m { x } else { m };
-        let largest = lanes.iter().chain(&logits[whole..]).fold(f32::NEG_INFINITY, greater);
+        let largest = lanes
+            .iter()
+            .chain(&logits[whole..])
+            .fold(f32::NEG_INFINITY, greater);
         // SAFETY: `load_edge` and `store_edge` stay inside the row.
         unsafe {
             let shift = S::splat(-largest);
@@ -253,7 +346,10 @@ fn products(
     d_w: &mut [f32],
 ) {
     let logit_rows = rows(d_logits.as_ptr(), vocabulary, n);
-    let (w_rows, h_rows) = (rows(w.as_ptr(), hidden, vocabulary), rows(h.as_ptr(), hidden, n));
+    let (w_rows, h_rows) = (
+        rows(w.as_ptr(), hidden, vocabulary),
+        rows(h.as_ptr(), hidden, n),
+    );
     let to_h = Product {
         n: hidden,
         k: vocabulary,
@@ -267,7 +363,10 @@ fn products(
     let to_w = Product {
         n: hidden,
         k: n,
-        a: Left::Transposed { rows: &logit_rows, offsets: &offsets },
+        a: Left::Transposed {
+            rows: &logit_rows,
+            offsets: &offsets,
+        },
         b: Right::Rows(&h_rows),
         c: &rows_mut(d_w.as_mut_ptr(), hidden, vocabulary),
         accumulate,

@@ -1,122 +1,279 @@
-//! Streaming: one sequence, one step at a time, without allocation.
+//! One step at a time, batch 1, weights packed once, no allocation: for streams and for writing text.
 
-use crate::error::{KernelError, expect};
-use crate::shape::{Cell, Weights, check_weights};
+use crate::error::expect;
+use crate::gru::Gru;
+use crate::layer::{Inputs, Plan, Weights, check_weights};
+use crate::lstm::Lstm;
+use crate::pack::{self, Column};
+use crate::recurrence::{CellKernel, ForwardAt};
+use crate::rnn::{Relu, Rnn, Tanh};
+use crate::simd::{Kernel, Simd, dispatch};
+use crate::tile::multiply;
+use crate::{Cell, Direction, KernelError, Level, reference};
 
-/// A cell with its weights packed for steps of batch 1.
+/// A cell that carries on from step to step; the caller holds the state.
 #[derive(Clone, Debug)]
 pub struct Stepper {
     cell: Cell,
+    level: Level,
     input: usize,
     hidden: usize,
-    /// `[C + H][G·H]`: W_ihᵀ above W_hhᵀ, so that a step streams rows.
-    w: Vec<f32>,
-    b_ih: Vec<f32>,
-    b_hh: Vec<f32>,
-    gx: Vec<f32>,
-    gh: Vec<f32>,
-    rh: Vec<f32>,
-}
-
-/// out += Σ_k a_k · w_k, rows w_k of `[K][stride]`, columns from `first`.
-fn accumulate(a: &[f32], w: &[f32], stride: usize, first: usize, out: &mut [f32]) {
-    for (&a, row) in a.iter().zip(w.chunks_exact(stride)) {
-        for (out, &w) in out.iter_mut().zip(&row[first..]) {
-            *out += a * w;
-        }
-    }
-}
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+    hp: usize,
+    /// `[block][C + H][G·LANES]`: both weights under each other, block of units by block.
+    packed: Vec<f32>,
+    /// `[block][2][G·LANES]`: the sum of both biases (the input's alone for a gate kept apart), then the recurrent one.
+    bias: Vec<f32>,
+    /// `[C]`, then h before and after the step and c, `[hp]` each, then one row's slots.
+    scratch: Vec<f32>,
+    /// Weights as given, for the reference path.
+    plain: Option<[Vec<f32>; 4]>,
 }
 
 impl Stepper {
-    /// Packs the weights (copied).
+    /// Packs the weights.
     ///
     /// # Errors
-    /// If a weight does not have the size that C and H ask for.
+    /// A weight of the wrong size.
     pub fn new(
         cell: Cell,
         input: usize,
         hidden: usize,
-        weights: &Weights<'_>,
+        weights: &Weights,
     ) -> Result<Self, KernelError> {
-        check_weights("stepper", cell, input, hidden, weights)?;
-        let rows = cell.gates() * hidden;
-        let mut w = vec![0.0; (input + hidden) * rows];
-        for r in 0..rows {
-            for k in 0..input {
-                w[k * rows + r] = weights.w_ih[r * input + k];
-            }
-            for k in 0..hidden {
-                w[(input + k) * rows + r] = weights.w_hh[r * hidden + k];
-            }
-        }
-        let bias = |b: Option<&[f32]>| b.map_or_else(|| vec![0.0; rows], <[f32]>::to_vec);
-        Ok(Stepper {
-            cell,
-            input,
-            hidden,
-            w,
-            b_ih: bias(weights.b_ih),
-            b_hh: bias(weights.b_hh),
-            gx: vec![0.0; rows],
-            gh: vec![0.0; rows],
-            rh: vec![0.0; hidden],
-        })
+        Self::at(Level::best(), cell, input, hidden, weights)
     }
 
-    /// One step: reads x `[C]`, turns h `[H]` and c `[H]` (empty without memory) into the next state.
+    /// [`Self::new`] with the instruction set named.
     ///
     /// # Errors
-    /// If a slice does not have its size; the state is then unchanged.
-    pub fn step(&mut self, x: &[f32], h: &mut [f32], c: &mut [f32]) -> Result<(), KernelError> {
-        let (n, rows) = (self.hidden, self.gx.len());
-        expect("step", "x [C]", self.input, x.len())?;
-        expect("step", "h [H]", n, h.len())?;
-        let memory = if self.cell.has_memory() { n } else { 0 };
-        expect("step", "c [H] (LSTM only)", memory, c.len())?;
-        if n == 0 {
-            return Ok(());
-        }
-        let (w_ih, w_hh) = self.w.split_at(self.input * rows);
-        self.gx.copy_from_slice(&self.b_ih);
-        self.gh.copy_from_slice(&self.b_hh);
-        accumulate(x, w_ih, rows, 0, &mut self.gx);
-        let first = match self.cell {
-            Cell::GruResetBefore => 2 * n,
-            _ => rows,
+    /// A weight of the wrong size.
+    pub fn at(
+        level: Level,
+        cell: Cell,
+        input: usize,
+        hidden: usize,
+        weights: &Weights,
+    ) -> Result<Self, KernelError> {
+        check_weights("stepper", cell, input, hidden, weights)?;
+        let mut stepper = Self {
+            cell,
+            level,
+            input,
+            hidden,
+            hp: 0,
+            packed: Vec::new(),
+            bias: Vec::new(),
+            scratch: Vec::new(),
+            plain: None,
         };
-        accumulate(h, w_hh, rows, 0, &mut self.gh[..first]);
-        if self.cell == Cell::GruResetBefore {
-            for u in 0..n {
-                self.rh[u] = sigmoid(self.gx[u] + self.gh[u]) * h[u];
-            }
-            accumulate(&self.rh, w_hh, rows, first, &mut self.gh[first..]);
+        if cell == Cell::GruResetBefore {
+            let zeros = vec![0.0; 3 * hidden];
+            stepper.plain = Some([
+                weights.w_ih.to_vec(),
+                weights.w_hh.to_vec(),
+                weights.b_ih.unwrap_or(&zeros).to_vec(),
+                weights.b_hh.unwrap_or(&zeros).to_vec(),
+            ]);
+        } else {
+            dispatch(
+                level,
+                Pack {
+                    stepper: &mut stepper,
+                    weights,
+                },
+            );
         }
-        self.update(h, c);
-        Ok(())
+        Ok(stepper)
     }
 
-    fn update(&self, h: &mut [f32], c: &mut [f32]) {
-        let (n, gx, gh) = (self.hidden, &self.gx, &self.gh);
-        for u in 0..n {
-            let sum = |gate: usize| gx[gate * n + u] + gh[gate * n + u];
-            h[u] = match self.cell {
-                Cell::RnnTanh => sum(0).tanh(),
-                Cell::RnnRelu => sum(0).max(0.0),
-                Cell::Lstm => {
-                    c[u] = sigmoid(sum(1)) * c[u] + sigmoid(sum(0)) * sum(2).tanh();
-                    sigmoid(sum(3)) * c[u].tanh()
+    /// Reads `x` `[C]`; `h` `[H]` and, for a cell with memory, `c` `[H]` go from before the step to after it.
+    ///
+    /// # Errors
+    /// A slice of the wrong size.
+    pub fn step(&mut self, x: &[f32], h: &mut [f32], c: &mut [f32]) -> Result<(), KernelError> {
+        expect("step", "x", self.input, x.len())?;
+        expect("step", "h", self.hidden, h.len())?;
+        let memory = self.cell.has_memory();
+        expect("step", "c", if memory { self.hidden } else { 0 }, c.len())?;
+        if let Some(plain) = &self.plain {
+            h.copy_from_slice(&reference_step(self.cell, plain, x, h));
+            return Ok(());
+        }
+        let (hidden, at) = (self.hidden, self.input);
+        self.scratch[..at].copy_from_slice(x);
+        self.scratch[at..at + hidden].copy_from_slice(h);
+        let (next, memory_at) = (at + self.hp, at + 2 * self.hp);
+        self.scratch[memory_at..memory_at + c.len()].copy_from_slice(c);
+        match self.cell {
+            Cell::RnnTanh => dispatch(self.level, Run::<Rnn<Tanh>>::new(self)),
+            Cell::RnnRelu => dispatch(self.level, Run::<Rnn<Relu>>::new(self)),
+            Cell::Lstm => dispatch(self.level, Run::<Lstm>::new(self)),
+            Cell::Gru | Cell::GruResetBefore => dispatch(self.level, Run::<Gru>::new(self)),
+        }
+        h.copy_from_slice(&self.scratch[next..next + hidden]);
+        c.copy_from_slice(&self.scratch[memory_at..memory_at + c.len()]);
+        Ok(())
+    }
+}
+
+fn reference_step(
+    cell: Cell,
+    [w_ih, w_hh, b_ih, b_hh]: &[Vec<f32>; 4],
+    x: &[f32],
+    h: &[f32],
+) -> Vec<f32> {
+    let plan = Plan {
+        cell,
+        batch: 1,
+        time: 1,
+        input: x.len(),
+        hidden: h.len(),
+        directions: &[Direction::Forward],
+        lengths: None,
+    };
+    let weights = [Weights {
+        w_ih,
+        w_hh,
+        b_ih: Some(b_ih),
+        b_hh: Some(b_hh),
+    }];
+    let inputs = Inputs {
+        x,
+        weights: &weights,
+        h0: Some(h),
+        c0: None,
+    };
+    reference::forward(&plan, &inputs).h_n
+}
+
+struct Pack<'a> {
+    stepper: &'a mut Stepper,
+    weights: &'a Weights<'a>,
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { stepper, weights } = self;
+        let (input, hidden, gates) = (stepper.input, stepper.hidden, stepper.cell.gates());
+        let (k, step) = (input + hidden, gates * S::LANES);
+        let blocks = hidden.div_ceil(S::LANES);
+        stepper.hp = blocks * S::LANES;
+        stepper.packed = vec![0.0; blocks * k * step];
+        stepper.bias = vec![0.0; blocks * 2 * step];
+        stepper.scratch = vec![0.0; input + 3 * stepper.hp + 4 * S::LANES];
+        for block in 0..blocks {
+            let first = block * S::LANES;
+            let width = S::LANES.min(hidden - first);
+            for gate in 0..gates {
+                let (row, at) = (
+                    gate * hidden + first,
+                    Column {
+                        vector: gate,
+                        vectors: gates,
+                        width,
+                    },
+                );
+                // SAFETY: `width` rows of each weight, and the block's panel.
+                unsafe {
+                    let dst = stepper.packed.as_mut_ptr().add(block * k * step);
+                    pack::transposed::<S>(
+                        weights.w_ih.as_ptr().add(row * input),
+                        input,
+                        input,
+                        at,
+                        dst,
+                    );
+                    let dst = dst.add(input * step);
+                    pack::transposed::<S>(
+                        weights.w_hh.as_ptr().add(row * hidden),
+                        hidden,
+                        hidden,
+                        at,
+                        dst,
+                    );
                 }
-                Cell::Gru | Cell::GruResetBefore => {
-                    let (r, z) = (sigmoid(sum(0)), sigmoid(sum(1)));
-                    let scale = if self.cell == Cell::Gru { r } else { 1.0 };
-                    let new = (gx[2 * n + u] + scale * gh[2 * n + u]).tanh();
-                    (1.0 - z) * new + z * h[u]
+                let apart = matches!(stepper.cell, Cell::Gru) && gate == 2;
+                for lane in 0..width {
+                    let of = |b: Option<&[f32]>| b.map_or(0.0, |b| b[row + lane]);
+                    let (b_ih, b_hh) = (of(weights.b_ih), of(weights.b_hh));
+                    let to = block * 2 * step + gate * S::LANES + lane;
+                    stepper.bias[to] = if apart { b_ih } else { b_ih + b_hh };
+                    stepper.bias[to + step] = b_hh;
                 }
+            }
+        }
+    }
+}
+
+struct Run<'a, C> {
+    stepper: &'a mut Stepper,
+    cell: std::marker::PhantomData<C>,
+}
+
+impl<'a, C> Run<'a, C> {
+    fn new(stepper: &'a mut Stepper) -> Self {
+        Self {
+            stepper,
+            cell: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<C: CellKernel> Kernel for Run<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let base = self.stepper.scratch.as_mut_ptr();
+        for block in 0..self.stepper.hp / S::LANES {
+            // SAFETY: the block lies inside the packed weights, and `base` is the scratch, which nothing else uses meanwhile.
+            unsafe {
+                match C::GATES {
+                    1 => self.block::<S, 1>(block, base),
+                    3 => self.block::<S, 3>(block, base),
+                    _ => self.block::<S, 4>(block, base),
+                }
+            }
+        }
+    }
+}
+
+impl<C: CellKernel> Run<'_, C> {
+    #[inline(always)]
+    unsafe fn block<S: Simd, const NV: usize>(&self, block: usize, base: *mut f32) {
+        let s = &*self.stepper;
+        let (input, hp, unit) = (s.input, s.hp, block * S::LANES);
+        let step = NV * S::LANES;
+        // SAFETY: as the caller promises.
+        unsafe {
+            let packed = s.packed.as_ptr().add(block * (input + s.hidden) * step);
+            let bias = s.bias.as_ptr().add(block * 2 * step);
+            let mut acc = [[S::splat(0.0); NV]; 1];
+            for v in 0..NV {
+                acc[0][v] = S::load(bias.add(v * S::LANES));
+            }
+            multiply::<S, 1, NV, 1>(input, &[base], packed, &mut acc);
+            let slots = base.add(input + 3 * hp);
+            if let Some(gate) = C::INNER {
+                S::store(slots, acc[0][gate]);
+                acc[0][gate] = S::load(bias.add(step + gate * S::LANES));
+            }
+            let h_prev = base.add(input);
+            multiply::<S, 1, NV, 1>(s.hidden, &[h_prev], packed.add(input * step), &mut acc);
+            let here = ForwardAt {
+                gates: slots,
+                hp: S::LANES,
+                h_prev: h_prev.add(unit),
+                c: base.add(input + 2 * hp + unit),
+                cells: slots,
+                keep: false,
             };
+            let mut h = [S::splat(0.0); NV];
+            C::finish::<S, NV>(&acc[0], &here, &mut h);
+            S::store(base.add(input + hp + unit), h[0]);
         }
     }
 }

@@ -32,7 +32,11 @@ pub fn sum_of_squares(g: &[f32]) -> f64 {
     pieces(g.len(), |piece, range| {
         let mut lanes = [0.0f64; 8];
         let chunks = g[range.clone()].chunks_exact(8);
-        let rest: f64 = chunks.remainder().iter().map(|&g| f64::from(g) * f64::from(g)).sum();
+        let rest: f64 = chunks
+            .remainder()
+            .iter()
+            .map(|&g| f64::from(g) * f64::from(g))
+            .sum();
         for chunk in chunks {
             for (lane, &g) in lanes.iter_mut().zip(chunk) {
                 *lane += f64::from(g) * f64::from(g);
@@ -85,14 +89,33 @@ pub struct AdamW {
 /// # Panics
 /// If the slices differ in length.
 pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], scale: f32, rule: &AdamW) {
-    assert!(p.len() == g.len() && m.len() == g.len() && v.len() == g.len(), "one of each per parameter");
-    let AdamW { lr, beta1, beta2, eps, weight_decay, step, decoupled } = *rule;
+    assert!(
+        p.len() == g.len() && m.len() == g.len() && v.len() == g.len(),
+        "one of each per parameter"
+    );
+    let AdamW {
+        lr,
+        beta1,
+        beta2,
+        eps,
+        weight_decay,
+        step,
+        decoupled,
+    } = *rule;
     let correction = |beta: f32| 1.0 - f64::from(beta).powi(step.min(i32::MAX as u64) as i32);
     let size = (f64::from(lr) / correction(beta1)) as f32;
     let root = (1.0 / correction(beta2).sqrt()) as f32;
-    let keep = if decoupled { 1.0 - lr * weight_decay } else { 1.0 };
+    let keep = if decoupled {
+        1.0 - lr * weight_decay
+    } else {
+        1.0
+    };
     let coupled = if decoupled { 0.0 } else { weight_decay };
-    let (p, m, v) = (SharedPtr(p.as_mut_ptr()), SharedPtr(m.as_mut_ptr()), SharedPtr(v.as_mut_ptr()));
+    let (p, m, v) = (
+        SharedPtr(p.as_mut_ptr()),
+        SharedPtr(m.as_mut_ptr()),
+        SharedPtr(v.as_mut_ptr()),
+    );
     pieces(g.len(), |_, range| {
         // SAFETY: pieces are disjoint parts of each slice.
         let (p, m, v) = unsafe { (take(p, &range), take(m, &range), take(v, &range)) };
@@ -138,7 +161,10 @@ mod tests {
         for n in SIZES {
             let g = values(n, 1);
             let plain: f64 = g.iter().map(|&g| f64::from(g).powi(2)).sum();
-            assert!((sum_of_squares(&g) - plain).abs() <= 1e-9 * plain.max(1.0), "{n}");
+            assert!(
+                (sum_of_squares(&g) - plain).abs() <= 1e-9 * plain.max(1.0),
+                "{n}"
+            );
         }
     }
 
@@ -162,7 +188,11 @@ mod tests {
         let (mut p, mut m, mut v) = (p, 0.0, 0.0);
         for (t, &g) in (1..).zip(g) {
             let g = if rule.decoupled { g } else { g + decay * p };
-            p *= if rule.decoupled { 1.0 - lr * decay } else { 1.0 };
+            p *= if rule.decoupled {
+                1.0 - lr * decay
+            } else {
+                1.0
+            };
             m = b1 * m + (1.0 - b1) * g;
             v = b2 * v + (1.0 - b2) * g * g;
             p -= lr * (m / (1.0 - b1.powi(t))) / ((v / (1.0 - b2.powi(t))).sqrt() + eps);
@@ -177,7 +207,15 @@ mod tests {
             let start = values(n, 3);
             let gradients: Vec<Vec<f32>> = (0..3).map(|t| values(n, 4 + t)).collect();
             let (mut p, mut m, mut v) = (start.clone(), vec![0.0; n], vec![0.0; n]);
-            let mut rule = AdamW { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.1, step: 0, decoupled };
+            let mut rule = AdamW {
+                lr: 0.01,
+                beta1: 0.9,
+                beta2: 0.999,
+                eps: 1e-8,
+                weight_decay: 0.1,
+                step: 0,
+                decoupled,
+            };
             for g in &gradients {
                 rule.step += 1;
                 adam(&mut p, g, &mut m, &mut v, 1.0, &rule);
@@ -185,7 +223,11 @@ mod tests {
             for i in (0..n).step_by(97) {
                 let g: Vec<f64> = gradients.iter().map(|g| f64::from(g[i])).collect();
                 let expected = exact(f64::from(start[i]), &g, &rule);
-                assert!((f64::from(p[i]) - expected).abs() < 1e-5, "{} {expected}", p[i]);
+                assert!(
+                    (f64::from(p[i]) - expected).abs() < 1e-5,
+                    "{} {expected}",
+                    p[i]
+                );
             }
         }
     }

@@ -82,7 +82,12 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
 
 /// [`Simd::transpose`] one element at a time.
 #[inline(always)]
-unsafe fn transpose_scalar<S: Simd>(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
+unsafe fn transpose_scalar<S: Simd>(
+    src: *const f32,
+    src_stride: usize,
+    dst: *mut f32,
+    dst_stride: usize,
+) {
     for row in 0..S::LANES {
         for column in 0..S::LANES {
             // SAFETY: the caller gives blocks of LANES rows and columns.

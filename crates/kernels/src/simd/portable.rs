@@ -84,7 +84,9 @@ unsafe impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn scale2(a: V, n: V) -> V {
-        zip(a, n, |a, n| a * f32::from_bits(((n as i32 + 127) << 23) as u32))
+        zip(a, n, |a, n| {
+            a * f32::from_bits(((n as i32 + 127) << 23) as u32)
+        })
     }
     #[inline(always)]
     unsafe fn abs(a: V) -> V {
