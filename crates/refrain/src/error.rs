@@ -41,7 +41,9 @@ pub enum Error {
         name: String,
     },
     /// A tensor has another shape than its parameter.
-    #[error("tensor \"{name}\" has shape {got:?} where the model has {expected:?}; the file belongs to another model")]
+    #[error(
+        "tensor \"{name}\" has shape {got:?} where the model has {expected:?}; the file belongs to another model"
+    )]
     TensorShape {
         /// The parameter's name.
         name: String,

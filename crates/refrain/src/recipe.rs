@@ -118,7 +118,10 @@ impl Recipe {
     /// # Errors
     /// Neither of them, or as [`Self::load`].
     pub fn find(name_or_path: &str, overrides: &[String]) -> Result<Self, Error> {
-        if let Some(shipped) = recipes().iter().find(|shipped| shipped.name == name_or_path) {
+        if let Some(shipped) = recipes()
+            .iter()
+            .find(|shipped| shipped.name == name_or_path)
+        {
             return Self::load_named(shipped.text, overrides, shipped.name);
         }
         let path = Path::new(name_or_path);
@@ -132,11 +135,19 @@ impl Recipe {
             return Err(problem_in(name_or_path, problem));
         }
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| problem_in(name_or_path, "the file is not UTF-8 text; a recipe is a TOML file"))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            problem_in(
+                name_or_path,
+                "the file is not UTF-8 text; a recipe is a TOML file",
+            )
+        })?;
         let mut recipe = Self::load_named(&text, overrides, name_or_path)?;
         if recipe.recipe.name.is_empty() {
-            recipe.recipe.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            recipe.recipe.name = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
         }
         Ok(recipe)
     }
@@ -156,7 +167,9 @@ impl Recipe {
         for entry in overrides {
             set(&mut tree, entry).map_err(|problem| problem_in(name, problem))?;
         }
-        let recipe: Self = Value::Table(tree).try_into().map_err(|e| problem_in(name, hint(&e)))?;
+        let recipe: Self = Value::Table(tree)
+            .try_into()
+            .map_err(|e| problem_in(name, hint(&e)))?;
         recipe.train.check()?;
         Ok(recipe)
     }
@@ -193,14 +206,21 @@ fn set(tree: &mut Table, entry: &str) -> Result<(), String> {
         .and_then(|mut table| table.remove("x").filter(|_| table.is_empty()))
         .unwrap_or_else(|| Value::String(value.to_string()));
     let mut path: Vec<&str> = key.split('.').collect();
-    let last = path.pop().filter(|last| !last.is_empty() && !path.contains(&""));
+    let last = path
+        .pop()
+        .filter(|last| !last.is_empty() && !path.contains(&""));
     let last = last.ok_or_else(|| format!("\"{key}\" is no key; write it as train.epochs"))?;
     let mut table = tree;
     for (depth, part) in path.iter().enumerate() {
-        let next = table.entry(*part).or_insert_with(|| Value::Table(Table::new()));
-        table = next
-            .as_table_mut()
-            .ok_or_else(|| format!("\"{}\" is a value and has no keys in it", path[..=depth].join(".")))?;
+        let next = table
+            .entry(*part)
+            .or_insert_with(|| Value::Table(Table::new()));
+        table = next.as_table_mut().ok_or_else(|| {
+            format!(
+                "\"{}\" is a value and has no keys in it",
+                path[..=depth].join(".")
+            )
+        })?;
     }
     // A setting for a real number may be written as a whole one.
     let value = match (table.get(last), value) {
@@ -217,7 +237,9 @@ fn hint(error: &toml::de::Error) -> String {
     let message = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let close = match quoted.split_first() {
-        Some((unknown, known)) if message.starts_with("unknown") => closest(unknown, known.iter().copied()),
+        Some((unknown, known)) if message.starts_with("unknown") => {
+            closest(unknown, known.iter().copied())
+        }
         _ => None,
     };
     match close {

@@ -58,7 +58,9 @@ pub struct ModelFolder {
 impl ModelFolder {
     /// Whether a run was begun in `path`.
     pub fn is_run(path: &Path) -> bool {
-        path.join(ABOUT).exists() || path.join(checkpoint::FILE).exists() || path.join(MODEL).exists()
+        path.join(ABOUT).exists()
+            || path.join(checkpoint::FILE).exists()
+            || path.join(MODEL).exists()
     }
 
     /// Reads `model.toml`; the parameters are read by [`Self::tensors`].
@@ -76,12 +78,20 @@ impl ModelFolder {
             return Err(Error::folder(path, problem));
         }
         let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-        let text = String::from_utf8(bytes).map_err(|_| Error::folder(path, format!("{ABOUT} is not UTF-8 text; it is damaged")))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Error::folder(path, format!("{ABOUT} is not UTF-8 text; it is damaged"))
+        })?;
         let about = toml::from_str(&text).map_err(|e| {
-            let problem = format!("{ABOUT} cannot be read ({}); it is damaged, or of another version", one_line(&e));
+            let problem = format!(
+                "{ABOUT} cannot be read ({}); it is damaged, or of another version",
+                one_line(&e)
+            );
             Error::folder(path, problem)
         })?;
-        Ok(Self { path: path.to_path_buf(), about })
+        Ok(Self {
+            path: path.to_path_buf(),
+            about,
+        })
     }
 
     /// Makes the folder (and those above it) and writes `model.toml`.
@@ -104,7 +114,8 @@ impl ModelFolder {
     /// A file that cannot be written.
     pub fn set_figures(&mut self, figures: Figures) -> Result<(), Error> {
         self.about.figures = figures;
-        let text = toml::to_string(&self.about).map_err(|e| Error::folder(&self.path, format!("{ABOUT} cannot be written: {e}")))?;
+        let text = toml::to_string(&self.about)
+            .map_err(|e| Error::folder(&self.path, format!("{ABOUT} cannot be written: {e}")))?;
         atomic::write(&self.path.join(ABOUT), text.as_bytes())
     }
 
@@ -135,7 +146,8 @@ impl ModelFolder {
     pub fn tensors(&self) -> Result<BTreeMap<String, NamedTensor>, Error> {
         let file = self.path.join(MODEL);
         if !file.exists() {
-            let problem = format!("it has no {MODEL} yet; it is written at the end of the first epoch");
+            let problem =
+                format!("it has no {MODEL} yet; it is written at the end of the first epoch");
             return Err(Error::folder(&self.path, problem));
         }
         Ok(tensors::load(&file)?.0)

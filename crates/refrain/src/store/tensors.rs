@@ -42,9 +42,16 @@ impl View for NamedTensor {
 ///
 /// # Errors
 /// A write that fails; the file from before is then still whole.
-pub fn save(path: &Path, tensors: Vec<NamedTensor>, (key, text): (&str, String)) -> Result<u64, Error> {
+pub fn save(
+    path: &Path,
+    tensors: Vec<NamedTensor>,
+    (key, text): (&str, String),
+) -> Result<u64, Error> {
     let metadata = Metadata::from([(key.to_string(), text)]);
-    let named: Vec<_> = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+    let named: Vec<_> = tensors
+        .into_iter()
+        .map(|tensor| (tensor.name.clone(), tensor))
+        .collect();
     let bytes = safetensors::serialize(named, Some(metadata))
         .map_err(|e| Error::folder(path, format!("its tensors cannot be written: {e}")))?;
     atomic::write(path, &bytes)?;
@@ -63,7 +70,10 @@ pub fn load(path: &Path) -> Result<(BTreeMap<String, NamedTensor>, Metadata), Er
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
-            let problem = format!("tensor \"{name}\" holds {:?}; 32-bit floats (F32) are needed", view.dtype());
+            let problem = format!(
+                "tensor \"{name}\" holds {:?}; 32-bit floats (F32) are needed",
+                view.dtype()
+            );
             return Err(Error::folder(path, problem));
         }
         let float = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
@@ -88,10 +98,14 @@ pub fn load_metadata(path: &Path) -> Result<Metadata, Error> {
     file.read_exact(&mut length).map_err(|e| damaged(path)(e))?;
     let header = u64::from_le_bytes(length);
     if header > MAX_HEADER || header.saturating_add(8) > size {
-        return Err(damaged(path)(format!("a header of {header} bytes in a file of {size}")));
+        return Err(damaged(path)(format!(
+            "a header of {header} bytes in a file of {size}"
+        )));
     }
     let mut bytes = length.to_vec();
-    file.take(header).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    file.take(header)
+        .read_to_end(&mut bytes)
+        .map_err(Error::io("read", path))?;
     let text = &bytes[8..];
     let json: serde_json::Value = serde_json::from_slice(text).map_err(|e| damaged(path)(e))?;
     let metadata = json.get("__metadata__").cloned().unwrap_or_default();
@@ -103,5 +117,12 @@ pub fn load_metadata(path: &Path) -> Result<Metadata, Error> {
 
 fn damaged<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> Error {
     let path = path.to_path_buf();
-    move |e| Error::folder(&path, format!("the file is damaged, truncated or no safetensors file ({e}); copy it again or train anew"))
+    move |e| {
+        Error::folder(
+            &path,
+            format!(
+                "the file is damaged, truncated or no safetensors file ({e}); copy it again or train anew"
+            ),
+        )
+    }
 }

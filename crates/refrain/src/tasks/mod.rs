@@ -45,7 +45,10 @@ pub const TASKS: &[Task] = &[Task {
 impl Task {
     /// The shipped recipes for it.
     pub fn recipes(&self) -> Vec<&'static Shipped> {
-        recipes().iter().filter(|shipped| shipped.header().0 == self.name).collect()
+        recipes()
+            .iter()
+            .filter(|shipped| shipped.header().0 == self.name)
+            .collect()
     }
 }
 
@@ -137,7 +140,8 @@ pub fn find(name: &str) -> Result<&'static Task, Error> {
 pub fn train(recipe: &Recipe, options: &TrainOptions, observe: Observer) -> Result<Summary, Error> {
     let task = find(&recipe.task)?;
     if ModelFolder::is_run(&options.out) {
-        let problem = "it already holds a run; go on with --resume, or choose another folder with --out";
+        let problem =
+            "it already holds a run; go on with --resume, or choose another folder with --out";
         return Err(Error::folder(&options.out, problem));
     }
     set_threads(recipe);

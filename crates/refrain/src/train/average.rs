@@ -7,12 +7,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// When to average.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum AverageConfig {
     /// Never.
-    #[default]
-    None,
+    None {},
     /// Every weight after the trigger counts the same.
     Asgd {
         /// Begin after this many epochs.
@@ -22,6 +21,12 @@ pub enum AverageConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nonmonotone: Option<usize>,
     },
+}
+
+impl Default for AverageConfig {
+    fn default() -> Self {
+        Self::None {}
+    }
 }
 
 impl AverageConfig {
@@ -41,13 +46,20 @@ impl AverageConfig {
 
     /// Whether to begin now, after `history.len()` epochs whose validation metrics were `history`.
     pub fn begins(&self, history: &[f64]) -> bool {
-        let Self::Asgd { from_epoch, nonmonotone } = self else {
+        let Self::Asgd {
+            from_epoch,
+            nonmonotone,
+        } = self
+        else {
             return false;
         };
         let by_epoch = from_epoch.is_some_and(|epoch| history.len() as u64 >= epoch);
         let by_metric = nonmonotone.is_some_and(|n| match history {
             [earlier @ .., last] if earlier.len() > n => {
-                let best = earlier[..earlier.len() - n].iter().copied().fold(f64::INFINITY, f64::min);
+                let best = earlier[..earlier.len() - n]
+                    .iter()
+                    .copied()
+                    .fold(f64::INFINITY, f64::min);
                 *last > best
             }
             _ => false,
@@ -109,7 +121,11 @@ impl Averager {
     ///
     /// # Errors
     /// A mean without its parameter, or of another size.
-    pub fn import(count: u64, tensors: Vec<NamedTensor>, sizes: &BTreeMap<String, usize>) -> Result<Self, Error> {
+    pub fn import(
+        count: u64,
+        tensors: Vec<NamedTensor>,
+        sizes: &BTreeMap<String, usize>,
+    ) -> Result<Self, Error> {
         let mut means = BTreeMap::new();
         for tensor in tensors {
             match sizes.get(&tensor.name) {

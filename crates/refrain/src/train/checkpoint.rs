@@ -70,14 +70,23 @@ impl Checkpoint {
         };
         for (name, mut tensor) in tensors {
             let Some((part, rest)) = name.split_once('/') else {
-                return Err(broken(format!("tensor \"{name}\" has no place in it; this is another kind of file")));
+                return Err(broken(format!(
+                    "tensor \"{name}\" has no place in it; this is another kind of file"
+                )));
             };
             let (list, rest) = match part {
                 "model" => (&mut checkpoint.model, rest),
                 "optimizer" => (&mut checkpoint.optimizer, rest),
                 "average" => (&mut checkpoint.average, rest),
-                "carried" => (&mut checkpoint.carried, rest.split_once('/').map_or(rest, |(_, name)| name)),
-                _ => return Err(broken(format!("tensor \"{name}\" has no place in it; this is another kind of file"))),
+                "carried" => (
+                    &mut checkpoint.carried,
+                    rest.split_once('/').map_or(rest, |(_, name)| name),
+                ),
+                _ => {
+                    return Err(broken(format!(
+                        "tensor \"{name}\" has no place in it; this is another kind of file"
+                    )));
+                }
             };
             tensor.name = rest.to_string();
             list.push(tensor);

@@ -76,17 +76,24 @@ impl TrainConfig {
             ("epochs", self.epochs),
             ("log_every", self.log_every),
             ("threads", self.threads.unwrap_or(1) as u64),
-            ("early_stopping.patience", self.early_stopping.map_or(1, |e| e.patience)),
+            (
+                "early_stopping.patience",
+                self.early_stopping.map_or(1, |e| e.patience),
+            ),
         ];
         if let Some((name, _)) = least_one.iter().find(|(_, value)| *value == 0) {
-            return Err(Error::Config(format!("train.{name} is 0; it must be at least 1")));
+            return Err(Error::Config(format!(
+                "train.{name} is 0; it must be at least 1"
+            )));
         }
         let least_zero = [
             ("clip", self.clip),
             ("checkpoint_every_seconds", self.checkpoint_every_seconds),
         ];
         if let Some((name, value)) = least_zero.iter().find(|(_, x)| !x.is_finite() || *x < 0.0) {
-            return Err(Error::Config(format!("train.{name} is {value}; it must be at least 0")));
+            return Err(Error::Config(format!(
+                "train.{name} is {value}; it must be at least 0"
+            )));
         }
         self.optimizer.check()?;
         self.schedule.check()?;

@@ -2,7 +2,8 @@
 
 use super::log::Log;
 use super::{
-    AverageConfig, Averager, Checkpoint, Control, Event, Metrics, Observer, Optimizer, Progress, Stopped, TrainConfig,
+    AverageConfig, Averager, Checkpoint, Control, Event, Metrics, Observer, Optimizer, Progress,
+    Stopped, TrainConfig,
 };
 use crate::error::Error;
 use crate::params::{self, Gradient, NamedTensor};
@@ -189,12 +190,24 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             trainee.fingerprint(),
             data.map(Path::to_path_buf),
         );
+        Self::at(trainee, config, files, progress, observe)
+    }
+
+    fn at(
+        trainee: &'a mut T,
+        config: &'a TrainConfig,
+        files: &'a Files,
+        progress: Progress,
+        observe: &'o mut dyn FnMut(&Event) -> Control,
+    ) -> Result<Self, Error> {
         Ok(Self {
             log: Log::open(&files.log, progress.log_bytes)?,
             optimizer: Optimizer::new(config.optimizer.clone()),
             averager: Averager::default(),
             key: Key::new(config.seed).fold(STREAM),
-            steps: (0..config.epochs).map(|epoch| trainee.batches(epoch) as u64).sum(),
+            steps: (0..config.epochs)
+                .map(|epoch| trainee.batches(epoch) as u64)
+                .sum(),
             before: progress.seconds,
             resumed: false,
             asked: false,
@@ -222,21 +235,32 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             let problem = "the training data is not what this run began with; give the same files with --data";
             return Err(Error::checkpoint(&files.checkpoint, problem));
         }
-        let sizes: BTreeMap<_, _> = checkpoint.model.iter().map(|t| (t.name.clone(), t.data.len())).collect();
+        let sizes: BTreeMap<_, _> = checkpoint
+            .model
+            .iter()
+            .map(|t| (t.name.clone(), t.data.len()))
+            .collect();
         let model = params::import(model, &by_name(checkpoint.model))?;
         trainee.forget();
         if progress.batch > 0 {
             trainee.restore(checkpoint.carried)?;
         }
-        let mut run = Self::new(trainee, config, files, None, observe)?;
-        run.log = Log::open(&files.log, progress.log_bytes)?;
-        run.optimizer = Optimizer::import(config.optimizer.clone(), progress.updates, checkpoint.optimizer, &sizes)?;
-        run.averager = Averager::import(progress.averaged, checkpoint.average, &sizes)?;
-        run.before = progress.seconds;
-        run.resumed = true;
         progress.data = data.map(Path::to_path_buf).or(progress.data);
-        progress.stopped = progress.stopped.filter(|stopped| *stopped != Stopped::Asked);
-        run.progress = progress;
+        progress.stopped = progress
+            .stopped
+            .filter(|stopped| *stopped != Stopped::Asked);
+        let mut run = Self::at(trainee, config, files, progress, observe)?;
+        let Progress {
+            updates, averaged, ..
+        } = run.progress;
+        run.optimizer = Optimizer::import(
+            config.optimizer.clone(),
+            updates,
+            checkpoint.optimizer,
+            &sizes,
+        )?;
+        run.averager = Averager::import(averaged, checkpoint.average, &sizes)?;
+        run.resumed = true;
         Ok((model, run))
     }
 
@@ -269,7 +293,9 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             }
             let batches = self.trainee.batches(self.progress.epoch);
             if batches == 0 {
-                return Err(Error::Config("the training data makes no batch; give more text or lower train.batch".into()));
+                return Err(Error::Config(
+                    "the training data makes no batch; give more text or lower train.batch".into(),
+                ));
             }
             while self.progress.batch < batches {
                 model = self.step(model, batches)?;
@@ -294,7 +320,9 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
 
     fn step(&mut self, model: T::Model, batches: usize) -> Result<T::Model, Error> {
         let began = Instant::now();
-        let Progress { epoch, batch, step, .. } = self.progress;
+        let Progress {
+            epoch, batch, step, ..
+        } = self.progress;
         let place = Place { epoch, batch };
         let BatchLoss {
             loss,
@@ -302,7 +330,9 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             tokens,
             rate,
         } = self.trainee.loss(&model, place, self.key.fold(step))?;
-        let learning_rate = self.config.optimizer.lr() * rate * self.progress.schedule.factor(epoch, step, self.steps);
+        let learning_rate = self.config.optimizer.lr()
+            * rate
+            * self.progress.schedule.factor(epoch, step, self.steps);
         self.progress.batch += 1;
         self.progress.step += 1;
         if !nats.is_finite() {
@@ -343,7 +373,13 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
         }
     }
 
-    fn apply(&mut self, model: T::Model, gradients: Vec<Gradient>, lr: f64, scale: f64) -> T::Model {
+    fn apply(
+        &mut self,
+        model: T::Model,
+        gradients: Vec<Gradient>,
+        lr: f64,
+        scale: f64,
+    ) -> T::Model {
         let (optimizer, averager) = (&mut self.optimizer, &mut self.averager);
         let averaging = self.progress.averaging;
         optimizer.begin();
@@ -393,10 +429,11 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             }
         };
         let name = self.trainee.criterion();
-        let criterion = metrics
-            .get(name)
-            .copied()
-            .ok_or_else(|| Error::Config(format!("validation gave no {name}; the validation data may be empty")))?;
+        let criterion = metrics.get(name).copied().ok_or_else(|| {
+            Error::Config(format!(
+                "validation gave no {name}; the validation data may be empty"
+            ))
+        })?;
         let train_loss = self.progress.nats / self.progress.tokens.max(1) as f64;
         let best = self.progress.end_epoch(criterion, &metrics);
         if best {
@@ -424,7 +461,8 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
     }
 
     fn gives_up(&self) -> bool {
-        let waits_for_average = self.config.average != AverageConfig::None && !self.progress.averaging;
+        let waits_for_average =
+            self.config.average != AverageConfig::None {} && !self.progress.averaging;
         self.config
             .early_stopping
             .is_some_and(|rule| self.progress.waited >= rule.patience && !waits_for_average)
@@ -483,5 +521,8 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
 
 /// Tensors by their names.
 pub(crate) fn by_name(tensors: Vec<NamedTensor>) -> BTreeMap<String, NamedTensor> {
-    tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect()
+    tensors
+        .into_iter()
+        .map(|tensor| (tensor.name.clone(), tensor))
+        .collect()
 }

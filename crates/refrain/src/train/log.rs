@@ -25,7 +25,8 @@ impl Log {
         let length = file.metadata().map_err(Error::io("read", path))?.len();
         let bytes = bytes.min(length);
         file.set_len(bytes).map_err(Error::io("shorten", path))?;
-        file.seek(SeekFrom::Start(bytes)).map_err(Error::io("read", path))?;
+        file.seek(SeekFrom::Start(bytes))
+            .map_err(Error::io("read", path))?;
         Ok(Self {
             file,
             path: path.to_path_buf(),
@@ -34,7 +35,8 @@ impl Log {
     }
 
     pub(crate) fn write(&mut self, event: &Event) -> Result<(), Error> {
-        let mut line = serde_json::to_string(event).map_err(|e| Error::Config(format!("cannot log an event: {e}")))?;
+        let mut line = serde_json::to_string(event)
+            .map_err(|e| Error::Config(format!("cannot log an event: {e}")))?;
         line.push('\n');
         self.file
             .write_all(line.as_bytes())

@@ -64,7 +64,9 @@ impl OptimizerConfig {
     /// Learning rate before any schedule.
     pub fn lr(&self) -> f64 {
         match self {
-            Self::Sgd { lr, .. } | Self::Adam(Moments { lr, .. }) | Self::AdamW(Moments { lr, .. }) => *lr,
+            Self::Sgd { lr, .. }
+            | Self::Adam(Moments { lr, .. })
+            | Self::AdamW(Moments { lr, .. }) => *lr,
         }
     }
 
@@ -127,10 +129,23 @@ impl Optimizer {
     }
 
     /// Updates one parameter; `scale` multiplies the gradient first (clipping).
-    pub fn update(&mut self, name: &str, parameter: &mut [f32], gradient: &[f32], lr: f64, scale: f64) {
+    pub fn update(
+        &mut self,
+        name: &str,
+        parameter: &mut [f32],
+        gradient: &[f32],
+        lr: f64,
+        scale: f64,
+    ) {
         let (moments, decoupled) = match &self.config {
             OptimizerConfig::Sgd { weight_decay, .. } => {
-                update::sgd(parameter, gradient, lr as f32, scale as f32, *weight_decay as f32);
+                update::sgd(
+                    parameter,
+                    gradient,
+                    lr as f32,
+                    scale as f32,
+                    *weight_decay as f32,
+                );
                 return;
             }
             OptimizerConfig::Adam(moments) => (moments, false),
@@ -211,12 +226,22 @@ impl Optimizer {
         for (name, m) in first {
             match second.remove(&name) {
                 Some(v) => states.insert(name, State { m, v }),
-                None => return Err(Error::MissingTensor { name: format!("v.{name}") }),
+                None => {
+                    return Err(Error::MissingTensor {
+                        name: format!("v.{name}"),
+                    });
+                }
             };
         }
         match second.into_keys().next() {
-            Some(name) => Err(Error::MissingTensor { name: format!("m.{name}") }),
-            None => Ok(Self { config, step, states }),
+            Some(name) => Err(Error::MissingTensor {
+                name: format!("m.{name}"),
+            }),
+            None => Ok(Self {
+                config,
+                step,
+                states,
+            }),
         }
     }
 }

@@ -77,7 +77,11 @@ impl Progress {
     /// Takes in the end of an epoch; says whether it was the best so far.
     pub fn end_epoch(&mut self, criterion: f64, metrics: &Metrics) -> bool {
         // JSON has no infinity.
-        let criterion = if criterion.is_finite() { criterion } else { f64::MAX };
+        let criterion = if criterion.is_finite() {
+            criterion
+        } else {
+            f64::MAX
+        };
         self.epoch += 1;
         self.batch = 0;
         self.nats = 0.0;
@@ -87,7 +91,11 @@ impl Progress {
         let best = self.best.is_none_or(|best| criterion < best);
         if best {
             self.best = Some(criterion);
-            self.best_metrics = metrics.iter().filter(|(_, x)| x.is_finite()).map(|(k, x)| (k.clone(), *x)).collect();
+            self.best_metrics = metrics
+                .iter()
+                .filter(|(_, x)| x.is_finite())
+                .map(|(k, x)| (k.clone(), *x))
+                .collect();
             self.waited = 0;
         } else {
             self.waited += 1;

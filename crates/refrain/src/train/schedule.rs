@@ -89,13 +89,15 @@ impl ScheduleConfig {
         match *self {
             Self::Constant {} => Ok(()),
             Self::Step { factor, .. } => positive("factor", factor),
-            Self::Cosine { warmup, last } => fraction("warmup", warmup).and_then(|()| fraction("last", last)),
+            Self::Cosine { warmup, last } => {
+                fraction("warmup", warmup).and_then(|()| fraction("last", last))
+            }
             Self::OneCycle { warmup, start, end } => fraction("warmup", warmup)
                 .and_then(|()| positive("start", start))
                 .and_then(|()| positive("end", end)),
-            Self::Plateau { factor, threshold, .. } => {
-                positive("factor", factor).and_then(|()| fraction("threshold", threshold))
-            }
+            Self::Plateau {
+                factor, threshold, ..
+            } => positive("factor", factor).and_then(|()| fraction("threshold", threshold)),
         }
     }
 }
@@ -132,7 +134,9 @@ impl Schedule {
         let done = (step as f64 / last_step).min(1.0);
         match self.config {
             ScheduleConfig::Constant {} => 1.0,
-            ScheduleConfig::Step { hold, factor } => factor.powi((epoch + 1).saturating_sub(hold) as i32),
+            ScheduleConfig::Step { hold, factor } => {
+                factor.powi((epoch + 1).saturating_sub(hold) as i32)
+            }
             ScheduleConfig::Cosine { warmup, last } => {
                 let rising = warmup * steps as f64;
                 match (step as f64) < rising {
@@ -164,7 +168,10 @@ impl Schedule {
             return;
         };
         let memory = &mut self.memory;
-        if memory.best.is_none_or(|best| metric < best * (1.0 - threshold)) {
+        if memory
+            .best
+            .is_none_or(|best| metric < best * (1.0 - threshold))
+        {
             memory.best = metric.is_finite().then_some(metric);
             memory.waited = 0;
             return;

@@ -27,7 +27,11 @@ pub(super) fn generate(
     let mut generator = model.generator()?;
     let prime = vocabulary.encode_counting(&options.prime);
     let unknown = prime.unknown;
-    let ids = if prime.ids.is_empty() { start(vocabulary) } else { prime.ids };
+    let ids = if prime.ids.is_empty() {
+        start(vocabulary)
+    } else {
+        prime.ids
+    };
 
     let mut text = vocabulary.decode_stream();
     let mut logits = Vec::new();
@@ -73,6 +77,10 @@ fn start(vocabulary: &Vocabulary) -> Vec<u32> {
 
 /// The unknown character never occurs in training text, so it is not written either; an unknown word is a word like others.
 fn never_written(vocabulary: &Vocabulary) -> Option<usize> {
-    let unknown = vocabulary.unknown_id().filter(|_| vocabulary.kind() == "characters");
-    unknown.map(|id| id as usize).filter(|_| vocabulary.len() > 1)
+    let unknown = vocabulary
+        .unknown_id()
+        .filter(|_| vocabulary.kind() == "characters");
+    unknown
+        .map(|id| id as usize)
+        .filter(|_| vocabulary.len() > 1)
 }

@@ -12,22 +12,39 @@ use refrain_kernels::softmax::IGNORE;
 const CHUNK: usize = 256;
 
 /// Figures on a whole text read as one stream, and how many of its tokens are unknown.
-pub(super) fn exactly(model: &LanguageModel, vocabulary: &Vocabulary, text: &str) -> Result<(Metrics, usize), Error> {
+pub(super) fn exactly(
+    model: &LanguageModel,
+    vocabulary: &Vocabulary,
+    text: &str,
+) -> Result<(Metrics, usize), Error> {
     let encoded = vocabulary.encode_counting(text);
     let characters = characters(vocabulary, text, &encoded.ids);
     let batches = Continuous::covering(encoded.ids, 1, CHUNK)?;
-    Ok((metrics(&measure(model, &batches, characters)?), encoded.unknown))
+    Ok((
+        metrics(&measure(model, &batches, characters)?),
+        encoded.unknown,
+    ))
 }
 
 /// Characters that the predictions of a text stand for: all but those of its first token.
 pub(super) fn characters(vocabulary: &Vocabulary, text: &str, ids: &[u32]) -> u64 {
-    let first = ids.get(..1).map_or(0, |first| vocabulary.decode(first).chars().count());
-    let all = text.strip_prefix('\u{FEFF}').unwrap_or(text).chars().count();
+    let first = ids
+        .get(..1)
+        .map_or(0, |first| vocabulary.decode(first).chars().count());
+    let all = text
+        .strip_prefix('\u{FEFF}')
+        .unwrap_or(text)
+        .chars()
+        .count();
     all.saturating_sub(first) as u64
 }
 
 /// One pass over all batches, state carried; `model` is off autodiff.
-pub(super) fn measure(model: &LanguageModel, batches: &Continuous, characters: u64) -> Result<Perplexity, Error> {
+pub(super) fn measure(
+    model: &LanguageModel,
+    batches: &Continuous,
+    characters: u64,
+) -> Result<Perplexity, Error> {
     let mut perplexity = Perplexity::new();
     let mut state = None;
     for batch in batches.iter() {

@@ -41,7 +41,11 @@ pub const METRICS: &[Metric] = &[
     },
 ];
 
-pub(super) fn train(recipe: &Recipe, options: &TrainOptions, observe: Observer) -> Result<Summary, Error> {
+pub(super) fn train(
+    recipe: &Recipe,
+    options: &TrainOptions,
+    observe: Observer,
+) -> Result<Summary, Error> {
     let text = Text::load(recipe, options.data.as_deref())?;
     let about = About {
         version: env!("CARGO_PKG_VERSION").to_string(),
@@ -49,19 +53,37 @@ pub(super) fn train(recipe: &Recipe, options: &TrainOptions, observe: Observer) 
         recipe: recipe.clone(),
     };
     let device = Device::flex().autodiff();
-    let model = recipe.model.init(text.vocabulary.len(), recipe.train.seed, &device)?;
+    let model = recipe
+        .model
+        .init(text.vocabulary.len(), recipe.train.seed, &device)?;
     let trainee = LanguageTrainee::new(recipe, &text)?;
     let folder = ModelFolder::create(&options.out, about)?;
     text.vocabulary.save(folder.path())?;
-    run(folder, text, trainee, model, None, options.data.as_deref(), observe)
+    run(
+        folder,
+        text,
+        trainee,
+        model,
+        None,
+        options.data.as_deref(),
+        observe,
+    )
 }
 
-pub(super) fn resume(folder: ModelFolder, data: Option<&Path>, observe: Observer) -> Result<Summary, Error> {
-    let About { figures, recipe, .. } = folder.about().clone();
+pub(super) fn resume(
+    folder: ModelFolder,
+    data: Option<&Path>,
+    observe: Observer,
+) -> Result<Summary, Error> {
+    let About {
+        figures, recipe, ..
+    } = folder.about().clone();
     let file = folder.checkpoint();
     if figures.finished {
         let stopped = match file.exists() {
-            true => Checkpoint::progress(&file)?.stopped.unwrap_or(Stopped::Done),
+            true => Checkpoint::progress(&file)?
+                .stopped
+                .unwrap_or(Stopped::Done),
             false => Stopped::Done,
         };
         return Ok(summary(&folder, stopped));
@@ -71,14 +93,26 @@ pub(super) fn resume(folder: ModelFolder, data: Option<&Path>, observe: Observer
         true => Some(Checkpoint::load(&file)?),
         false => None,
     };
-    let remembered = checkpoint.as_ref().and_then(|checkpoint| checkpoint.progress.data.clone());
+    let remembered = checkpoint
+        .as_ref()
+        .and_then(|checkpoint| checkpoint.progress.data.clone());
     let data = data.map(Path::to_path_buf).or(remembered);
     let text = Text::load(&recipe, data.as_deref())?;
     let device = Device::flex().autodiff();
-    let model = recipe.model.init(text.vocabulary.len(), recipe.train.seed, &device)?;
+    let model = recipe
+        .model
+        .init(text.vocabulary.len(), recipe.train.seed, &device)?;
     let trainee = LanguageTrainee::new(&recipe, &text)?;
     text.vocabulary.save(folder.path())?;
-    run(folder, text, trainee, model, checkpoint, data.as_deref(), observe)
+    run(
+        folder,
+        text,
+        trainee,
+        model,
+        checkpoint,
+        data.as_deref(),
+        observe,
+    )
 }
 
 fn run(
@@ -99,7 +133,15 @@ fn run(
     folder.set_figures(figures.clone())?;
     let files = Files::of(&folder);
     let shell = model.valid();
-    let outcome = fit(&mut trainee, model, &recipe.train, &files, data, checkpoint, &mut *observe)?;
+    let outcome = fit(
+        &mut trainee,
+        model,
+        &recipe.train,
+        &files,
+        data,
+        checkpoint,
+        &mut *observe,
+    )?;
     figures.epochs = outcome.progress.epoch;
     figures.steps = outcome.progress.step;
     figures.seconds = outcome.progress.seconds;
@@ -134,14 +176,20 @@ fn summary(folder: &ModelFolder, stopped: Stopped) -> Summary {
     }
 }
 
-pub(super) fn evaluate(folder: &Path, on: &EvaluateOn, data: Option<&Path>) -> Result<Evaluation, Error> {
+pub(super) fn evaluate(
+    folder: &Path,
+    on: &EvaluateOn,
+    data: Option<&Path>,
+) -> Result<Evaluation, Error> {
     let loaded = load_language_model(folder)?;
     let (metrics, unknown) = match on {
         EvaluateOn::File(file) => loaded.evaluate_text(&text::read(file)?)?,
         EvaluateOn::Split(split) => {
             let recipe = &loaded.about.recipe;
             let remembered = Checkpoint::progress(&ModelFolder::open(folder)?.checkpoint()).ok();
-            let data = data.map(Path::to_path_buf).or(remembered.and_then(|progress| progress.data));
+            let data = data
+                .map(Path::to_path_buf)
+                .or(remembered.and_then(|progress| progress.data));
             let text = Text::load(recipe, data.as_deref())?;
             let (metrics, unknown) = loaded.evaluate_text(text.part(*split))?;
             (text.with_truth(metrics, *split), unknown)
@@ -172,13 +220,19 @@ pub fn load_language_model(folder: &Path) -> Result<Loaded, Error> {
     let folder = ModelFolder::open(folder)?;
     let about = folder.about().clone();
     if about.recipe.task != NAME {
-        let problem = format!("it holds a model for the task \"{}\", not for \"{NAME}\"", about.recipe.task);
+        let problem = format!(
+            "it holds a model for the task \"{}\", not for \"{NAME}\"",
+            about.recipe.task
+        );
         return Err(Error::folder(folder.path(), problem));
     }
     let tensors = folder.tensors()?;
     let vocabulary = Vocabulary::load(folder.path())?;
     check_sizes(&folder, &vocabulary, &tensors)?;
-    let model = about.recipe.model.init(vocabulary.len(), 0, &Device::flex())?;
+    let model = about
+        .recipe
+        .model
+        .init(vocabulary.len(), 0, &Device::flex())?;
     let model = params::import(model, &tensors)?;
     Ok(Loaded {
         model,
@@ -195,7 +249,9 @@ fn check_sizes(
 ) -> Result<(), Error> {
     let model = &folder.about().recipe.model;
     let name = "embedding.weight";
-    let embedding = tensors.get(name).ok_or_else(|| Error::MissingTensor { name: name.into() })?;
+    let embedding = tensors
+        .get(name)
+        .ok_or_else(|| Error::MissingTensor { name: name.into() })?;
     let expected = vec![vocabulary.len(), model.embedding];
     if embedding.shape != expected {
         return Err(Error::TensorShape {
@@ -205,9 +261,13 @@ fn check_sizes(
         });
     }
     let held: usize = tensors.values().map(|tensor| tensor.data.len()).sum();
-    let wanted = model.hidden.saturating_mul(model.hidden).saturating_mul(model.layers.saturating_sub(1));
+    let wanted = model
+        .hidden
+        .saturating_mul(model.hidden)
+        .saturating_mul(model.layers.saturating_sub(1));
     if model.layers > tensors.len() || model.hidden > held || wanted > held {
-        let problem = "model.toml and model.safetensors belong to different models; copy the folder again";
+        let problem =
+            "model.toml and model.safetensors belong to different models; copy the folder again";
         return Err(Error::folder(folder.path(), problem));
     }
     Ok(())

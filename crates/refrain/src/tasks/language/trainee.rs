@@ -62,7 +62,10 @@ fn fingerprint(parts: &[&[u32]]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         part.iter().for_each(|id| hash.update(id.to_le_bytes()));
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 impl Trainee for LanguageTrainee {
@@ -79,11 +82,19 @@ impl Trainee for LanguageTrainee {
 
     fn loss(&mut self, model: &LanguageModel, place: Place, key: Key) -> Result<BatchLoss, Error> {
         self.cut(place.epoch);
-        let batch = self
-            .train
-            .get(place.batch)
-            .ok_or_else(|| Error::Config(format!("there is no batch {} in the training data", place.batch)))?;
-        let out = model.loss(&batch.inputs, &batch.targets, batch.batch, self.state.take(), Some(key))?;
+        let batch = self.train.get(place.batch).ok_or_else(|| {
+            Error::Config(format!(
+                "there is no batch {} in the training data",
+                place.batch
+            ))
+        })?;
+        let out = model.loss(
+            &batch.inputs,
+            &batch.targets,
+            batch.batch,
+            self.state.take(),
+            Some(key),
+        )?;
         self.state = Some(out.state);
         let rate = match self.lengths {
             Some(_) => batch.time as f64 / self.time as f64,

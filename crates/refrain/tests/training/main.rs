@@ -1,0 +1,9 @@
+//! The training loop, recipes, the model folder and the language task.
+
+mod fit;
+mod language;
+mod optimizers;
+mod recipes;
+mod schedules;
+mod store;
+mod toy;

@@ -1,0 +1,131 @@
+//! Files: whole or not at all, and nothing that is read is believed unchecked.
+
+use refrain::params::NamedTensor;
+use refrain::store::{ModelFolder, atomic, tensors};
+use refrain::train::Checkpoint;
+use std::fs;
+use tempfile::tempdir;
+
+fn some() -> Vec<NamedTensor> {
+    let tensor = |name: &str, shape: &[usize]| NamedTensor {
+        name: name.into(),
+        shape: shape.to_vec(),
+        data: (0..shape.iter().product::<usize>())
+            .map(|i| i as f32 - 1.5)
+            .collect(),
+    };
+    vec![
+        tensor("b.weight", &[2, 3]),
+        tensor("a", &[0]),
+        tensor("c", &[1, 1, 4]),
+    ]
+}
+
+#[test]
+fn tensors_come_back_and_the_same_tensors_give_the_same_bytes() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("x.safetensors");
+    tensors::save(&file, some(), ("key", "text".into())).unwrap();
+    let bytes = fs::read(&file).unwrap();
+    let (read, metadata) = tensors::load(&file).unwrap();
+    assert_eq!(read.len(), 3);
+    for tensor in some() {
+        assert_eq!(read[&tensor.name], tensor);
+    }
+    assert_eq!(metadata["key"], "text");
+    assert_eq!(tensors::load_metadata(&file).unwrap(), metadata);
+    tensors::save(
+        &file,
+        some().into_iter().rev().collect(),
+        ("key", "text".into()),
+    )
+    .unwrap();
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+}
+
+#[test]
+fn a_file_cut_anywhere_is_an_error() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("x.safetensors");
+    tensors::save(&file, some(), ("key", "text".into())).unwrap();
+    let bytes = fs::read(&file).unwrap();
+    for length in 0..bytes.len() {
+        fs::write(&file, &bytes[..length]).unwrap();
+        assert!(
+            tensors::load(&file).is_err(),
+            "{length} of {} bytes",
+            bytes.len()
+        );
+        assert!(Checkpoint::load(&file).is_err());
+        let _ = tensors::load_metadata(&file);
+    }
+}
+
+#[test]
+fn forged_sizes_are_refused() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("x.safetensors");
+    let forged = |header: &str, data: &[u8]| {
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(data);
+        fs::write(&file, bytes).unwrap();
+        tensors::load(&file).unwrap_err().to_string()
+    };
+    forged(
+        r#"{"a":{"dtype":"F32","shape":[1000000000000,1000000000],"data_offsets":[0,4]}}"#,
+        &[0; 4],
+    );
+    forged(
+        r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
+        &[0; 4],
+    );
+    forged(
+        r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#,
+        &[0; 4],
+    );
+    let error = forged(
+        r#"{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#,
+        &[0; 8],
+    );
+    assert!(error.contains("F64"), "{error}");
+    fs::write(&file, u64::MAX.to_le_bytes()).unwrap();
+    assert!(tensors::load(&file).is_err() && tensors::load_metadata(&file).is_err());
+}
+
+#[test]
+fn a_write_that_fails_leaves_the_file_from_before() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("x");
+    atomic::write(&file, b"before").unwrap();
+    // Where the new file would be put together, something is in the way.
+    fs::create_dir(folder.path().join(".x.tmp")).unwrap();
+    assert!(atomic::write(&file, b"after").is_err());
+    assert_eq!(fs::read(&file).unwrap(), b"before");
+    fs::remove_dir(folder.path().join(".x.tmp")).unwrap();
+    atomic::write(&file, b"after").unwrap();
+    assert_eq!(fs::read(&file).unwrap(), b"after");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
+}
+
+#[test]
+fn a_folder_that_is_none_says_so() {
+    let folder = tempdir().unwrap();
+    let open = |name: &str| {
+        ModelFolder::open(&folder.path().join(name))
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(open("nowhere").contains("no such folder"));
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    assert!(open("empty").contains("model.toml"));
+    fs::create_dir(folder.path().join("foreign")).unwrap();
+    for text in [&b"colour = \"red\""[..], b"[[[", b"\xff\xfe"] {
+        fs::write(folder.path().join("foreign/model.toml"), text).unwrap();
+        assert!(open("foreign").contains("model.toml"));
+    }
+}
