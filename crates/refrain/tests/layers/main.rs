@@ -1,0 +1,5 @@
+//! Layers and fused operations on Burn: against Burn's own operations and against PyTorch.
+
+mod operations;
+mod recurrent;
+mod second_opinion;
