@@ -282,3 +282,14 @@ fn other_files_than_the_recipe_names_are_refused() {
     let error = train(&overrides, folder.path()).unwrap_err().to_string();
     assert!(error.contains("SHA-256"), "{error}");
 }
+
+#[test]
+fn one_thread_and_two_give_the_same_bits() {
+    let models = [1, 2].map(|threads| {
+        let folder = tempdir().unwrap();
+        let threads = format!("train.threads={threads}");
+        train(&[&threads, "train.epochs=1"], folder.path()).unwrap();
+        fs::read(folder.path().join("run/model.safetensors")).unwrap()
+    });
+    assert!(models[0] == models[1]);
+}
