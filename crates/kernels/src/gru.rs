@@ -32,11 +32,7 @@ impl CellKernel for Gru {
     }
 
     #[inline(always)]
-    unsafe fn finish<S: Simd, const NV: usize>(
-        acc: &[S::V; NV],
-        at: &ForwardAt,
-        out: &mut [S::V; NV],
-    ) {
+    unsafe fn finish<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> S::V {
         // SAFETY: `at` points at LANES units of the row's buffers.
         unsafe {
             let (r, z) = (sigmoid::<S>(acc[0]), sigmoid::<S>(acc[1]));
@@ -47,7 +43,7 @@ impl CellKernel for Gru {
                 S::store(at.gates.add(2 * at.hp), z);
                 S::store(at.gates.add(3 * at.hp), acc[2]);
             }
-            out[0] = S::fma(z, S::sub(S::load(at.h_prev), n), n);
+            S::fma(z, S::sub(S::load(at.h_prev), n), n)
         }
     }
 

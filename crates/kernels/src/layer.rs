@@ -221,14 +221,13 @@ pub fn backward_at(
         states,
         d_out.d_h_n.map_or(states, <[f32]>::len),
     )?;
-    if plan.cell.has_memory() {
-        expect(
-            OP,
-            "d_c_n",
-            states,
-            d_out.d_c_n.map_or(states, <[f32]>::len),
-        )?;
-    }
+    let memory = if plan.cell.has_memory() { states } else { 0 };
+    expect(
+        OP,
+        "d_c_n",
+        memory,
+        d_out.d_c_n.map_or(memory, <[f32]>::len),
+    )?;
     let kept = reserve.0;
     let mut gradients = match plan.cell {
         Cell::GruResetBefore => reference::backward(plan, inputs, d_out),
@@ -262,9 +261,8 @@ fn check_inputs(op: &'static str, plan: &Plan, inputs: &Inputs) -> Result<(), Ke
     expect(op, "x", plan.batch * plan.time * plan.input, inputs.x.len())?;
     let states = directions * plan.batch * plan.hidden;
     expect(op, "h0", states, inputs.h0.map_or(states, <[f32]>::len))?;
-    if plan.cell.has_memory() {
-        expect(op, "c0", states, inputs.c0.map_or(states, <[f32]>::len))?;
-    }
+    let memory = if plan.cell.has_memory() { states } else { 0 };
+    expect(op, "c0", memory, inputs.c0.map_or(memory, <[f32]>::len))?;
     for w in inputs.weights {
         check_weights(op, plan.cell, plan.input, plan.hidden, w)?;
     }

@@ -6,6 +6,9 @@
 //! [`forward`] and [`backward`] run a layer over whole sequences, [`Stepper`] one step at a time. [`mod@reference`] is the specification
 //! that the fast path is tested against. Results are the same bit for bit for any number of threads.
 
+// A register tile is an array of arrays that several loops walk by row and vector at once.
+#![allow(clippy::needless_range_loop)]
+
 pub mod act;
 pub mod embedding;
 mod error;

@@ -20,11 +20,7 @@ impl CellKernel for Lstm {
     const MEMORY: bool = true;
 
     #[inline(always)]
-    unsafe fn finish<S: Simd, const NV: usize>(
-        acc: &[S::V; NV],
-        at: &ForwardAt,
-        out: &mut [S::V; NV],
-    ) {
+    unsafe fn finish<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> S::V {
         // SAFETY: `at` points at LANES units of the row's buffers.
         unsafe {
             let (i, f) = (sigmoid::<S>(acc[0]), sigmoid::<S>(acc[1]));
@@ -38,7 +34,7 @@ impl CellKernel for Lstm {
                 S::store(at.gates.add(3 * at.hp), o);
                 S::store(at.cells, c);
             }
-            out[0] = S::mul(o, tanh::<S>(c));
+            S::mul(o, tanh::<S>(c))
         }
     }
 

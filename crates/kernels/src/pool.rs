@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Instant;
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
+/// Asking the system reads files; once is enough.
+static CORES: OnceLock<usize> = OnceLock::new();
 
 /// Sets the number of threads that the kernels use; 0 means all cores. Results do not depend on it.
 pub fn set_threads(n: usize) {
@@ -15,7 +17,7 @@ pub fn set_threads(n: usize) {
 /// The number of threads that the kernels use.
 pub fn threads() -> usize {
     match THREADS.load(Ordering::Relaxed) {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        0 => *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from)),
         n => n,
     }
 }
@@ -54,7 +56,7 @@ impl Barrier {
         let mut spins = 0u32;
         while self.round.load(Ordering::Acquire) == round {
             spins += 1;
-            if spins < 20_000 {
+            if spins < 1_000 {
                 std::hint::spin_loop();
             } else {
                 std::thread::yield_now();
@@ -149,7 +151,7 @@ impl Pool {
         let mut spins = 0u32;
         while shared.unfinished.load(Ordering::Acquire) != 0 {
             spins += 1;
-            match spins < 20_000 {
+            match spins < 1_000 {
                 true => std::hint::spin_loop(),
                 false => std::thread::yield_now(),
             }

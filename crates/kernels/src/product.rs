@@ -6,7 +6,7 @@
 use crate::pack::{self, Column};
 use crate::pool::{self, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{PANEL, Tiles, cover, max_rows, multiply};
+use crate::tile::{OUT, PANEL, ROWS, cover, max_rows};
 use std::cell::RefCell;
 
 /// Steps of k in a block.
@@ -100,7 +100,7 @@ impl Kernel for Part<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (m, vectors) = (self.product.c.len(), self.product.n.div_ceil(S::LANES));
-        let height = max_rows::<S>(PANEL);
+        let height = S::TILES.height;
         let by_rows =
             m.div_ceil(height) * 4 >= vectors || matches!(self.product.a, Left::Transposed { .. });
         let (tiles, panels) = match by_rows {
@@ -132,7 +132,7 @@ unsafe fn blocks<S: Simd>(
     a: *mut f32,
     b: *mut f32,
 ) {
-    let height = max_rows::<S>(PANEL);
+    let height = S::TILES.height;
     let mc = MC / height * height;
     for first in vectors.clone().step_by(NC) {
         let columns = first..(first + NC).min(vectors.end);
@@ -146,24 +146,18 @@ unsafe fn blocks<S: Simd>(
                 // SAFETY: rows and k lie inside A, and the scratch holds a block.
                 unsafe { pack_left(product, block.clone(), k0..k1, height, a) }
                 for panel in columns.clone().step_by(PANEL) {
-                    let width = PANEL.min(columns.end - panel);
                     let packed = b.wrapping_add((panel - columns.start) * S::LANES * (k1 - k0));
-                    let at = At {
+                    let vectors = PANEL.min(columns.end - panel);
+                    let at = Panel {
                         block: &block,
                         vector: panel,
+                        vectors,
                         k: k0..k1,
                         a,
                         b: packed,
                     };
                     // SAFETY: the panel lies inside C and in the packed block.
-                    unsafe {
-                        match width {
-                            4 => panel_tiles::<S, 4>(product, at, height),
-                            3 => panel_tiles::<S, 3>(product, at, height),
-                            2 => panel_tiles::<S, 2>(product, at, height),
-                            _ => panel_tiles::<S, 1>(product, at, height),
-                        }
-                    }
+                    unsafe { multiply_panel::<S>(product, &at) }
                 }
             }
             k0 = k1;
@@ -243,95 +237,88 @@ unsafe fn pack_left(product: &Product, block: Range, k: Range, height: usize, ds
     }
 }
 
-struct At<'a> {
+/// One packed panel of B against a block of rows.
+struct Panel<'a> {
     block: &'a Range,
+    /// First vector of columns, and how many.
     vector: usize,
+    vectors: usize,
     k: Range,
+    /// The packed block of a transposed A.
     a: *const f32,
     b: *const f32,
 }
 
-struct Panel<'a, const NV: usize> {
-    product: &'a Product<'a>,
-    at: At<'a>,
-    height: usize,
-}
-
 #[inline(always)]
-unsafe fn panel_tiles<S: Simd, const NV: usize>(product: &Product, at: At, height: usize) {
-    let block = at.block.clone();
-    let work = Panel::<NV> {
-        product,
-        at,
-        height,
+unsafe fn multiply_panel<S: Simd>(product: &Product, at: &Panel) {
+    let k = at.k.len();
+    let mut a = [std::ptr::null::<f32>(); ROWS];
+    let mut out = [0.0f32; OUT];
+    let height = S::TILES.height;
+    let rows = match product.a {
+        Left::Rows(_) => at.block.clone(),
+        Left::Transposed { .. } => 0..at.block.len().div_ceil(height),
     };
-    // SAFETY: as the caller promises.
-    unsafe {
-        match product.a {
-            Left::Rows(_) => cover::<S, _>(block, &work),
-            Left::Transposed { .. } => {
-                for first in block.clone().step_by(height) {
-                    cover::<S, _>(first..(first + height).min(block.end), &work);
+    let max = match product.a {
+        Left::Rows(_) => max_rows::<S>(at.vectors),
+        Left::Transposed { .. } => 1,
+    };
+    for (first, count) in cover(rows, max) {
+        // SAFETY: rows, columns and k lie inside the operands, the tile inside `out`.
+        unsafe {
+            let (row, count) = match product.a {
+                Left::Rows(rows) => {
+                    for r in 0..count {
+                        a[r] = rows.get_unchecked(first + r).add(at.k.start);
+                    }
+                    S::TILES.rows[at.vectors - 1][count - 1](k, a.as_ptr(), at.b, out.as_mut_ptr());
+                    (first, count)
                 }
+                Left::Transposed { .. } => {
+                    let row = at.block.start + first * height;
+                    let count = height.min(at.block.end - row);
+                    for (r, a) in a.iter_mut().enumerate().take(count) {
+                        *a = at.a.add(first * height * k + r);
+                    }
+                    S::TILES.packed[at.vectors - 1][count - 1](
+                        k,
+                        a.as_ptr(),
+                        at.b,
+                        out.as_mut_ptr(),
+                    );
+                    (row, count)
+                }
+            };
+            for r in 0..count {
+                store_row::<S>(
+                    product,
+                    at,
+                    row + r,
+                    out.as_ptr().add(r * at.vectors * S::LANES),
+                );
             }
         }
     }
 }
 
-impl<S: Simd, const NV: usize> Tiles<S> for Panel<'_, NV> {
-    // One height for all widths: a transposed A is packed once for all panels.
-    const MAX: usize = max_rows::<S>(PANEL);
-
-    #[inline(always)]
-    unsafe fn tile<const R: usize>(&self, row: usize) {
-        let (product, at) = (self.product, &self.at);
-        let first = at.vector * S::LANES;
-        // SAFETY: as `panel_tiles` promises: rows, columns and k lie inside the operands.
-        unsafe {
-            let c = product.c.as_ptr().add(row);
-            let mut acc = [[S::splat(0.0); NV]; R];
-            if at.k.start > 0 || product.accumulate {
-                for r in 0..R {
-                    for v in 0..NV {
-                        let n = first + v * S::LANES;
-                        acc[r][v] = load_edge::<S>((*c.add(r)).add(n), product.n - n);
-                    }
-                }
+/// Adds a row of a tile to C, or to the bias, or stores it.
+#[inline(always)]
+unsafe fn store_row<S: Simd>(product: &Product, at: &Panel, row: usize, sums: *const f32) {
+    // SAFETY: row and columns lie inside C.
+    unsafe {
+        let c = *product.c.get_unchecked(row);
+        for v in 0..at.vectors {
+            let n = (at.vector + v) * S::LANES;
+            let left = product.n - n;
+            let sum = S::load(sums.add(v * S::LANES));
+            let value = if at.k.start > 0 || product.accumulate {
+                S::add(load_edge::<S>(c.add(n), left), sum)
             } else if let Some(bias) = product.bias {
-                for v in 0..NV {
-                    let n = first + v * S::LANES;
-                    let b = load_edge::<S>(bias.as_ptr().add(n), product.n - n);
-                    for r in 0..R {
-                        acc[r][v] = b;
-                    }
-                }
-            }
-            let k = at.k.len();
-            let mut a = [at.a; R];
-            match product.a {
-                Left::Rows(rows) => {
-                    for r in 0..R {
-                        a[r] = rows.get_unchecked(row + r).add(at.k.start);
-                    }
-                    multiply::<S, R, NV, 1>(k, &a, at.b, &mut acc);
-                }
-                Left::Transposed { .. } => {
-                    let tile = (row - at.block.start) / self.height;
-                    for r in 0..R {
-                        a[r] = at.a.add(tile * self.height * k + r);
-                    }
-                    match self.height {
-                        6 => multiply::<S, R, NV, 6>(k, &a, at.b, &mut acc),
-                        _ => multiply::<S, R, NV, 2>(k, &a, at.b, &mut acc),
-                    }
-                }
-            }
-            for r in 0..R {
-                for v in 0..NV {
-                    let n = first + v * S::LANES;
-                    store_edge::<S>((*c.add(r)).add(n), acc[r][v], product.n - n);
-                }
-            }
+                S::add(load_edge::<S>(bias.as_ptr().add(n), left), sum)
+            } else {
+                sum
+            };
+            store_edge::<S>(c.add(n), value, left);
         }
     }
 }

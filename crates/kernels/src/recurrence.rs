@@ -19,7 +19,7 @@ use crate::pack::{self, Column};
 use crate::pool::{self, Barrier, SharedPtr, share};
 use crate::product::{Left, Product, Right, load_edge, rows, rows_mut, store_edge};
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{PANEL, Tiles, cover, max_rows, multiply};
+use crate::tile::{OUT, PANEL, ROWS, cover, max_rows};
 use std::marker::PhantomData;
 
 /// Rows projected before their steps run: enough to use the packed input weights well, few enough to stay in cache.
@@ -75,15 +75,11 @@ pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
         gate
     }
 
-    /// Activation and state update: `acc` are pre-activations, gate by gate (or unit by unit with one gate); h goes to `out`.
+    /// Activation and state update of one vector of units: `acc` are pre-activations, gate by gate; gives h.
     ///
     /// # Safety
-    /// `at` is valid for the vectors of the panel.
-    unsafe fn finish<S: Simd, const NV: usize>(
-        acc: &[S::V; NV],
-        at: &ForwardAt,
-        out: &mut [S::V; NV],
-    );
+    /// `at` is valid for one vector.
+    unsafe fn finish<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> S::V;
 
     /// Gradients of the slots from that of h.
     ///
@@ -160,37 +156,6 @@ fn on_threads(
         let d = usize::from(id >= first);
         f(d, id - d * first, sizes[d], &barriers[d]);
     });
-}
-
-/// Runs the body for every panel of a range of unit blocks, with its number of vectors as a constant, its first block and its first
-/// vector in the thread's packed columns.
-macro_rules! for_panels {
-    ($cell:ident, $simd:ident, $blocks:expr, ($n:ident, $block:ident, $vector:ident) => $body:block) => {{
-        let (mut $block, mut $vector) = ($blocks.start, 0);
-        while $block < $blocks.end {
-            let units = panel_blocks::<$cell>($block, $blocks.end);
-            match units * $cell::GATES {
-                1 => {
-                    const $n: usize = 1;
-                    $body
-                }
-                2 => {
-                    const $n: usize = 2;
-                    $body
-                }
-                3 => {
-                    const $n: usize = 3;
-                    $body
-                }
-                _ => {
-                    const $n: usize = 4;
-                    $body
-                }
-            }
-            $block += units;
-            $vector += units * $cell::GATES;
-        }
-    }};
 }
 
 // ------------------------------------------------------------------------------------------------ forward
@@ -299,7 +264,7 @@ pub(crate) fn forward<C: CellKernel>(
         for (rank, &b) in layout.order.iter().enumerate() {
             let length = plan.lengths.map_or(plan.time, |lengths| lengths[b]);
             let (from, to) = (rank * hp, (d * batch + b) * hidden);
-            let last = if length % 2 == 0 { h } else { h2 };
+            let last = if length.is_multiple_of(2) { h } else { h2 };
             h_n[to..to + hidden].copy_from_slice(&last[from..from + hidden]);
             if C::MEMORY {
                 c_n[to..to + hidden].copy_from_slice(&c[from..from + hidden]);
@@ -360,6 +325,7 @@ impl<C: CellKernel> Kernel for ForwardThread<'_, C> {
         let blocks = share(pass.hp / S::LANES, self.id, self.of);
         let [w_ih, w_hh] = own_weights::<S, C>(pass, blocks.clone());
         let layout = pass.layout;
+        let panels = own_panels::<C>(blocks);
         let mut start = 0;
         while start < layout.steps() {
             let end = stretch_end(layout, start);
@@ -367,18 +333,13 @@ impl<C: CellKernel> Kernel for ForwardThread<'_, C> {
             let rows = layout.first[start]..layout.first[end];
             // SAFETY: own columns of rows inside the layout; the barrier orders h between the threads.
             unsafe {
-                let (packed, cell) = (&w_ih, self.cell);
-                for_panels!(C, S, blocks, (N, block, vector) => {
-                    let at = At { block, vector, base, packed };
-                    cover::<S, _>(rows.clone(), &Project::<C, N> { pass, at, cell });
-                });
-                let packed = &w_hh;
+                for panel in &panels {
+                    project::<S, C>(pass, &w_ih, panel, base, rows.clone());
+                }
                 for step in start..end {
-                    let active = 0..layout.active(step);
-                    for_panels!(C, S, blocks, (N, block, vector) => {
-                        let at = At { block, vector, base, packed };
-                        cover::<S, _>(active.clone(), &Step::<C, N> { pass, at, step, cell });
-                    });
+                    for panel in &panels {
+                        run_step::<S, C>(pass, &w_hh, panel, base, step);
+                    }
                     self.barrier.wait();
                 }
             }
@@ -387,14 +348,33 @@ impl<C: CellKernel> Kernel for ForwardThread<'_, C> {
     }
 }
 
-/// Vectors of a panel of `C` that starts at unit block `block` of a range that ends at `end`.
-#[inline(always)]
-fn panel_blocks<C: CellKernel>(block: usize, end: usize) -> usize {
-    if C::GATES == 1 {
-        PANEL.min(end - block)
-    } else {
-        1
-    }
+/// A few unit blocks whose columns stand together.
+struct OwnPanel {
+    /// First unit block.
+    block: usize,
+    blocks: usize,
+    vectors: usize,
+    /// First vector in the thread's packed columns.
+    vector: usize,
+}
+
+/// Panels that cover `blocks`: all gates of one block, or as many blocks as fit where there is one gate.
+fn own_panels<C: CellKernel>(blocks: std::ops::Range<usize>) -> Vec<OwnPanel> {
+    let most = PANEL / C::GATES;
+    let start = blocks.start;
+    blocks
+        .clone()
+        .step_by(most)
+        .map(|block| {
+            let count = most.min(blocks.end - block);
+            OwnPanel {
+                block,
+                blocks: count,
+                vectors: count * C::GATES,
+                vector: (block - start) * C::GATES,
+            }
+        })
+        .collect()
 }
 
 /// Packs own columns of W_ih and W_hh with their biases.
@@ -411,10 +391,13 @@ fn own_weights<S: Simd, C: CellKernel>(
         bias: vec![0.0; vectors * S::LANES],
         k,
     });
-    let (mut block, mut vector) = (blocks.start, 0);
-    while block < blocks.end {
-        let units = panel_blocks::<C>(block, blocks.end);
-        let count = units * C::GATES;
+    for OwnPanel {
+        block,
+        vectors: count,
+        vector,
+        ..
+    } in own_panels::<C>(blocks)
+    {
         for v in 0..count {
             let (gate, first) = match C::GATES {
                 1 => (0, (block + v) * S::LANES),
@@ -443,80 +426,67 @@ fn own_weights<S: Simd, C: CellKernel>(
                 out[1].bias[to] = if apart { b_hh } else { 0.0 };
             }
         }
-        block += units;
-        vector += count;
     }
     out
 }
 
-/// Where a panel stands.
-#[derive(Clone, Copy)]
-struct At<'a> {
-    /// First unit block.
-    block: usize,
-    /// First vector in the thread's packed columns.
-    vector: usize,
-    /// First row in the gates buffer.
-    base: usize,
-    packed: &'a Packed,
-}
-
-impl At<'_> {
+impl Packed {
+    /// The panel's weights.
     #[inline(always)]
-    unsafe fn weights<S: Simd>(&self) -> *const f32 {
+    unsafe fn at<S: Simd>(&self, panel: &OwnPanel) -> *const f32 {
         // SAFETY: the panel lies inside the packed columns.
-        unsafe {
-            self.packed
-                .values
-                .as_ptr()
-                .add(self.vector * S::LANES * self.packed.k)
-        }
+        unsafe { self.values.as_ptr().add(panel.vector * S::LANES * self.k) }
     }
 
     #[inline(always)]
-    unsafe fn bias<S: Simd>(&self, v: usize) -> S::V {
+    unsafe fn bias<S: Simd>(&self, panel: &OwnPanel, v: usize) -> S::V {
         // SAFETY: as above.
-        unsafe { S::load(self.packed.bias.as_ptr().add((self.vector + v) * S::LANES)) }
+        unsafe { S::load(self.bias.as_ptr().add((panel.vector + v) * S::LANES)) }
     }
 }
 
-/// One panel of X·W_ihᵀ + b.
-struct Project<'a, C, const NV: usize> {
-    pass: &'a Forward<'a>,
-    at: At<'a>,
-    cell: PhantomData<C>,
-}
-
-impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for Project<'_, C, NV> {
-    const MAX: usize = max_rows::<S>(NV);
-
-    #[inline(always)]
-    unsafe fn tile<const R: usize>(&self, row: usize) {
-        let (pass, at) = (self.pass, &self.at);
-        // SAFETY: rows lie inside the layout, the panel inside the packed weights and the gates.
+/// One panel of X·W_ihᵀ + b for a range of rows; `base` is the first row in the gates buffer.
+///
+/// # Safety
+/// Rows lie inside the layout, the panel belongs to this thread.
+#[inline(always)]
+unsafe fn project<S: Simd, C: CellKernel>(
+    pass: &Forward,
+    packed: &Packed,
+    panel: &OwnPanel,
+    base: usize,
+    rows: std::ops::Range<usize>,
+) {
+    let mut a = [pass.x; ROWS];
+    let mut out = [0.0f32; OUT];
+    for (first, count) in cover(rows, max_rows::<S>(panel.vectors)) {
+        // SAFETY: as the caller promises.
         unsafe {
-            let mut a = [pass.x; R];
-            let mut acc = [[S::splat(0.0); NV]; R];
-            for r in 0..R {
+            for r in 0..count {
                 a[r] = pass
                     .x
-                    .add(pass.layout.external.get_unchecked(row + r) * at.packed.k);
-                for v in 0..NV {
-                    acc[r][v] = at.bias::<S>(v);
-                }
+                    .add(pass.layout.external.get_unchecked(first + r) * packed.k);
             }
-            multiply::<S, R, NV, 1>(at.packed.k, &a, at.weights::<S>(), &mut acc);
-            for r in 0..R {
+            let tile = S::TILES.rows[panel.vectors - 1][count - 1];
+            tile(
+                packed.k,
+                a.as_ptr(),
+                packed.at::<S>(panel),
+                out.as_mut_ptr(),
+            );
+            for r in 0..count {
                 let gates = pass
                     .gates
                     .get()
-                    .add((row + r - at.base) * C::SLOTS * pass.hp);
-                for v in 0..NV {
+                    .add((first + r - base) * C::SLOTS * pass.hp);
+                for v in 0..panel.vectors {
                     let (slot, block) = match C::GATES {
-                        1 => (0, at.block + v),
-                        _ => (C::x_slot(v), at.block),
+                        1 => (0, panel.block + v),
+                        _ => (C::x_slot(v), panel.block),
                     };
-                    S::store(gates.add(slot * pass.hp + block * S::LANES), acc[r][v]);
+                    let sum = S::load(out.as_ptr().add((r * panel.vectors + v) * S::LANES));
+                    let value = S::add(sum, packed.bias::<S>(panel, v));
+                    S::store(gates.add(slot * pass.hp + block * S::LANES), value);
                 }
             }
         }
@@ -524,67 +494,70 @@ impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for Project<'_, C, NV> {
 }
 
 /// One panel of one step.
-struct Step<'a, C, const NV: usize> {
-    pass: &'a Forward<'a>,
-    at: At<'a>,
+///
+/// # Safety
+/// As [`project`].
+#[inline(always)]
+unsafe fn run_step<S: Simd, C: CellKernel>(
+    pass: &Forward,
+    packed: &Packed,
+    panel: &OwnPanel,
+    base: usize,
     step: usize,
-    cell: PhantomData<C>,
-}
-
-impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for Step<'_, C, NV> {
-    const MAX: usize = max_rows::<S>(NV);
-
-    #[inline(always)]
-    unsafe fn tile<const R: usize>(&self, rank: usize) {
-        let (pass, at, hp) = (self.pass, &self.at, self.pass.hp);
-        let unit = at.block * S::LANES;
-        let row = pass.layout.first[self.step] + rank;
-        // SAFETY: rows lie inside the layout, the panel inside the packed weights; this thread owns the units.
+) {
+    let (hp, first_row) = (pass.hp, pass.layout.first[step]);
+    let h_prev = pass.h[step % 2].get();
+    let h_next = pass.h[(step + 1) % 2].get();
+    let mut a = [h_prev.cast_const(); ROWS];
+    let mut out = [0.0f32; OUT];
+    for (rank, count) in cover(0..pass.layout.active(step), max_rows::<S>(panel.vectors)) {
+        // SAFETY: as the caller promises.
         unsafe {
-            let h_prev = pass.h[self.step % 2].get();
-            let h_next = pass.h[(self.step + 1) % 2].get();
-            let mut a = [h_prev.cast_const(); R];
-            let mut acc = [[S::splat(0.0); NV]; R];
-            for r in 0..R {
+            for r in 0..count {
                 a[r] = h_prev.add((rank + r) * hp);
-                let gates = pass
-                    .gates
-                    .get()
-                    .add((row + r - at.base) * C::SLOTS * hp + unit);
-                for v in 0..NV {
-                    acc[r][v] = match C::GATES {
-                        1 => S::load(gates.add(v * S::LANES)),
-                        _ if C::INNER == Some(v) => at.bias::<S>(v),
-                        _ => S::load(gates.add(C::x_slot(v) * hp)),
-                    };
-                }
             }
-            multiply::<S, R, NV, 1>(at.packed.k, &a, at.weights::<S>(), &mut acc);
-            for r in 0..R {
-                let (own, state) = (row + r, (rank + r) * hp + unit);
-                let cells = if C::MEMORY && pass.keep {
-                    own * hp + unit
-                } else {
-                    0
-                };
-                let here = ForwardAt {
-                    gates: pass.gates.get().add((own - at.base) * C::SLOTS * hp + unit),
-                    hp,
-                    h_prev: h_prev.add(state),
-                    c: pass.c.get().add(state),
-                    cells: pass.cells.get().add(cells),
-                    keep: pass.keep,
-                };
-                let mut h = [S::splat(0.0); NV];
-                C::finish::<S, NV>(&acc[r], &here, &mut h);
-                let y = pass
-                    .y
-                    .get()
-                    .add(pass.layout.external.get_unchecked(own) * pass.y_stride + unit);
-                for v in 0..NV / C::GATES {
-                    S::store(h_next.add(state + v * S::LANES), h[v]);
-                    let left = pass.plan.hidden - unit - v * S::LANES;
-                    store_edge::<S>(y.add(v * S::LANES), h[v], left);
+            let tile = S::TILES.rows[panel.vectors - 1][count - 1];
+            tile(
+                packed.k,
+                a.as_ptr(),
+                packed.at::<S>(panel),
+                out.as_mut_ptr(),
+            );
+            for r in 0..count {
+                let row = first_row + rank + r;
+                for block in 0..panel.blocks {
+                    let unit = (panel.block + block) * S::LANES;
+                    let (state, vector) = ((rank + r) * hp + unit, block * C::GATES);
+                    let gates = pass.gates.get().add((row - base) * C::SLOTS * hp + unit);
+                    let mut acc = [S::splat(0.0); 4];
+                    for gate in 0..C::GATES {
+                        let sum = S::load(
+                            out.as_ptr()
+                                .add((r * panel.vectors + vector + gate) * S::LANES),
+                        );
+                        let rest = match C::INNER == Some(gate) {
+                            true => packed.bias::<S>(panel, vector + gate),
+                            false => S::load(gates.add(C::x_slot(gate) * hp)),
+                        };
+                        acc[gate] = S::add(sum, rest);
+                    }
+                    let cells = if C::MEMORY && pass.keep {
+                        row * hp + unit
+                    } else {
+                        0
+                    };
+                    let here = ForwardAt {
+                        gates,
+                        hp,
+                        h_prev: h_prev.add(state),
+                        c: pass.c.get().add(state),
+                        cells: pass.cells.get().add(cells),
+                        keep: pass.keep,
+                    };
+                    let h = C::finish::<S>(&acc, &here);
+                    S::store(h_next.add(state), h);
+                    let y = pass.layout.external.get_unchecked(row) * pass.y_stride + unit;
+                    store_edge::<S>(pass.y.get().add(y), h, pass.plan.hidden - unit);
                 }
             }
         }
@@ -780,27 +753,22 @@ impl<C: CellKernel> Kernel for BackwardThread<'_, C> {
                     _ => pass.layout.active(step - 1),
                 },
             );
-            let mut block = blocks.start;
-            while block < blocks.end {
+            for block in blocks.clone().step_by(PANEL) {
                 let vectors = PANEL.min(blocks.end - block);
                 let weights = packed[(block - blocks.start) * S::LANES * k..].as_ptr();
-                macro_rules! tiles {
-                    ($n:literal) => {{
-                        let with = StepBack::<C, $n> { pass, block, step, weights, product: true, cell };
-                        // SAFETY: own units of rows inside the layout; the barrier orders the gates between the threads.
-                        unsafe {
-                            cover::<S, _>(0..running, &with);
-                            cover::<S, _>(running..active, &StepBack::<C, $n> { product: false, ..with });
-                        }
-                    }};
+                let back = StepBack::<C> {
+                    pass,
+                    block,
+                    vectors,
+                    step,
+                    weights,
+                    cell,
+                };
+                // SAFETY: own units of rows inside the layout; the barrier orders the gates between the threads.
+                unsafe {
+                    back.rows::<S>(0..running, true);
+                    back.rows::<S>(running..active, false);
                 }
-                match vectors {
-                    1 => tiles!(1),
-                    2 => tiles!(2),
-                    3 => tiles!(3),
-                    _ => tiles!(4),
-                }
-                block += vectors;
             }
             self.barrier.wait();
         }
@@ -838,61 +806,55 @@ fn own_units<S: Simd, C: CellKernel>(pass: &Backward, blocks: std::ops::Range<us
 }
 
 /// One panel of units of one step: d_h from step `step` (with its product) to the gate gradients of step `step − 1`, or to d_h0.
-struct StepBack<'a, C, const NV: usize> {
+struct StepBack<'a, C> {
     pass: &'a Backward<'a>,
+    /// First unit block, and how many.
     block: usize,
+    vectors: usize,
     step: usize,
     weights: *const f32,
-    /// Whether these rows run at `step`; the others end before it.
-    product: bool,
     cell: PhantomData<C>,
 }
 
-impl<S: Simd, C: CellKernel, const NV: usize> Tiles<S> for StepBack<'_, C, NV> {
-    const MAX: usize = max_rows::<S>(NV);
-
+impl<C: CellKernel> StepBack<'_, C> {
+    /// Rows that run at `step` (`product`), or that end before it.
     #[inline(always)]
-    unsafe fn tile<const R: usize>(&self, rank: usize) {
+    unsafe fn rows<S: Simd>(&self, ranks: std::ops::Range<usize>, product: bool) {
         let (pass, hp) = (self.pass, self.pass.hp);
         let unit = self.block * S::LANES;
-        // SAFETY: rows lie inside the layout, the panel inside the packed weights; this thread owns the units.
-        unsafe {
-            let mut acc = [[S::splat(0.0); NV]; R];
-            if self.product {
-                let row = pass.layout.first[self.step] + rank;
-                let mut a = [pass.gates.get().cast_const(); R];
-                for r in 0..R {
-                    a[r] = pass
-                        .gates
-                        .get()
-                        .add(((row + r) * C::SLOTS + C::H_FIRST) * hp);
-                }
-                multiply::<S, R, NV, 1>(C::GATES * hp, &a, self.weights, &mut acc);
-            } else {
-                for r in 0..R {
-                    for v in 0..NV {
-                        acc[r][v] = S::load(
-                            pass.d_h_n
-                                .as_ptr()
-                                .add((rank + r) * hp + unit + v * S::LANES),
-                        );
+        let mut a = [pass.gates.get().cast_const(); ROWS];
+        let mut out = [0.0f32; OUT];
+        for (rank, count) in cover(ranks, max_rows::<S>(self.vectors)) {
+            // SAFETY: rows lie inside the layout, the panel inside the packed weights; this thread owns the units.
+            unsafe {
+                if product {
+                    let row = pass.layout.first[self.step] + rank;
+                    for r in 0..count {
+                        a[r] = pass
+                            .gates
+                            .get()
+                            .add(((row + r) * C::SLOTS + C::H_FIRST) * hp);
                     }
+                    let tile = S::TILES.rows[self.vectors - 1][count - 1];
+                    tile(C::GATES * hp, a.as_ptr(), self.weights, out.as_mut_ptr());
                 }
-            }
-            for r in 0..R {
-                for v in 0..NV {
-                    let state = (rank + r) * hp + unit + v * S::LANES;
-                    match self.step {
-                        0 => self.initial::<S>(acc[r][v], state),
-                        _ => self.gates::<S>(acc[r][v], rank + r, unit + v * S::LANES),
+                for r in 0..count {
+                    for v in 0..self.vectors {
+                        let state = (rank + r) * hp + unit + v * S::LANES;
+                        let d_h = match product {
+                            true => S::load(out.as_ptr().add((r * self.vectors + v) * S::LANES)),
+                            false => S::load(pass.d_h_n.as_ptr().add(state)),
+                        };
+                        match self.step {
+                            0 => self.initial::<S>(d_h, state),
+                            _ => self.gates::<S>(d_h, rank + r, unit + v * S::LANES),
+                        }
                     }
                 }
             }
         }
     }
-}
 
-impl<C: CellKernel, const NV: usize> StepBack<'_, C, NV> {
     /// Before the first step: what is left is the gradient of the initial state.
     #[inline(always)]
     unsafe fn initial<S: Simd>(&self, d_h: S::V, state: usize) {

@@ -89,7 +89,7 @@ fn step<F: Float>(plan: &Plan, w: &Weights<F>, x: &[F], at: usize, h: &[F], c: &
     let h_next: Vec<F> = match plan.cell {
         Cell::RnnTanh => (0..n).map(|j| both(j).tanh()).collect(),
         Cell::RnnRelu => (0..n)
-            .map(|j| both(j))
+            .map(&both)
             .map(|a| if a > F::default() { a } else { F::default() })
             .collect(),
         Cell::Lstm => {

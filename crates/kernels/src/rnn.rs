@@ -52,19 +52,14 @@ impl<N: Nonlinearity> CellKernel for Rnn<N> {
     const SLOTS: usize = 1;
 
     #[inline(always)]
-    unsafe fn finish<S: Simd, const NV: usize>(
-        acc: &[S::V; NV],
-        at: &ForwardAt,
-        out: &mut [S::V; NV],
-    ) {
-        for v in 0..NV {
-            // SAFETY: `at` points at NV·LANES units of the row's buffers.
-            unsafe {
-                out[v] = N::apply::<S>(acc[v]);
-                if at.keep {
-                    S::store(at.gates.add(v * S::LANES), out[v]);
-                }
+    unsafe fn finish<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> S::V {
+        // SAFETY: `at` points at LANES units of the row's buffers.
+        unsafe {
+            let h = N::apply::<S>(acc[0]);
+            if at.keep {
+                S::store(at.gates, h);
             }
+            h
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! logits = h·wᵀ + b, p = softmax(logits), nll = −ln p`[target]`; d_logits = (p − one-hot)/count, d_h = d_logits·w,
 //! d_w = d_logitsᵀ·h. The gradients are made in the forward pass, chunk by chunk of rows, and d_logits overwrites the logits (as Liger
-//! Kernel does on GPUs, Hsu et al. 2024), so at most [`CHUNK_BYTES`] of either exist.
+//! Kernel does on GPUs, Hsu et al. 2024), so at most `CHUNK_BYTES` of either exist.
 
 use crate::act::exp;
 use crate::error::expect;

@@ -8,7 +8,7 @@ use crate::pack::{self, Column};
 use crate::recurrence::{CellKernel, ForwardAt};
 use crate::rnn::{Relu, Rnn, Tanh};
 use crate::simd::{Kernel, Simd, dispatch};
-use crate::tile::multiply;
+use crate::tile::PANEL;
 use crate::{Cell, Direction, KernelError, Level, reference};
 
 /// A cell that carries on from step to step; the caller holds the state.
@@ -230,39 +230,49 @@ impl<C: CellKernel> Kernel for Run<'_, C> {
         let base = self.stepper.scratch.as_mut_ptr();
         for block in 0..self.stepper.hp / S::LANES {
             // SAFETY: the block lies inside the packed weights, and `base` is the scratch, which nothing else uses meanwhile.
-            unsafe {
-                match C::GATES {
-                    1 => self.block::<S, 1>(block, base),
-                    3 => self.block::<S, 3>(block, base),
-                    _ => self.block::<S, 4>(block, base),
-                }
-            }
+            unsafe { self.block::<S>(block, base) }
         }
     }
 }
 
 impl<C: CellKernel> Run<'_, C> {
     #[inline(always)]
-    unsafe fn block<S: Simd, const NV: usize>(&self, block: usize, base: *mut f32) {
+    unsafe fn block<S: Simd>(&self, block: usize, base: *mut f32) {
         let s = &*self.stepper;
         let (input, hp, unit) = (s.input, s.hp, block * S::LANES);
-        let step = NV * S::LANES;
+        let step = C::GATES * S::LANES;
         // SAFETY: as the caller promises.
         unsafe {
             let packed = s.packed.as_ptr().add(block * (input + s.hidden) * step);
             let bias = s.bias.as_ptr().add(block * 2 * step);
-            let mut acc = [[S::splat(0.0); NV]; 1];
-            for v in 0..NV {
-                acc[0][v] = S::load(bias.add(v * S::LANES));
-            }
-            multiply::<S, 1, NV, 1>(input, &[base], packed, &mut acc);
-            let slots = base.add(input + 3 * hp);
-            if let Some(gate) = C::INNER {
-                S::store(slots, acc[0][gate]);
-                acc[0][gate] = S::load(bias.add(step + gate * S::LANES));
-            }
+            let tile = S::TILES.rows[C::GATES - 1][0];
+            let mut sums = [[0.0f32; PANEL * 16]; 2];
             let h_prev = base.add(input);
-            multiply::<S, 1, NV, 1>(s.hidden, &[h_prev], packed.add(input * step), &mut acc);
+            tile(
+                input,
+                [base.cast_const()].as_ptr(),
+                packed,
+                sums[0].as_mut_ptr(),
+            );
+            tile(
+                s.hidden,
+                [h_prev.cast_const()].as_ptr(),
+                packed.add(input * step),
+                sums[1].as_mut_ptr(),
+            );
+            let slots = base.add(input + 3 * hp);
+            let mut acc = [S::splat(0.0); 4];
+            for gate in 0..C::GATES {
+                let at = gate * S::LANES;
+                let x = S::add(S::load(sums[0].as_ptr().add(at)), S::load(bias.add(at)));
+                let h = S::load(sums[1].as_ptr().add(at));
+                acc[gate] = if C::INNER == Some(gate) {
+                    S::store(slots, x);
+                    S::add(h, S::load(bias.add(step + at)))
+                } else {
+                    S::add(x, h)
+                };
+            }
             let here = ForwardAt {
                 gates: slots,
                 hp: S::LANES,
@@ -271,9 +281,8 @@ impl<C: CellKernel> Run<'_, C> {
                 cells: slots,
                 keep: false,
             };
-            let mut h = [S::splat(0.0); NV];
-            C::finish::<S, NV>(&acc[0], &here, &mut h);
-            S::store(base.add(input + hp + unit), h[0]);
+            let h = C::finish::<S>(&acc, &here);
+            S::store(base.add(input + hp + unit), h);
         }
     }
 }

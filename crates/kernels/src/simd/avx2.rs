@@ -1,6 +1,7 @@
 //! AVX2 with FMA: eight floats.
 
 use super::Simd;
+use crate::tile::{Table, table};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -17,62 +18,77 @@ unsafe fn mask(n: usize) -> __m256i {
 // SAFETY: every method needs AVX2 and FMA, as the trait demands of its callers, and touches only the elements it is given.
 unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
+    const TILES: &'static Table = &table!(Avx2, 2, "avx2,fma");
     type V = __m256;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_set1_ps(x) }
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_loadu_ps(p) }
     }
     #[inline(always)]
     unsafe fn store(p: *mut f32, v: __m256) {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_storeu_ps(p, v) }
     }
     #[inline(always)]
     unsafe fn load_partial(p: *const f32, n: usize) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_maskload_ps(p, mask(n)) }
     }
     #[inline(always)]
     unsafe fn store_partial(p: *mut f32, v: __m256, n: usize) {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_maskstore_ps(p, mask(n), v) }
     }
     #[inline(always)]
     unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
     unsafe fn add(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_add_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn sub(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_sub_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_mul_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn div(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_div_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn max(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn min(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_min_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn round(a: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
     #[inline(always)]
     unsafe fn scale2(a: __m256, n: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
@@ -80,10 +96,12 @@ unsafe impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn abs(a: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
     }
     #[inline(always)]
     unsafe fn copysign(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe {
             let sign = _mm256_set1_ps(-0.0);
             _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b))
@@ -91,6 +109,7 @@ unsafe impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn where_positive(x: __m256, a: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps())) }
     }
     #[inline(always)]

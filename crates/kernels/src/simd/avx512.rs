@@ -1,6 +1,7 @@
 //! AVX-512F: sixteen floats.
 
 use super::Simd;
+use crate::tile::{Table, table};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -14,70 +15,87 @@ fn mask(n: usize) -> __mmask16 {
 // SAFETY: every method needs AVX-512F, as the trait demands of its callers, and touches only the elements it is given.
 unsafe impl Simd for Avx512 {
     const LANES: usize = 16;
+    const TILES: &'static Table = &table!(Avx512, 6, "avx512f,avx2,fma");
     type V = __m512;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_set1_ps(x) }
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_loadu_ps(p) }
     }
     #[inline(always)]
     unsafe fn store(p: *mut f32, v: __m512) {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_storeu_ps(p, v) }
     }
     #[inline(always)]
     unsafe fn load_partial(p: *const f32, n: usize) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_maskz_loadu_ps(mask(n), p) }
     }
     #[inline(always)]
     unsafe fn store_partial(p: *mut f32, v: __m512, n: usize) {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_mask_storeu_ps(p, mask(n), v) }
     }
     #[inline(always)]
     unsafe fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
     unsafe fn add(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_sub_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_mul_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn div(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_div_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn min(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_min_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn round(a: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_roundscale_ps::<0>(a) }
     }
     #[inline(always)]
     unsafe fn scale2(a: __m512, n: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_scalef_ps(a, n) }
     }
     #[inline(always)]
     unsafe fn abs(a: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_abs_ps(a) }
     }
     #[inline(always)]
     unsafe fn copysign(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe {
             let sign = _mm512_set1_epi32(i32::MIN);
             let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
@@ -87,6 +105,7 @@ unsafe impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn where_positive(x: __m512, a: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe {
             let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
             _mm512_maskz_mov_ps(positive, a)
@@ -94,6 +113,7 @@ unsafe impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn transpose(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe {
             let mut r = [_mm512_setzero_ps(); 16];
             for (i, row) in r.iter_mut().enumerate() {

@@ -15,6 +15,7 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
 
+use crate::tile::Table;
 use std::sync::OnceLock;
 
 /// A vector of `LANES` floats.
@@ -25,6 +26,8 @@ use std::sync::OnceLock;
 pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Floats in a vector.
     const LANES: usize;
+    /// The register tiles.
+    const TILES: &'static Table;
     /// The register.
     type V: Copy;
 
@@ -96,7 +99,17 @@ unsafe fn transpose_scalar<S: Simd>(
     }
 }
 
-/// An instruction set that this machine has.
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512f") && has_avx2()
+}
+
+/// An instruction set. One that this machine lacks runs as [`Level::Portable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// Plain Rust on arrays of eight floats; the compiler makes of it what the target has.
@@ -114,10 +127,10 @@ impl Level {
         let mut levels = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if has_avx2() {
                 levels.push(Self::Avx2);
             }
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
+            if has_avx512() {
                 levels.push(Self::Avx512);
             }
         }
@@ -168,11 +181,11 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
             unsafe { kernel.run::<Avx512>() }
         }
         match level {
-            // SAFETY: `Level::available` lists only what was detected.
-            Level::Avx2 => return unsafe { avx2(kernel) },
+            // SAFETY: just detected.
+            Level::Avx2 if has_avx2() => return unsafe { avx2(kernel) },
             // SAFETY: as above.
-            Level::Avx512 => return unsafe { avx512(kernel) },
-            Level::Portable => {}
+            Level::Avx512 if has_avx512() => return unsafe { avx512(kernel) },
+            _ => {}
         }
     }
     let _ = level;

@@ -1,6 +1,7 @@
 //! Arrays of eight floats in plain Rust; the compiler uses what the target has (SSE2, NEON, …).
 
 use super::Simd;
+use crate::tile::{Table, table};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
@@ -20,6 +21,7 @@ fn zip(a: V, b: V, f: impl Fn(f32, f32) -> f32) -> V {
 // SAFETY: plain Rust on values; loads and stores touch only the elements they are given.
 unsafe impl Simd for Portable {
     const LANES: usize = 8;
+    const TILES: &'static Table = &table!(Portable, 2);
     type V = V;
 
     #[inline(always)]

@@ -2,8 +2,8 @@
 
 use crate::cases::{CELLS, Case, DIRECTIONS, Random, difference};
 use refrain_kernels::{
-    Cell, Direction, Gradients, KernelError, Level, Outputs, Wanted, backward_at, forward,
-    forward_at, reference,
+    Cell, Direction, Gradients, KernelError, Level, Outputs, Wanted, backward, backward_at,
+    forward, forward_at, reference,
 };
 
 fn fast(case: &Case, level: Level, threads: usize) -> (Outputs, Gradients) {
@@ -211,4 +211,28 @@ fn a_call_that_does_not_fit_is_refused() {
         ),
         "{error}"
     );
+}
+
+#[test]
+fn a_memory_for_a_cell_without_one_is_refused() {
+    let mut random = Random(7);
+    for cell in CELLS.into_iter().filter(|cell| !cell.has_memory()) {
+        let mut case = Case::new(&mut random, cell, [2, 3, 4, 5], DIRECTIONS[0]);
+        case.c0 = Some(vec![0.0; 3]);
+        let error = case.with(|inputs| forward(&case.plan(), inputs, false));
+        assert!(
+            matches!(error, Err(KernelError::Shape { what: "c0", .. })),
+            "{cell:?}"
+        );
+        (case.c0, case.d_c_n) = (None, Some(vec![0.0; 3]));
+        let error = case.with(|inputs| {
+            let (out, reserve) = forward(&case.plan(), inputs, true).unwrap();
+            let (reserve, d_out) = (reserve.unwrap(), case.d_out());
+            backward(&case.plan(), inputs, &out.y, reserve, &d_out, &Wanted::ALL)
+        });
+        assert!(
+            matches!(error, Err(KernelError::Shape { what: "d_c_n", .. })),
+            "{cell:?}"
+        );
+    }
 }
