@@ -9,8 +9,8 @@ batch to batch without its gradient; the loss summed over the steps and averaged
 clipped to 5; plain SGD with rate 1. The rate stays constant here: the paper halves it after each epoch past the fourth, which
 costs no time. The ids are random and uniform, so the loss says nothing about language.
 
-Use it on an idle machine: where other work holds a core, PyTorch's threads wait spinning for one another, and two threads were
-seen to fall to 190 tokens/s where one made 5000. `fastest` beside `median` shows it.
+Use it on an idle machine. With builds running on the same two cores, two threads were seen to fall to 190 tokens/s where one
+made 5000; such a figure says nothing about PyTorch.
 
 Prints one JSON object: tokens per second and milliseconds per step (median, quartiles, fastest), and the settings.
 """
