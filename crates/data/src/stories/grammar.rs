@@ -112,30 +112,20 @@ impl State {
 const HEROES: Words = &[
     "girl", "boy", "queen", "king", "witch", "monk", "nun", "page",
 ];
-const HER_NAMES: Words = &[
-    "Ada", "Anna", "Bea", "Beth", "Dina", "Dora", "Ella", "Emma", "Lena", "Lucy", "Mary", "Mia",
-    "Nell", "Nora", "Tess", "Tina",
-];
-const HIS_NAMES: Words = &[
-    "Abel", "Axel", "Ben", "Bob", "Dan", "Dirk", "Emil", "Eric", "Lars", "Leo", "Mark", "Max",
-    "Ned", "Nick", "Tim", "Tom",
-];
+const HER_NAMES: Words = &["Ada", "Emma", "Lucy", "Nora"];
+const HIS_NAMES: Words = &["Ben", "Leo", "Max", "Tom"];
 const PLACES: Words = &[
     "mill", "lake", "tower", "river", "barn", "bay", "wood", "pond", "fort", "beach", "farm",
     "creek", "cave", "marsh", "hill", "sea",
 ];
-const THINGS: Words = &[
-    "bell", "crown", "drum", "kite", "lamp", "ring", "sword", "mirror",
-];
+const THINGS: Words = &["bell", "crown", "lamp", "ring"];
 const LAND_FOES: Words = &[
     "giant", "dragon", "wolf", "thief", "troll", "bear", "knight", "gnome",
 ];
 const WATER_FOES: Words = &[
     "pirate", "whale", "shark", "nixie", "crab", "sailor", "monster", "serpent",
 ];
-const ANIMALS: Words = &[
-    "fox", "cat", "hen", "mouse", "rabbit", "toad", "goose", "pony",
-];
+const ANIMALS: Words = &["fox", "cat", "hen", "mouse"];
 const KIN: Words = &[
     "mother", "father", "sister", "brother", "friend", "cousin", "child", "teacher",
 ];
@@ -238,8 +228,8 @@ pub const STORY: &[&[Piece]] = &[
     &[
         Text(" the "),
         Recall(TheThing),
-        Text(" and "),
-        Recall(TheName),
+        Text(". "),
+        Recall(He),
         Text(" "),
         Fresh(FEELS),
         Text(". "),
@@ -258,17 +248,7 @@ pub const STORY: &[&[Piece]] = &[
         Text(" from"),
     ],
     TWO_QUALITIES,
-    &[
-        Fresh(SPOTS),
-        Text(": \""),
-        Recall(TheName),
-        Text(", the "),
-        Recall(TheThing),
-        Text(" is "),
-        Fresh(NEAR),
-    ],
-    TWO_QUALITIES,
-    &[Fresh(SPOTS), Text("!\" "), Recall(He)],
+    &[Fresh(SPOTS), Text(". "), Recall(He)],
     &[OneOf(&[
         (2, &[Text(" fed the ")]),
         (1, &[Text(" thanked the ")]),
@@ -281,14 +261,18 @@ pub const STORY: &[&[Piece]] = &[
         Text(" past"),
     ],
     TWO_QUALITIES,
-    &[Fresh(SPOTS), Text(" to the "), Recall(TheThing), Text(".")],
+    &[Fresh(SPOTS), Text(" and")],
+    TWO_QUALITIES,
+    &[Fresh(SPOTS), Text(" "), Fresh(NEAR)],
+    TWO_QUALITIES,
+    &[Fresh(SPOTS), Text(".")],
     &[OneOf(&[
         (1, &[Text("\n")]),
         (
             1,
             &[
                 Text(" "),
-                Recall(TheName),
+                Recall(He),
                 Text(" was "),
                 Fresh(QUALITIES),
                 Text(" and "),

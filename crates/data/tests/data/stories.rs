@@ -8,7 +8,7 @@ fn the_same_seed_gives_the_same_text_for_ever() {
     assert_eq!(&text[..300], GOLDEN);
     assert_ne!(Stories::new().generate(2, 300), text);
 }
-const GOLDEN: &str = "Once a pink poor page called Ned lived facing a quiet dusty river. Ned needed a sour sleepy ring for his cousin. But a red rich monster had the ring and Ned waited. Soon a blue grey fox danced from a tiny dusty jar: \"Ned, the ring is over a kind sleepy wall!\" He thanked the fox and they dug past a s";
+const GOLDEN: &str = "Once a pink poor page called Tom lived facing a quiet dusty river. Tom needed a sour sleepy lamp for his cousin. But a red rich monster had the lamp. He waited. Soon a blue grey fox danced from a tiny dusty jar. He kissed the fox and they rode past a sleepy gentle school and a lean sour stone above ";
 
 #[test]
 fn drawn_stories_agree_with_the_exact_entropy() {
@@ -76,10 +76,10 @@ fn other_texts_are_typed_errors() {
         ));
     }
     // The wrong pronoun is not in the language.
-    let wrong = if text.contains("\" She") {
-        text.replace("\" She", "\" He")
+    let wrong = if text.contains(". She") {
+        text.replace(". She", ". He")
     } else {
-        text.replace("\" He", "\" She")
+        text.replace(". He", ". She")
     };
     assert!(matches!(
         stories.true_bits(&wrong),
