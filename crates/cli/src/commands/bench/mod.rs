@@ -1,0 +1,120 @@
+//! `refrain bench`: how fast the layers run here, for people and for a side-by-side driver.
+
+mod config;
+mod work;
+mod worker;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use config::Config;
+use std::time::Instant;
+
+/// Measure the recurrent layers and a language model step on this machine
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Configurations:
+  {rnn|lstm|gru}-{T}x{B}x{C}x{H}[-bi][-l2]-{fwd|train}   a layer: T steps, B sequences, C features, H units
+  stream-{rnn|lstm|gru}-{H}                              one step at a time, batch 1 (time per step)
+  lm-{ptb-small|ptb-medium|char256|char512}              a training step of a whole language model
+
+Examples:
+  refrain bench
+  refrain bench lstm-100x32x256x256-train --threads 1
+  refrain bench --worker      # JSON lines on standard input and output, for a driver that times engines in turn")]
+pub struct Args {
+    /// What to measure; a selection of everything if nothing is named
+    #[arg(value_name = "CONFIG")]
+    configs: Vec<String>,
+
+    /// Threads to use [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+
+    /// Seconds to spend on each configuration
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    seconds: f64,
+
+    /// Print one JSON object per configuration instead of a table
+    #[arg(long)]
+    json: bool,
+
+    /// Answer JSON lines on standard input: {"op":"setup",..}, {"op":"run",..}, {"op":"exit"}
+    #[arg(long, conflicts_with_all = ["configs", "json"])]
+    worker: bool,
+}
+
+const SELECTION: [&str; 10] = [
+    "rnn-100x32x256x256-fwd",
+    "gru-100x32x256x256-fwd",
+    "lstm-100x32x256x256-fwd",
+    "rnn-100x32x256x256-train",
+    "gru-100x32x256x256-train",
+    "lstm-100x32x256x256-train",
+    "lstm-100x32x256x256-bi-train",
+    "stream-lstm-256",
+    "lm-char256",
+    "lm-ptb-small",
+];
+
+/// Runs the command.
+///
+/// # Errors
+/// An unknown configuration, or standard input that breaks off.
+pub fn run(args: Args) -> Result<()> {
+    if args.worker {
+        return worker::serve();
+    }
+    let threads = args.threads.unwrap_or_else(refrain_kernels::threads);
+    let names: Vec<String> = match args.configs.is_empty() {
+        true => SELECTION.map(String::from).to_vec(),
+        false => args.configs,
+    };
+    if !args.json {
+        println!("{threads} threads, {}", refrain_kernels::simd_level());
+        println!(
+            "{:32} {:>12} {:>12} {:>9}",
+            "configuration", "median", "best", "GFLOP/s"
+        );
+    }
+    for name in names {
+        let config = Config::parse(&name, threads)?;
+        let times = measure(&config, args.seconds).with_context(|| format!("measuring {name}"))?;
+        let (median, best) = (times[times.len() / 2], times[0]);
+        let rate = config.flops() / median / 1e9;
+        if args.json {
+            let line = serde_json::json!({
+                "config": name, "threads": threads, "median_s": median, "min_s": best,
+                "n": times.len(), "gflops": rate,
+            });
+            println!("{line}");
+        } else {
+            println!(
+                "{name:32} {:>12} {:>12} {rate:9.1}",
+                duration(median),
+                duration(best)
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Seconds per iteration, sorted.
+fn measure(config: &Config, seconds: f64) -> Result<Vec<f64>> {
+    let mut work = work::prepare(config)?;
+    work.run();
+    let start = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < 3 || start.elapsed().as_secs_f64() < seconds {
+        times.push(work.run());
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times)
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{:.2} µs", s * 1e6),
+        s if s < 1.0 => format!("{:.2} ms", s * 1e3),
+        s => format!("{s:.2} s"),
+    }
+}
