@@ -3,7 +3,7 @@
 //! In every list no entry is a prefix of another, and the branches of a choice start with texts of which none is a prefix of another.
 //! So at each choice at most one option fits what follows: every text has one derivation.
 
-use Form::{Animal as TheAnimal, He, His, Name as TheName, Thing as TheThing};
+use Form::{Animal as TheAnimal, He, His, Thing as TheThing};
 use Piece::{Draw, Fresh, OneOf, Recall, Text};
 
 type Words = &'static [&'static str];
@@ -27,7 +27,7 @@ pub enum Piece {
 pub enum Variable {
     /// Who the hero is; decides between she and he.
     Hero,
-    /// The hero's name; depends on she or he.
+    /// The hero's name; depends on she or he, and is not remembered.
     Name,
     /// Where the hero lives: on land or by the water.
     Place,
@@ -42,7 +42,6 @@ pub enum Variable {
 /// What can be said again.
 #[derive(Clone, Copy)]
 pub enum Form {
-    Name,
     He,
     His,
     Thing,
@@ -54,7 +53,6 @@ pub enum Form {
 pub struct State {
     she: bool,
     water: bool,
-    name: u8,
     thing: u8,
     animal: u8,
 }
@@ -77,10 +75,9 @@ impl State {
     pub fn with(mut self, variable: Variable, i: usize) -> Self {
         match variable {
             Variable::Hero => self.she = i.is_multiple_of(2),
-            Variable::Name => self.name = i as u8,
             Variable::Place => self.water = !i.is_multiple_of(2),
             Variable::Thing => self.thing = i as u8,
-            Variable::Foe => {}
+            Variable::Name | Variable::Foe => {}
             Variable::Animal => self.animal = i as u8,
         }
         self
@@ -88,7 +85,6 @@ impl State {
 
     pub fn recall(&self, form: Form) -> &'static str {
         match form {
-            TheName => self.options(Variable::Name)[usize::from(self.name)],
             He => {
                 if self.she {
                     "She"
@@ -174,14 +170,8 @@ const SPOTS: Words = &[
     "camp", "vine", "fern", "moss", "pine", "birch", "palm", "willow",
 ];
 
-/// An article and two qualities: dense in choices, so that few characters are given away.
-const TWO_QUALITIES: &[Piece] = &[
-    Text(" a "),
-    Fresh(QUALITIES),
-    Text(" "),
-    Fresh(QUALITIES),
-    Text(" "),
-];
+/// An article and a quality.
+const A_QUALITY: &[Piece] = &[Text(" a "), Fresh(QUALITIES), Text(" ")];
 
 /// A story: its sentences, each a list of runs of pieces.
 pub const STORY: &[&[Piece]] = &[
@@ -191,7 +181,7 @@ pub const STORY: &[&[Piece]] = &[
         (1, &[Text("Far away")]),
         (1, &[Text("In old times")]),
     ])],
-    TWO_QUALITIES,
+    A_QUALITY,
     &[
         Draw(Variable::Hero),
         Text(" called "),
@@ -199,15 +189,15 @@ pub const STORY: &[&[Piece]] = &[
         Text(" lived "),
         Fresh(NEAR),
     ],
-    TWO_QUALITIES,
-    &[Draw(Variable::Place), Text(". "), Recall(TheName)],
+    A_QUALITY,
+    &[Draw(Variable::Place), Text(". "), Recall(He)],
     &[OneOf(&[
         (3, &[Text(" wanted")]),
         (1, &[Text(" looked for")]),
         (2, &[Text(" dreamed of")]),
         (2, &[Text(" needed")]),
     ])],
-    TWO_QUALITIES,
+    A_QUALITY,
     &[Draw(Variable::Thing)],
     &[OneOf(&[
         (
@@ -217,7 +207,7 @@ pub const STORY: &[&[Piece]] = &[
         (1, &[Text(".")]),
     ])],
     &[Text(" But")],
-    TWO_QUALITIES,
+    A_QUALITY,
     &[Draw(Variable::Foe)],
     &[OneOf(&[
         (2, &[Text(" had")]),
@@ -240,14 +230,14 @@ pub const STORY: &[&[Piece]] = &[
         (1, &[Text("At dawn")]),
         (1, &[Text("Next day")]),
     ])],
-    TWO_QUALITIES,
+    A_QUALITY,
     &[
         Draw(Variable::Animal),
         Text(" "),
         Fresh(MOVES),
         Text(" from"),
     ],
-    TWO_QUALITIES,
+    A_QUALITY,
     &[Fresh(SPOTS), Text(". "), Recall(He)],
     &[OneOf(&[
         (2, &[Text(" fed the ")]),
@@ -260,11 +250,11 @@ pub const STORY: &[&[Piece]] = &[
         Fresh(TRAVELS),
         Text(" past"),
     ],
-    TWO_QUALITIES,
+    A_QUALITY,
     &[Fresh(SPOTS), Text(" and")],
-    TWO_QUALITIES,
+    A_QUALITY,
     &[Fresh(SPOTS), Text(" "), Fresh(NEAR)],
-    TWO_QUALITIES,
+    A_QUALITY,
     &[Fresh(SPOTS), Text(".")],
     &[OneOf(&[
         (1, &[Text("\n")]),

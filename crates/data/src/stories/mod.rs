@@ -267,6 +267,6 @@ mod tests {
             states = stories.walk(run, states);
             assert!((states.values().sum::<f64>() - 1.0).abs() < 1e-12);
         }
-        assert_eq!(states.len(), 2 * 2 * 4 * 4 * 4);
+        assert_eq!(states.len(), 2 * 2 * 4 * 4);
     }
 }

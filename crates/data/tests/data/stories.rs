@@ -8,7 +8,7 @@ fn the_same_seed_gives_the_same_text_for_ever() {
     assert_eq!(&text[..300], GOLDEN);
     assert_ne!(Stories::new().generate(2, 300), text);
 }
-const GOLDEN: &str = "Once a pink poor page called Tom lived facing a quiet dusty river. Tom needed a sour sleepy lamp for his cousin. But a red rich monster had the lamp. He waited. Soon a blue grey fox danced from a tiny dusty jar. He kissed the fox and they rode past a sleepy gentle school and a lean sour stone above ";
+const GOLDEN: &str = "Once a pink girl called Nora lived inside a big mill. She needed a sleepy ring for her father. But a hard troll stole the ring. She sat down. At dawn a rich cat flew from a fat pot. She fed the cat and they rode past a thin inn and a dusty jar over a kind chest.\nLong ago a lean monk called Ben lived";
 
 #[test]
 fn drawn_stories_agree_with_the_exact_entropy() {

@@ -9,7 +9,14 @@ use refrain_kernels::random::Key;
 fn the_gradient_of_dropout_passes_the_same_elements() {
     let device = Device::flex().autodiff();
     let (batch, time, features) = (2, 3, 40);
-    for mask in [DropoutMask::Elementwise, DropoutMask::Variational { batch, time, features }] {
+    for mask in [
+        DropoutMask::Elementwise,
+        DropoutMask::Variational {
+            batch,
+            time,
+            features,
+        },
+    ] {
         let x = random([batch, time, features], 1, &device).require_grad();
         let y = dropout(x.clone(), 0.4, Key::new(9), mask);
         let ones = Tensor::<3>::ones([batch, time, features], &device.clone().inner());
@@ -22,5 +29,10 @@ fn the_gradient_of_dropout_passes_the_same_elements() {
 #[test]
 fn no_dropout_is_the_identity() {
     let x = random([2, 3], 1, &Device::flex());
-    close(dropout(x.clone(), 0.0, Key::new(1), DropoutMask::Elementwise), x, 0.0, "y");
+    close(
+        dropout(x.clone(), 0.0, Key::new(1), DropoutMask::Elementwise),
+        x,
+        0.0,
+        "y",
+    );
 }

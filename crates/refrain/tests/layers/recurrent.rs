@@ -9,8 +9,14 @@ use refrain_kernels::random::Key;
 
 #[test]
 fn parameters_carry_the_names_and_shapes_of_pytorch() {
-    let lstm = LstmConfig::new(3, 5).with_layers(2).with_bidirectional(true).init(&Device::flex());
-    let found: Vec<(String, Vec<usize>)> = params::export(&lstm).into_iter().map(|p| (p.name, p.shape)).collect();
+    let lstm = LstmConfig::new(3, 5)
+        .with_layers(2)
+        .with_bidirectional(true)
+        .init(&Device::flex());
+    let found: Vec<(String, Vec<usize>)> = params::export(&lstm)
+        .into_iter()
+        .map(|p| (p.name, p.shape))
+        .collect();
     let mut expected = Vec::new();
     for (layer, input) in [(0, 3), (1, 10)] {
         for suffix in ["", "_reverse"] {
@@ -22,7 +28,10 @@ fn parameters_carry_the_names_and_shapes_of_pytorch() {
     }
     assert_eq!(found, expected);
     let bound = 1.0 / 5f32.sqrt();
-    let values: Vec<f32> = params::export(&lstm).into_iter().flat_map(|p| p.data).collect();
+    let values: Vec<f32> = params::export(&lstm)
+        .into_iter()
+        .flat_map(|p| p.data)
+        .collect();
     assert!(values.iter().all(|v| v.abs() <= bound));
     assert!(values.iter().any(|v| v.abs() > 0.9 * bound));
 }
@@ -30,7 +39,12 @@ fn parameters_carry_the_names_and_shapes_of_pytorch() {
 #[test]
 fn rnn_lstm_and_gru_take_the_same_options() {
     let device = Device::flex().autodiff();
-    for config in [RnnConfig::new(4, 6), LstmConfig::new(4, 6), GruConfig::new(4, 6), GruConfig::reset_before(4, 6)] {
+    for config in [
+        RnnConfig::new(4, 6),
+        LstmConfig::new(4, 6),
+        GruConfig::new(4, 6),
+        GruConfig::reset_before(4, 6),
+    ] {
         let layer = config
             .with_layers(3)
             .with_bidirectional(true)
@@ -43,10 +57,19 @@ fn rnn_lstm_and_gru_take_the_same_options() {
         let (y, state) = layer.forward(x.clone(), None).unwrap();
         assert_eq!(y.dims(), [2, 5, 12]);
         assert_eq!(state.layers.len(), 3);
-        let options = || Options { lengths: Some(vec![5, 2]), dropout: Some(Key::new(1)), ..Options::default() };
+        let options = || Options {
+            lengths: Some(vec![5, 2]),
+            dropout: Some(Key::new(1)),
+            ..Options::default()
+        };
         let (thin, _) = layer.forward_with(x.clone(), options()).unwrap();
         let (again, _) = layer.forward_with(x.clone(), options()).unwrap();
-        close(thin.clone(), again, 0.0, "the same key gives the same masks");
+        close(
+            thin.clone(),
+            again,
+            0.0,
+            "the same key gives the same masks",
+        );
         let gradients = params::gradients(&layer, &thin.sum());
         assert_eq!(gradients.len(), 24, "every parameter has a gradient");
     }
@@ -63,16 +86,26 @@ fn a_sequence_in_pieces_gives_what_it_gives_whole() {
         close(y, whole.clone().narrow(1, t, 1), 1e-6, "a step");
         state = Some(next);
     }
-    close(state.unwrap().layers[1].c.clone(), last.layers[1].c.clone(), 1e-6, "c");
+    close(
+        state.unwrap().layers[1].c.clone(),
+        last.layers[1].c.clone(),
+        1e-6,
+        "c",
+    );
 }
 
 #[test]
 fn a_shape_that_does_not_fit_is_an_error() {
     let layer = LstmConfig::new(3, 4).init(&Device::flex());
-    let error = layer.forward(random([2, 5, 7], 1, &Device::flex()), None).unwrap_err();
+    let error = layer
+        .forward(random([2, 5, 7], 1, &Device::flex()), None)
+        .unwrap_err();
     assert!(error.to_string().contains("w_ih"), "{error}");
     let x = random([2, 5, 3], 1, &Device::flex());
-    let options = Options { lengths: Some(vec![6, 1]), ..Options::default() };
+    let options = Options {
+        lengths: Some(vec![6, 1]),
+        ..Options::default()
+    };
     assert!(layer.forward_with(x, options).is_err());
 }
 

@@ -17,7 +17,10 @@ pub fn close<const D: usize>(got: Tensor<D>, expected: Tensor<D>, within: f32, w
     let (got, expected) = (ops::floats(got), ops::floats(expected));
     let largest = expected.iter().fold(1.0f32, |m, x| m.max(x.abs()));
     for (index, (g, e)) in got.iter().zip(&expected).enumerate() {
-        assert!((g - e).abs() <= within * largest, "{what}[{index}] is {g}, not {e}");
+        assert!(
+            (g - e).abs() <= within * largest,
+            "{what}[{index}] is {g}, not {e}"
+        );
     }
 }
 
@@ -42,7 +45,10 @@ impl Layer {
         let memory = if cell.has_memory() { H } else { 0 };
         let weights = (0..d as u64).map(|k| DirectionWeights {
             w_ih: random([rows, C], 10 + k, &device).require_grad(),
-            w_hh: random([rows, H], 20 + k, &device).mul_scalar(0.3).detach().require_grad(),
+            w_hh: random([rows, H], 20 + k, &device)
+                .mul_scalar(0.3)
+                .detach()
+                .require_grad(),
             b_ih: random([rows], 30 + k, &device).require_grad(),
             b_hh: random([rows], 40 + k, &device).require_grad(),
         });
@@ -71,7 +77,12 @@ impl Layer {
         }
         let mut inputs = vec![lower(&self.x), lower(&self.h0), lower(&self.c0)];
         for w in &self.weights {
-            inputs.extend([lower(&w.w_ih), lower(&w.w_hh), lower(&w.b_ih), lower(&w.b_hh)]);
+            inputs.extend([
+                lower(&w.w_ih),
+                lower(&w.w_hh),
+                lower(&w.b_ih),
+                lower(&w.b_hh),
+            ]);
         }
         let [y, h_n, c_n] = composed::recurrent::<Tracked>(inputs, &self.spec);
         RecurrentOutput {
@@ -93,7 +104,8 @@ impl Layer {
         }
         let mut grads = loss.backward();
         let mut all = Vec::new();
-        let mut take = |name, gradient: Option<Vec<f32>>| all.push((name, gradient.unwrap_or_default()));
+        let mut take =
+            |name, gradient: Option<Vec<f32>>| all.push((name, gradient.unwrap_or_default()));
         take("d_x", self.x.grad_remove(&mut grads).map(ops::floats));
         take("d_h0", self.h0.grad_remove(&mut grads).map(ops::floats));
         if self.spec.cell.has_memory() {
@@ -109,7 +121,13 @@ impl Layer {
     }
 }
 
-const CELLS: [Cell; 5] = [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru, Cell::GruResetBefore];
+const CELLS: [Cell; 5] = [
+    Cell::RnnTanh,
+    Cell::RnnRelu,
+    Cell::Lstm,
+    Cell::Gru,
+    Cell::GruResetBefore,
+];
 
 #[test]
 fn recurrent_layers_agree_with_the_composed_ones() {
@@ -118,16 +136,39 @@ fn recurrent_layers_agree_with_the_composed_ones() {
         for directions in [&[Forward][..], &[Reverse], &[Forward, Reverse]] {
             for ragged in [false, true] {
                 let what = format!("{cell:?} {directions:?} ragged {ragged}");
-                let (one, two) = (Layer::new(cell, directions, ragged), Layer::new(cell, directions, ragged));
+                let (one, two) = (
+                    Layer::new(cell, directions, ragged),
+                    Layer::new(cell, directions, ragged),
+                );
                 let (fused, composed) = (one.fused(), two.composed());
-                close(fused.y.clone(), composed.y.clone(), 1e-5, &format!("y of {what}"));
-                close(fused.h_n.clone(), composed.h_n.clone(), 1e-5, &format!("h_n of {what}"));
-                close(fused.c_n.clone(), composed.c_n.clone(), 1e-5, &format!("c_n of {what}"));
+                close(
+                    fused.y.clone(),
+                    composed.y.clone(),
+                    1e-5,
+                    &format!("y of {what}"),
+                );
+                close(
+                    fused.h_n.clone(),
+                    composed.h_n.clone(),
+                    1e-5,
+                    &format!("h_n of {what}"),
+                );
+                close(
+                    fused.c_n.clone(),
+                    composed.c_n.clone(),
+                    1e-5,
+                    &format!("c_n of {what}"),
+                );
                 let expected = two.gradients(composed, [true; 3]);
-                for ((name, got), (_, expected)) in one.gradients(fused, [true; 3]).into_iter().zip(expected) {
+                for ((name, got), (_, expected)) in
+                    one.gradients(fused, [true; 3]).into_iter().zip(expected)
+                {
                     assert_eq!(got.len(), expected.len(), "{name} of {what}");
                     for (g, e) in got.iter().zip(&expected) {
-                        assert!((g - e).abs() < 1e-4 * e.abs().max(1.0), "{name} of {what}: {g}, not {e}");
+                        assert!(
+                            (g - e).abs() < 1e-4 * e.abs().max(1.0),
+                            "{name} of {what}: {g}, not {e}"
+                        );
                     }
                 }
             }
@@ -140,11 +181,18 @@ fn any_subset_of_the_outputs_may_be_differentiated() {
     for subset in 1..8u32 {
         let of = [0, 1, 2].map(|bit| subset >> bit & 1 == 1);
         let directions = [Direction::Forward];
-        let (one, two) = (Layer::new(Cell::Lstm, &directions, false), Layer::new(Cell::Lstm, &directions, false));
+        let (one, two) = (
+            Layer::new(Cell::Lstm, &directions, false),
+            Layer::new(Cell::Lstm, &directions, false),
+        );
         let expected = two.gradients(two.composed(), of);
-        for ((name, got), (_, expected)) in one.gradients(one.fused(), of).into_iter().zip(expected) {
+        for ((name, got), (_, expected)) in one.gradients(one.fused(), of).into_iter().zip(expected)
+        {
             for (g, e) in got.iter().zip(&expected) {
-                assert!((g - e).abs() < 1e-4 * e.abs().max(1.0), "{name} for {of:?}: {g}, not {e}");
+                assert!(
+                    (g - e).abs() < 1e-4 * e.abs().max(1.0),
+                    "{name} for {of:?}: {g}, not {e}"
+                );
             }
         }
     }
@@ -161,19 +209,29 @@ fn the_loss_agrees_with_the_composed_one() {
                 random([vocabulary], 3, &device).require_grad(),
             )
         };
-        let mut targets: Vec<u32> = (0..n as u32).map(|i| (i * 7 + 3) % vocabulary as u32).collect();
+        let mut targets: Vec<u32> = (0..n as u32)
+            .map(|i| (i * 7 + 3) % vocabulary as u32)
+            .collect();
         if n > 2 {
             targets[2] = refrain_kernels::softmax::IGNORE;
         }
         let (h, w, b) = make();
-        let out = ops::linear_cross_entropy(h.clone(), w.clone(), b.clone(), targets.clone().into()).unwrap();
+        let out =
+            ops::linear_cross_entropy(h.clone(), w.clone(), b.clone(), targets.clone().into())
+                .unwrap();
         // Twice the loss, so that the gradient that flows in is not 1.
         let mut grads = out.loss.clone().mul_scalar(2.0).backward();
 
         let plain = |t: &Tensor<2>| t.clone().inner().try_into_primitive::<Flex>().unwrap();
         let bias = b.clone().inner().try_into_primitive::<Flex>().unwrap();
-        let parts = composed::linear_cross_entropy::<Flex>([plain(&h), plain(&w), bias], &targets, true);
-        close(out.loss.inner(), Tensor::from_primitive::<Flex>(parts.loss), 1e-5, "loss");
+        let parts =
+            composed::linear_cross_entropy::<Flex>([plain(&h), plain(&w), bias], &targets, true);
+        close(
+            out.loss.inner(),
+            Tensor::from_primitive::<Flex>(parts.loss),
+            1e-5,
+            "loss",
+        );
         for (got, expected) in out.nll.iter().zip(&parts.nll) {
             assert!((got - expected).abs() < 1e-5, "nll {got}, not {expected}");
         }
@@ -198,7 +256,8 @@ fn embedding_and_its_gradient_agree_with_the_composed_ones() {
     let weights = random([4, 3], 2, &device);
     let mut grads = (y * weights.clone()).sum().backward();
     let d_y = weights.inner().try_into_primitive::<Flex>().unwrap();
-    let expected = Tensor::from_primitive::<Flex>(composed::embedding_backward::<Flex>(d_y, &ids, 6));
+    let expected =
+        Tensor::from_primitive::<Flex>(composed::embedding_backward::<Flex>(d_y, &ids, 6));
     close(w.grad_remove(&mut grads).unwrap(), expected, 1e-6, "d_w");
     assert!(ops::embedding(w, vec![6].into()).is_err());
 }
