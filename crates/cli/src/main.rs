@@ -1,6 +1,8 @@
 //! `refrain`: recurrent sequence models from the command line.
 
 mod commands;
+mod interrupt;
+mod progress;
 mod terminal;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -18,7 +20,7 @@ Examples:
   refrain train tiny-shakespeare --data DIR        a recipe that needs a data set
   refrain list                                     what can be trained
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C (a checkpoint was saved)."
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C (a training run is saved before)."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -70,9 +72,10 @@ fn run(command: Command) -> anyhow::Result<Ending> {
 }
 
 fn main() -> ExitCode {
+    terminal::report_panics();
     match run(Arguments::parse().command) {
         Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         // Whoever read our output has gone: nothing to say, and nobody to say it to.
         Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

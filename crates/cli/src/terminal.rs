@@ -1,9 +1,8 @@
-//! What a person sees: a progress bar on a terminal, plain lines elsewhere.
+//! How text, figures and errors are written for people.
 
-use indicatif::{ProgressBar, ProgressStyle};
-use refrain::train::{Event, Metrics, Stopped};
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use refrain::train::Metrics;
+use std::io::Write;
+use std::path::Path;
 
 /// Writes to standard output at once.
 pub fn print(text: &str) -> anyhow::Result<()> {
@@ -32,7 +31,28 @@ pub fn one_line(error: &anyhow::Error) -> String {
             line = format!("{line}: {cause}");
         }
     }
-    line.replace('\n', " ")
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A panic is a mistake of ours: one sentence that says so, and the end, whichever thread it happened in. Only `println!` panics for
+/// another reason: its reader has gone.
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let payload = panic.payload();
+        let message = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        if message.starts_with("failed printing to stdout") {
+            std::process::exit(0);
+        }
+        let place = panic.location().map_or(String::new(), |location| {
+            format!(" ({}:{})", location.file(), location.line())
+        });
+        eprintln!("error: this is a bug in refrain, please report it: {message}{place}");
+        std::process::exit(1);
+    }));
 }
 
 /// The measures that people of the field quote, most telling first.
@@ -52,6 +72,14 @@ pub fn figures(metrics: &Metrics) -> String {
     text.join(", ")
 }
 
+/// How far a model is from the best possible one, where that is known.
+pub fn above_entropy(metrics: &Metrics) -> Option<String> {
+    let bits = metrics.get("bits_per_character")?;
+    let best = metrics.get("true_bits_per_character")?;
+    let above = 100.0 * (bits / best - 1.0);
+    Some(format!("{above:.1}% above the entropy of the text itself"))
+}
+
 /// `1 h 02 min`, `3 min 04 s`, `12 s`
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
@@ -63,164 +91,36 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Time between plain lines.
-const LINE_EVERY: Duration = Duration::from_secs(10);
-/// Weight of the newest step in the shown loss and speed.
-const SMOOTHING: f64 = 0.05;
-
-/// Shows the events of a training run.
-pub struct Progress {
-    bar: Option<ProgressBar>,
-    quiet: bool,
-    steps: u64,
-    epochs: u64,
-    loss: Option<f64>,
-    seconds_per_step: Option<f64>,
-    last_line: Instant,
-}
-
-impl Progress {
-    /// A bar where standard error is a terminal, lines where it is not, nothing where `quiet`.
-    pub fn new(quiet: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal() && !quiet;
-        Self {
-            bar: terminal.then(|| ProgressBar::no_length().with_style(style())),
-            quiet,
-            steps: 0,
-            epochs: 0,
-            loss: None,
-            seconds_per_step: None,
-            last_line: Instant::now(),
-        }
-    }
-
-    fn line(&self, text: &str) {
-        match &self.bar {
-            _ if self.quiet => {}
-            Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
-        }
-    }
-
-    /// Shows one event.
-    pub fn show(&mut self, event: &Event) {
-        match event {
-            Event::Started {
-                parameters,
-                epochs,
-                steps,
-                resumed,
-                reference,
-                ..
-            } => {
-                (self.steps, self.epochs) = (*steps, *epochs);
-                if let Some(bar) = &self.bar {
-                    bar.set_length(*steps);
-                    bar.set_position(resumed.unwrap_or(0));
-                    bar.enable_steady_tick(Duration::from_millis(200));
-                }
-                let from =
-                    resumed.map_or(String::new(), |step| format!(", going on from step {step}"));
-                self.line(&format!(
-                    "{parameters} parameters, {epochs} epochs, {steps} steps{from}"
-                ));
-                if let Some(bits) = reference.get("true_bits_per_character") {
-                    self.line(&format!(
-                        "the best possible model would need {bits:.4} bits per character"
-                    ));
-                }
-            }
-            Event::Step { .. } => self.step(event),
-            Event::Skipped {
-                step,
-                reason,
-                in_a_row,
-                ..
-            } => {
-                self.line(&format!(
-                    "step {step} skipped ({in_a_row} in a row): {reason}"
-                ));
-            }
-            Event::Validated {
-                epoch,
-                metrics,
-                best,
-                seconds,
-                ..
-            } => {
-                let mark = if *best { ", the best so far" } else { "" };
-                self.line(&format!(
-                    "epoch {epoch}/{}: validation {}{mark} ({})",
-                    self.epochs,
-                    figures(metrics),
-                    duration(*seconds)
-                ));
-            }
-            Event::AveragingStarted { epoch, .. } => {
-                self.line(&format!("epoch {epoch}: averaging of weights begins"));
-            }
-            Event::Checkpointed { .. } | Event::Tested { .. } => {}
-            Event::Finished { step, stopped, .. } => {
-                if let Some(bar) = &self.bar {
-                    bar.finish_and_clear();
-                }
-                match stopped {
-                    Stopped::Done | Stopped::Asked => {}
-                    Stopped::EarlyStopping => {
-                        self.line(&format!(
-                            "stopped at step {step}: validation no longer improves"
-                        ));
-                    }
-                }
-            }
-        }
-    }
-
-    fn step(&mut self, event: &Event) {
-        let Event::Step {
-            epoch,
-            step,
-            loss,
-            tokens,
-            learning_rate,
-            seconds,
-            ..
-        } = event
-        else {
-            return;
-        };
-        let smooth =
-            |old: Option<f64>, new: f64| old.map_or(new, |old| old + SMOOTHING * (new - old));
-        self.loss = Some(smooth(self.loss, *loss));
-        self.seconds_per_step = Some(smooth(self.seconds_per_step, *seconds));
-        let (loss, pace) = (
-            self.loss.unwrap_or(*loss),
-            self.seconds_per_step.unwrap_or(*seconds),
-        );
-        let speed = *tokens as f64 / pace;
-        let left = duration(self.steps.saturating_sub(*step) as f64 * pace);
-        let text = format!(
-            "epoch {epoch}/{} loss {loss:.4} perplexity {:.2} {speed:.0} tokens/s lr {learning_rate:.2e} {left} left",
-            self.epochs,
-            loss.exp()
-        );
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(*step);
-                bar.set_message(text);
-            }
-            None if !self.quiet && self.last_line.elapsed() > LINE_EVERY => {
-                self.last_line = Instant::now();
-                eprintln!("step {step}/{} {text}", self.steps);
-            }
-            None => {}
-        }
+/// `850`, `21.3k`, `4.7M`
+pub fn short(x: f64) -> String {
+    match x {
+        x if x < 999.5 => format!("{x:.0}"),
+        x if x < 999_950.0 => format!("{:.1}k", x / 1e3),
+        x => format!("{:.1}M", x / 1e6),
     }
 }
 
-fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{bar:30.cyan/dim} {percent:>3}% {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
+/// `4 661 234`
+pub fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A path as it has to be typed in a shell.
+pub fn typed(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 #[cfg(test)]
@@ -232,6 +132,24 @@ mod tests {
         assert_eq!(duration(0.2), "0 s");
         assert_eq!(duration(59.7), "1 min 00 s");
         assert_eq!(duration(3725.0), "1 h 02 min");
+    }
+
+    #[test]
+    fn large_numbers_are_short_or_grouped() {
+        assert_eq!(
+            [0.4, 999.4, 999.5, 21_340.0, 999_949.0, 4.66e6].map(short),
+            ["0", "999", "1.0k", "21.3k", "999.9k", "4.7M"]
+        );
+        assert_eq!(
+            [0, 999, 1000, 4_661_234].map(grouped),
+            ["0", "999", "1 000", "4 661 234"]
+        );
+    }
+
+    #[test]
+    fn paths_can_be_pasted_into_a_shell() {
+        assert_eq!(typed(Path::new("runs/a-1")), "runs/a-1");
+        assert_eq!(typed(Path::new("my runs/it's")), r"'my runs/it'\''s'");
     }
 
     #[test]
@@ -247,11 +165,16 @@ mod tests {
         let metrics = Metrics::from([
             ("bits_per_character".to_string(), 0.5),
             ("perplexity".to_string(), 1.5),
-            ("true_bits_per_character".to_string(), 0.49),
+            ("true_bits_per_character".to_string(), 0.4),
         ]);
         assert_eq!(
             figures(&metrics),
-            "perplexity 1.50, bits per character 0.5000 (the best possible 0.4900)"
+            "perplexity 1.50, bits per character 0.5000 (the best possible 0.4000)"
+        );
+        let above = above_entropy(&metrics);
+        assert_eq!(
+            above.as_deref(),
+            Some("25.0% above the entropy of the text itself")
         );
     }
 }

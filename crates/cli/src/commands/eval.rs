@@ -10,6 +10,9 @@ use std::path::PathBuf;
 /// Measure a model with its field's metrics
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
+A text is read as one stream, from its first token to its last. What the vocabulary lacks counts as the unknown token.
+Data is looked for in --data, else in REFRAIN_DATA, else where the training found it.
+
 Examples:
   refrain eval runs/stories
   refrain eval runs/ptb-small --data DIR --split valid --json
@@ -57,7 +60,7 @@ pub fn run(args: &Args) -> Result<Ending> {
         (None, SplitName::Valid) => EvaluateOn::Split(Split::Validation),
         (None, SplitName::Test) => EvaluateOn::Split(Split::Test),
     };
-    let evaluation = tasks::evaluate(&args.model, &on, args.data.folder.as_deref())?;
+    let evaluation = tasks::evaluate(&args.model, &on, args.data.folder()?.as_deref())?;
     if args.json {
         terminal::print(&format!("{}\n", serde_json::to_string(&evaluation)?))?;
         return Ok(Ending::Done);
@@ -70,6 +73,9 @@ pub fn run(args: &Args) -> Result<Ending> {
             .find(|metric| metric.name == name);
         let meaning = meaning.map_or("", |metric| metric.meaning);
         text += &format!("{name:28} {value:10.4}  {meaning}\n");
+    }
+    if let Some(above) = terminal::above_entropy(&evaluation.metrics) {
+        text += &format!("the model is {above}\n");
     }
     if evaluation.unknown > 0 {
         text += &format!(

@@ -4,20 +4,24 @@ use super::Threads;
 use crate::Ending;
 use crate::terminal;
 use anyhow::{Context, Result};
-use refrain::tasks::language::load_language_model;
+use refrain::recipe::GenerateConfig;
+use refrain::tasks::language::{Generated, Loaded, load_language_model};
 use refrain::train::Control;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 /// Let a language model write
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
 What is not given is taken from the recipe that the model was trained with. The same seed gives the same text.
-Characters (or words) that the model's vocabulary lacks are read as the unknown token, and counted on standard error.
+The text that it goes on from is printed first. What the model's vocabulary lacks is read as its unknown token, and
+counted on standard error.
 
 Examples:
   refrain generate runs/stories
   refrain generate runs/stories --prime \"Once a quiet\" --length 200 --temperature 0.7
-  refrain generate runs/stories --prime-file start.txt --top-p 0.9 --seed 7")]
+  refrain generate runs/stories --prime-file start.txt --top-p 0.9 --seed 7
+  echo \"Once a\" | refrain generate runs/stories --prime-file -")]
 pub struct Args {
     /// Model folder
     #[arg(value_name = "MODEL")]
@@ -27,11 +31,11 @@ pub struct Args {
     #[arg(long, value_name = "TEXT")]
     prime: Option<String>,
 
-    /// File with the text to go on from
+    /// File with the text to go on from; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "prime")]
     prime_file: Option<PathBuf>,
 
-    /// Tokens to write
+    /// Tokens to write: characters, words or pieces of words, as the model knows them
     #[arg(long, short = 'n', value_name = "N")]
     length: Option<usize>,
 
@@ -65,14 +69,7 @@ pub fn run(args: &Args) -> Result<Ending> {
     let mut options = model.about.recipe.generate.clone();
     match (&args.prime, &args.prime_file) {
         (Some(prime), _) => options.prime.clone_from(prime),
-        (None, Some(file)) => {
-            options.prime = std::fs::read_to_string(file).with_context(|| {
-                format!(
-                    "reading the prime from {}; it must be UTF-8 text",
-                    file.display()
-                )
-            })?;
-        }
+        (None, Some(file)) => options.prime = read_prime(file)?,
         (None, None) => {}
     }
     options.length = args.length.unwrap_or(options.length);
@@ -81,24 +78,51 @@ pub fn run(args: &Args) -> Result<Ending> {
     options.top_p = args.top_p.or(options.top_p);
     options.seed = args.seed.unwrap_or(options.seed);
 
-    terminal::print(&options.prime)?;
-    let mut gone = None;
-    let generated = model.generate(&options, &mut |piece| match terminal::print(piece) {
-        Ok(()) => Control::Continue,
-        Err(error) => {
-            gone = Some(error);
-            Control::Stop
-        }
-    })?;
-    if let Some(error) = gone {
-        return Err(error);
-    }
-    terminal::print("\n")?;
+    let generated = write(&model, &options, &|| false)?;
     if generated.unknown > 0 {
         eprintln!(
-            "{} tokens of the prime are not in the vocabulary and were read as unknown",
+            "note: {} tokens of the prime are not in the vocabulary and were read as unknown",
             generated.unknown
         );
     }
     Ok(Ending::Done)
+}
+
+/// Writes the prime and what follows, piece by piece, until it is long enough or `stop` says so.
+pub fn write(
+    model: &Loaded,
+    options: &GenerateConfig,
+    stop: &dyn Fn() -> bool,
+) -> Result<Generated> {
+    let mut outcome = Ok(());
+    let mut begun = false;
+    let generated = model.generate(options, &mut |piece| {
+        // Settings that cannot be are found before the first piece: then nothing is printed, not even the prime.
+        let prime = if begun { "" } else { options.prime.as_str() };
+        begun = true;
+        outcome = terminal::print(&[prime, piece].concat());
+        match outcome.is_err() || stop() {
+            true => Control::Stop,
+            false => Control::Continue,
+        }
+    })?;
+    outcome?;
+    let prime = if begun { "" } else { options.prime.as_str() };
+    terminal::print(&format!("{prime}\n"))?;
+    Ok(generated)
+}
+
+fn read_prime(file: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    let read = match file == Path::new("-") {
+        true => std::io::stdin().read_to_end(&mut bytes),
+        false => std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut bytes)),
+    };
+    read.with_context(|| format!("cannot read the prime from {}", file.display()))?;
+    String::from_utf8(bytes).with_context(|| {
+        format!(
+            "the prime in {} is not UTF-8 text; convert the file to UTF-8",
+            file.display()
+        )
+    })
 }

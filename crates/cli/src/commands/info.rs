@@ -1,13 +1,18 @@
 //! `refrain info`
 
 use crate::Ending;
-use crate::terminal;
+use crate::terminal::{self, grouped, typed};
 use anyhow::Result;
-use refrain::store::ModelFolder;
+use refrain::models::{CellKind, LanguageModelConfig};
+use refrain::store::{About, MODEL, ModelFolder};
 use std::path::PathBuf;
 
 /// Say what a model is, how it was trained and how good it is
 #[derive(Debug, clap::Parser)]
+#[command(after_help = "\
+Examples:
+  refrain info runs/stories
+  refrain info runs/stories --json | jq .figures.test")]
 pub struct Args {
     /// Model folder
     #[arg(value_name = "MODEL")]
@@ -24,38 +29,77 @@ pub struct Args {
 /// A folder that does not hold a model.
 pub fn run(args: &Args) -> Result<Ending> {
     let folder = ModelFolder::open(&args.model)?;
-    let about = folder.about();
-    if args.json {
-        terminal::print(&format!("{}\n", serde_json::to_string(about)?))?;
-        return Ok(Ending::Done);
+    // Before the end of the first epoch there is no model to look at.
+    if args.model.join(MODEL).exists() {
+        folder.tensors()?;
     }
-    let (figures, recipe) = (&about.figures, &about.recipe);
-    let state = if figures.finished {
-        "finished"
-    } else {
-        "not finished; go on with refrain train --resume"
+    let text = match args.json {
+        true => format!("{}\n", serde_json::to_string(folder.about())?),
+        false => describe(&folder)?,
     };
+    terminal::print(&text)?;
+    Ok(Ending::Done)
+}
+
+fn describe(folder: &ModelFolder) -> Result<String> {
+    let About {
+        version,
+        figures,
+        recipe,
+    } = folder.about();
     let mut text = format!("{}: {}\n\n", recipe.recipe.name, recipe.recipe.description);
-    let mut row = |name: &str, value: String| text += &format!("{name:14} {value}\n");
+    let mut row = |name: &str, value: String| text += &format!("{name:12} {value}\n");
     row("task", recipe.task.clone());
-    row("parameters", figures.parameters.to_string());
-    row("vocabulary", figures.vocabulary.to_string());
+    row("model", architecture(&recipe.model));
+    row("parameters", grouped(figures.parameters));
+    row(
+        "vocabulary",
+        format!("{} tokens", grouped(figures.vocabulary)),
+    );
+    let trained = format!(
+        "{} epochs, {} steps, {}",
+        figures.epochs,
+        figures.steps,
+        terminal::duration(figures.seconds)
+    );
     row(
         "trained",
-        format!(
-            "{} epochs, {} steps, {} ({state})",
-            figures.epochs,
-            figures.steps,
-            terminal::duration(figures.seconds)
-        ),
+        match figures.finished {
+            true => trained,
+            false => format!(
+                "{trained}; not finished, go on with: refrain train --resume {}",
+                typed(folder.path())
+            ),
+        },
     );
     for (name, metrics) in [("validation", &figures.validation), ("test", &figures.test)] {
         if !metrics.is_empty() {
             row(name, terminal::figures(metrics));
         }
     }
-    row("made by", format!("refrain {}", about.version));
+    row("made by", format!("refrain {version}"));
     text += &format!("\nThe recipe, as it was run:\n\n{}", recipe.to_toml()?);
-    terminal::print(&text)?;
-    Ok(Ending::Done)
+    Ok(text)
+}
+
+/// In a line: cell, layers, sizes.
+fn architecture(model: &LanguageModelConfig) -> String {
+    let cell = match model.cell {
+        CellKind::Lstm => "LSTM",
+        CellKind::Gru => "GRU",
+        CellKind::Rnn => "RNN (tanh)",
+    };
+    let layers = match model.layers {
+        1 => "1 layer".to_string(),
+        n => format!("{n} layers"),
+    };
+    let tied = if model.tied {
+        ", tied to the output"
+    } else {
+        ""
+    };
+    format!(
+        "{cell}, {layers} of {} units; embedding of {}{tied}",
+        model.hidden, model.embedding
+    )
 }

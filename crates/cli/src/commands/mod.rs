@@ -7,14 +7,27 @@ pub mod info;
 pub mod list;
 pub mod train;
 
+use anyhow::{Context, Result};
+use clap::builder::OsStringValueParser;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Where data sets lie.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Data {
-    /// Folder with the data that the recipe names
-    #[arg(long = "data", value_name = "DIR", env = "REFRAIN_DATA")]
-    pub folder: Option<PathBuf>,
+    /// Folder with the files that the recipe names
+    #[arg(long = "data", value_name = "DIR", env = "REFRAIN_DATA", value_parser = OsStringValueParser::new())]
+    folder: Option<OsString>,
+}
+
+impl Data {
+    /// The folder by its full path, so that a run that remembers it can be gone on with from anywhere.
+    pub fn folder(&self) -> Result<Option<PathBuf>> {
+        // An empty variable says as little as none.
+        let given = self.folder.as_ref().filter(|folder| !folder.is_empty());
+        let full = given.map(std::path::absolute).transpose();
+        full.context("finding the current folder")
+    }
 }
 
 /// How many threads compute.
@@ -22,14 +35,23 @@ pub struct Data {
 pub struct Threads {
     /// Threads to compute with; results do not depend on it [default: all cores]
     #[arg(long = "threads", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub count: Option<u16>,
+    count: Option<u16>,
 }
 
 impl Threads {
-    /// Tells the kernels.
+    /// Whether a number was given.
+    pub fn given(&self) -> bool {
+        self.count.is_some()
+    }
+
+    /// Tells all who compute.
     pub fn apply(&self) {
-        if let Some(count) = self.count {
-            refrain_kernels::set_threads(usize::from(count));
+        if let Some(count) = self.count.map(usize::from) {
+            refrain_kernels::set_threads(count);
+            // Fails only where it was done before.
+            let _ = rayon::ThreadPoolBuilder::new()
+                .num_threads(count)
+                .build_global();
         }
     }
 }

@@ -1,29 +1,36 @@
 //! `refrain train`
 
-use super::{Data, Threads};
+use super::{Data, Threads, generate};
 use crate::Ending;
-use crate::terminal::{self, Progress};
+use crate::interrupt::Interrupt;
+use crate::progress::{Measure, Progress};
+use crate::terminal::{self, typed};
 use anyhow::{Context, Result, bail};
-use refrain::recipe::{GenerateConfig, Recipe};
-use refrain::store::ModelFolder;
+use refrain::recipe::{Recipe, recipes};
+use refrain::store::{MODEL, ModelFolder};
 use refrain::tasks::language::load_language_model;
 use refrain::tasks::{self, Summary, TrainOptions};
-use refrain::train::{Control, Event, Stopped};
+use refrain::train::{Control, Event, Stopped, checkpoint};
+use refrain_data::vocab::{BPE_FILE, VOCABULARY_FILE, VocabularyKind};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Train a model from a recipe
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
 Without a recipe the model learns to write small stories that Refrain makes up itself; no data is needed.
 Ctrl-C saves a checkpoint and stops; after that, or after a crash, --resume goes on as if nothing had happened.
+Where the default folder holds a finished run, the new one goes beside it: runs/stories-2, and so on.
+The folder gets the model, its vocabulary, model.toml (recipe and figures) and train.jsonl (what happened, one event a line).
 
 Examples:
   refrain train
   refrain train ptb-small --data DIR
   refrain train my-recipe.toml --set train.lr=1e-3 --set model.hidden=256 --out runs/wide
-  refrain train --resume runs/wide")]
+  refrain train --resume runs/wide
+
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C with everything saved.")]
 pub struct Args {
     /// A recipe's name (see `refrain list`) or a TOML file
     #[arg(value_name = "RECIPE", default_value = "stories")]
@@ -41,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["recipe", "overrides", "out", "force"])]
     resume: Option<PathBuf>,
 
-    /// Throw away a run that is in the folder already
+    /// Replace the run that the folder holds already
     #[arg(long)]
     force: bool,
 
@@ -61,119 +68,177 @@ pub struct Args {
 /// # Errors
 /// A recipe, data set or folder that cannot be used, or a run that fails.
 pub fn run(args: &Args) -> Result<Ending> {
-    let asked = on_interrupt()?;
-    let mut progress = Progress::new(args.quiet);
-    let mut observe = |event: &Event| {
-        progress.show(event);
-        match asked.load(Ordering::Relaxed) {
-            0 => Control::Continue,
-            _ => Control::Stop,
-        }
-    };
+    let interrupt = Interrupt::listen().context("waiting for Ctrl-C")?;
     args.threads.apply();
     let summary = match &args.resume {
-        Some(folder) => tasks::resume(folder, args.data.folder.as_deref(), &mut observe)?,
-        None => {
-            let mut recipe = Recipe::find(&args.recipe, &args.overrides)?;
-            if let Some(threads) = args.threads.count {
-                recipe.train.threads = Some(usize::from(threads));
-            }
-            let out = args
-                .out
-                .clone()
-                .unwrap_or_else(|| Path::new("runs").join(&recipe.recipe.name));
-            make_room(&out, args.force)?;
-            let options = TrainOptions {
-                out,
-                data: args.data.folder.clone(),
-            };
-            tasks::train(&recipe, &options, &mut observe)?
-        }
+        Some(folder) => resume(args, folder, &interrupt)?,
+        None => begin(args, &interrupt)?,
     };
-    finish(&summary, args.quiet)
+    if summary.stopped == Stopped::Asked {
+        eprintln!(
+            "saved at step {}; go on with: refrain train --resume {}",
+            summary.steps,
+            typed(&summary.folder)
+        );
+        return Ok(Ending::Interrupted);
+    }
+    if !args.quiet {
+        terminal::print(&report(&summary))?;
+        let model = load_language_model(&summary.folder)?;
+        generate::write(&model, &model.about.recipe.generate, &|| interrupt.asked())?;
+    }
+    Ok(Ending::Done)
 }
 
-/// Counts Ctrl-C (and a polite kill): the first asks the run to save and stop, the second ends the process at once.
-fn on_interrupt() -> Result<Arc<AtomicU32>> {
-    let asked = Arc::new(AtomicU32::new(0));
-    let count = asked.clone();
-    ctrlc::set_handler(move || {
-        if count.fetch_add(1, Ordering::Relaxed) == 0 {
-            eprintln!("\nstopping after this step; Ctrl-C again ends at once");
-        } else {
-            std::process::exit(130);
-        }
+fn begin(args: &Args, interrupt: &Interrupt) -> Result<Summary> {
+    let mut recipe = Recipe::find(&args.recipe, &args.overrides)?;
+    if args.threads.given() {
+        recipe.train.threads = None;
+    }
+    let out = match (&args.out, args.force) {
+        (Some(out), _) => out.clone(),
+        (None, true) => default_folder(&args.recipe),
+        (None, false) => unused(&default_folder(&args.recipe)),
+    };
+    make_room(&out, args.force)?;
+    let data = match args.data.folder()? {
+        Some(data) => data,
+        None => std::env::current_dir().context("finding the current folder")?,
+    };
+    let options = TrainOptions {
+        out,
+        data: Some(data),
+    };
+    let mut progress = Progress::new(args.quiet, measure(&recipe));
+    tasks::train(&recipe, &options, &mut |event| {
+        watch(event, &mut progress, interrupt)
     })
-    .context("waiting for Ctrl-C")?;
-    Ok(asked)
+    .map_err(Into::into)
 }
 
-/// Refuses a folder that holds a run, or empties it.
+fn resume(args: &Args, folder: &Path, interrupt: &Interrupt) -> Result<Summary> {
+    let recipe = ModelFolder::open(folder)?.about().recipe.clone();
+    let mut progress = Progress::new(args.quiet, measure(&recipe));
+    let data = args.data.folder()?;
+    tasks::resume(folder, data.as_deref(), &mut |event| {
+        if matches!(event, Event::Started { .. }) {
+            // What is asked for now goes before what the recipe asked for.
+            args.threads.apply();
+        }
+        watch(event, &mut progress, interrupt)
+    })
+    .map_err(Into::into)
+}
+
+fn watch(event: &Event, progress: &mut Progress, interrupt: &Interrupt) -> Control {
+    progress.show(event);
+    let ended = matches!(event, Event::Finished { .. } | Event::Tested { .. });
+    match interrupt.asked() && !ended {
+        true => {
+            progress.stopping();
+            Control::Stop
+        }
+        false => Control::Continue,
+    }
+}
+
+fn measure(recipe: &Recipe) -> Measure {
+    match recipe.data.vocabulary {
+        VocabularyKind::Characters => Measure::Bits,
+        VocabularyKind::Words { .. } | VocabularyKind::Bpe { .. } => Measure::Perplexity,
+    }
+}
+
+/// `runs/` and the recipe's name, or that of its file.
+fn default_folder(recipe: &str) -> PathBuf {
+    let shipped = recipes().iter().any(|shipped| shipped.name == recipe);
+    let stem = Path::new(recipe).file_stem().filter(|_| !shipped);
+    Path::new("runs").join(stem.unwrap_or(recipe.as_ref()))
+}
+
+/// `folder`, or the first of `folder-2`, `folder-3`.. that holds no finished run.
+fn unused(folder: &Path) -> PathBuf {
+    let finished =
+        |path: &Path| ModelFolder::open(path).is_ok_and(|run| run.about().figures.finished);
+    let mut candidate = folder.to_path_buf();
+    let mut number = 2;
+    while finished(&candidate) {
+        candidate.set_file_name(format!(
+            "{}-{number}",
+            folder.file_name().unwrap_or_default().to_string_lossy()
+        ));
+        number += 1;
+    }
+    candidate
+}
+
+/// Refuses a folder that holds a run, or removes that run's files and nothing else.
 fn make_room(out: &Path, force: bool) -> Result<()> {
     if !ModelFolder::is_run(out) {
         return Ok(());
     }
     if !force {
-        bail!(
-            "{} already holds a run; go on with --resume {0}, choose another folder with --out, or throw it away with --force",
-            out.display()
-        );
-    }
-    std::fs::remove_dir_all(out).with_context(|| format!("removing {}", out.display()))
-}
-
-fn finish(summary: &Summary, quiet: bool) -> Result<Ending> {
-    let folder = summary.folder.display();
-    if summary.stopped == Stopped::Asked {
-        eprintln!(
-            "saved at step {}; go on with: refrain train --resume {folder}",
-            summary.steps
-        );
-        return Ok(Ending::Interrupted);
-    }
-    if quiet {
-        return Ok(Ending::Done);
-    }
-    let time = terminal::duration(summary.seconds);
-    let mut text = format!(
-        "\ntrained for {} epochs, {} steps, in {time}\n",
-        summary.epochs, summary.steps
-    );
-    if let Some(metrics) = summary.test.as_ref().or(summary.validation.as_ref()) {
-        let split = if summary.test.is_some() {
-            "test"
-        } else {
-            "validation"
+        let finished = ModelFolder::open(out).is_ok_and(|run| run.about().figures.finished);
+        let go_on = match finished {
+            true => String::new(),
+            false => format!("go on with it by `refrain train --resume {}`, ", typed(out)),
         };
-        text += &format!("{split}: {}\n", terminal::figures(metrics));
-        if let (Some(bits), Some(best)) = (
-            metrics.get("bits_per_character"),
-            metrics.get("true_bits_per_character"),
-        ) {
-            text += &format!(
-                "that is {:.1}% above the entropy of the text itself\n",
-                100.0 * (bits / best - 1.0)
-            );
+        bail!(
+            "{} already holds a {}run; {go_on}choose another folder with --out, or replace it with --force",
+            out.display(),
+            if finished { "finished " } else { "" }
+        );
+    }
+    for name in [
+        MODEL,
+        checkpoint::FILE,
+        VOCABULARY_FILE,
+        BPE_FILE,
+        "train.jsonl",
+        "model.toml",
+    ] {
+        let file = out.join(name);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", file.display()));
+            }
+            _ => {}
         }
     }
-    text += &format!("the model is in {folder}; let it write with: refrain generate {folder}\n\n");
-    terminal::print(&text)?;
-    write_sample(&summary.folder)?;
-    Ok(Ending::Done)
+    Ok(())
 }
 
-/// Lets the new model write what its recipe asks for.
-fn write_sample(folder: &Path) -> Result<()> {
-    let model = load_language_model(folder)?;
-    let options: GenerateConfig = model.about.recipe.generate.clone();
-    terminal::print(&options.prime)?;
-    let mut gone = None;
-    model.generate(&options, &mut |piece| match terminal::print(piece) {
-        Ok(()) => Control::Continue,
-        Err(error) => {
-            gone = Some(error);
-            Control::Stop
+/// What the run came to.
+fn report(summary: &Summary) -> String {
+    let mut text = format!(
+        "\ntrained for {} epochs, {} steps, in {}\n",
+        summary.epochs,
+        summary.steps,
+        terminal::duration(summary.seconds)
+    );
+    let test = summary.test.as_ref().map(|metrics| ("test", metrics));
+    let validation = summary.validation.as_ref();
+    if let Some((split, metrics)) = test.or(validation.map(|metrics| ("validation", metrics))) {
+        text += &format!("{split}: {}\n", terminal::figures(metrics));
+        if let Some(above) = terminal::above_entropy(metrics) {
+            text += &format!("that is {above}\n");
         }
-    })?;
-    gone.map_or_else(|| terminal::print("\n"), Err)
+    }
+    let folder = typed(&summary.folder);
+    text += &format!("the model is in {folder}; let it write with: refrain generate {folder}\n\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_named_after_its_recipe_or_its_file() {
+        assert_eq!(default_folder("stories"), Path::new("runs/stories"));
+        assert_eq!(
+            default_folder("mine/poems.v2.toml"),
+            Path::new("runs/poems.v2")
+        );
+    }
 }

@@ -1,0 +1,258 @@
+//! A training run as it is watched: a bar on a terminal, plain lines elsewhere.
+
+use crate::terminal::{duration, figures, grouped, short};
+use indicatif::{ProgressBar, ProgressStyle};
+use refrain::train::{Event, Stopped};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Weight of the newest step in the shown loss and speed.
+const SMOOTHING: f64 = 0.05;
+/// Shortest and longest time between plain lines; in between, a tenth of the time that has passed.
+const LINE_EVERY: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
+
+/// How the loss is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Of characters: log2.
+    Bits,
+    /// Of words and pieces of them: exp.
+    Perplexity,
+}
+
+impl Measure {
+    fn show(self, nats: f64) -> String {
+        match self {
+            Self::Bits => format!("{:.3} bits", nats / std::f64::consts::LN_2),
+            Self::Perplexity => format!("perplexity {:.2}", nats.exp()),
+        }
+    }
+}
+
+/// Shows the events of a run on standard error.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    measure: Measure,
+    epochs: u64,
+    steps: u64,
+    /// Steps that were done before this sitting.
+    before: u64,
+    pace: Pace,
+    began: Instant,
+    epoch_began: Instant,
+    last_line: Instant,
+    stopping: bool,
+}
+
+/// Smoothed loss and speed.
+#[derive(Default)]
+struct Pace {
+    loss: Option<f64>,
+    tokens: f64,
+    seconds: f64,
+}
+
+impl Pace {
+    fn add(&mut self, loss: f64, tokens: f64, seconds: f64) {
+        let old = self.loss.unwrap_or(loss);
+        self.loss = Some(old + SMOOTHING * (loss - old));
+        // The ratio of two equally weighted sums: their scale does not matter.
+        self.tokens += SMOOTHING * (tokens - self.tokens);
+        self.seconds += SMOOTHING * (seconds - self.seconds);
+    }
+}
+
+impl Progress {
+    /// A bar where standard error is a terminal, lines where it is not, nothing where `quiet`.
+    pub fn new(quiet: bool, measure: Measure) -> Self {
+        let terminal = std::io::stderr().is_terminal() && !quiet;
+        let now = Instant::now();
+        Self {
+            bar: terminal.then(|| ProgressBar::no_length().with_style(style())),
+            quiet,
+            measure,
+            epochs: 0,
+            steps: 0,
+            before: 0,
+            pace: Pace::default(),
+            began: now,
+            epoch_began: now,
+            last_line: now,
+            stopping: false,
+        }
+    }
+
+    /// Says, once, that the run is about to end because somebody asked for it.
+    pub fn stopping(&mut self) {
+        if !self.stopping {
+            self.stopping = true;
+            self.line("stopping after this step, everything is saved; Ctrl-C again ends at once");
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            _ if self.quiet => {}
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// Shows one event.
+    pub fn show(&mut self, event: &Event) {
+        match event {
+            Event::Started { .. } => self.started(event),
+            Event::Step { .. } => self.step(event),
+            Event::Skipped {
+                step,
+                reason,
+                in_a_row,
+                ..
+            } => self.line(&format!(
+                "step {step} skipped ({in_a_row} in a row): {reason}"
+            )),
+            Event::Validated {
+                epoch,
+                train_loss,
+                metrics,
+                best,
+                ..
+            } => {
+                let text = format!(
+                    "epoch {epoch}/{} in {}: training {}, validation {}{}",
+                    self.epochs,
+                    duration(self.epoch_began.elapsed().as_secs_f64()),
+                    self.measure.show(*train_loss),
+                    figures(metrics),
+                    if *best { ", the best so far" } else { "" },
+                );
+                self.epoch_began = Instant::now();
+                self.line(&text);
+            }
+            Event::AveragingStarted { epoch, .. } => {
+                self.line(&format!("epoch {epoch}: averaging of weights begins"));
+            }
+            Event::Checkpointed { .. } | Event::Tested { .. } => {}
+            Event::Finished { step, stopped, .. } => {
+                if let Some(bar) = &self.bar {
+                    bar.finish_and_clear();
+                }
+                if *stopped == Stopped::EarlyStopping {
+                    self.line(&format!(
+                        "stopped at step {step}: validation no longer improves"
+                    ));
+                }
+            }
+        }
+    }
+
+    fn started(&mut self, event: &Event) {
+        let Event::Started {
+            parameters,
+            epochs,
+            steps,
+            resumed,
+            reference,
+            ..
+        } = event
+        else {
+            return;
+        };
+        (self.epochs, self.steps, self.before) = (*epochs, *steps, resumed.unwrap_or(0));
+        (self.began, self.epoch_began) = (Instant::now(), Instant::now());
+        if let Some(bar) = &self.bar {
+            bar.set_length(*steps);
+            bar.set_position(self.before);
+        }
+        let from = resumed.map_or(String::new(), |step| {
+            format!(", going on after step {step}")
+        });
+        self.line(&format!(
+            "{} parameters, {epochs} epochs, {steps} steps{from}; Ctrl-C saves and stops",
+            grouped(*parameters)
+        ));
+        if let Some(bits) = reference.get("true_bits_per_character") {
+            self.line(&format!(
+                "the best possible model needs {bits:.4} bits per character"
+            ));
+        }
+    }
+
+    fn step(&mut self, event: &Event) {
+        let Event::Step {
+            epoch,
+            step,
+            loss,
+            tokens,
+            learning_rate,
+            seconds,
+            ..
+        } = event
+        else {
+            return;
+        };
+        self.pace.add(*loss, *tokens as f64, *seconds);
+        if let Some(bar) = &self.bar {
+            bar.set_position(*step);
+        }
+        if !self.line_is_due() {
+            return;
+        }
+        let done = step.saturating_sub(self.before).max(1) as f64;
+        let left = self.steps.saturating_sub(*step) as f64 / done;
+        let loss = self.pace.loss.unwrap_or(*loss);
+        let text = format!(
+            "epoch {epoch}/{}  loss {loss:.4}, {}  {} tokens/s  lr {learning_rate:.1e}  {} left",
+            self.epochs,
+            self.measure.show(loss),
+            short(self.pace.tokens / self.pace.seconds.max(1e-9)),
+            duration(left * self.began.elapsed().as_secs_f64()),
+        );
+        match &self.bar {
+            Some(bar) => bar.set_message(text),
+            None => self.line(&format!("step {step}/{}  {text}", self.steps)),
+        }
+    }
+
+    /// Ten times a second for a bar; ever rarer for lines.
+    fn line_is_due(&mut self) -> bool {
+        let wait = match &self.bar {
+            Some(_) => Duration::from_millis(100),
+            None => (self.began.elapsed() / 10).clamp(LINE_EVERY[0], LINE_EVERY[1]),
+        };
+        let due = self.last_line.elapsed() >= wait;
+        if due {
+            self.last_line = Instant::now();
+        }
+        due
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{bar:20.cyan/dim} {percent:>3}%  {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loss_and_speed_are_smoothed_from_the_first_step_on() {
+        let mut pace = Pace::default();
+        pace.add(2.0, 100.0, 0.5);
+        assert_eq!(pace.loss, Some(2.0));
+        assert!((pace.tokens / pace.seconds - 200.0).abs() < 1e-9);
+        pace.add(1.0, 100.0, 0.25);
+        let loss = pace.loss.unwrap();
+        assert!(loss < 2.0 && loss > 1.9, "{loss}");
+        assert!((200.0..400.0).contains(&(pace.tokens / pace.seconds)));
+    }
+
+    #[test]
+    fn a_loss_is_shown_as_the_field_quotes_it() {
+        assert_eq!(Measure::Bits.show(std::f64::consts::LN_2), "1.000 bits");
+        assert_eq!(Measure::Perplexity.show(0.0), "perplexity 1.00");
+    }
+}

@@ -1,0 +1,106 @@
+//! Where runs are put, and what becomes of those that are there already.
+
+use crate::tools::{copy_of_model, err, model, ok, path, refrain, strs, train};
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+/// `refrain train` of the small recipe without `--out`, in the current folder `at`.
+fn train_in(at: &Path, more: &[&str]) -> Output {
+    let arguments = train(Path::new(""), more);
+    let without_out = [&arguments[..1], &arguments[3..]].concat();
+    refrain(&strs(&without_out))
+        .current_dir(at)
+        .output()
+        .expect("the binary runs")
+}
+
+#[test]
+fn a_second_run_goes_beside_a_finished_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["stories", "stories-2", "stories-3"] {
+        let output = train_in(folder.path(), &["--set", "train.epochs=1"]);
+        assert!(output.status.success(), "{}", err(&output));
+        let told = format!("the model is in runs/{name};");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(&told), "{text}");
+        assert!(folder.path().join("runs").join(name).is_dir());
+    }
+}
+
+#[test]
+fn an_unfinished_run_is_neither_replaced_nor_passed_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("runs").join("stories");
+    std::fs::create_dir_all(&run).unwrap();
+    let about = std::fs::read_to_string(model().join("model.toml")).unwrap();
+    let unfinished = about.replace("finished = true", "finished = false");
+    std::fs::write(run.join("model.toml"), unfinished).unwrap();
+    let output = train_in(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = err(&output);
+    assert!(
+        error.contains("refrain train --resume runs/stories"),
+        "{error}"
+    );
+}
+
+#[test]
+fn force_replaces_the_run_and_keeps_other_files() {
+    let (_keep, copy) = copy_of_model();
+    std::fs::write(copy.join("notes.txt"), "mine").unwrap();
+    let before = std::fs::read(copy.join("model.safetensors")).unwrap();
+    ok(&strs(&train(
+        &copy,
+        &["--force", "--quiet", "--set", "train.seed=9"],
+    )));
+    let after = std::fs::read(copy.join("model.safetensors")).unwrap();
+    assert_ne!(before, after);
+    let notes = std::fs::read_to_string(copy.join("notes.txt")).unwrap();
+    assert_eq!(notes, "mine");
+}
+
+#[test]
+fn a_finished_run_that_is_resumed_says_what_it_came_to() {
+    let (_keep, copy) = copy_of_model();
+    let text = ok(&["train", "--resume", &path(&copy)]);
+    assert!(text.contains("trained for 2 epochs"), "{text}");
+}
+
+#[test]
+fn data_given_by_a_relative_path_is_found_again_from_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let text = "the quick brown fox jumps over the lazy dog.\n".repeat(200);
+    std::fs::write(data.join("text.txt"), text).unwrap();
+    let source = "data.text={ from = \"split\", file = \"text.txt\" }";
+    let arguments = ["train", "--set", source, "--set", "model.hidden=8"];
+    let more = ["--set", "train.epochs=1", "--data", "data", "--out", "fox"];
+    let trained = refrain(&[&arguments[..], &more].concat())
+        .current_dir(folder.path())
+        .env("REFRAIN_DATA", "not used: the option goes before it")
+        .output()
+        .unwrap();
+    assert!(trained.status.success(), "{}", err(&trained));
+    let output = refrain(&["eval", &path(&folder.path().join("fox")), "--json"])
+        .env("REFRAIN_DATA", "")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let mut child = refrain(&["generate", &path(&model()), "--length", "1000000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdout.take().unwrap();
+    let mut first = [0; 10];
+    std::io::Read::read_exact(&mut pipe, &mut first).unwrap();
+    drop(pipe);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(err(&output), "");
+}

@@ -1,0 +1,8 @@
+//! The command line through the built binary.
+
+mod errors;
+mod folders;
+mod generate;
+mod resume;
+mod tools;
+mod train;

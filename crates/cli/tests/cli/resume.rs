@@ -1,0 +1,106 @@
+//! A run that is killed, over and over, ends as one that was not.
+
+use crate::tools::{err, ok, path, refrain, strs, train};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+/// Longer than the other tests' run, with a checkpoint after every step.
+const MORE: [&str; 6] = [
+    "--quiet",
+    "--set",
+    "train.checkpoint_every_seconds=0.0",
+    "--set",
+    "train.epochs=3",
+    "--set=model.dropout.output=0.2",
+];
+
+fn start(arguments: &[&str]) -> Child {
+    refrain(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs")
+}
+
+fn bytes(model: &Path) -> Vec<u8> {
+    std::fs::read(model.join("model.safetensors")).expect("trained parameters")
+}
+
+/// Pauses of a fixed but irregular sequence, in milliseconds.
+fn pauses() -> impl Iterator<Item = u64> {
+    let mut state = 12_345u64;
+    std::iter::repeat_with(move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        60 + (state >> 33) % 400
+    })
+}
+
+#[test]
+fn killed_at_random_moments_it_ends_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (calm, rough) = (folder.path().join("calm"), folder.path().join("rough"));
+    ok(&strs(&train(&calm, &MORE)));
+
+    let mut child = start(&strs(&train(&rough, &MORE)));
+    let mut kills = 0;
+    for pause in pauses() {
+        std::thread::sleep(Duration::from_millis(pause));
+        if let Some(status) = child.try_wait().unwrap() {
+            let mut message = String::new();
+            std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut message).unwrap();
+            // A process killed before its folder was complete leaves nothing to resume: it starts anew.
+            assert!(
+                status.success() || kills > 0 && !rough.join("checkpoint.safetensors").exists(),
+                "{message}"
+            );
+            if status.success() {
+                break;
+            }
+        } else {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+        }
+        child = match rough.join("checkpoint.safetensors").exists() {
+            true => start(&["train", "--resume", &path(&rough), "--quiet"]),
+            false => {
+                let _ = std::fs::remove_dir_all(&rough);
+                start(&strs(&train(&rough, &MORE)))
+            }
+        };
+        assert!(kills < 200, "the run makes no progress");
+    }
+    assert!(
+        kills >= 2,
+        "the run ended after {kills} kills: too short for this test"
+    );
+    assert_eq!(bytes(&calm), bytes(&rough), "after {kills} kills");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_says_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    let child = start(&strs(&train(&model, &["--set", "train.epochs=500"])));
+    while !model.join("train.jsonl").exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", err(&output));
+    assert!(
+        err(&output).contains("refrain train --resume"),
+        "{}",
+        err(&output)
+    );
+    assert!(model.join("checkpoint.safetensors").exists());
+}

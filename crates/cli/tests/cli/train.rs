@@ -1,0 +1,167 @@
+//! `train`, `eval`, `info`, `list`, `completions`.
+
+use crate::tools::{err, model, ok, path, refrain, run, strs, train};
+use serde_json::Value;
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&ok(arguments)).expect("one JSON object")
+}
+
+#[test]
+fn training_ends_with_figures_and_a_story() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("new").join("model");
+    let output = run(&strs(&train(&model, &[])));
+    assert!(output.status.success(), "{}", err(&output));
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(text.contains("test: perplexity"), "{text}");
+    assert!(
+        text.contains("above the entropy of the text itself"),
+        "{text}"
+    );
+    assert!(err(&output).contains("epoch 2/2 in "), "{}", err(&output));
+    for file in [
+        "model.safetensors",
+        "model.toml",
+        "train.jsonl",
+        "vocabulary.json",
+    ] {
+        assert!(model.join(file).is_file(), "{file}");
+    }
+    let log = std::fs::read_to_string(model.join("train.jsonl")).unwrap();
+    let events: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events[0]["event"], "started");
+    assert!(events.iter().any(|event| event["event"] == "validated"));
+}
+
+#[test]
+fn eval_gives_what_training_reported() {
+    let model = path(&model());
+    let evaluation = json(&["eval", &model, "--json"]);
+    assert_eq!(evaluation["task"], "language");
+    let metrics = &evaluation["metrics"];
+    let number = |name: &str| {
+        metrics[name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{name} in {metrics}"))
+    };
+    let (bits, perplexity) = (number("bits_per_character"), number("perplexity"));
+    assert!(
+        (bits - perplexity.log2()).abs() < 1e-6,
+        "a character is a token here"
+    );
+    assert!(
+        number("true_bits_per_character") < bits,
+        "nothing beats the entropy"
+    );
+    assert!(bits < 40f64.log2(), "better than guessing");
+    let info = json(&["info", &model, "--json"]);
+    let reported = info["figures"]["test"]["bits_per_character"]
+        .as_f64()
+        .unwrap();
+    assert!((bits - reported).abs() < 1e-6, "{bits} and {reported}");
+    assert_eq!(info["recipe"]["model"]["hidden"], 24);
+    assert!(ok(&["eval", &model]).contains("bits_per_character"));
+    assert!(ok(&["info", &model]).contains("parameters"));
+}
+
+#[test]
+fn threads_do_not_change_a_figure() {
+    let model = path(&model());
+    let one = ok(&["eval", &model, "--json", "--threads", "1"]);
+    assert_eq!(one, ok(&["eval", &model, "--json", "--threads", "2"]));
+}
+
+#[test]
+fn eval_reads_any_text_and_counts_what_the_vocabulary_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.txt");
+    std::fs::write(&text, "Once a quiet boy. \u{e9}\u{1f600}").unwrap();
+    let evaluation = json(&["eval", &path(&model()), "--text", &path(&text), "--json"]);
+    assert_eq!(evaluation["unknown"], 2);
+    assert!(evaluation["metrics"]["true_bits_per_character"].is_null());
+    assert!(evaluation["metrics"]["perplexity"].as_f64().unwrap() > 1.0);
+}
+
+#[test]
+fn list_names_every_recipe() {
+    let text = ok(&["list"]);
+    for name in [
+        "stories",
+        "tiny-shakespeare",
+        "ptb-small",
+        "ptb-medium",
+        "ptb-characters",
+        "ptb-modern",
+    ] {
+        assert!(text.contains(name), "{name} in {text}");
+    }
+    let list = json(&["list", "--json"]);
+    assert_eq!(list["tasks"][0]["name"], "language");
+    assert_eq!(list["tasks"][0]["recipes"][0]["name"], "stories");
+}
+
+#[test]
+fn completions_are_scripts() {
+    assert!(ok(&["completions", "bash"]).contains("_refrain"));
+    assert!(ok(&["completions", "zsh"]).contains("#compdef refrain"));
+}
+
+#[test]
+fn help_shows_every_command_and_usage_errors_exit_with_2() {
+    let help = ok(&["--help"]);
+    for command in [
+        "train",
+        "eval",
+        "generate",
+        "info",
+        "list",
+        "bench",
+        "completions",
+    ] {
+        assert!(help.contains(command), "{command}");
+        assert!(ok(&[command, "--help"]).contains("Usage"), "{command}");
+    }
+    assert_eq!(run(&["train", "--nonsense"]).status.code(), Some(2));
+    assert_eq!(run(&["generate"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_bench_worker_speaks_its_protocol() {
+    use std::io::Write;
+    use std::process::Stdio;
+    let mut child = refrain(&["bench", "--worker"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for line in [
+        r#"{"op":"run","seconds":0.01}"#,
+        r#"{"op":"setup","task":"layer","cell":"lstm","T":3,"B":2,"I":4,"H":5,"L":2,"bi":true,"mode":"train","threads":2}"#,
+        r#"{"op":"run","seconds":0.01,"min_reps":3,"warm":1}"#,
+        r#"{"op":"setup","task":"stream","cell":"gru","T":1,"B":1,"I":8,"H":8,"L":1,"mode":"fwd","threads":1,"inner":5}"#,
+        r#"{"op":"run","seconds":0.01,"max_reps":2}"#,
+        r#"{"op":"setup","task":"lm","cell":"lstm","T":4,"B":2,"I":6,"H":6,"L":2,"V":11,"dropout":0.5,"mode":"train","threads":2}"#,
+        r#"{"op":"setup","task":"layer","cell":"lstm","T":3,"B":2,"I":4,"H":5,"L":1,"mode":"fwd","threads":2,"dtype":"bf16"}"#,
+        r#"{"op":"exit"}"#,
+    ] {
+        writeln!(input, "{line}").unwrap();
+    }
+    drop(input);
+    let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let answers: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(answers.len(), 7, "{text}");
+    assert!(answers[0]["error"].is_string());
+    assert_eq!(answers[1]["ok"], true, "{text}");
+    assert!(answers[2]["times"].as_array().unwrap().len() >= 3);
+    assert_eq!(answers[4]["times"].as_array().unwrap().len(), 2);
+    assert_eq!(answers[5]["ok"], true, "{text}");
+    assert!(answers[6]["error"].as_str().unwrap().contains("bf16"));
+}
