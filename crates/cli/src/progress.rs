@@ -230,7 +230,7 @@ impl Progress {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{bar:20.cyan/dim} {percent:>3}%  {msg}")
+    ProgressStyle::with_template("{wide_bar:.cyan/dim} {percent:>3}%\n{msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 

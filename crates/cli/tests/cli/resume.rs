@@ -82,25 +82,27 @@ fn killed_at_random_moments_it_ends_with_the_same_bits() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_saves_and_says_how_to_go_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let model = folder.path().join("model");
-    let child = start(&strs(&train(&model, &["--set", "train.epochs=500"])));
-    while !model.join("train.jsonl").exists() {
-        std::thread::sleep(Duration::from_millis(20));
+fn ctrl_c_or_a_polite_kill_saves_and_says_how_to_go_on() {
+    for signal in ["-INT", "-TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("model");
+        let child = start(&strs(&train(&model, &["--set", "train.epochs=500"])));
+        // The first checkpoint is written once the run has begun.
+        while !model.join("checkpoint.safetensors").exists() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        let kill = std::process::Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(kill.success());
+        let output = child.wait_with_output().unwrap();
+        let message = err(&output);
+        assert_eq!(output.status.code(), Some(130), "{message}");
+        let told = format!("refrain train --resume {}", path(&model));
+        assert!(message.contains(&told), "{message}");
+        let info = ok(&["info", &path(&model)]);
+        assert!(info.contains("not finished"), "{info}");
     }
-    std::thread::sleep(Duration::from_millis(300));
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(kill.success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", err(&output));
-    assert!(
-        err(&output).contains("refrain train --resume"),
-        "{}",
-        err(&output)
-    );
-    assert!(model.join("checkpoint.safetensors").exists());
 }
