@@ -1,6 +1,6 @@
 //! A training run as it is watched: a bar on a terminal, plain lines elsewhere.
 
-use crate::terminal::{duration, figures, grouped, short};
+use crate::terminal::{counted, duration, figures, grouped, short};
 use indicatif::{ProgressBar, ProgressStyle};
 use refrain::train::{Event, Stopped};
 use std::io::IsTerminal;
@@ -169,8 +169,10 @@ impl Progress {
             format!(", going on after step {step}")
         });
         self.line(&format!(
-            "{} parameters, {epochs} epochs, {steps} steps{from}; Ctrl-C saves and stops",
-            grouped(*parameters)
+            "{} parameters, {}, {}{from}; Ctrl-C saves and stops",
+            grouped(*parameters),
+            counted(*epochs, "epoch"),
+            counted(*steps, "step"),
         ));
         if let Some(bits) = reference.get("true_bits_per_character") {
             self.line(&format!(

@@ -113,6 +113,12 @@ pub fn grouped(n: usize) -> String {
     text
 }
 
+/// `1 epoch`, `4 epochs`
+pub fn counted(n: u64, thing: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {thing}{s}")
+}
+
 /// A path as it has to be typed in a shell.
 pub fn typed(path: &Path) -> String {
     let text = path.display().to_string();
@@ -143,6 +149,10 @@ mod tests {
         assert_eq!(
             [0, 999, 1000, 4_661_234].map(grouped),
             ["0", "999", "1 000", "4 661 234"]
+        );
+        assert_eq!(
+            [0, 1, 2].map(|n| counted(n, "step")),
+            ["0 steps", "1 step", "2 steps"]
         );
     }
 

@@ -1,7 +1,7 @@
 //! `refrain info`
 
 use crate::Ending;
-use crate::terminal::{self, grouped, typed};
+use crate::terminal::{self, counted, grouped, typed};
 use anyhow::Result;
 use refrain::models::{CellKind, LanguageModelConfig};
 use refrain::store::{About, MODEL, ModelFolder};
@@ -57,9 +57,9 @@ fn describe(folder: &ModelFolder) -> Result<String> {
         format!("{} tokens", grouped(figures.vocabulary)),
     );
     let trained = format!(
-        "{} epochs, {} steps, {}",
-        figures.epochs,
-        figures.steps,
+        "{}, {}, {}",
+        counted(figures.epochs, "epoch"),
+        counted(figures.steps, "step"),
         terminal::duration(figures.seconds)
     );
     row(
@@ -89,10 +89,7 @@ fn architecture(model: &LanguageModelConfig) -> String {
         CellKind::Gru => "GRU",
         CellKind::Rnn => "RNN (tanh)",
     };
-    let layers = match model.layers {
-        1 => "1 layer".to_string(),
-        n => format!("{n} layers"),
-    };
+    let layers = counted(model.layers as u64, "layer");
     let tied = if model.tied {
         ", tied to the output"
     } else {

@@ -4,7 +4,7 @@ use super::{Data, Threads, generate};
 use crate::Ending;
 use crate::interrupt::Interrupt;
 use crate::progress::{Measure, Progress};
-use crate::terminal::{self, typed};
+use crate::terminal::{self, counted, typed};
 use anyhow::{Context, Result, bail};
 use refrain::recipe::{Recipe, recipes};
 use refrain::store::{MODEL, ModelFolder};
@@ -211,9 +211,9 @@ fn make_room(out: &Path, force: bool) -> Result<()> {
 /// What the run came to.
 fn report(summary: &Summary) -> String {
     let mut text = format!(
-        "\ntrained for {} epochs, {} steps, in {}\n",
-        summary.epochs,
-        summary.steps,
+        "\ntrained for {}, {}, in {}\n",
+        counted(summary.epochs, "epoch"),
+        counted(summary.steps, "step"),
         terminal::duration(summary.seconds)
     );
     let test = summary.test.as_ref().map(|metrics| ("test", metrics));

@@ -65,7 +65,8 @@ pub fn run(args: Args) -> Result<()> {
         return worker::serve();
     }
     let threads = args.threads.unwrap_or_else(refrain_kernels::threads);
-    let names: Vec<String> = match args.configs.is_empty() {
+    let everything = args.configs.is_empty();
+    let names: Vec<String> = match everything {
         true => SELECTION.map(String::from).to_vec(),
         false => args.configs,
     };
@@ -76,8 +77,8 @@ pub fn run(args: Args) -> Result<()> {
             "configuration", "median", "best", "GFLOP/s"
         );
     }
-    for name in names {
-        let config = Config::parse(&name, threads)?;
+    for name in &names {
+        let config = Config::parse(name, threads)?;
         let times = measure(&config, args.seconds).with_context(|| format!("measuring {name}"))?;
         let (median, best) = (times[times.len() / 2], times[0]);
         let rate = config.flops() / median / 1e9;
@@ -94,6 +95,33 @@ pub fn run(args: Args) -> Result<()> {
                 duration(best)
             );
         }
+    }
+    if everything && !args.json {
+        growth(threads, args.seconds)?;
+    }
+    Ok(())
+}
+
+/// Prints how time grows with the length of a sequence: 4 where it is linear.
+fn growth(threads: usize, seconds: f64) -> Result<()> {
+    for (mode, label) in [("fwd", "forward"), ("train", "forward + backward")] {
+        let names = [100, 400].map(|time| format!("lstm-{time}x32x256x256-{mode}"));
+        let mut works = Vec::new();
+        for name in &names {
+            works.push(work::prepare(&Config::parse(name, threads)?)?);
+        }
+        let mut times = [Vec::new(), Vec::new()];
+        let start = Instant::now();
+        while times[1].len() < 3 || start.elapsed().as_secs_f64() < seconds {
+            for (work, times) in works.iter_mut().zip(&mut times) {
+                times.push(work.run());
+            }
+        }
+        let [short, long] = times.map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        });
+        println!("time at 4T over time at T, {label}: {:.2}", long / short);
     }
     Ok(())
 }
