@@ -134,6 +134,15 @@ fn part(state: Option<&[f32]>, d: usize, size: usize) -> Option<&[f32]> {
     state.map(|state| &state[d * size..(d + 1) * size])
 }
 
+/// Multiply-adds of a step that are worth a thread: below it, meeting once a step costs more than it brings.
+const WORTH_A_THREAD: usize = 32 * 1024;
+
+/// Threads for `plan` out of `threads`; results do not depend on it.
+fn useful(threads: usize, plan: &Plan, gates: usize) -> usize {
+    let step = plan.directions.len() * plan.batch * gates * plan.hidden * plan.hidden;
+    threads.min(1 + step / WORTH_A_THREAD)
+}
+
 /// Gives each direction its share of the threads, and each thread `f(direction, id, threads of the direction, barrier)`.
 fn on_threads(
     directions: usize,
@@ -243,7 +252,7 @@ pub(crate) fn forward<C: CellKernel>(
     if hidden > 0 {
         on_threads(
             directions,
-            threads,
+            useful(threads, plan, C::GATES),
             hp / lanes(level),
             |d, id, of, barrier| {
                 let thread = ForwardThread::<C> {
@@ -676,7 +685,7 @@ pub(crate) fn backward<C: CellKernel>(
     if hidden > 0 {
         on_threads(
             directions,
-            threads,
+            useful(threads, plan, C::GATES),
             hp / lanes(level),
             |d, id, of, barrier| {
                 let thread = BackwardThread::<C> {

@@ -198,17 +198,7 @@ pub const STORY: &[&[Piece]] = &[
         (2, &[Text(" needed")]),
     ])],
     A_QUALITY,
-    &[Draw(Variable::Thing)],
-    &[OneOf(&[
-        (
-            3,
-            &[Text(" for "), Recall(His), Text(" "), Fresh(KIN), Text(".")],
-        ),
-        (1, &[Text(".")]),
-    ])],
-    &[Text(" But")],
-    A_QUALITY,
-    &[Draw(Variable::Foe)],
+    &[Draw(Variable::Thing), Text(", but a "), Draw(Variable::Foe)],
     &[OneOf(&[
         (2, &[Text(" had")]),
         (1, &[Text(" took")]),
@@ -222,6 +212,10 @@ pub const STORY: &[&[Piece]] = &[
         Recall(He),
         Text(" "),
         Fresh(FEELS),
+        Text(" for "),
+        Recall(His),
+        Text(" "),
+        Fresh(KIN),
         Text(". "),
     ],
     &[OneOf(&[
@@ -235,10 +229,9 @@ pub const STORY: &[&[Piece]] = &[
         Draw(Variable::Animal),
         Text(" "),
         Fresh(MOVES),
-        Text(" from"),
+        Text(" by. "),
+        Recall(He),
     ],
-    A_QUALITY,
-    &[Fresh(SPOTS), Text(". "), Recall(He)],
     &[OneOf(&[
         (2, &[Text(" fed the ")]),
         (1, &[Text(" thanked the ")]),

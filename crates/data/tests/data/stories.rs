@@ -8,7 +8,7 @@ fn the_same_seed_gives_the_same_text_for_ever() {
     assert_eq!(&text[..300], GOLDEN);
     assert_ne!(Stories::new().generate(2, 300), text);
 }
-const GOLDEN: &str = "Once a pink girl called Nora lived inside a big mill. She needed a sleepy ring for her father. But a hard troll stole the ring. She sat down. At dawn a rich cat flew from a fat pot. She fed the cat and they rode past a thin inn and a dusty jar over a kind chest.\nLong ago a lean monk called Ben lived";
+const GOLDEN: &str = "Once a pink girl called Nora lived inside a big mill. She needed a sleepy ring, but a bear had the ring. She fled for her friend. Soon a red mouse trotted by. She fed the mouse and they dug past a fat pot and a grey stone under a tiny pine.\nIn old times a kind boy called Ben lived facing a lean cree";
 
 #[test]
 fn drawn_stories_agree_with_the_exact_entropy() {
