@@ -35,7 +35,12 @@ pub trait DropoutKernels: Backend {
     }
 }
 
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(
+    Flex,
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "vulkan"),
+    Autodiff
+)]
 /// Dispatch of [`dropout`].
 pub trait DropoutBackend: Backend {
     /// The same shape as `x`.
@@ -57,12 +62,6 @@ impl DropoutKernels for Flex {
     fn dropout_forward(x: FlexTensor, spec: &DropoutSpec) -> FlexTensor {
         let x = contiguous(x);
         tensor(spec.apply(slice(&x)), x.shape())
-    }
-}
-
-impl DropoutBackend for Flex {
-    fn dropout_op(x: FlexTensor, spec: DropoutSpec) -> FlexTensor {
-        Self::dropout_forward(x, &spec)
     }
 }
 

@@ -25,7 +25,12 @@ pub trait EmbeddingKernels: Backend {
     }
 }
 
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(
+    Flex,
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "vulkan"),
+    Autodiff
+)]
 /// Dispatch of [`embedding`].
 pub trait EmbeddingBackend: Backend {
     /// `[N,C]` from `[V,C]`.
@@ -68,12 +73,6 @@ impl EmbeddingKernels for Flex {
         let d_w =
             kernel::embedding_backward(ids, slice(&d_y), vocabulary, features).expect(CHECKED);
         tensor(d_w, [vocabulary, features])
-    }
-}
-
-impl EmbeddingBackend for Flex {
-    fn embedding_op(w: FlexTensor, ids: Arc<[u32]>) -> FlexTensor {
-        Self::rows_forward(w, &ids)
     }
 }
 

@@ -54,11 +54,16 @@ pub trait LossKernels: Backend {
 /// The loss as it crosses the dispatch.
 #[derive(ExtensionType)]
 pub struct LossPrimitives<B: Backend> {
-    loss: FloatTensor<B>,
-    nll: Vec<f32>,
+    pub(super) loss: FloatTensor<B>,
+    pub(super) nll: Vec<f32>,
 }
 
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(
+    Flex,
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "vulkan"),
+    Autodiff
+)]
 /// Dispatch of [`linear_cross_entropy`].
 pub trait LossBackend: Backend {
     /// `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`.
@@ -155,18 +160,6 @@ impl LossKernels for Flex {
                 .for_each(|d| *d *= scale);
         }
         gradient
-    }
-}
-
-impl LossBackend for Flex {
-    fn loss_op(
-        h: FlexTensor,
-        w: FlexTensor,
-        b: FlexTensor,
-        targets: Arc<[u32]>,
-    ) -> LossPrimitives<Self> {
-        let LossParts { loss, nll, .. } = Self::loss_forward([h, w, b], &targets, false);
-        LossPrimitives { loss, nll }
     }
 }
 

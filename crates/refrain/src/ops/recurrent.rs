@@ -88,7 +88,12 @@ pub trait RecurrentKernels: Backend {
     }
 }
 
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(
+    Flex,
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "vulkan"),
+    Autodiff
+)]
 /// Dispatch of [`recurrent`].
 pub trait RecurrentBackend: Backend {
     /// One direction.
@@ -424,16 +429,15 @@ macro_rules! route {
     };
 }
 
-fn untracked<B: RecurrentKernels, const N: usize>(
+pub(super) use route;
+
+/// [`recurrent`] where no gradient is asked for.
+pub(super) fn untracked<B: RecurrentKernels, const N: usize>(
     inputs: [FloatTensor<B>; N],
     spec: RecurrentSpec,
 ) -> RecurrentPrimitives<B> {
     let ([y, h_n, c_n], _) = B::recurrent_forward(inputs, &spec, false);
     RecurrentPrimitives { y, h_n, c_n }
-}
-
-impl RecurrentBackend for Flex {
-    route!(untracked);
 }
 
 impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentBackend for Autodiff<B, C> {

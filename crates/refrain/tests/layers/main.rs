@@ -1,5 +1,7 @@
 //! Layers and fused operations on Burn: against Burn's own operations and against PyTorch.
 
+#[cfg(feature = "ndarray")]
+mod backends;
 mod golden;
 mod operations;
 mod recurrent;

@@ -1,0 +1,66 @@
+//! The backends that the operations run on, without gradients; [`Autodiff`](burn::backend::Autodiff) wraps any of them.
+
+use super::dropout::{DropoutBackend, DropoutKernels, DropoutSpec};
+use super::embedding::{EmbeddingBackend, EmbeddingKernels};
+use super::loss::{LossBackend, LossKernels, LossParts, LossPrimitives};
+use super::recurrent::{
+    RecurrentBackend, RecurrentKernels, RecurrentPrimitives, RecurrentSpec, route, untracked,
+};
+use burn::backend::Flex;
+use burn::backend::tensor::FloatTensor;
+use std::sync::Arc;
+
+/// What the dispatch calls on a backend, from its kernels.
+macro_rules! runs_on {
+    ($backend:ty) => {
+        impl RecurrentBackend for $backend {
+            route!(untracked);
+        }
+
+        impl LossBackend for $backend {
+            fn loss_op(
+                h: FloatTensor<Self>,
+                w: FloatTensor<Self>,
+                b: FloatTensor<Self>,
+                targets: Arc<[u32]>,
+            ) -> LossPrimitives<Self> {
+                let LossParts { loss, nll, .. } = Self::loss_forward([h, w, b], &targets, false);
+                LossPrimitives { loss, nll }
+            }
+        }
+
+        impl EmbeddingBackend for $backend {
+            fn embedding_op(w: FloatTensor<Self>, ids: Arc<[u32]>) -> FloatTensor<Self> {
+                Self::rows_forward(w, &ids)
+            }
+        }
+
+        impl DropoutBackend for $backend {
+            fn dropout_op(x: FloatTensor<Self>, spec: DropoutSpec) -> FloatTensor<Self> {
+                Self::dropout_forward(x, &spec)
+            }
+        }
+    };
+}
+
+runs_on!(Flex);
+
+/// A backend without kernels of ours: everything is composed of Burn's own operations.
+#[cfg(any(feature = "ndarray", feature = "vulkan"))]
+macro_rules! composed_on {
+    ($backend:ty) => {
+        impl RecurrentKernels for $backend {
+            type Reserve = ();
+        }
+        impl LossKernels for $backend {}
+        impl EmbeddingKernels for $backend {}
+        impl DropoutKernels for $backend {}
+        runs_on!($backend);
+    };
+}
+
+#[cfg(feature = "ndarray")]
+composed_on!(burn::backend::NdArray);
+
+#[cfg(feature = "vulkan")]
+composed_on!(burn::backend::Cube);
