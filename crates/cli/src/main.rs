@@ -8,6 +8,10 @@ mod terminal;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
+/// Training allocates the same large buffers step after step.
+#[global_allocator]
+static MEMORY: refrain_kernels::memory::Recycler = refrain_kernels::memory::Recycler;
+
 /// Recurrent sequence models: train, evaluate, generate
 #[derive(Debug, Parser)]
 #[command(

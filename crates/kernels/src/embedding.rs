@@ -28,11 +28,11 @@ pub fn embedding(
 ) -> Result<Vec<f32>, KernelError> {
     expect("embedding", "w", vocabulary * features, w.len())?;
     check("embedding", ids, vocabulary)?;
-    let rows = ids.iter().map(|&id| id as usize * features);
-    Ok(rows
-        .flat_map(|start| &w[start..start + features])
-        .copied()
-        .collect())
+    let mut y = Vec::with_capacity(ids.len() * features);
+    for &id in ids {
+        y.extend_from_slice(&w[id as usize * features..][..features]);
+    }
+    Ok(y)
 }
 
 /// d_w`[v,:]` = Σ d_y`[n,:]` over the n with ids`[n]` = v, in order of n; `d_y` `[N,C]`, gives `[V,C]`.

@@ -16,6 +16,7 @@ mod gru;
 mod layer;
 mod layout;
 mod lstm;
+pub mod memory;
 mod pack;
 mod pool;
 mod product;

@@ -120,15 +120,13 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Vec<f32> {
                 .zip(key.block(block as u64, 0))
                 .for_each(|(m, bits)| *m = factor(bits));
         }
-        let rows = x.chunks_exact(features.max(1)).enumerate();
-        return rows
-            .flat_map(|(row, x)| {
-                let first = row / time.max(1) * features;
-                x.iter()
-                    .zip(&mask[first..first + features])
-                    .map(|(x, m)| x * m)
-            })
-            .collect();
+        return each_row(x, features, |row, x, y| {
+            let first = row / time.max(1) * features;
+            let mask = &mask[first..first + features];
+            for ((y, x), m) in y.iter_mut().zip(x).zip(mask) {
+                *y = x * m;
+            }
+        });
     }
     let mut y = vec![0.0; x.len()];
     let pieces = x.len().div_ceil(PIECE);
@@ -155,6 +153,23 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Vec<f32> {
             for i in whole..x.len() {
                 y[i] = x[i] * factor(key.block(first + (i / 4) as u64, 0)[i % 4]);
             }
+        }
+    });
+    y
+}
+
+/// Calls `f(row, x, y)` for every row of x `[N,width]`, on all threads; gives y.
+fn each_row(x: &[f32], width: usize, f: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Vec<f32> {
+    let mut y = vec![0.0; x.len()];
+    let rows = x.len().checked_div(width).unwrap_or(0);
+    let threads = pool::threads().clamp(1, x.len().div_ceil(PIECE).max(1));
+    let out = SharedPtr(y.as_mut_ptr());
+    pool::run(threads, |id| {
+        for row in share(rows, id, threads) {
+            let range = row * width..(row + 1) * width;
+            // SAFETY: rows are disjoint parts of y, which outlives the call.
+            let y = unsafe { std::slice::from_raw_parts_mut(out.get().add(range.start), width) };
+            f(row, &x[range], y);
         }
     });
     y

@@ -15,12 +15,14 @@ use crate::layer::{
     Gradients, Inputs, OutputGradients, Outputs, Plan, Wanted, WeightGradients, Weights,
 };
 use crate::layout::Layout;
+use crate::memory::{unwritten, written};
 use crate::pack::{self, Column};
 use crate::pool::{self, Barrier, SharedPtr, share};
 use crate::product::{Left, Product, Right, load_edge, rows, rows_mut, store_edge};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{OUT, PANEL, ROWS, cover, max_rows};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 /// Rows projected before their steps run: enough to use the packed input weights well, few enough to stay in cache.
 const PROJECTED_ROWS: usize = 192;
@@ -203,13 +205,13 @@ pub(crate) fn forward<C: CellKernel>(
     let (batch, hidden, directions) = (plan.batch, plan.hidden, plan.directions.len());
     let hp = padded(level, hidden);
     let y_stride = directions * hidden;
-    let mut y = vec![0.0; batch * plan.time * y_stride];
+    let mut y = room(plan, y_stride);
     let layouts: Vec<Layout> = plan
         .directions
         .iter()
         .map(|&d| Layout::new(plan, d))
         .collect();
-    let mut buffers: Vec<[Vec<f32>; 5]> = layouts
+    let mut buffers: Vec<([Vec<f32>; 3], [Vec<MaybeUninit<f32>>; 2])> = layouts
         .iter()
         .enumerate()
         .map(|(d, layout)| {
@@ -221,20 +223,15 @@ pub(crate) fn forward<C: CellKernel>(
             let cells = if train && C::MEMORY { rows * hp } else { 0 };
             let h0 = ranked(part(inputs.h0, d, batch * hidden), layout, hidden, hp);
             let c0 = ranked(part(inputs.c0, d, batch * hidden), layout, hidden, hp);
-            [
-                h0.clone(),
-                h0,
-                c0,
-                vec![0.0; rows * C::SLOTS * hp],
-                vec![0.0; cells],
-            ]
+            let kept = [rows * C::SLOTS * hp, cells].map(unwritten);
+            ([h0.clone(), h0, c0], kept)
         })
         .collect();
-    let y_base = y.as_mut_ptr();
+    let y_base: *mut f32 = y.as_mut_ptr().cast();
     let passes: Vec<Forward> = buffers
         .iter_mut()
         .enumerate()
-        .map(|(d, [h, h2, c, gates, cells])| Forward {
+        .map(|(d, ([h, h2, c], [gates, cells]))| Forward {
             plan,
             layout: &layouts[d],
             weights: &inputs.weights[d],
@@ -242,8 +239,8 @@ pub(crate) fn forward<C: CellKernel>(
             hp,
             h: [SharedPtr(h.as_mut_ptr()), SharedPtr(h2.as_mut_ptr())],
             c: SharedPtr(c.as_mut_ptr()),
-            gates: SharedPtr(gates.as_mut_ptr()),
-            cells: SharedPtr(cells.as_mut_ptr()),
+            gates: SharedPtr(gates.as_mut_ptr().cast()),
+            cells: SharedPtr(cells.as_mut_ptr().cast()),
             keep: train,
             y: SharedPtr(y_base.wrapping_add(d * hidden)),
             y_stride,
@@ -269,7 +266,7 @@ pub(crate) fn forward<C: CellKernel>(
     drop(passes);
     let mut h_n = vec![0.0; directions * batch * hidden];
     let mut c_n = vec![0.0; if C::MEMORY { h_n.len() } else { 0 }];
-    for (d, (layout, [h, h2, c, ..])) in layouts.iter().zip(&buffers).enumerate() {
+    for (d, (layout, ([h, h2, c], _))) in layouts.iter().zip(&buffers).enumerate() {
         for (rank, &b) in layout.order.iter().enumerate() {
             let length = plan.lengths.map_or(plan.time, |lengths| lengths[b]);
             let (from, to) = (rank * hp, (d * batch + b) * hidden);
@@ -283,10 +280,25 @@ pub(crate) fn forward<C: CellKernel>(
     let kept = train.then(|| {
         buffers
             .into_iter()
-            .map(|[_, _, _, gates, cells]| Kept { gates, cells })
+            .map(|(_, [gates, cells])| {
+                // SAFETY: every row of the layout has run, and a step writes all slots and the memory of all units.
+                let [gates, cells] = [gates, cells].map(|values| unsafe { written(values) });
+                Kept { gates, cells }
+            })
             .collect()
     });
+    // SAFETY: every step of every sequence has been written, or the room was zeros.
+    let y = unsafe { written(y) };
     (Outputs { y, h_n, c_n }, kept)
+}
+
+/// Room for `[B,T,width]`, zeros where some steps may lie past the end of a sequence.
+fn room(plan: &Plan, width: usize) -> Vec<MaybeUninit<f32>> {
+    let mut values = unwritten(plan.batch * plan.time * width);
+    if plan.lengths.is_some() || plan.hidden == 0 {
+        values.fill(MaybeUninit::new(0.0));
+    }
+    values
 }
 
 /// End of the stretch of steps that starts at `start`.
@@ -946,7 +958,7 @@ impl Products<'_> {
     /// d_x = Σ over directions of d_gates·W_ih.
     fn d_x<C: CellKernel>(&self) -> Vec<f32> {
         let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
-        let mut d_x = vec![0.0; self.plan.batch * self.plan.time * input];
+        let mut d_x = room(self.plan, input);
         let zeros = vec![0.0; input];
         for (d, (layout, kept)) in self.layouts.iter().zip(self.kept).enumerate() {
             let a = rows(kept.gates.as_ptr(), C::SLOTS * hp, layout.external.len());
@@ -958,7 +970,7 @@ impl Products<'_> {
                         w_ih.wrapping_add((gate * hidden + unit) * input);
                 }
             }
-            let base = d_x.as_mut_ptr();
+            let base: *mut f32 = d_x.as_mut_ptr().cast();
             let c: Vec<*mut f32> = layout
                 .external
                 .iter()
@@ -976,7 +988,8 @@ impl Products<'_> {
             // SAFETY: rows of d_gates, W_ih and d_x have the lengths of the plan.
             unsafe { product.run(self.level, self.threads) }
         }
-        d_x
+        // SAFETY: the product of the first direction has written every real step; the rest is zeros.
+        unsafe { written(d_x) }
     }
 
     /// d_W_ih = d_gatesᵀ·X, d_W_hh = d_gatesᵀ·H_prev, and the biases from the sums.
@@ -1023,8 +1036,8 @@ impl Products<'_> {
         let offsets: Vec<usize> = (0..C::GATES * hidden)
             .map(|row| slot(row / hidden) * hp + row % hidden)
             .collect();
-        let mut out = vec![0.0; C::GATES * hidden * n];
-        let c = rows_mut(out.as_mut_ptr(), n, C::GATES * hidden);
+        let mut out = unwritten(C::GATES * hidden * n);
+        let c = rows_mut(out.as_mut_ptr().cast(), n, C::GATES * hidden);
         let product = Product {
             n,
             k: b.len(),
@@ -1037,8 +1050,10 @@ impl Products<'_> {
             accumulate: false,
             bias: None,
         };
-        // SAFETY: rows of d_gates and B have the lengths of the plan, the output its own.
-        unsafe { product.run(self.level, self.threads) }
-        out
+        // SAFETY: rows of d_gates and B have the lengths of the plan, the output its own, all of which the product writes.
+        unsafe {
+            product.run(self.level, self.threads);
+            written(out)
+        }
     }
 }

@@ -3,9 +3,7 @@
 use super::dropout::{DropoutBackend, DropoutKernels, DropoutSpec};
 use super::embedding::{EmbeddingBackend, EmbeddingKernels};
 use super::loss::{LossBackend, LossKernels, LossParts, LossPrimitives};
-use super::recurrent::{
-    RecurrentBackend, RecurrentKernels, RecurrentPrimitives, RecurrentSpec, route, untracked,
-};
+use super::recurrent::{RecurrentBackend, RecurrentPrimitives, RecurrentSpec, route, untracked};
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use std::sync::Arc;
@@ -49,7 +47,7 @@ runs_on!(Flex);
 #[cfg(any(feature = "ndarray", feature = "vulkan"))]
 macro_rules! composed_on {
     ($backend:ty) => {
-        impl RecurrentKernels for $backend {
+        impl super::recurrent::RecurrentKernels for $backend {
             type Reserve = ();
         }
         impl LossKernels for $backend {}
