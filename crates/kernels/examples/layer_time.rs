@@ -1,7 +1,8 @@
-//! `layer_time T B C H cell threads`: milliseconds for a forward pass and for forward + backward.
+//! `layer_time T B C H cell threads [bf16]`: milliseconds for a forward pass and for forward + backward.
 
 use refrain_kernels::{
-    Cell, Direction, Inputs, OutputGradients, Plan, Wanted, Weights, backward, forward, set_threads,
+    Cell, Direction, Inputs, OutputGradients, Plan, Precision, Wanted, Weights, backward, forward,
+    set_threads,
 };
 use std::time::Instant;
 
@@ -49,6 +50,10 @@ fn main() {
         hidden,
         directions: &[Direction::Forward],
         lengths: None,
+        precision: match arguments.get(6).map(String::as_str) {
+            Some("bf16") => Precision::Bf16,
+            _ => Precision::F32,
+        },
     };
     let d_out = OutputGradients {
         d_y: Some(&d_y),

@@ -3,6 +3,7 @@
 use crate::error::expect;
 use crate::gru::Gru;
 use crate::lstm::Lstm;
+use crate::number::{Bf16, F32, Precision};
 use crate::pool;
 use crate::recurrence::{self, Kept};
 use crate::rnn::{Relu, Rnn, Tanh};
@@ -25,6 +26,8 @@ pub struct Plan<'a> {
     pub directions: &'a [Direction],
     /// `[B]`: real steps of each sequence, at most `T`; all `T` if absent. Steps past the end cost nothing.
     pub lengths: Option<&'a [usize]>,
+    /// What the products multiply; the reference path of [`Cell::GruResetBefore`] takes `f32` in any case.
+    pub precision: Precision,
 }
 
 /// Weights of one direction, PyTorch's shapes and gate order.
@@ -129,6 +132,36 @@ pub struct Gradients<F = f32> {
     pub d_c0: Option<Vec<F>>,
 }
 
+type ForwardDriver = fn(Level, usize, &Plan, &Inputs, bool) -> (Outputs, Option<Vec<Kept>>);
+type BackwardDriver = fn(
+    Level,
+    usize,
+    &Plan,
+    &Inputs,
+    &[f32],
+    Vec<Kept>,
+    &OutputGradients,
+    &Wanted,
+) -> Result<Gradients, KernelError>;
+
+/// The instance of a driver for the plan's cell and precision, if the cell has a fast path.
+macro_rules! fast_path {
+    ($driver:path, $plan:expr) => {{
+        use $driver as driver;
+        match ($plan.cell, $plan.precision) {
+            (Cell::RnnTanh, Precision::F32) => Some(driver::<Rnn<Tanh>, F32> as _),
+            (Cell::RnnTanh, Precision::Bf16) => Some(driver::<Rnn<Tanh>, Bf16> as _),
+            (Cell::RnnRelu, Precision::F32) => Some(driver::<Rnn<Relu>, F32> as _),
+            (Cell::RnnRelu, Precision::Bf16) => Some(driver::<Rnn<Relu>, Bf16> as _),
+            (Cell::Lstm, Precision::F32) => Some(driver::<Lstm, F32> as _),
+            (Cell::Lstm, Precision::Bf16) => Some(driver::<Lstm, Bf16> as _),
+            (Cell::Gru, Precision::F32) => Some(driver::<Gru, F32> as _),
+            (Cell::Gru, Precision::Bf16) => Some(driver::<Gru, Bf16> as _),
+            (Cell::GruResetBefore, _) => None,
+        }
+    }};
+}
+
 /// Runs a layer: outputs, and the reserve for [`backward`] where `train`.
 ///
 /// # Errors
@@ -153,13 +186,16 @@ pub fn forward_at(
     train: bool,
 ) -> Result<(Outputs, Option<Reserve>), KernelError> {
     check_inputs("recurrent forward", plan, inputs)?;
-    let (out, kept) = match plan.cell {
-        Cell::RnnTanh => recurrence::forward::<Rnn<Tanh>>(level, threads, plan, inputs, train),
-        Cell::RnnRelu => recurrence::forward::<Rnn<Relu>>(level, threads, plan, inputs, train),
-        Cell::Lstm => recurrence::forward::<Lstm>(level, threads, plan, inputs, train),
-        Cell::Gru => recurrence::forward::<Gru>(level, threads, plan, inputs, train),
-        Cell::GruResetBefore => (reference::forward(plan, inputs), train.then(Vec::new)),
+    let run: ForwardDriver = match fast_path!(recurrence::forward, plan) {
+        Some(run) => run,
+        None => {
+            return Ok((
+                reference::forward(plan, inputs),
+                train.then(|| Reserve(Vec::new())),
+            ));
+        }
     };
+    let (out, kept) = run(level, threads, plan, inputs, train);
     Ok((out, kept.map(Reserve)))
 }
 
@@ -229,21 +265,12 @@ pub fn backward_at(
         d_out.d_c_n.map_or(memory, <[f32]>::len),
     )?;
     let kept = reserve.0;
-    let mut gradients = match plan.cell {
-        Cell::GruResetBefore => reference::backward(plan, inputs, d_out),
-        cell => {
-            expect(
-                OP,
-                "directions of the reserve",
-                plan.directions.len(),
-                kept.len(),
-            )?;
-            let run = match cell {
-                Cell::RnnRelu => recurrence::backward::<Rnn<Relu>>,
-                Cell::Lstm => recurrence::backward::<Lstm>,
-                Cell::Gru => recurrence::backward::<Gru>,
-                _ => recurrence::backward::<Rnn<Tanh>>,
-            };
+    let mut gradients = match fast_path!(recurrence::backward, plan) {
+        None => reference::backward(plan, inputs, d_out),
+        Some(run) => {
+            let directions = plan.directions.len();
+            expect(OP, "directions of the reserve", directions, kept.len())?;
+            let run: BackwardDriver = run;
             run(level, threads, plan, inputs, y, kept, d_out, wanted)?
         }
     };

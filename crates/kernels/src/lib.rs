@@ -17,6 +17,7 @@ mod layer;
 mod layout;
 mod lstm;
 pub mod memory;
+mod number;
 mod pack;
 mod pool;
 mod product;
@@ -35,6 +36,7 @@ pub use layer::{
     Gradients, Inputs, OutputGradients, Outputs, Plan, Reserve, Wanted, WeightGradients, Weights,
     backward, backward_at, forward, forward_at,
 };
+pub use number::Precision;
 pub use pool::{set_threads, threads};
 pub use simd::Level;
 pub use stepper::Stepper;
@@ -79,7 +81,7 @@ pub enum Direction {
     Reverse,
 }
 
-/// The instruction set in use: `avx512`, `avx2` or `portable`.
+/// The instruction set in use: `avx512bf16`, `avx512`, `avx2` or `portable`.
 pub fn simd_level() -> &'static str {
     Level::best().name()
 }

@@ -1,5 +1,7 @@
-//! Panels: columns of a matrix laid out as the register tile reads them, `[k][vectors·LANES]`, zeros beyond the edge.
+//! Panels: columns of a matrix laid out as the register tile reads them, words `[k][vectors·LANES]`, zeros beyond the edge.
 
+use crate::number::{self, Number};
+use crate::product::load_edge;
 use crate::simd::Simd;
 
 /// One vector of columns of a panel.
@@ -13,12 +15,15 @@ pub(crate) struct Column {
     pub width: usize,
 }
 
-/// Packs rows of a matrix as columns of a panel: `src` holds `width` rows, `stride` apart, of `k` elements.
+/// Words of a row that [`transposed`] packs at once.
+const RUN: usize = 64;
+
+/// Packs rows of a matrix as columns of a panel: `src` holds `width` rows, `stride` apart, of `k` values.
 ///
 /// # Safety
 /// `src` and `dst` are valid for what is said above.
 #[inline(always)]
-pub(crate) unsafe fn transposed<S: Simd>(
+pub(crate) unsafe fn transposed<S: Simd, N: Number>(
     src: *const f32,
     stride: usize,
     k: usize,
@@ -26,11 +31,40 @@ pub(crate) unsafe fn transposed<S: Simd>(
     dst: *mut f32,
 ) {
     let step = at.vectors * S::LANES;
-    // SAFETY: as the caller promises; whole blocks are used only where LANES rows and columns remain.
+    // SAFETY: as the caller promises.
     unsafe {
         let dst = dst.add(at.vector * S::LANES);
+        if N::PACK == 1 {
+            return transposed_words::<S>(src, stride, k, at.width, dst, step);
+        }
+        // Neighbours along k share a word: rows become words first.
+        let mut rows = [0.0f32; RUN * 16];
+        for start in (0..k).step_by(RUN * N::PACK) {
+            let values = (RUN * N::PACK).min(k - start);
+            for row in 0..at.width {
+                let to = rows.as_mut_ptr().add(row * RUN);
+                number::store_row::<S, N>(src.add(row * stride + start), values, to);
+            }
+            let dst = dst.add(start / N::PACK * step);
+            transposed_words::<S>(rows.as_ptr(), RUN, N::count(values), at.width, dst, step);
+        }
+    }
+}
+
+/// The transpose of `width` rows of `k` words, zeros in the lanes beyond.
+#[inline(always)]
+unsafe fn transposed_words<S: Simd>(
+    src: *const f32,
+    stride: usize,
+    k: usize,
+    width: usize,
+    dst: *mut f32,
+    step: usize,
+) {
+    // SAFETY: as the caller promises; whole blocks are used only where LANES rows and columns remain.
+    unsafe {
         let mut p = 0;
-        if at.width == S::LANES {
+        if width == S::LANES {
             while p + S::LANES <= k {
                 S::transpose(src.add(p), stride, dst.add(p * step), step);
                 p += S::LANES;
@@ -38,7 +72,7 @@ pub(crate) unsafe fn transposed<S: Simd>(
         }
         while p < k {
             for lane in 0..S::LANES {
-                *dst.add(p * step + lane) = match lane < at.width {
+                *dst.add(p * step + lane) = match lane < width {
                     true => *src.add(lane * stride + p),
                     false => 0.0,
                 };
@@ -48,18 +82,24 @@ pub(crate) unsafe fn transposed<S: Simd>(
     }
 }
 
-/// Packs one row's piece: `width` elements from `src` into the panel's row at `dst`.
+/// Packs one word of k: `width` columns of the row `src`, and of the row `second` where a word holds two (null past the end).
 ///
 /// # Safety
-/// `src` is valid for `width` elements, `dst` for a row of the panel.
+/// The rows are valid for `width` values, `dst` for a row of the panel.
 #[inline(always)]
-pub(crate) unsafe fn straight<S: Simd>(src: *const f32, at: Column, dst: *mut f32) {
+pub(crate) unsafe fn straight<S: Simd, N: Number>(
+    src: *const f32,
+    second: *const f32,
+    at: Column,
+    dst: *mut f32,
+) {
     // SAFETY: as the caller promises.
     unsafe {
-        let v = match at.width == S::LANES {
-            true => S::load(src),
-            false => S::load_partial(src, at.width),
+        let first = load_edge::<S>(src, at.width);
+        let second = match N::PACK == 1 || second.is_null() {
+            true => S::splat(0.0),
+            false => load_edge::<S>(second, at.width),
         };
-        S::store(dst.add(at.vector * S::LANES), v);
+        S::store(dst.add(at.vector * S::LANES), N::words::<S>(first, second));
     }
 }

@@ -1,15 +1,17 @@
 //! Matrix products over whole sequences: blocked and packed as by Goto & van de Geijn (2008), with rows named by pointers so that
-//! ragged batches are gathered for free.
+//! ragged batches are gathered for free. Operands and result are `f32`; packing turns the operands into words of a [`Number`].
 //!
 //! Each element of C is summed over k in one order, in blocks of [`KC`], so the result is the same bit for bit for any number of threads.
 
+use crate::number::{self, Number, bf16_bits};
 use crate::pack::{self, Column};
 use crate::pool::{self, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{OUT, PANEL, ROWS, cover, max_rows};
 use std::cell::RefCell;
+use std::marker::PhantomData;
 
-/// Steps of k in a block.
+/// Words of k in a block.
 const KC: usize = 512;
 /// Vectors of columns in a block of B.
 const NC: usize = 32;
@@ -67,7 +69,7 @@ impl Product<'_> {
     ///
     /// # Safety
     /// Every pointer is valid for the sizes above for the time of the call, rows of C do not overlap each other nor A or B.
-    pub(crate) unsafe fn run(&self, level: Level, threads: usize) {
+    pub(crate) unsafe fn run<N: Number>(&self, level: Level, threads: usize) {
         let m = self.c.len();
         if m == 0 || self.n == 0 {
             return;
@@ -75,10 +77,11 @@ impl Product<'_> {
         pool::run(threads, |id| {
             dispatch(
                 level,
-                Part {
+                Part::<N> {
                     product: self,
                     id,
                     threads,
+                    number: PhantomData,
                 },
             )
         });
@@ -88,19 +91,20 @@ impl Product<'_> {
 // SAFETY: threads read A and B and write disjoint parts of C.
 unsafe impl Sync for Product<'_> {}
 
-struct Part<'a> {
+struct Part<'a, N> {
     product: &'a Product<'a>,
     id: usize,
     threads: usize,
+    number: PhantomData<N>,
 }
 
-impl Kernel for Part<'_> {
+impl<N: Number> Kernel for Part<'_, N> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (m, vectors) = (self.product.c.len(), self.product.n.div_ceil(S::LANES));
-        let height = S::TILES.height;
+        let height = N::tiles::<S>(S::TILES).height;
         let by_rows =
             m.div_ceil(height) * 4 >= vectors || matches!(self.product.a, Left::Transposed { .. });
         let (tiles, panels) = match by_rows {
@@ -113,11 +117,11 @@ impl Kernel for Part<'_> {
         }
         // Taken out rather than borrowed: code in a closure would not be inlined into the shim that has the instruction set.
         let [mut a, mut b] = SCRATCH.take();
-        let (k, n) = (self.product.k.clamp(1, KC), panels.len().min(NC));
+        let (k, n) = (N::count(self.product.k).clamp(1, KC), panels.len().min(NC));
         a.resize(a.len().max(MC * k + S::LANES), 0.0);
         b.resize(b.len().max(n * S::LANES * k), 0.0);
         // SAFETY: the scratch is large enough for one block of each operand.
-        unsafe { blocks::<S>(self.product, rows, panels, a.as_mut_ptr(), b.as_mut_ptr()) }
+        unsafe { blocks::<S, N>(self.product, rows, panels, a.as_mut_ptr(), b.as_mut_ptr()) }
         SCRATCH.set([a, b]);
     }
 }
@@ -125,51 +129,75 @@ impl Kernel for Part<'_> {
 type Range = std::ops::Range<usize>;
 
 #[inline(always)]
-unsafe fn blocks<S: Simd>(
+unsafe fn blocks<S: Simd, N: Number>(
     product: &Product,
     rows: Range,
     vectors: Range,
     a: *mut f32,
     b: *mut f32,
 ) {
-    let height = S::TILES.height;
+    let height = N::tiles::<S>(S::TILES).height;
     let mc = MC / height * height;
+    let words = N::count(product.k);
     for first in vectors.clone().step_by(NC) {
         let columns = first..(first + NC).min(vectors.end);
         let mut k0 = 0;
         loop {
-            let k1 = (k0 + KC).min(product.k);
+            let k = k0..(k0 + KC).min(words);
             // SAFETY: columns and k lie inside B, and the scratch holds a block.
-            unsafe { pack_right::<S>(product, columns.clone(), k0..k1, b) }
+            unsafe { pack_right::<S, N>(product, columns.clone(), k.clone(), b) }
             for r0 in rows.clone().step_by(mc) {
                 let block = r0..(r0 + mc).min(rows.end);
                 // SAFETY: rows and k lie inside A, and the scratch holds a block.
-                unsafe { pack_left(product, block.clone(), k0..k1, height, a) }
+                unsafe { pack_left::<S, N>(product, block.clone(), k.clone(), height, a) }
                 for panel in columns.clone().step_by(PANEL) {
-                    let packed = b.wrapping_add((panel - columns.start) * S::LANES * (k1 - k0));
+                    let packed = b.wrapping_add((panel - columns.start) * S::LANES * k.len());
                     let vectors = PANEL.min(columns.end - panel);
                     let at = Panel {
                         block: &block,
                         vector: panel,
                         vectors,
-                        k: k0..k1,
+                        k: k.clone(),
                         a,
                         b: packed,
                     };
                     // SAFETY: the panel lies inside C and in the packed block.
-                    unsafe { multiply_panel::<S>(product, &at) }
+                    unsafe { multiply_panel::<S, N>(product, &at) }
                 }
             }
-            k0 = k1;
-            if k0 >= product.k {
+            k0 = k.end;
+            if k0 >= words {
                 break;
             }
         }
     }
 }
 
+/// The values of some words of k.
+fn values<N: Number>(product: &Product, k: &Range) -> Range {
+    (k.start * N::PACK).min(product.k)..(k.end * N::PACK).min(product.k)
+}
+
+/// The rows of k that a word holds; the second is null where there is none.
 #[inline(always)]
-unsafe fn pack_right<S: Simd>(product: &Product, columns: Range, k: Range, dst: *mut f32) {
+fn word_rows<N: Number>(rows: &[*const f32], word: usize) -> [*const f32; 2] {
+    let second = match N::PACK {
+        1 => None,
+        _ => rows.get(word * N::PACK + 1),
+    };
+    [
+        rows[word * N::PACK],
+        second.copied().unwrap_or(std::ptr::null()),
+    ]
+}
+
+#[inline(always)]
+unsafe fn pack_right<S: Simd, N: Number>(
+    product: &Product,
+    columns: Range,
+    k: Range,
+    dst: *mut f32,
+) {
     for panel in columns.clone().step_by(PANEL) {
         let vectors = PANEL.min(columns.end - panel);
         let dst = dst.wrapping_add((panel - columns.start) * S::LANES * k.len());
@@ -185,21 +213,18 @@ unsafe fn pack_right<S: Simd>(product: &Product, columns: Range, k: Range, dst: 
             unsafe {
                 match product.b {
                     Right::Transposed { base, stride } => {
-                        pack::transposed::<S>(
-                            base.add(first * stride + k.start),
-                            stride,
-                            k.len(),
-                            at,
-                            dst,
-                        );
+                        let k = values::<N>(product, &k);
+                        let src = base.add(first * stride + k.start);
+                        pack::transposed::<S, N>(src, stride, k.len(), at, dst);
                     }
                     Right::Rows(rows) => {
-                        for (p, row) in rows[k.clone()].iter().enumerate() {
-                            pack::straight::<S>(
-                                row.add(first),
-                                at,
-                                dst.add(p * vectors * S::LANES),
-                            );
+                        for (p, word) in k.clone().enumerate() {
+                            let [row, mut second] = word_rows::<N>(rows, word);
+                            if !second.is_null() {
+                                second = second.add(first);
+                            }
+                            let dst = dst.add(p * vectors * S::LANES);
+                            pack::straight::<S, N>(row.add(first), second, at, dst);
                         }
                     }
                 }
@@ -208,31 +233,105 @@ unsafe fn pack_right<S: Simd>(product: &Product, columns: Range, k: Range, dst: 
     }
 }
 
-/// Packs a transposed A as `[tile][k][height]`; rows beyond the edge repeat the last one and are not stored.
+/// Packs a transposed A as `[tile][k][height]`; rows beyond the edge repeat the last one and are not stored. Rows of A are packed as
+/// `[row][k]` where their words are not what stands in memory.
 #[inline(always)]
-unsafe fn pack_left(product: &Product, block: Range, k: Range, height: usize, dst: *mut f32) {
-    let Left::Transposed { rows, offsets } = &product.a else {
-        return;
-    };
-    for (tile, first) in block.clone().step_by(height).enumerate() {
-        let count = height.min(block.end - first);
-        let dst = dst.wrapping_add(tile * height * k.len());
-        let offsets = &offsets[first..first + count];
-        let run = offsets[count - 1] - offsets[0] == count - 1;
-        for (p, row) in rows[k.clone()].iter().enumerate() {
-            // SAFETY: inside A and the block, as the caller promises.
-            unsafe {
-                let dst = dst.add(p * height);
-                if run && count == 6 {
-                    row.add(offsets[0])
-                        .cast::<[f32; 6]>()
-                        .copy_to_nonoverlapping(dst.cast(), 1);
-                } else {
-                    for (r, offset) in offsets.iter().enumerate() {
-                        *dst.add(r) = *row.add(*offset);
+unsafe fn pack_left<S: Simd, N: Number>(
+    product: &Product,
+    block: Range,
+    k: Range,
+    height: usize,
+    dst: *mut f32,
+) {
+    match &product.a {
+        Left::Rows(_) if N::PACK == 1 => {}
+        Left::Rows(rows) => {
+            let values = values::<N>(product, &k);
+            for (r, row) in rows[block].iter().enumerate() {
+                // SAFETY: inside A and the block, as the caller promises.
+                unsafe {
+                    let (src, dst) = (row.add(values.start), dst.add(r * k.len()));
+                    number::store_row::<S, N>(src, values.len(), dst);
+                }
+            }
+        }
+        Left::Transposed { rows, offsets } => {
+            let offsets = &offsets[block];
+            let run = offsets.last().map_or(0, |last| last - offsets[0]) == offsets.len() - 1;
+            for (p, word) in k.clone().enumerate() {
+                let pair = word_rows::<N>(rows, word);
+                // SAFETY: as above.
+                unsafe {
+                    let dst = dst.add(p * height);
+                    match run {
+                        true => spread_run::<S, N>(pair, offsets, height, k.len(), dst),
+                        false => spread::<N>(pair, offsets, height, k.len(), dst),
                     }
                 }
             }
+        }
+    }
+}
+
+/// The words of one step of k for all tiles of a block, from neighbouring columns.
+#[inline(always)]
+unsafe fn spread_run<S: Simd, N: Number>(
+    [row, second]: [*const f32; 2],
+    offsets: &[usize],
+    height: usize,
+    k: usize,
+    dst: *mut f32,
+) {
+    let (first, count) = (offsets[0], offsets.len());
+    let mut words = [0.0f32; MC + 16];
+    // SAFETY: as `pack_left` says; a block has at most MC rows.
+    unsafe {
+        let mut src = row.add(first);
+        if N::PACK > 1 {
+            for at in (0..count).step_by(S::LANES) {
+                let low = load_edge::<S>(src.add(at), count - at);
+                let high = match second.is_null() {
+                    true => S::splat(0.0),
+                    false => load_edge::<S>(second.add(first + at), count - at),
+                };
+                S::store(words.as_mut_ptr().add(at), N::words::<S>(low, high));
+            }
+            src = words.as_ptr();
+        }
+        for (tile, start) in (0..count).step_by(height).enumerate() {
+            let (src, dst) = (src.add(start), dst.add(tile * height * k));
+            if height == 6 && count - start >= 6 {
+                src.cast::<[f32; 6]>().copy_to_nonoverlapping(dst.cast(), 1);
+            } else {
+                src.copy_to_nonoverlapping(dst, height.min(count - start));
+            }
+        }
+    }
+}
+
+/// [`spread_run`] for columns anywhere.
+#[inline(always)]
+unsafe fn spread<N: Number>(
+    [row, second]: [*const f32; 2],
+    offsets: &[usize],
+    height: usize,
+    k: usize,
+    dst: *mut f32,
+) {
+    for (r, &offset) in offsets.iter().enumerate() {
+        // SAFETY: as `pack_left` says.
+        unsafe {
+            let first = *row.add(offset);
+            let word = if N::PACK == 1 {
+                first
+            } else {
+                let second = match second.is_null() {
+                    true => 0.0,
+                    false => *second.add(offset),
+                };
+                f32::from_bits(u32::from(bf16_bits(first)) | u32::from(bf16_bits(second)) << 16)
+            };
+            *dst.add(r / height * height * k + r % height) = word;
         }
     }
 }
@@ -243,18 +342,20 @@ struct Panel<'a> {
     /// First vector of columns, and how many.
     vector: usize,
     vectors: usize,
+    /// Words.
     k: Range,
-    /// The packed block of a transposed A.
+    /// The packed block of A, if it is packed.
     a: *const f32,
     b: *const f32,
 }
 
 #[inline(always)]
-unsafe fn multiply_panel<S: Simd>(product: &Product, at: &Panel) {
+unsafe fn multiply_panel<S: Simd, N: Number>(product: &Product, at: &Panel) {
     let k = at.k.len();
     let mut a = [std::ptr::null::<f32>(); ROWS];
     let mut out = [0.0f32; OUT];
-    let height = S::TILES.height;
+    let tiles = N::tiles::<S>(S::TILES);
+    let height = tiles.height;
     let rows = match product.a {
         Left::Rows(_) => at.block.clone(),
         Left::Transposed { .. } => 0..at.block.len().div_ceil(height),
@@ -269,9 +370,12 @@ unsafe fn multiply_panel<S: Simd>(product: &Product, at: &Panel) {
             let (row, count) = match product.a {
                 Left::Rows(rows) => {
                     for r in 0..count {
-                        a[r] = rows.get_unchecked(first + r).add(at.k.start);
+                        a[r] = match N::PACK {
+                            1 => rows.get_unchecked(first + r).add(at.k.start),
+                            _ => at.a.add((first - at.block.start + r) * k),
+                        };
                     }
-                    S::TILES.rows[at.vectors - 1][count - 1](k, a.as_ptr(), at.b, out.as_mut_ptr());
+                    tiles.rows[at.vectors - 1][count - 1](k, a.as_ptr(), at.b, out.as_mut_ptr());
                     (first, count)
                 }
                 Left::Transposed { .. } => {
@@ -280,22 +384,13 @@ unsafe fn multiply_panel<S: Simd>(product: &Product, at: &Panel) {
                     for (r, a) in a.iter_mut().enumerate().take(count) {
                         *a = at.a.add(first * height * k + r);
                     }
-                    S::TILES.packed[at.vectors - 1][count - 1](
-                        k,
-                        a.as_ptr(),
-                        at.b,
-                        out.as_mut_ptr(),
-                    );
+                    tiles.packed[at.vectors - 1][count - 1](k, a.as_ptr(), at.b, out.as_mut_ptr());
                     (row, count)
                 }
             };
             for r in 0..count {
-                store_row::<S>(
-                    product,
-                    at,
-                    row + r,
-                    out.as_ptr().add(r * at.vectors * S::LANES),
-                );
+                let sums = out.as_ptr().add(r * at.vectors * S::LANES);
+                store_row::<S>(product, at, row + r, sums);
             }
         }
     }

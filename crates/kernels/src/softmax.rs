@@ -6,6 +6,7 @@
 
 use crate::act::exp;
 use crate::error::expect;
+use crate::number::F32;
 use crate::pool::{self, SharedPtr, share};
 use crate::product::{Left, Product, Right, load_edge, rows, rows_mut, store_edge};
 use crate::simd::{Kernel, Level, Simd, dispatch};
@@ -180,7 +181,7 @@ fn linear_into(
         bias: b,
     };
     // SAFETY: the sizes were checked above.
-    unsafe { product.run(Level::best(), pool::threads()) }
+    unsafe { product.run::<F32>(Level::best(), pool::threads()) }
 }
 
 /// One row against every row of w: memory-bound, so nothing is packed.
@@ -374,8 +375,8 @@ fn products(
     };
     // SAFETY: the caller has checked the sizes.
     unsafe {
-        to_h.run(Level::best(), pool::threads());
-        to_w.run(Level::best(), pool::threads());
+        to_h.run::<F32>(Level::best(), pool::threads());
+        to_w.run::<F32>(Level::best(), pool::threads());
     }
 }
 

@@ -4,12 +4,13 @@ use crate::error::expect;
 use crate::gru::Gru;
 use crate::layer::{Inputs, Plan, Weights, check_weights};
 use crate::lstm::Lstm;
+use crate::number::F32;
 use crate::pack::{self, Column};
 use crate::recurrence::{CellKernel, ForwardAt};
 use crate::rnn::{Relu, Rnn, Tanh};
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::tile::PANEL;
-use crate::{Cell, Direction, KernelError, Level, reference};
+use crate::{Cell, Direction, KernelError, Level, Precision, reference};
 
 /// A cell that carries on from step to step; the caller holds the state.
 #[derive(Clone, Debug)]
@@ -130,6 +131,7 @@ fn reference_step(
         hidden: h.len(),
         directions: &[Direction::Forward],
         lengths: None,
+        precision: Precision::F32,
     };
     let weights = [Weights {
         w_ih,
@@ -179,7 +181,7 @@ impl Kernel for Pack<'_> {
                 // SAFETY: `width` rows of each weight, and the block's panel.
                 unsafe {
                     let dst = stepper.packed.as_mut_ptr().add(block * k * step);
-                    pack::transposed::<S>(
+                    pack::transposed::<S, F32>(
                         weights.w_ih.as_ptr().add(row * input),
                         input,
                         input,
@@ -187,7 +189,7 @@ impl Kernel for Pack<'_> {
                         dst,
                     );
                     let dst = dst.add(input * step);
-                    pack::transposed::<S>(
+                    pack::transposed::<S, F32>(
                         weights.w_hh.as_ptr().add(row * hidden),
                         hidden,
                         hidden,
@@ -245,7 +247,7 @@ impl<C: CellKernel> Run<'_, C> {
         unsafe {
             let packed = s.packed.as_ptr().add(block * (input + s.hidden) * step);
             let bias = s.bias.as_ptr().add(block * 2 * step);
-            let tile = S::TILES.rows[C::GATES - 1][0];
+            let tile = S::TILES.f32.rows[C::GATES - 1][0];
             let mut sums = [[0.0f32; PANEL * 16]; 2];
             let h_prev = base.add(input);
             tile(

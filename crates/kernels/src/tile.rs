@@ -1,5 +1,6 @@
 //! The register tile: a few rows of A against a packed panel of B. Everything that multiplies ends here.
 
+use crate::number::Number;
 use crate::simd::Simd;
 
 /// Vectors in a full panel.
@@ -9,7 +10,8 @@ pub(crate) const ROWS: usize = 8;
 /// Floats in the largest tile.
 pub(crate) const OUT: usize = ROWS * PANEL * 16;
 
-/// out`[r][v]` = Σ_p a`[r][p·step]` · b`[p][v]`, with `b` packed as `[k][vectors·LANES]`, each element summed in order of p.
+/// out`[r][v]` = Σ_p a`[r][p·step]` · b`[p][v]`, with `b` packed as `[k][vectors·LANES]`, each element summed in order of p. `k` and all
+/// operands count in words of a [`Number`].
 ///
 /// # Safety
 /// `a` holds a pointer per row, valid for `(k−1)·step + 1` elements; `b` is valid for `k·vectors·LANES`, `out` for
@@ -21,7 +23,13 @@ pub(crate) type Tile = unsafe fn(k: usize, a: *const *const f32, b: *const f32, 
 /// # Safety
 /// As [`Tile`].
 #[inline(always)]
-pub(crate) unsafe fn multiply<S: Simd, const R: usize, const NV: usize, const STEP: usize>(
+pub(crate) unsafe fn multiply<
+    S: Simd,
+    N: Number,
+    const R: usize,
+    const NV: usize,
+    const STEP: usize,
+>(
     k: usize,
     a: *const *const f32,
     b: *const f32,
@@ -44,7 +52,7 @@ pub(crate) unsafe fn multiply<S: Simd, const R: usize, const NV: usize, const ST
             for r in 0..R {
                 let x = S::splat(*rows[r].add(p * STEP));
                 for v in 0..NV {
-                    sums[r][v] = S::fma(x, w[v], sums[r][v]);
+                    sums[r][v] = N::multiply_add::<S>(x, w[v], sums[r][v]);
                 }
             }
         }
@@ -56,7 +64,7 @@ pub(crate) unsafe fn multiply<S: Simd, const R: usize, const NV: usize, const ST
     }
 }
 
-/// The tiles of one instruction set: `rows[vectors − 1][rows − 1]` over rows of A, `packed` over A packed `$height` rows high.
+/// The tiles of one instruction set and number: `rows[vectors − 1][rows − 1]` over rows of A, `packed` over A packed `$height` rows high.
 pub(crate) struct Table {
     pub rows: [[Tile; ROWS]; PANEL],
     pub packed: [[Tile; ROWS]; PANEL],
@@ -66,7 +74,7 @@ pub(crate) struct Table {
 
 /// Makes the [`Table`] of an instruction set. Sizes beyond `$height` rows (for packed) repeat the largest and are never asked for.
 macro_rules! table {
-    ($simd:ty, $height:literal $(, $features:literal)?) => {{
+    ($number:ty, $simd:ty, $height:literal $(, $features:literal)?) => {{
         $(#[target_feature(enable = $features)])?
         unsafe fn tile<const R: usize, const NV: usize, const STEP: usize>(
             k: usize,
@@ -75,7 +83,7 @@ macro_rules! table {
             out: *mut f32,
         ) {
             // SAFETY: as `Tile` says.
-            unsafe { $crate::tile::multiply::<$simd, R, NV, STEP>(k, a, b, out) }
+            unsafe { $crate::tile::multiply::<$simd, $number, R, NV, STEP>(k, a, b, out) }
         }
         macro_rules! by_rows {
             ($nv:literal, $step:literal, $least:ident) => {

@@ -1,7 +1,6 @@
 //! AVX2 with FMA: eight floats.
 
-use super::Simd;
-use crate::tile::{Table, table};
+use super::{Simd, Tables, tables};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -18,7 +17,7 @@ unsafe fn mask(n: usize) -> __m256i {
 // SAFETY: every method needs AVX2 and FMA, as the trait demands of its callers, and touches only the elements it is given.
 unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
-    const TILES: &'static Table = &table!(Avx2, 2, "avx2,fma");
+    const TILES: &'static Tables = &tables!(Avx2, 2, "avx2,fma");
     type V = __m256;
 
     #[inline(always)]
@@ -111,6 +110,50 @@ unsafe impl Simd for Avx2 {
     unsafe fn where_positive(x: __m256, a: __m256) -> __m256 {
         // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_GT_OQ>(x, _mm256_setzero_ps())) }
+    }
+    #[inline(always)]
+    unsafe fn round_bf16(a: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
+        unsafe {
+            let bits = _mm256_castps_si256(a);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let rounded = _mm256_castsi256_ps(_mm256_add_epi32(bits, half));
+            let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
+            let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x40_0000));
+            let rounded = _mm256_blendv_ps(rounded, _mm256_castsi256_ps(quiet), nan);
+            let upper = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+            _mm256_and_ps(rounded, _mm256_castsi256_ps(upper))
+        }
+    }
+    #[inline(always)]
+    unsafe fn pair(low: __m256, high: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
+        unsafe {
+            let low = _mm256_srli_epi32::<16>(_mm256_castps_si256(low));
+            _mm256_or_ps(_mm256_castsi256_ps(low), high)
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut u16, a: __m256) {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
+        unsafe {
+            let upper = _mm256_srli_epi32::<16>(_mm256_castps_si256(a));
+            let (first, second) = (
+                _mm256_castsi256_si128(upper),
+                _mm256_extracti128_si256::<1>(upper),
+            );
+            _mm_storeu_si128(p.cast(), _mm_packus_epi32(first, second));
+        }
+    }
+    #[inline(always)]
+    unsafe fn unpair(words: __m256) -> [__m256; 2] {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
+        unsafe {
+            let bits = _mm256_castps_si256(words);
+            let high = _mm256_and_si256(bits, _mm256_set1_epi32(0xffff_0000_u32 as i32));
+            [_mm256_slli_epi32::<16>(bits), high].map(|v| _mm256_castsi256_ps(v))
+        }
     }
     #[inline(always)]
     unsafe fn transpose(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {

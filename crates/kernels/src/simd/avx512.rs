@@ -1,21 +1,25 @@
 //! AVX-512F: sixteen floats.
 
-use super::Simd;
-use crate::tile::{Table, table};
+use super::{Simd, Tables, tables};
 use std::arch::x86_64::*;
 
+/// With AVX512_BF16 or without.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512;
+pub(crate) struct Avx512<const BF16: bool>;
 
 #[inline(always)]
 fn mask(n: usize) -> __mmask16 {
     (1u32 << n).wrapping_sub(1) as __mmask16
 }
 
-// SAFETY: every method needs AVX-512F, as the trait demands of its callers, and touches only the elements it is given.
-unsafe impl Simd for Avx512 {
+const PLAIN: &Tables = &tables!(Avx512<false>, 6, "avx512f,avx2,fma");
+const WITH_BF16: &Tables = &tables!(Avx512<true>, 6, "avx512f,avx512bf16,avx2,fma");
+
+// SAFETY: every method needs AVX-512F (and AVX512_BF16 where said), as the trait demands of its callers, and touches only the
+// elements it is given.
+unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
     const LANES: usize = 16;
-    const TILES: &'static Table = &table!(Avx512, 6, "avx512f,avx2,fma");
+    const TILES: &'static Tables = if BF16 { WITH_BF16 } else { PLAIN };
     type V = __m512;
 
     #[inline(always)]
@@ -109,6 +113,58 @@ unsafe impl Simd for Avx512 {
         unsafe {
             let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps());
             _mm512_maskz_mov_ps(positive, a)
+        }
+    }
+    #[inline(always)]
+    unsafe fn round_bf16(a: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
+        unsafe {
+            let bits = _mm512_castps_si512(a);
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+            let rounded = _mm512_add_epi32(bits, half);
+            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
+            let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x40_0000));
+            let rounded = _mm512_mask_mov_epi32(rounded, nan, quiet);
+            let upper = _mm512_set1_epi32(0xffff_0000_u32 as i32);
+            _mm512_castsi512_ps(_mm512_and_si512(rounded, upper))
+        }
+    }
+    #[inline(always)]
+    unsafe fn pair(low: __m512, high: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
+        unsafe {
+            let low = _mm512_srli_epi32::<16>(_mm512_castps_si512(low));
+            _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_castps_si512(high)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut u16, a: __m512) {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
+        unsafe {
+            let upper = _mm512_srli_epi32::<16>(_mm512_castps_si512(a));
+            _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(upper));
+        }
+    }
+    #[inline(always)]
+    unsafe fn unpair(words: __m512) -> [__m512; 2] {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
+        unsafe {
+            let bits = _mm512_castps_si512(words);
+            let high = _mm512_and_si512(bits, _mm512_set1_epi32(0xffff_0000_u32 as i32));
+            [_mm512_slli_epi32::<16>(bits), high].map(|v| _mm512_castsi512_ps(v))
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot2(a: __m512, b: __m512, acc: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and AVX512_BF16 where `BF16`; any bits are a vector of bf16.
+        unsafe {
+            if BF16 {
+                let [a, b] = [a, b].map(|words| std::mem::transmute::<__m512, __m512bh>(words));
+                return _mm512_dpbf16_ps(acc, a, b);
+            }
+            let ([a_low, a_high], [b_low, b_high]) = (Self::unpair(a), Self::unpair(b));
+            Self::fma(a_low, b_low, Self::fma(a_high, b_high, acc))
         }
     }
     #[inline(always)]

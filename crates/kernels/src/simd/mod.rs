@@ -18,6 +18,23 @@ pub(crate) use portable::Portable;
 use crate::tile::Table;
 use std::sync::OnceLock;
 
+/// The register tiles of an instruction set, one table for each number.
+pub(crate) struct Tables {
+    pub f32: Table,
+    pub bf16: Table,
+}
+
+/// Makes the [`Tables`] of an instruction set; arguments as of [`crate::tile::table`].
+macro_rules! tables {
+    ($($arguments:tt)*) => {
+        $crate::simd::Tables {
+            f32: $crate::tile::table!($crate::number::F32, $($arguments)*),
+            bf16: $crate::tile::table!($crate::number::Bf16, $($arguments)*),
+        }
+    };
+}
+use tables;
+
 /// A vector of `LANES` floats.
 ///
 /// # Safety
@@ -27,7 +44,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Floats in a vector.
     const LANES: usize;
     /// The register tiles.
-    const TILES: &'static Table;
+    const TILES: &'static Tables;
     /// The register.
     type V: Copy;
 
@@ -58,6 +75,23 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn copysign(a: Self::V, b: Self::V) -> Self::V;
     /// `a` where `x > 0`, else zero.
     unsafe fn where_positive(x: Self::V, a: Self::V) -> Self::V;
+    /// To the nearest bf16, ties to even: the lower half of each lane becomes zero.
+    unsafe fn round_bf16(a: Self::V) -> Self::V;
+    /// Words of two rounded values, `low` in the lower half.
+    unsafe fn pair(low: Self::V, high: Self::V) -> Self::V;
+    /// Stores rounded values as LANES bf16.
+    unsafe fn store_bf16(p: *mut u16, a: Self::V);
+    /// The two values of each word.
+    unsafe fn unpair(words: Self::V) -> [Self::V; 2];
+    /// `acc + a.high·b.high + a.low·b.low` over words of two bf16.
+    #[inline(always)]
+    unsafe fn dot2(a: Self::V, b: Self::V, acc: Self::V) -> Self::V {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let ([a_low, a_high], [b_low, b_high]) = (Self::unpair(a), Self::unpair(b));
+            Self::fma(a_low, b_low, Self::fma(a_high, b_high, acc))
+        }
+    }
     /// The sum of all lanes, in one order on every machine.
     #[inline(always)]
     unsafe fn sum(a: Self::V) -> f32 {
@@ -109,6 +143,11 @@ fn has_avx512() -> bool {
     is_x86_feature_detected!("avx512f") && has_avx2()
 }
 
+#[cfg(target_arch = "x86_64")]
+fn has_avx512_bf16() -> bool {
+    is_x86_feature_detected!("avx512bf16") && has_avx512()
+}
+
 /// An instruction set. One that this machine lacks runs as [`Level::Portable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -118,6 +157,8 @@ pub enum Level {
     Avx2,
     /// AVX-512F: sixteen floats.
     Avx512,
+    /// The same with AVX512_BF16, which multiplies pairs of bf16; the same bits as [`Level::Avx512`] in `f32`.
+    Avx512Bf16,
 }
 
 impl Level {
@@ -133,11 +174,14 @@ impl Level {
             if has_avx512() {
                 levels.push(Self::Avx512);
             }
+            if has_avx512_bf16() {
+                levels.push(Self::Avx512Bf16);
+            }
         }
         levels
     }
 
-    /// The fastest one, or the one that `REFRAIN_SIMD` names (`avx512`, `avx2`, `portable`).
+    /// The fastest one, or the one that `REFRAIN_SIMD` names (`avx512bf16`, `avx512`, `avx2`, `portable`).
     pub fn best() -> Self {
         static BEST: OnceLock<Level> = OnceLock::new();
         *BEST.get_or_init(|| {
@@ -148,12 +192,13 @@ impl Level {
         })
     }
 
-    /// `avx512`, `avx2` or `portable`.
+    /// `avx512bf16`, `avx512`, `avx2` or `portable`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Avx512Bf16 => "avx512bf16",
         }
     }
 }
@@ -178,13 +223,20 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
         #[target_feature(enable = "avx512f,avx2,fma")]
         unsafe fn avx512<K: Kernel>(kernel: K) -> K::Output {
             // SAFETY: the caller has checked for AVX-512F.
-            unsafe { kernel.run::<Avx512>() }
+            unsafe { kernel.run::<Avx512<false>>() }
+        }
+        #[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+        unsafe fn avx512_bf16<K: Kernel>(kernel: K) -> K::Output {
+            // SAFETY: the caller has checked for AVX-512F and AVX512_BF16.
+            unsafe { kernel.run::<Avx512<true>>() }
         }
         match level {
             // SAFETY: just detected.
             Level::Avx2 if has_avx2() => return unsafe { avx2(kernel) },
             // SAFETY: as above.
             Level::Avx512 if has_avx512() => return unsafe { avx512(kernel) },
+            // SAFETY: as above.
+            Level::Avx512Bf16 if has_avx512_bf16() => return unsafe { avx512_bf16(kernel) },
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Arrays of eight floats in plain Rust; the compiler uses what the target has (SSE2, NEON, …).
 
-use super::Simd;
-use crate::tile::{Table, table};
+use super::{Simd, Tables, tables};
+use crate::number::bf16_bits;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
@@ -21,7 +21,7 @@ fn zip(a: V, b: V, f: impl Fn(f32, f32) -> f32) -> V {
 // SAFETY: plain Rust on values; loads and stores touch only the elements they are given.
 unsafe impl Simd for Portable {
     const LANES: usize = 8;
-    const TILES: &'static Table = &table!(Portable, 2);
+    const TILES: &'static Tables = &tables!(Portable, 2);
     type V = V;
 
     #[inline(always)]
@@ -101,6 +101,30 @@ unsafe impl Simd for Portable {
     #[inline(always)]
     unsafe fn where_positive(x: V, a: V) -> V {
         zip(x, a, |x, a| if x > 0.0 { a } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn round_bf16(a: V) -> V {
+        map(a, |x| f32::from_bits(u32::from(bf16_bits(x)) << 16))
+    }
+    #[inline(always)]
+    unsafe fn pair(low: V, high: V) -> V {
+        zip(low, high, |low, high| {
+            f32::from_bits(low.to_bits() >> 16 | high.to_bits())
+        })
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut u16, a: V) {
+        for (i, x) in a.into_iter().enumerate() {
+            // SAFETY: the caller gives eight writable elements.
+            unsafe { *p.add(i) = (x.to_bits() >> 16) as u16 }
+        }
+    }
+    #[inline(always)]
+    unsafe fn unpair(words: V) -> [V; 2] {
+        [
+            map(words, |w| f32::from_bits(w.to_bits() << 16)),
+            map(words, |w| f32::from_bits(w.to_bits() & 0xffff_0000)),
+        ]
     }
     #[inline(always)]
     unsafe fn transpose(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {

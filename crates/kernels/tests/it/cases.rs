@@ -1,6 +1,6 @@
 //! Random layers of any size.
 
-use refrain_kernels::{Cell, Direction, Inputs, OutputGradients, Plan, Weights};
+use refrain_kernels::{Cell, Direction, Inputs, OutputGradients, Plan, Precision, Weights};
 
 pub const CELLS: [Cell; 5] = [
     Cell::RnnTanh,
@@ -56,6 +56,7 @@ pub struct Case {
     pub hidden: usize,
     pub directions: &'static [Direction],
     pub lengths: Option<Vec<usize>>,
+    pub precision: Precision,
     pub x: Vec<f32>,
     pub weights: Vec<[Vec<f32>; 4]>,
     pub h0: Option<Vec<f32>>,
@@ -87,6 +88,7 @@ impl Case {
             hidden,
             directions,
             lengths: None,
+            precision: Precision::F32,
             x: random.values(batch * time * input, 1.0),
             weights,
             h0: Some(random.values(states, 1.0)),
@@ -117,6 +119,7 @@ impl Case {
             hidden: self.hidden,
             directions: self.directions,
             lengths: self.lengths.as_deref(),
+            precision: self.precision,
         }
     }
 

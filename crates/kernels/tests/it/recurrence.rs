@@ -2,8 +2,8 @@
 
 use crate::cases::{CELLS, Case, DIRECTIONS, Random, difference};
 use refrain_kernels::{
-    Cell, Direction, Gradients, KernelError, Level, Outputs, Wanted, backward, backward_at,
-    forward, forward_at, reference,
+    Cell, Direction, Gradients, KernelError, Level, Outputs, Precision, Wanted, backward,
+    backward_at, forward, forward_at, reference,
 };
 
 fn fast(case: &Case, level: Level, threads: usize) -> (Outputs, Gradients) {
@@ -45,6 +45,11 @@ fn flat(d: &Gradients) -> Vec<(&'static str, Vec<f32>)> {
 }
 
 fn check(case: &Case, level: Level) {
+    check_within(case, level, [1e-5, 1e-4]);
+}
+
+/// Outputs and gradients against the reference, within a share of the largest value of each.
+fn check_within(case: &Case, level: Level, [outputs, gradients]: [f32; 2]) {
     let (out, d) = fast(case, level, 2);
     let (expected, d_expected) = case.with(|inputs| {
         let plan = case.plan();
@@ -60,11 +65,11 @@ fn check(case: &Case, level: Level) {
         ("c_n", &out.c_n, &expected.c_n),
     ] {
         let error = difference(got, expected);
-        assert!(error < 1e-5, "{what} differs by {error}: {name}");
+        assert!(error < outputs, "{what} differs by {error}: {name}");
     }
     for ((what, got), (_, expected)) in flat(&d).iter().zip(flat(&d_expected)) {
         let error = difference(got, &expected);
-        assert!(error < 1e-4, "{what} differs by {error}: {name}");
+        assert!(error < gradients, "{what} differs by {error}: {name}");
     }
 }
 
@@ -102,16 +107,65 @@ fn fast_path_agrees_when_sums_are_cut_into_blocks() {
     }
 }
 
+fn to_bf16(values: &mut [f32]) {
+    for x in values {
+        *x = f32::from_bits(x.to_bits() & 0xffff_0000);
+    }
+}
+
+#[test]
+fn products_of_bf16_are_exact() {
+    // One step from values that are bf16 already: nothing is rounded but the sums.
+    let mut random = Random(8);
+    for level in Level::available() {
+        for cell in &CELLS[..4] {
+            for hidden in SIZES {
+                let (input, batch) = (random.pick(&SIZES), random.pick(&[1, 5, 17]));
+                let mut case =
+                    Case::new(&mut random, *cell, [batch, 1, input, hidden], DIRECTIONS[2]);
+                to_bf16(&mut case.x);
+                case.weights.iter_mut().flatten().for_each(|w| to_bf16(w));
+                case.h0.iter_mut().for_each(|h| to_bf16(h));
+                case.precision = Precision::Bf16;
+                check_within(&case, level, [1e-5, 0.03]);
+            }
+        }
+    }
+}
+
+#[test]
+fn bf16_stays_near_the_reference_on_every_instruction_set() {
+    // Not the ReLU: its slope jumps where rounding moves a sum across zero.
+    let mut random = Random(9);
+    for level in Level::available() {
+        for cell in [Cell::RnnTanh, Cell::Lstm, Cell::Gru] {
+            for hidden in [17, 64, 100] {
+                for directions in DIRECTIONS {
+                    let sizes = [7, 9, random.pick(&SIZES), hidden];
+                    let mut case =
+                        Case::new(&mut random, cell, sizes, directions).with_lengths(&mut random);
+                    case.precision = Precision::Bf16;
+                    check_within(&case, level, [0.02, 0.04]);
+                }
+            }
+        }
+        // More rows and features than one block of the products takes.
+        let mut case = Case::new(&mut random, Cell::Gru, [40, 60, 1100, 50], DIRECTIONS[0]);
+        case.precision = Precision::Bf16;
+        check_within(&case, level, [0.03, 0.06]);
+    }
+}
+
 #[test]
 fn empty_batches_and_sequences_give_empty_or_zero_results() {
     let mut random = Random(3);
     for cell in CELLS {
         for sizes in [[0, 3, 2, 4], [2, 0, 3, 4], [2, 3, 0, 4], [2, 3, 4, 0]] {
             for directions in DIRECTIONS {
-                check(
-                    &Case::new(&mut random, cell, sizes, directions),
-                    Level::best(),
-                );
+                let mut case = Case::new(&mut random, cell, sizes, directions);
+                check(&case, Level::best());
+                case.precision = Precision::Bf16;
+                check_within(&case, Level::best(), [0.02, 0.04]);
             }
         }
     }
@@ -124,21 +178,18 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
         for directions in DIRECTIONS {
             let case =
                 Case::new(&mut random, cell, [19, 9, 70, 90], directions).with_lengths(&mut random);
-            let one = fast(&case, Level::best(), 1);
-            for threads in [2, 3, 5] {
-                let many = fast(&case, Level::best(), threads);
-                assert_eq!(
-                    one.0,
-                    many.0,
-                    "outputs with {threads} threads: {}",
-                    case.name()
-                );
-                assert_eq!(
-                    flat(&one.1),
-                    flat(&many.1),
-                    "gradients with {threads} threads: {}",
-                    case.name()
-                );
+            for precision in [Precision::F32, Precision::Bf16] {
+                let case = Case {
+                    precision,
+                    ..case.clone()
+                };
+                let one = fast(&case, Level::best(), 1);
+                for threads in [2, 3, 5] {
+                    let many = fast(&case, Level::best(), threads);
+                    let name = format!("with {threads} threads: {} {precision:?}", case.name());
+                    assert_eq!(one.0, many.0, "outputs {name}");
+                    assert_eq!(flat(&one.1), flat(&many.1), "gradients {name}");
+                }
             }
         }
     }

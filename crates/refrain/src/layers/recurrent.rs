@@ -10,7 +10,7 @@ use burn::module::{
 };
 use burn::tensor::{Device, Tensor};
 use refrain_kernels::random::Key;
-use refrain_kernels::{Cell, Direction, KernelError};
+use refrain_kernels::{Cell, Direction, KernelError, Precision};
 use std::sync::Arc;
 
 /// Configuration of a recurrent stack; [`LstmConfig`], [`GruConfig`] and [`RnnConfig`] make it.
@@ -27,6 +27,7 @@ pub struct RecurrentConfig {
     weight_dropout: f64,
     variational: bool,
     forget_bias: f64,
+    precision: Precision,
     seed: u64,
 }
 
@@ -86,6 +87,7 @@ impl RecurrentConfig {
             weight_dropout: 0.0,
             variational: false,
             forget_bias: 0.0,
+            precision: Precision::F32,
             seed: 0,
         }
     }
@@ -138,6 +140,12 @@ impl RecurrentConfig {
         self
     }
 
+    /// What the products multiply (default `f32`); parameters, states and sums are `f32` in any case.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
     /// Seed of the initial weights (default 0).
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -173,6 +181,7 @@ impl RecurrentConfig {
             dropout: self.dropout,
             weight_dropout: self.weight_dropout,
             variational: self.variational,
+            precision: self.precision,
             weights,
         }
     }
@@ -254,6 +263,7 @@ pub struct Recurrent {
     dropout: f64,
     weight_dropout: f64,
     variational: bool,
+    precision: Precision,
     /// Layer by layer, forward before reverse.
     weights: Vec<Weights>,
 }
@@ -269,6 +279,12 @@ impl Recurrent {
     /// The recurrence.
     pub fn cell(&self) -> Cell {
         self.cell
+    }
+
+    /// The same stack with products of another precision.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
     }
 
     /// `x` `[B,T,C]` → (`[B,T,D·H]`, state after the last step), from a zero state unless one is given.
@@ -332,6 +348,7 @@ impl Recurrent {
                 cell: self.cell,
                 directions: self.directions.clone(),
                 lengths: lengths.clone(),
+                precision: self.precision,
             };
             let weights = self.values(weights, key);
             let RecurrentOutput { y, h_n, c_n } = recurrent(x, state.h, state.c, weights, spec)?;

@@ -10,7 +10,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::Tensor;
-use refrain_kernels::{self as kernels, Cell, Direction, KernelError, Reserve, Wanted};
+use refrain_kernels::{self as kernels, Cell, Direction, KernelError, Precision, Reserve, Wanted};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub struct RecurrentSpec {
     pub directions: Vec<Direction>,
     /// Real length of each of the `B` sequences; `None`: all have `T` steps.
     pub lengths: Option<Arc<[usize]>>,
+    /// What the products multiply, where there are kernels for it; Burn's own operations take `f32`.
+    pub precision: Precision,
 }
 
 /// Weights of one direction, PyTorch's shapes and gate order.
@@ -234,6 +236,7 @@ fn with_plan<const N: usize, R>(
         hidden,
         directions: &spec.directions,
         lengths: spec.lengths.as_deref(),
+        precision: spec.precision,
     };
     let memory = spec.cell.has_memory();
     f(

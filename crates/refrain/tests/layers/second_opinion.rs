@@ -4,7 +4,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::ops::{self, DirectionWeights, RecurrentOutput, RecurrentSpec, composed};
 use refrain_kernels::random::Key;
-use refrain_kernels::{Cell, Direction};
+use refrain_kernels::{Cell, Direction, Precision};
 
 pub fn random<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
     let mut values = vec![0.0; shape.iter().product()];
@@ -61,6 +61,7 @@ impl Layer {
                 cell,
                 directions: directions.to_vec(),
                 lengths: ragged.then(|| vec![5, 0, 3].into()),
+                precision: Precision::F32,
             },
         }
     }

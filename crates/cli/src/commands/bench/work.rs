@@ -7,7 +7,7 @@ use refrain::layers::{Recurrent, RecurrentConfig};
 use refrain::models::{Dropout, LanguageModel, LanguageModelConfig, State};
 use refrain::params;
 use refrain_kernels::random::Key;
-use refrain_kernels::{Stepper, Weights, update};
+use refrain_kernels::{Precision, Stepper, Weights, update};
 use std::time::Instant;
 
 /// Something to time: one call is one iteration, made of `inner` units.
@@ -27,12 +27,14 @@ impl Work {
 
 /// Sets up a configuration.
 pub fn prepare(config: &Config) -> Result<Work> {
-    if config.dtype != "f32" {
-        bail!("n/a: {} is not supported; f32 is", config.dtype);
-    }
+    let precision = match (config.dtype.as_str(), config.task) {
+        ("f32", _) => Precision::F32,
+        ("bf16", Task::Layer) => Precision::Bf16,
+        (other, _) => bail!("n/a: {other} is not supported here"),
+    };
     refrain_kernels::set_threads(config.threads.max(1));
     let iteration: Box<dyn FnMut()> = match config.task {
-        Task::Layer => layer(config)?,
+        Task::Layer => layer(config, precision)?,
         Task::Stream => stream(config)?,
         Task::Lm => language_model(config)?,
     };
@@ -48,7 +50,7 @@ fn values(count: usize, key: u64) -> Vec<f32> {
     values
 }
 
-fn layer(config: &Config) -> Result<Box<dyn FnMut()>> {
+fn layer(config: &Config, precision: Precision) -> Result<Box<dyn FnMut()>> {
     let device = match config.mode {
         Mode::Fwd => Device::flex(),
         Mode::Train => Device::flex().autodiff(),
@@ -56,6 +58,7 @@ fn layer(config: &Config) -> Result<Box<dyn FnMut()>> {
     let model: Recurrent = RecurrentConfig::new(config.cell()?, config.input, config.hidden)
         .with_layers(config.layers)
         .with_bidirectional(config.bidirectional)
+        .with_precision(precision)
         .init(&device);
     let shape = [config.batch, config.time, config.input];
     let data = TensorData::new(values(shape.iter().product(), 2), shape);

@@ -1,0 +1,401 @@
+//! The backward pass: the loop over the steps; [`Products`] does the rest.
+
+use super::products::Products;
+use super::{BackwardAt, CellKernel, Kept, lanes, on_threads, padded, part, ranked, useful};
+use crate::KernelError;
+use crate::error::expect;
+use crate::layer::{Gradients, Inputs, OutputGradients, Plan, Wanted};
+use crate::layout::Layout;
+use crate::number::Number;
+use crate::pack::{self, Column};
+use crate::pool::{Barrier, SharedPtr, share};
+use crate::product::load_edge;
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::tile::{OUT, PANEL, ROWS, cover, max_rows};
+use std::marker::PhantomData;
+
+/// One direction of a backward pass.
+struct Backward<'a> {
+    plan: &'a Plan<'a>,
+    layout: &'a Layout,
+    w_hh: &'a [f32],
+    hp: usize,
+    /// `[rows,SLOTS,hp]`: activated gates, overwritten by their gradients.
+    gates: SharedPtr<f32>,
+    /// The words of the gates' gradients for the recurrent weights, of even and odd steps, `[B,GATES·hp]` values; unused where a word is a
+    /// float.
+    words: [SharedPtr<f32>; 2],
+    /// `[rows,hp]`
+    cells: *const f32,
+    /// Initial states by rank, `[B,hp]`.
+    h0: &'a [f32],
+    c0: &'a [f32],
+    /// Output and its gradient at the direction's first feature; rows `y_stride` apart.
+    y: *const f32,
+    d_y: Option<*const f32>,
+    y_stride: usize,
+    /// Gradient of the final h by rank, `[B,hp]`.
+    d_h_n: &'a [f32],
+    /// By rank, `[B,hp]`; see [`BackwardAt`].
+    carry: SharedPtr<f32>,
+    /// Takes the gradient of the initial h by rank, `[B,hp]`.
+    d_h0: SharedPtr<f32>,
+    /// `[SLOTS,hp]`: sums of the gate gradients over all rows.
+    sums: SharedPtr<f32>,
+}
+
+// SAFETY: threads write disjoint units and meet at the barrier before they read what others wrote.
+unsafe impl Sync for Backward<'_> {}
+
+/// As [`crate::backward`] for the cells of the fast path.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn backward<C: CellKernel, N: Number>(
+    level: Level,
+    threads: usize,
+    plan: &Plan,
+    inputs: &Inputs,
+    y: &[f32],
+    mut kept: Vec<Kept>,
+    d_out: &OutputGradients,
+    wanted: &Wanted,
+) -> Result<Gradients, KernelError> {
+    let (batch, hidden, directions) = (plan.batch, plan.hidden, plan.directions.len());
+    let (hp, y_stride) = (padded(level, hidden), directions * hidden);
+    let layouts: Vec<Layout> = plan
+        .directions
+        .iter()
+        .map(|&d| Layout::new(plan, d))
+        .collect();
+    for (layout, kept) in layouts.iter().zip(&kept) {
+        let rows = layout.external.len();
+        expect(
+            "recurrent backward",
+            "gates of the reserve",
+            rows * C::SLOTS * hp,
+            kept.gates.len(),
+        )?;
+        let cells = if C::MEMORY { rows * hp } else { 0 };
+        expect(
+            "recurrent backward",
+            "cells of the reserve",
+            cells,
+            kept.cells.len(),
+        )?;
+    }
+    let state = |state: Option<&[f32]>, d: usize| {
+        ranked(part(state, d, batch * hidden), &layouts[d], hidden, hp)
+    };
+    let initial: Vec<[Vec<f32>; 3]> = (0..directions)
+        .map(|d| {
+            [
+                state(inputs.h0, d),
+                state(inputs.c0, d),
+                state(d_out.d_h_n, d),
+            ]
+        })
+        .collect();
+    let words = match N::PACK {
+        1 => 0,
+        _ => batch * N::count(C::GATES * hp),
+    };
+    let mut made: Vec<[Vec<f32>; 5]> = (0..directions)
+        .map(|d| {
+            let carry = if C::MEMORY {
+                state(d_out.d_c_n, d)
+            } else {
+                vec![0.0; batch * hp]
+            };
+            let d_h0 = vec![0.0; batch * hp];
+            let sums = vec![0.0; C::SLOTS * hp];
+            [carry, d_h0, sums, vec![0.0; words], vec![0.0; words]]
+        })
+        .collect();
+    let passes: Vec<Backward> = (0..directions)
+        .zip(kept.iter_mut().zip(&mut made))
+        .map(|(d, (kept, [carry, d_h0, sums, even, odd]))| Backward {
+            plan,
+            layout: &layouts[d],
+            w_hh: inputs.weights[d].w_hh,
+            hp,
+            gates: SharedPtr(kept.gates.as_mut_ptr()),
+            words: [even, odd].map(|words| SharedPtr(words.as_mut_ptr())),
+            cells: kept.cells.as_ptr(),
+            h0: &initial[d][0],
+            c0: &initial[d][1],
+            y: y.as_ptr().wrapping_add(d * hidden),
+            d_y: d_out.d_y.map(|d_y| d_y.as_ptr().wrapping_add(d * hidden)),
+            y_stride,
+            d_h_n: &initial[d][2],
+            carry: SharedPtr(carry.as_mut_ptr()),
+            d_h0: SharedPtr(d_h0.as_mut_ptr()),
+            sums: SharedPtr(sums.as_mut_ptr()),
+        })
+        .collect();
+    if hidden > 0 {
+        on_threads(
+            directions,
+            useful(threads, plan, C::GATES),
+            hp / lanes(level),
+            |d, id, of, barrier| {
+                let thread = BackwardThread::<C, N> {
+                    pass: &passes[d],
+                    id,
+                    of,
+                    barrier,
+                    kind: PhantomData,
+                };
+                dispatch(level, thread);
+            },
+        );
+    }
+    drop(passes);
+    let unranked = |index: usize| {
+        let mut out = vec![0.0; directions * batch * hidden];
+        for (d, layout) in layouts.iter().enumerate() {
+            for (rank, &b) in layout.order.iter().enumerate() {
+                let to = (d * batch + b) * hidden;
+                out[to..to + hidden]
+                    .copy_from_slice(&made[d][index][rank * hp..rank * hp + hidden]);
+            }
+        }
+        out
+    };
+    let sums = |d: usize| made[d][2].as_slice();
+    let products = Products {
+        level,
+        threads,
+        plan,
+        inputs,
+        hp,
+        y,
+        layouts: &layouts,
+        kept: &kept,
+    };
+    Ok(Gradients {
+        d_x: wanted.x.then(|| products.d_x::<C, N>()),
+        weights: wanted.weights.then(|| {
+            (0..directions)
+                .map(|d| products.weights::<C, N>(d, &initial[d][0], sums(d)))
+                .collect()
+        }),
+        d_h0: wanted.h0.then(|| unranked(1)),
+        d_c0: wanted
+            .c0
+            .then(|| if C::MEMORY { unranked(0) } else { Vec::new() }),
+    })
+}
+
+struct BackwardThread<'a, C, N> {
+    pass: &'a Backward<'a>,
+    id: usize,
+    of: usize,
+    barrier: &'a Barrier,
+    kind: PhantomData<(C, N)>,
+}
+
+impl<C: CellKernel, N: Number> Kernel for BackwardThread<'_, C, N> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (pass, kind) = (self.pass, self.kind);
+        let blocks = share(pass.hp / S::LANES, self.id, self.of);
+        let packed = own_units::<S, C, N>(pass, blocks.clone());
+        let k = N::count(C::GATES * pass.hp);
+        // Step `steps` has no rows: everything that ends at the last step starts from the gradient of the final state.
+        for step in (0..=pass.layout.steps()).rev() {
+            let (running, active) = (
+                pass.layout.active(step),
+                match step {
+                    0 => pass.layout.order.len(),
+                    _ => pass.layout.active(step - 1),
+                },
+            );
+            for block in blocks.clone().step_by(PANEL) {
+                let vectors = PANEL.min(blocks.end - block);
+                let weights = packed[(block - blocks.start) * S::LANES * k..].as_ptr();
+                let back = StepBack::<C, N> {
+                    pass,
+                    block,
+                    vectors,
+                    step,
+                    weights,
+                    kind,
+                };
+                // SAFETY: own units of rows inside the layout; the barrier orders the gates between the threads.
+                unsafe {
+                    back.rows::<S>(0..running, true);
+                    back.rows::<S>(running..active, false);
+                }
+            }
+            self.barrier.wait();
+        }
+    }
+}
+
+/// Packs own columns of W_hh, rows in the order of the slots with zeros for padded units.
+#[inline(always)]
+fn own_units<S: Simd, C: CellKernel, N: Number>(
+    pass: &Backward,
+    blocks: std::ops::Range<usize>,
+) -> Vec<f32> {
+    let (hidden, hp) = (pass.plan.hidden, pass.hp);
+    let k = N::count(C::GATES * hp);
+    let mut packed = vec![0.0; blocks.len() * S::LANES * k];
+    for start in blocks.clone().step_by(PANEL) {
+        let vectors = PANEL.min(blocks.end - start);
+        let panel = (start - blocks.start) * S::LANES * k;
+        for gate in 0..C::GATES {
+            let slot = C::h_slot(gate) - C::H_FIRST;
+            for unit in (0..hidden).step_by(N::PACK) {
+                let dst = panel + (slot * hp + unit) / N::PACK * vectors * S::LANES;
+                for vector in 0..vectors {
+                    let first = (start + vector) * S::LANES;
+                    let at = Column {
+                        vector,
+                        vectors,
+                        width: S::LANES.min(hidden - first),
+                    };
+                    let row = &pass.w_hh[(gate * hidden + unit) * hidden + first..];
+                    let second = match N::PACK > 1 && unit + 1 < hidden {
+                        true => row[hidden..].as_ptr(),
+                        false => std::ptr::null(),
+                    };
+                    // SAFETY: `width` elements of the rows, and a row of the panel.
+                    unsafe {
+                        let dst = packed.as_mut_ptr().add(dst);
+                        pack::straight::<S, N>(row.as_ptr(), second, at, dst);
+                    }
+                }
+            }
+        }
+    }
+    packed
+}
+
+/// One panel of units of one step: d_h from step `step` (with its product) to the gate gradients of step `step − 1`, or to d_h0.
+struct StepBack<'a, C, N> {
+    pass: &'a Backward<'a>,
+    /// First unit block, and how many.
+    block: usize,
+    vectors: usize,
+    step: usize,
+    weights: *const f32,
+    kind: PhantomData<(C, N)>,
+}
+
+impl<C: CellKernel, N: Number> StepBack<'_, C, N> {
+    /// Rows that run at `step` (`product`), or that end before it.
+    #[inline(always)]
+    unsafe fn rows<S: Simd>(&self, ranks: std::ops::Range<usize>, product: bool) {
+        let (pass, hp) = (self.pass, self.pass.hp);
+        let unit = self.block * S::LANES;
+        let mut a = [pass.gates.get().cast_const(); ROWS];
+        let mut out = [0.0f32; OUT];
+        for (rank, count) in cover(ranks, max_rows::<S>(self.vectors)) {
+            // SAFETY: rows lie inside the layout, the panel inside the packed weights; this thread owns the units.
+            unsafe {
+                if product {
+                    let row = pass.layout.first[self.step] + rank;
+                    let k = N::count(C::GATES * hp);
+                    for r in 0..count {
+                        a[r] = match N::PACK {
+                            1 => {
+                                let at = ((row + r) * C::SLOTS + C::H_FIRST) * hp;
+                                pass.gates.get().add(at)
+                            }
+                            _ => pass.words[self.step % 2].get().add((rank + r) * k),
+                        };
+                    }
+                    let tile = N::tiles::<S>(S::TILES).rows[self.vectors - 1][count - 1];
+                    tile(k, a.as_ptr(), self.weights, out.as_mut_ptr());
+                }
+                for r in 0..count {
+                    for v in 0..self.vectors {
+                        let state = (rank + r) * hp + unit + v * S::LANES;
+                        let d_h = match product {
+                            true => S::load(out.as_ptr().add((r * self.vectors + v) * S::LANES)),
+                            false => S::load(pass.d_h_n.as_ptr().add(state)),
+                        };
+                        match self.step {
+                            0 => self.initial::<S>(d_h, state),
+                            _ => self.gates::<S>(d_h, rank + r, unit + v * S::LANES),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Before the first step: what is left is the gradient of the initial state.
+    #[inline(always)]
+    unsafe fn initial<S: Simd>(&self, d_h: S::V, state: usize) {
+        // SAFETY: the state lies inside `[B,hp]`.
+        unsafe {
+            let carry = S::load(self.pass.carry.get().add(state));
+            let d_h = if C::MEMORY { d_h } else { S::add(d_h, carry) };
+            S::store(self.pass.d_h0.get().add(state), d_h);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn gates<S: Simd>(&self, d_h: S::V, rank: usize, unit: usize) {
+        let (pass, hp, step) = (self.pass, self.pass.hp, self.step - 1);
+        let left = pass.plan.hidden - unit;
+        let row = pass.layout.first[step] + rank;
+        // SAFETY: the row lies inside the layout, the units inside the row.
+        unsafe {
+            let external =
+                |row: usize| pass.layout.external.get_unchecked(row) * pass.y_stride + unit;
+            let mut d_h = d_h;
+            if let Some(d_y) = pass.d_y {
+                d_h = S::add(d_h, load_edge::<S>(d_y.add(external(row)), left));
+            }
+            let before = if step == 0 {
+                0
+            } else {
+                pass.layout.first[step - 1] + rank
+            };
+            let (h0, c0) = (
+                pass.h0.as_ptr().add(rank * hp + unit),
+                pass.c0.as_ptr().add(rank * hp + unit),
+            );
+            let (c, c_prev) = match (C::MEMORY, step) {
+                (false, _) => (c0, c0),
+                (true, 0) => (pass.cells.add(row * hp + unit), c0),
+                (true, _) => (
+                    pass.cells.add(row * hp + unit),
+                    pass.cells.add(before * hp + unit),
+                ),
+            };
+            let h_prev = match (C::H_PREV, step) {
+                (false, _) => S::splat(0.0),
+                (true, 0) => S::load(h0),
+                (true, _) => load_edge::<S>(pass.y.add(external(before)), left),
+            };
+            let gates = pass.gates.get().add(row * C::SLOTS * hp + unit);
+            let carry = pass.carry.get().add(rank * hp + unit);
+            let here = BackwardAt::<S> {
+                gates,
+                hp,
+                c,
+                c_prev,
+                h_prev,
+                carry,
+            };
+            let d = C::backward::<S>(d_h, &here);
+            if N::PACK > 1 {
+                let words = pass.words[step % 2].get();
+                let words = words.add(rank * N::count(C::GATES * hp));
+                for slot in 0..C::GATES {
+                    N::store::<S>(words, slot * hp + unit, d[C::H_FIRST + slot]);
+                }
+            }
+            for slot in 0..C::SLOTS {
+                S::store(gates.add(slot * hp), d[slot]);
+                let sum = pass.sums.get().add(slot * hp + unit);
+                S::store(sum, S::add(S::load(sum), d[slot]));
+            }
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! The forward pass.
+
+use super::{
+    CellKernel, ForwardAt, Kept, as_words, lanes, on_threads, padded, part, ranked, room, useful,
+};
+use crate::layer::{Inputs, Outputs, Plan, Weights};
+use crate::layout::Layout;
+use crate::memory::{unwritten, written};
+use crate::number::Number;
+use crate::pack::{self, Column};
+use crate::pool::{Barrier, SharedPtr, share};
+use crate::product::store_edge;
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::tile::{OUT, PANEL, ROWS, cover, max_rows};
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+/// Rows projected before their steps run: enough to use the packed input weights well, few enough to stay in cache.
+const PROJECTED_ROWS: usize = 192;
+
+/// One direction of a forward pass. Pointers are shared by the threads of the direction, each writing its own units.
+struct Forward<'a> {
+    plan: &'a Plan<'a>,
+    layout: &'a Layout,
+    weights: &'a Weights<'a>,
+    /// Words of x, row by row of the layout.
+    x: Vec<*const f32>,
+    hp: usize,
+    /// h before even and odd steps, `[B,hp]` each, by rank.
+    h: [SharedPtr<f32>; 2],
+    /// The words of `h`; the same where a word is a float.
+    h_words: [SharedPtr<f32>; 2],
+    /// `[B,hp]`
+    c: SharedPtr<f32>,
+    /// `[rows,SLOTS,hp]`: all rows where `keep`, else those of one stretch of steps.
+    gates: SharedPtr<f32>,
+    cells: SharedPtr<f32>,
+    keep: bool,
+    /// Output at the direction's first feature; rows `y_stride` apart.
+    y: SharedPtr<f32>,
+    y_stride: usize,
+}
+
+// SAFETY: threads write disjoint units and meet at the barrier before they read what others wrote.
+unsafe impl Sync for Forward<'_> {}
+
+/// What a direction owns while it runs; see [`Forward`].
+struct Buffers {
+    h: [Vec<f32>; 2],
+    h_words: [Vec<f32>; 2],
+    c: Vec<f32>,
+    gates: Vec<MaybeUninit<f32>>,
+    cells: Vec<MaybeUninit<f32>>,
+}
+
+/// As [`crate::forward`] for the cells of the fast path.
+pub(crate) fn forward<C: CellKernel, N: Number>(
+    level: Level,
+    threads: usize,
+    plan: &Plan,
+    inputs: &Inputs,
+    train: bool,
+) -> (Outputs, Option<Vec<Kept>>) {
+    let (batch, hidden, directions) = (plan.batch, plan.hidden, plan.directions.len());
+    let hp = padded(level, hidden);
+    let y_stride = directions * hidden;
+    let mut y = room(plan, y_stride);
+    let layouts: Vec<Layout> = plan
+        .directions
+        .iter()
+        .map(|&d| Layout::new(plan, d))
+        .collect();
+    let x = as_words::<N>(level, threads, inputs.x, plan.input);
+    let mut buffers: Vec<Buffers> = layouts
+        .iter()
+        .enumerate()
+        .map(|(d, layout)| {
+            let rows = if train {
+                layout.external.len()
+            } else {
+                stretch_rows(layout)
+            };
+            let h0 = ranked(part(inputs.h0, d, batch * hidden), layout, hidden, hp);
+            let words = match N::PACK {
+                1 => Vec::new(),
+                _ => as_words::<N>(level, 1, &h0, hp).into_owned(),
+            };
+            Buffers {
+                h: [h0.clone(), h0],
+                h_words: [words.clone(), words],
+                c: ranked(part(inputs.c0, d, batch * hidden), layout, hidden, hp),
+                gates: unwritten(rows * C::SLOTS * hp),
+                cells: unwritten(if train && C::MEMORY { rows * hp } else { 0 }),
+            }
+        })
+        .collect();
+    let y_base: *mut f32 = y.as_mut_ptr().cast();
+    let passes: Vec<Forward> = buffers
+        .iter_mut()
+        .enumerate()
+        .map(|(d, own)| Forward {
+            plan,
+            layout: &layouts[d],
+            weights: &inputs.weights[d],
+            x: rows_of(&x, N::count(plan.input), &layouts[d].external),
+            hp,
+            h: own.h.each_mut().map(|h| SharedPtr(h.as_mut_ptr())),
+            h_words: match N::PACK {
+                1 => own.h.each_mut(),
+                _ => own.h_words.each_mut(),
+            }
+            .map(|h| SharedPtr(h.as_mut_ptr())),
+            c: SharedPtr(own.c.as_mut_ptr()),
+            gates: SharedPtr(own.gates.as_mut_ptr().cast()),
+            cells: SharedPtr(own.cells.as_mut_ptr().cast()),
+            keep: train,
+            y: SharedPtr(y_base.wrapping_add(d * hidden)),
+            y_stride,
+        })
+        .collect();
+    if hidden > 0 {
+        on_threads(
+            directions,
+            useful(threads, plan, C::GATES),
+            hp / lanes(level),
+            |d, id, of, barrier| {
+                let thread = ForwardThread::<C, N> {
+                    pass: &passes[d],
+                    id,
+                    of,
+                    barrier,
+                    kind: PhantomData,
+                };
+                dispatch(level, thread);
+            },
+        );
+    }
+    drop(passes);
+    let mut h_n = vec![0.0; directions * batch * hidden];
+    let mut c_n = vec![0.0; if C::MEMORY { h_n.len() } else { 0 }];
+    for (d, (layout, own)) in layouts.iter().zip(&buffers).enumerate() {
+        for (rank, &b) in layout.order.iter().enumerate() {
+            let length = plan.lengths.map_or(plan.time, |lengths| lengths[b]);
+            let (from, to) = (rank * hp, (d * batch + b) * hidden);
+            h_n[to..to + hidden].copy_from_slice(&own.h[length % 2][from..from + hidden]);
+            if C::MEMORY {
+                c_n[to..to + hidden].copy_from_slice(&own.c[from..from + hidden]);
+            }
+        }
+    }
+    let kept = train.then(|| {
+        buffers
+            .into_iter()
+            .map(|own| {
+                // SAFETY: every row of the layout has run, and a step writes all slots and the memory of all units.
+                let [gates, cells] =
+                    [own.gates, own.cells].map(|values| unsafe { written(values) });
+                Kept { gates, cells }
+            })
+            .collect()
+    });
+    // SAFETY: every step of every sequence has been written, or the room was zeros.
+    let y = unsafe { written(y) };
+    (Outputs { y, h_n, c_n }, kept)
+}
+
+/// End of the stretch of steps that starts at `start`.
+fn stretch_end(layout: &Layout, start: usize) -> usize {
+    let mut end = start + 1;
+    while end < layout.steps() && layout.first[end] - layout.first[start] < PROJECTED_ROWS {
+        end += 1;
+    }
+    end
+}
+
+/// Rows of the largest stretch.
+fn stretch_rows(layout: &Layout) -> usize {
+    let (mut start, mut most) = (0, 0);
+    while start < layout.steps() {
+        let end = stretch_end(layout, start);
+        most = most.max(layout.first[end] - layout.first[start]);
+        start = end;
+    }
+    most
+}
+
+struct ForwardThread<'a, C, N> {
+    pass: &'a Forward<'a>,
+    id: usize,
+    of: usize,
+    barrier: &'a Barrier,
+    kind: PhantomData<(C, N)>,
+}
+
+/// Pointers to rows of `width`, by number.
+fn rows_of(values: &[f32], width: usize, numbers: &[usize]) -> Vec<*const f32> {
+    let row = |&number: &usize| values.as_ptr().wrapping_add(number * width);
+    numbers.iter().map(row).collect()
+}
+
+/// A thread's own columns of one side's weights, panel by panel.
+struct Packed {
+    values: Vec<f32>,
+    /// Bias in the same order.
+    bias: Vec<f32>,
+    /// Words of k.
+    k: usize,
+}
+
+impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let pass = self.pass;
+        let blocks = share(pass.hp / S::LANES, self.id, self.of);
+        let [w_ih, w_hh] = own_weights::<S, C, N>(pass, blocks.clone());
+        let layout = pass.layout;
+        let panels = own_panels::<C>(blocks);
+        let mut start = 0;
+        while start < layout.steps() {
+            let end = stretch_end(layout, start);
+            let base = if pass.keep { 0 } else { layout.first[start] };
+            let rows = layout.first[start]..layout.first[end];
+            // SAFETY: own columns of rows inside the layout; the barrier orders h between the threads.
+            unsafe {
+                for panel in &panels {
+                    project::<S, C, N>(pass, &w_ih, panel, base, rows.clone());
+                }
+                for step in start..end {
+                    for panel in &panels {
+                        run_step::<S, C, N>(pass, &w_hh, panel, base, step);
+                    }
+                    self.barrier.wait();
+                }
+            }
+            start = end;
+        }
+    }
+}
+
+/// A few unit blocks whose columns stand together.
+struct OwnPanel {
+    /// First unit block.
+    block: usize,
+    blocks: usize,
+    vectors: usize,
+    /// First vector in the thread's packed columns.
+    vector: usize,
+}
+
+/// Panels that cover `blocks`: all gates of one block, or as many blocks as fit where there is one gate.
+fn own_panels<C: CellKernel>(blocks: std::ops::Range<usize>) -> Vec<OwnPanel> {
+    let most = PANEL / C::GATES;
+    let start = blocks.start;
+    blocks
+        .clone()
+        .step_by(most)
+        .map(|block| {
+            let count = most.min(blocks.end - block);
+            OwnPanel {
+                block,
+                blocks: count,
+                vectors: count * C::GATES,
+                vector: (block - start) * C::GATES,
+            }
+        })
+        .collect()
+}
+
+/// Packs own columns of W_ih and W_hh with their biases.
+#[inline(always)]
+fn own_weights<S: Simd, C: CellKernel, N: Number>(
+    pass: &Forward,
+    blocks: std::ops::Range<usize>,
+) -> [Packed; 2] {
+    let (hidden, input) = (pass.plan.hidden, pass.plan.input);
+    let vectors = blocks.len() * C::GATES;
+    let sides = [(pass.weights.w_ih, input), (pass.weights.w_hh, hidden)];
+    let mut out = sides.map(|(_, k)| Packed {
+        values: vec![0.0; vectors * S::LANES * N::count(k)],
+        bias: vec![0.0; vectors * S::LANES],
+        k: N::count(k),
+    });
+    for OwnPanel {
+        block,
+        vectors: count,
+        vector,
+        ..
+    } in own_panels::<C>(blocks)
+    {
+        for v in 0..count {
+            let (gate, first) = match C::GATES {
+                1 => (0, (block + v) * S::LANES),
+                _ => (v, block * S::LANES),
+            };
+            let width = S::LANES.min(hidden - first);
+            let at = Column {
+                vector: v,
+                vectors: count,
+                width,
+            };
+            let row = gate * hidden + first;
+            for (packed, (w, k)) in out.iter_mut().zip(sides) {
+                // SAFETY: `width` rows of the weights from `row`, and the panel inside `values`.
+                unsafe {
+                    let dst = packed.values.as_mut_ptr().add(vector * S::LANES * packed.k);
+                    pack::transposed::<S, N>(w.as_ptr().add(row * k), k, k, at, dst);
+                }
+            }
+            for lane in 0..width {
+                let of = |b: Option<&[f32]>| b.map_or(0.0, |b| b[row + lane]);
+                let (b_ih, b_hh) = (of(pass.weights.b_ih), of(pass.weights.b_hh));
+                let apart = C::INNER == Some(gate);
+                let to = (vector + v) * S::LANES + lane;
+                out[0].bias[to] = if apart { b_ih } else { b_ih + b_hh };
+                out[1].bias[to] = if apart { b_hh } else { 0.0 };
+            }
+        }
+    }
+    out
+}
+
+impl Packed {
+    /// The panel's weights.
+    #[inline(always)]
+    unsafe fn at<S: Simd>(&self, panel: &OwnPanel) -> *const f32 {
+        // SAFETY: the panel lies inside the packed columns.
+        unsafe { self.values.as_ptr().add(panel.vector * S::LANES * self.k) }
+    }
+
+    #[inline(always)]
+    unsafe fn bias<S: Simd>(&self, panel: &OwnPanel, v: usize) -> S::V {
+        // SAFETY: as above.
+        unsafe { S::load(self.bias.as_ptr().add((panel.vector + v) * S::LANES)) }
+    }
+}
+
+/// One panel of X·W_ihᵀ + b for a range of rows; `base` is the first row in the gates buffer.
+///
+/// # Safety
+/// Rows lie inside the layout, the panel belongs to this thread.
+#[inline(always)]
+unsafe fn project<S: Simd, C: CellKernel, N: Number>(
+    pass: &Forward,
+    packed: &Packed,
+    panel: &OwnPanel,
+    base: usize,
+    rows: std::ops::Range<usize>,
+) {
+    let mut a = [std::ptr::null(); ROWS];
+    let mut out = [0.0f32; OUT];
+    for (first, count) in cover(rows, max_rows::<S>(panel.vectors)) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            for r in 0..count {
+                a[r] = *pass.x.get_unchecked(first + r);
+            }
+            let tile = N::tiles::<S>(S::TILES).rows[panel.vectors - 1][count - 1];
+            tile(
+                packed.k,
+                a.as_ptr(),
+                packed.at::<S>(panel),
+                out.as_mut_ptr(),
+            );
+            for r in 0..count {
+                let gates = pass
+                    .gates
+                    .get()
+                    .add((first + r - base) * C::SLOTS * pass.hp);
+                for v in 0..panel.vectors {
+                    let (slot, block) = match C::GATES {
+                        1 => (0, panel.block + v),
+                        _ => (C::x_slot(v), panel.block),
+                    };
+                    let sum = S::load(out.as_ptr().add((r * panel.vectors + v) * S::LANES));
+                    let value = S::add(sum, packed.bias::<S>(panel, v));
+                    S::store(gates.add(slot * pass.hp + block * S::LANES), value);
+                }
+            }
+        }
+    }
+}
+
+/// One panel of one step.
+///
+/// # Safety
+/// As [`project`].
+#[inline(always)]
+unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
+    pass: &Forward,
+    packed: &Packed,
+    panel: &OwnPanel,
+    base: usize,
+    step: usize,
+) {
+    let (hp, first_row) = (pass.hp, pass.layout.first[step]);
+    let h_prev = pass.h[step % 2].get();
+    let h_next = pass.h[(step + 1) % 2].get();
+    let words = N::count(hp);
+    let [words_prev, words_next] = [0, 1].map(|k| pass.h_words[(step + k) % 2].get());
+    let mut a = [words_prev.cast_const(); ROWS];
+    let mut out = [0.0f32; OUT];
+    for (rank, count) in cover(0..pass.layout.active(step), max_rows::<S>(panel.vectors)) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            for r in 0..count {
+                a[r] = words_prev.add((rank + r) * words);
+            }
+            let tile = N::tiles::<S>(S::TILES).rows[panel.vectors - 1][count - 1];
+            tile(
+                packed.k,
+                a.as_ptr(),
+                packed.at::<S>(panel),
+                out.as_mut_ptr(),
+            );
+            for r in 0..count {
+                let row = first_row + rank + r;
+                for block in 0..panel.blocks {
+                    let unit = (panel.block + block) * S::LANES;
+                    let (state, vector) = ((rank + r) * hp + unit, block * C::GATES);
+                    let gates = pass.gates.get().add((row - base) * C::SLOTS * hp + unit);
+                    let mut acc = [S::splat(0.0); 4];
+                    for gate in 0..C::GATES {
+                        let sum = S::load(
+                            out.as_ptr()
+                                .add((r * panel.vectors + vector + gate) * S::LANES),
+                        );
+                        let rest = match C::INNER == Some(gate) {
+                            true => packed.bias::<S>(panel, vector + gate),
+                            false => S::load(gates.add(C::x_slot(gate) * hp)),
+                        };
+                        acc[gate] = S::add(sum, rest);
+                    }
+                    let cells = if C::MEMORY && pass.keep {
+                        row * hp + unit
+                    } else {
+                        0
+                    };
+                    let here = ForwardAt {
+                        gates,
+                        hp,
+                        h_prev: h_prev.add(state),
+                        c: pass.c.get().add(state),
+                        cells: pass.cells.get().add(cells),
+                        keep: pass.keep,
+                    };
+                    let h = C::finish::<S>(&acc, &here);
+                    S::store(h_next.add(state), h);
+                    if N::PACK > 1 {
+                        N::store::<S>(words_next.add((rank + r) * words), unit, h);
+                    }
+                    let y = pass.layout.external.get_unchecked(row) * pass.y_stride + unit;
+                    store_edge::<S>(pass.y.get().add(y), h, pass.plan.hidden - unit);
+                }
+            }
+        }
+    }
+}

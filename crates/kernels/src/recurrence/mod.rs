@@ -1,0 +1,227 @@
+//! The one driver of the recurrences.
+//!
+//! Each thread owns a slice of the hidden units with all their gates and packs its own columns of the weights. It projects its own
+//! columns of the input for a stretch of steps, then runs those steps; activation and state update happen while the tile of the
+//! product is in registers, and the threads meet once a step. Two directions run side by side on separate threads.
+//!
+//! The backward pass is the same loop in reverse: the gradients of the gates overwrite the gates, and one product each gives
+//! the gradients of the weights and of the input at the end.
+//!
+//! Buffers inside are padded to whole vectors of units (`hp`); padded units stay zero throughout.
+
+mod backward;
+mod forward;
+mod products;
+
+pub(crate) use backward::backward;
+pub(crate) use forward::forward;
+
+use crate::layer::Plan;
+use crate::layout::Layout;
+use crate::memory::unwritten;
+use crate::number::{self, Number};
+use crate::pool::{self, Barrier, SharedPtr, share};
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+/// Where a tile's row stands, at its first unit, in the forward pass.
+pub(crate) struct ForwardAt {
+    /// Slot 0 of the row; slot k is `k·hp` behind. Holds the projected input; takes what the backward pass needs.
+    pub gates: *mut f32,
+    pub hp: usize,
+    pub h_prev: *const f32,
+    /// The memory, in and out.
+    pub c: *mut f32,
+    /// Takes the memory where `keep`.
+    pub cells: *mut f32,
+    pub keep: bool,
+}
+
+/// Where a row stands, at a vector of units, in the backward pass.
+pub(crate) struct BackwardAt<S: Simd> {
+    /// Slot 0 of the row; slot k is `k·hp` behind.
+    pub gates: *const f32,
+    pub hp: usize,
+    pub c: *const f32,
+    pub c_prev: *const f32,
+    pub h_prev: S::V,
+    /// What flows to the step before past the recurrent weights: d_c of an LSTM, z⊙d_h of a GRU. In and out.
+    pub carry: *mut f32,
+}
+
+/// What differs between the cells.
+pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
+    /// Gate rows per unit, PyTorch order.
+    const GATES: usize;
+    /// Values a row keeps per unit.
+    const SLOTS: usize;
+    /// Whether there is a memory beside h.
+    const MEMORY: bool = false;
+    /// First of the `GATES` slots that hold the gradients for the recurrent weights; those for the input start at 0.
+    const H_FIRST: usize = 0;
+    /// A gate whose recurrent part is kept apart from its projected input.
+    const INNER: Option<usize> = None;
+    /// Whether the backward pass reads h_prev.
+    const H_PREV: bool = false;
+
+    /// Slot of a gate on the input's side.
+    fn x_slot(gate: usize) -> usize {
+        gate
+    }
+
+    /// Slot of a gate on the recurrent side.
+    fn h_slot(gate: usize) -> usize {
+        gate
+    }
+
+    /// Activation and state update of one vector of units: `acc` are pre-activations, gate by gate; gives h.
+    ///
+    /// # Safety
+    /// `at` is valid for one vector.
+    unsafe fn finish<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> S::V;
+
+    /// Gradients of the slots from that of h.
+    ///
+    /// # Safety
+    /// `at` is valid for one vector.
+    unsafe fn backward<S: Simd>(d_h: S::V, at: &BackwardAt<S>) -> [S::V; 4];
+}
+
+/// Gates and cells of one direction.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    gates: Vec<f32>,
+    cells: Vec<f32>,
+}
+
+impl Kept {
+    pub(crate) fn bytes(&self) -> usize {
+        4 * (self.gates.len() + self.cells.len())
+    }
+}
+
+fn padded(level: Level, hidden: usize) -> usize {
+    hidden.next_multiple_of(lanes(level))
+}
+
+fn lanes(level: Level) -> usize {
+    struct Lanes;
+    impl Kernel for Lanes {
+        type Output = usize;
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) -> usize {
+            S::LANES
+        }
+    }
+    dispatch(level, Lanes)
+}
+
+/// States `[B,H]` of one direction in the order of the layout, padded.
+fn ranked(state: Option<&[f32]>, layout: &Layout, hidden: usize, hp: usize) -> Vec<f32> {
+    let mut out = vec![0.0; layout.order.len() * hp];
+    if let Some(state) = state {
+        for (rank, &b) in layout.order.iter().enumerate() {
+            out[rank * hp..rank * hp + hidden]
+                .copy_from_slice(&state[b * hidden..(b + 1) * hidden]);
+        }
+    }
+    out
+}
+
+/// Direction `d` of `[D,B,H]`.
+fn part(state: Option<&[f32]>, d: usize, size: usize) -> Option<&[f32]> {
+    state.map(|state| &state[d * size..(d + 1) * size])
+}
+
+/// Multiply-adds of a step that are worth a thread: below it, meeting once a step costs more than it brings.
+const WORTH_A_THREAD: usize = 32 * 1024;
+
+/// Threads for `plan` out of `threads`; results do not depend on it.
+fn useful(threads: usize, plan: &Plan, gates: usize) -> usize {
+    let step = plan.directions.len() * plan.batch * gates * plan.hidden * plan.hidden;
+    threads.min(1 + step / WORTH_A_THREAD)
+}
+
+/// Gives each direction its share of the threads, and each thread `f(direction, id, threads of the direction, barrier)`.
+fn on_threads(
+    directions: usize,
+    threads: usize,
+    units: usize,
+    f: impl Fn(usize, usize, usize, &Barrier) + Sync,
+) {
+    let threads = threads.clamp(1, directions * units.max(1));
+    if directions == 1 || threads == 1 {
+        for d in 0..directions {
+            let barrier = Barrier::new(threads);
+            pool::run(threads, |id| f(d, id, threads, &barrier));
+        }
+        return;
+    }
+    let first = threads.div_ceil(2);
+    let sizes = [first, threads - first];
+    let barriers = sizes.map(Barrier::new);
+    pool::run(threads, |id| {
+        let d = usize::from(id >= first);
+        f(d, id - d * first, sizes[d], &barriers[d]);
+    });
+}
+
+/// Room for `[B,T,width]`, zeros where some steps may lie past the end of a sequence.
+fn room(plan: &Plan, width: usize) -> Vec<MaybeUninit<f32>> {
+    let mut values = unwritten(plan.batch * plan.time * width);
+    if plan.lengths.is_some() || plan.hidden == 0 {
+        values.fill(MaybeUninit::new(0.0));
+    }
+    values
+}
+
+/// The words of rows of `width` values, row by row.
+fn as_words<N: Number>(
+    level: Level,
+    threads: usize,
+    values: &[f32],
+    width: usize,
+) -> Cow<'_, [f32]> {
+    struct Rows<'a, N> {
+        values: &'a [f32],
+        width: usize,
+        rows: std::ops::Range<usize>,
+        out: SharedPtr<f32>,
+        number: PhantomData<N>,
+    }
+    impl<N: Number> Kernel for Rows<'_, N> {
+        type Output = ();
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) {
+            let words = N::count(self.width);
+            for row in self.rows {
+                let src = &self.values[row * self.width..][..self.width];
+                // SAFETY: the row's own words.
+                unsafe {
+                    let dst = self.out.get().add(row * words);
+                    number::store_row::<S, N>(src.as_ptr(), src.len(), dst);
+                }
+            }
+        }
+    }
+    if N::PACK == 1 {
+        return Cow::Borrowed(values);
+    }
+    let rows = values.len().checked_div(width).unwrap_or(0);
+    let mut out = vec![0.0; rows * N::count(width)];
+    let threads = threads.clamp(1, rows.max(1));
+    let to = SharedPtr(out.as_mut_ptr());
+    pool::run(threads, |id| {
+        let part = Rows::<N> {
+            values,
+            width,
+            rows: share(rows, id, threads),
+            out: to,
+            number: PhantomData,
+        };
+        dispatch(level, part);
+    });
+    Cow::Owned(out)
+}

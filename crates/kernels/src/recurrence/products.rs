@@ -1,0 +1,131 @@
+//! The products over all rows that follow the backward loop.
+
+use super::{CellKernel, Kept, room};
+use crate::layer::{Inputs, Plan, WeightGradients};
+use crate::layout::Layout;
+use crate::memory::{unwritten, written};
+use crate::number::Number;
+use crate::product::{Left, Product, Right, rows, rows_mut};
+use crate::simd::Level;
+
+/// The products over all rows that follow the loop.
+pub(super) struct Products<'a> {
+    pub level: Level,
+    pub threads: usize,
+    pub plan: &'a Plan<'a>,
+    pub inputs: &'a Inputs<'a>,
+    pub hp: usize,
+    pub y: &'a [f32],
+    pub layouts: &'a [Layout],
+    /// Gates overwritten by their gradients.
+    pub kept: &'a [Kept],
+}
+
+impl Products<'_> {
+    /// d_x = Σ over directions of d_gates·W_ih.
+    pub(super) fn d_x<C: CellKernel, N: Number>(&self) -> Vec<f32> {
+        let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
+        let mut d_x = room(self.plan, input);
+        let zeros = vec![0.0; input];
+        for (d, (layout, kept)) in self.layouts.iter().zip(self.kept).enumerate() {
+            let a = rows(kept.gates.as_ptr(), C::SLOTS * hp, layout.external.len());
+            let w_ih = self.inputs.weights[d].w_ih.as_ptr();
+            let mut b = vec![zeros.as_ptr(); C::GATES * hp];
+            for gate in 0..C::GATES {
+                for unit in 0..hidden {
+                    b[C::x_slot(gate) * hp + unit] =
+                        w_ih.wrapping_add((gate * hidden + unit) * input);
+                }
+            }
+            let base: *mut f32 = d_x.as_mut_ptr().cast();
+            let c: Vec<*mut f32> = layout
+                .external
+                .iter()
+                .map(|row| base.wrapping_add(row * input))
+                .collect();
+            let product = Product {
+                n: input,
+                k: if hidden == 0 { 0 } else { C::GATES * hp },
+                a: Left::Rows(&a),
+                b: Right::Rows(&b),
+                c: &c,
+                accumulate: d > 0,
+                bias: None,
+            };
+            // SAFETY: rows of d_gates, W_ih and d_x have the lengths of the plan.
+            unsafe { product.run::<N>(self.level, self.threads) }
+        }
+        // SAFETY: the product of the first direction has written every real step; the rest is zeros.
+        unsafe { written(d_x) }
+    }
+
+    /// d_W_ih = d_gatesᵀ·X, d_W_hh = d_gatesᵀ·H_prev, and the biases from the sums.
+    pub(super) fn weights<C: CellKernel, N: Number>(
+        &self,
+        d: usize,
+        h0: &[f32],
+        sums: &[f32],
+    ) -> WeightGradients {
+        let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
+        let (layout, stride) = (&self.layouts[d], self.layouts.len() * hidden);
+        let x: Vec<*const f32> = layout
+            .external
+            .iter()
+            .map(|row| self.inputs.x.as_ptr().wrapping_add(row * input))
+            .collect();
+        let mut h_prev = rows(h0.as_ptr(), hp, layout.active(0));
+        for step in 1..layout.steps() {
+            let before = layout.first[step - 1];
+            h_prev.extend((0..layout.active(step)).map(|rank| {
+                let row = layout.external[before + rank];
+                self.y.as_ptr().wrapping_add(row * stride + d * hidden)
+            }));
+        }
+        let gathered = |slot: fn(usize) -> usize| -> Vec<f32> {
+            (0..C::GATES)
+                .flat_map(|gate| &sums[slot(gate) * hp..slot(gate) * hp + hidden])
+                .copied()
+                .collect()
+        };
+        WeightGradients {
+            d_w_ih: self.over_rows::<C, N>(d, C::x_slot, &x, input),
+            d_w_hh: self.over_rows::<C, N>(d, C::h_slot, &h_prev, hidden),
+            d_b_ih: gathered(C::x_slot),
+            d_b_hh: gathered(C::h_slot),
+        }
+    }
+
+    /// d_gatesᵀ·B for `B` of `n` columns, `[G·H,n]`.
+    fn over_rows<C: CellKernel, N: Number>(
+        &self,
+        d: usize,
+        slot: fn(usize) -> usize,
+        b: &[*const f32],
+        n: usize,
+    ) -> Vec<f32> {
+        let (hidden, hp) = (self.plan.hidden, self.hp);
+        let a = rows(self.kept[d].gates.as_ptr(), C::SLOTS * hp, b.len());
+        let offsets: Vec<usize> = (0..C::GATES * hidden)
+            .map(|row| slot(row / hidden) * hp + row % hidden)
+            .collect();
+        let mut out = unwritten(C::GATES * hidden * n);
+        let c = rows_mut(out.as_mut_ptr().cast(), n, C::GATES * hidden);
+        let product = Product {
+            n,
+            k: b.len(),
+            a: Left::Transposed {
+                rows: &a,
+                offsets: &offsets,
+            },
+            b: Right::Rows(b),
+            c: &c,
+            accumulate: false,
+            bias: None,
+        };
+        // SAFETY: rows of d_gates and B have the lengths of the plan, the output its own, all of which the product writes.
+        unsafe {
+            product.run::<N>(self.level, self.threads);
+            written(out)
+        }
+    }
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Times Refrain beside other engines on the same work, and writes the tables of docs/results.md.
+
+    python3 -m venv peers && peers/bin/pip install -r scripts/peers/requirements.txt
+    cargo build --release
+    peers/bin/python scripts/peers/compare.py lstm-train lm --threads 2 --out times.jsonl --tables tables.md
+
+Without a name, everything is measured (about an hour and a half with one number of threads). Each engine runs in a process of its own; they take turns,
+a burst each, while the others wait, so that a disturbance of the machine meets all of them. A figure is the median over all bursts.
+Names of groups: `--list`. Another engine joins with `--engine NAME=COMMAND` if it speaks the protocol of `refrain bench --worker`.
+"""
+
+import argparse
+import json
+import math
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from configs import __doc__ as forms
+from configs import flops, groups, limit, parse
+
+HERE = Path(__file__).resolve().parent
+DEFAULT = ["torch", "onnxruntime", "openvino", "jax", "refrain"]
+
+
+class Engine:
+    """A worker process that answers one JSON line per line."""
+
+    def __init__(self, name, threads, refrain, others):
+        self.name, self.fields = name, {}
+        if name in others:
+            command = shlex.split(others[name])
+        elif name.startswith("refrain"):
+            command, self.fields = [refrain, "bench", "--worker"], {"dtype": name.partition("-")[2] or "f32"}
+        else:
+            command = [sys.executable, str(HERE / "engines.py"), name, str(threads)]
+        limits = {key: str(threads) for key in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **limits}
+        )
+
+    def ask(self, **message):
+        """The answer, or one with `error`."""
+        try:
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+            return json.loads(line) if line else {"error": f"the process ended with {self.process.poll()}"}
+        except (BrokenPipeError, ValueError) as error:
+            return {"error": str(error)}
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def measure(name, engines, threads, options):
+    """Median seconds of every engine that does this work."""
+    config, ready, times = parse(name), [], {}
+    for engine in engines:
+        answer = engine.ask(op="setup", threads=threads, **config, **engine.fields)
+        if "error" in answer:
+            if not answer.get("unsupported") and "n/a" not in answer["error"]:
+                print(f"# {name}, {engine.name}: {answer['error']}", file=sys.stderr)
+            continue
+        ready.append((engine, answer["first_s"] * config["inner"]))
+        times[engine.name] = []
+    for turn in range(options.rounds):
+        for engine, first in ready:
+            if first > 2.0 and turn >= 2:
+                continue
+            answer = engine.ask(op="run", seconds=options.burst, min_reps=1 if first > 1.0 else 2, warm=0 if first > 1.0 else 1)
+            times[engine.name] += answer.get("times", [])
+    return {engine: statistics.median(values) for engine, values in times.items() if values}
+
+
+def geometric_mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def table(rows):
+    """Markdown: one line per configuration, then the geometric means."""
+    engines = list(dict.fromkeys(engine for row in rows for engine in row["median_s"]))
+    unit, factor = ("µs", 1e6) if rows[0]["config"].startswith("stream") else ("ms", 1e3)
+    others = [engine for engine in engines if not engine.startswith("refrain")]
+    lines = [
+        f"| configuration, {unit} | " + " | ".join(engines) + " | best other / Refrain | Refrain / limit |",
+        "|---" * (len(engines) + 3) + "|",
+    ]
+    ratios, shares = [], []
+    for row in rows:
+        times = row["median_s"]
+        ours = times.get("refrain")
+        best = min((times[engine] for engine in others if engine in times), default=None)
+        ratio = best / ours if best and ours else None
+        share = ours / limit(parse(row["config"]), row["threads"]) if ours and not row["config"].startswith("stream") else None
+        ratios += [ratio] if ratio else []
+        shares += [share] if share else []
+        cells = [f"{times[engine] * factor:.3g}" if engine in times else "" for engine in engines]
+        ends = [f"{value:.2f}" if value else "" for value in (ratio, share)]
+        lines.append(f"| {row['config']} | " + " | ".join(cells + ends) + " |")
+    ends = [f"{geometric_mean(values):.2f}" if values else "" for values in (ratios, shares)]
+    lines.append("| geometric mean | " + " | ".join([""] * len(engines) + ends) + " |")
+    return "\n".join(lines)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__ + "\n" + forms, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="groups or configurations")
+    parser.add_argument("--engines", default=",".join(DEFAULT), help="comma-separated; also torch-bf16, openvino-bf16, refrain-bf16, refrain-int8")
+    parser.add_argument("--engine", action="append", default=[], metavar="NAME=COMMAND", help="another engine")
+    parser.add_argument("--refrain", default="target/release/refrain", help="the binary")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=5, help="bursts of each engine")
+    parser.add_argument("--burst", type=float, default=0.25, help="seconds of a burst")
+    parser.add_argument("--out", type=Path, help="append one JSON line per configuration")
+    parser.add_argument("--tables", type=Path, help="write the tables as Markdown")
+    parser.add_argument("--list", action="store_true", help="print the groups and end")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    known = groups()
+    if options.list:
+        print("\n".join(f"{name}: {' '.join(members)}" for name, members in known.items()))
+        return
+    others = dict(item.split("=", 1) for item in options.engine)
+    engines = [Engine(name, options.threads, options.refrain, others) for name in [*options.engines.split(","), *others]]
+    tables = []
+    for group in options.names or known:
+        rows = []
+        for name in known.get(group, [group]):
+            medians = measure(name, engines, options.threads, options)
+            row = {"config": name, "threads": options.threads, "median_s": medians, "flops": flops(parse(name))}
+            rows.append(row)
+            print(name, {engine: f"{seconds * 1e3:.4g} ms" for engine, seconds in medians.items()}, flush=True)
+            if options.out:
+                with options.out.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+        tables.append(f"### {group}, {options.threads} threads\n\n{table(rows)}\n")
+        if options.tables:
+            options.tables.write_text("\n".join(tables))
+    print("\n" + "\n".join(tables))
+    for engine in engines:
+        engine.close()
+
+
+if __name__ == "__main__":
+    main()
