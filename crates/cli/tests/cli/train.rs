@@ -147,6 +147,7 @@ fn the_bench_worker_speaks_its_protocol() {
         r#"{"op":"run","seconds":0.01,"max_reps":2}"#,
         r#"{"op":"setup","task":"lm","cell":"lstm","T":4,"B":2,"I":6,"H":6,"L":2,"V":11,"dropout":0.5,"mode":"train","threads":2}"#,
         r#"{"op":"setup","task":"layer","cell":"lstm","T":3,"B":2,"I":4,"H":5,"L":1,"mode":"fwd","threads":2,"dtype":"bf16"}"#,
+        r#"{"op":"setup","task":"layer","cell":"lstm","T":3,"B":2,"I":4,"H":5,"L":1,"mode":"fwd","threads":2,"dtype":"f16"}"#,
         r#"{"op":"exit"}"#,
     ] {
         writeln!(input, "{line}").unwrap();
@@ -157,11 +158,12 @@ fn the_bench_worker_speaks_its_protocol() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(answers.len(), 7, "{text}");
+    assert_eq!(answers.len(), 8, "{text}");
     assert!(answers[0]["error"].is_string());
     assert_eq!(answers[1]["ok"], true, "{text}");
     assert!(answers[2]["times"].as_array().unwrap().len() >= 3);
     assert_eq!(answers[4]["times"].as_array().unwrap().len(), 2);
     assert_eq!(answers[5]["ok"], true, "{text}");
-    assert!(answers[6]["error"].as_str().unwrap().contains("bf16"));
+    assert_eq!(answers[6]["ok"], true, "{text}");
+    assert!(answers[7]["error"].as_str().unwrap().contains("f16"));
 }
