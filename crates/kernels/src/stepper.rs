@@ -4,30 +4,69 @@ use crate::error::expect;
 use crate::gru::Gru;
 use crate::layer::{Inputs, Plan, Weights, check_weights};
 use crate::lstm::Lstm;
-use crate::number::F32;
-use crate::pack::{self, Column};
-use crate::recurrence::{CellKernel, ForwardAt};
+use crate::number::{self, Bf16, F32, Number};
+use crate::pool::{self, SharedPtr, share};
+use crate::recurrence::{CellKernel, ForwardAt, OwnPanel, Packed, own_panels, own_weights};
 use crate::rnn::{Relu, Rnn, Tanh};
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::tile::PANEL;
 use crate::{Cell, Direction, KernelError, Level, Precision, reference};
+use std::marker::PhantomData;
+
+/// Weights that are worth a thread: below it, handing out the work costs more than it brings.
+const WORTH_A_THREAD: usize = 512 << 10;
 
 /// A cell that carries on from step to step; the caller holds the state.
 #[derive(Clone, Debug)]
 pub struct Stepper {
     cell: Cell,
     level: Level,
+    precision: Precision,
     input: usize,
     hidden: usize,
-    hp: usize,
-    /// `[block][C + H][G·LANES]`: both weights under each other, block of units by block.
-    packed: Vec<f32>,
-    /// `[block][2][G·LANES]`: the sum of both biases (the input's alone for a gate kept apart), then the recurrent one.
-    bias: Vec<f32>,
-    /// `[C]`, then h before and after the step and c, `[hp]` each, then one row's slots.
-    scratch: Vec<f32>,
-    /// Weights as given, for the reference path.
-    plain: Option<[Vec<f32>; 4]>,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Fast(Box<Fast>),
+    /// Weights as given, for a cell without a fast path.
+    Reference([Vec<f32>; 4]),
+}
+
+#[derive(Clone, Debug)]
+struct Fast {
+    sides: [Packed; 2],
+    panels: Vec<OwnPanel>,
+    /// Words of x and of h before the step; unused where a word is a float.
+    words: [Vec<f32>; 2],
+    /// h before and after the step, and c, padded.
+    state: [Vec<f32>; 3],
+}
+
+/// Runs `$kernel::<Cell, Number>` for a stepper's cell and precision; `None` for a cell without a fast path.
+macro_rules! fast_path {
+    ($stepper:expr, $kernel:ident { $($field:ident: $value:expr),* }) => {{
+        macro_rules! run {
+            ($cell:ty, $number:ty) => {
+                Some(dispatch(
+                    $stepper.level,
+                    $kernel::<$cell, $number> { $($field: $value,)* kind: PhantomData },
+                ))
+            };
+        }
+        match ($stepper.cell, $stepper.precision) {
+            (Cell::RnnTanh, Precision::F32) => run!(Rnn<Tanh>, F32),
+            (Cell::RnnTanh, Precision::Bf16) => run!(Rnn<Tanh>, Bf16),
+            (Cell::RnnRelu, Precision::F32) => run!(Rnn<Relu>, F32),
+            (Cell::RnnRelu, Precision::Bf16) => run!(Rnn<Relu>, Bf16),
+            (Cell::Lstm, Precision::F32) => run!(Lstm, F32),
+            (Cell::Lstm, Precision::Bf16) => run!(Lstm, Bf16),
+            (Cell::Gru, Precision::F32) => run!(Gru, F32),
+            (Cell::Gru, Precision::Bf16) => run!(Gru, Bf16),
+            (Cell::GruResetBefore, _) => None,
+        }
+    }};
 }
 
 impl Stepper {
@@ -37,11 +76,12 @@ impl Stepper {
     /// A weight of the wrong size.
     pub fn new(
         cell: Cell,
+        precision: Precision,
         input: usize,
         hidden: usize,
         weights: &Weights,
     ) -> Result<Self, KernelError> {
-        Self::at(Level::best(), cell, input, hidden, weights)
+        Self::at(Level::best(), cell, precision, input, hidden, weights)
     }
 
     /// [`Self::new`] with the instruction set named.
@@ -51,38 +91,35 @@ impl Stepper {
     pub fn at(
         level: Level,
         cell: Cell,
+        precision: Precision,
         input: usize,
         hidden: usize,
         weights: &Weights,
     ) -> Result<Self, KernelError> {
         check_weights("stepper", cell, input, hidden, weights)?;
+        let zeros = vec![0.0; cell.gates() * hidden];
         let mut stepper = Self {
             cell,
             level,
+            precision,
             input,
             hidden,
-            hp: 0,
-            packed: Vec::new(),
-            bias: Vec::new(),
-            scratch: Vec::new(),
-            plain: None,
-        };
-        if cell == Cell::GruResetBefore {
-            let zeros = vec![0.0; 3 * hidden];
-            stepper.plain = Some([
+            kind: Kind::Reference([
                 weights.w_ih.to_vec(),
                 weights.w_hh.to_vec(),
                 weights.b_ih.unwrap_or(&zeros).to_vec(),
                 weights.b_hh.unwrap_or(&zeros).to_vec(),
-            ]);
-        } else {
-            dispatch(
-                level,
-                Pack {
-                    stepper: &mut stepper,
-                    weights,
-                },
-            );
+            ]),
+        };
+        let sizes = [input, hidden];
+        if let Some(fast) = fast_path!(
+            stepper,
+            Pack {
+                weights: weights,
+                sizes: sizes
+            }
+        ) {
+            stepper.kind = Kind::Fast(Box::new(fast));
         }
         Ok(stepper)
     }
@@ -96,23 +133,47 @@ impl Stepper {
         expect("step", "h", self.hidden, h.len())?;
         let memory = self.cell.has_memory();
         expect("step", "c", if memory { self.hidden } else { 0 }, c.len())?;
-        if let Some(plain) = &self.plain {
-            h.copy_from_slice(&reference_step(self.cell, plain, x, h));
-            return Ok(());
-        }
-        let (hidden, at) = (self.hidden, self.input);
-        self.scratch[..at].copy_from_slice(x);
-        self.scratch[at..at + hidden].copy_from_slice(h);
-        let (next, memory_at) = (at + self.hp, at + 2 * self.hp);
-        self.scratch[memory_at..memory_at + c.len()].copy_from_slice(c);
-        match self.cell {
-            Cell::RnnTanh => dispatch(self.level, Run::<Rnn<Tanh>>::new(self)),
-            Cell::RnnRelu => dispatch(self.level, Run::<Rnn<Relu>>::new(self)),
-            Cell::Lstm => dispatch(self.level, Run::<Lstm>::new(self)),
-            Cell::Gru | Cell::GruResetBefore => dispatch(self.level, Run::<Gru>::new(self)),
-        }
-        h.copy_from_slice(&self.scratch[next..next + hidden]);
-        c.copy_from_slice(&self.scratch[memory_at..memory_at + c.len()]);
+        let fast = match &mut self.kind {
+            Kind::Fast(fast) => fast,
+            Kind::Reference(plain) => {
+                h.copy_from_slice(&reference_step(self.cell, plain, x, h));
+                return Ok(());
+            }
+        };
+        let [before, after, cells] = &mut fast.state;
+        before[..h.len()].copy_from_slice(h);
+        cells[..c.len()].copy_from_slice(c);
+        let state = [before, after, cells].map(|values| SharedPtr(values.as_mut_ptr()));
+        let words = fast
+            .words
+            .each_mut()
+            .map(|words| SharedPtr(words.as_mut_ptr()));
+        let fast = &**fast;
+        fast_path!(
+            self,
+            Words {
+                x: x,
+                h: h,
+                words: words
+            }
+        );
+        let bytes: usize = fast.sides.iter().map(Packed::bytes).sum();
+        let threads = pool::threads().clamp(1, (bytes / WORTH_A_THREAD).max(1));
+        pool::run(threads, |id| {
+            let panels = &fast.panels[share(fast.panels.len(), id, threads)];
+            fast_path!(
+                self,
+                Run {
+                    fast: fast,
+                    panels: panels,
+                    x: x,
+                    words: words,
+                    state: state
+                }
+            );
+        });
+        h.copy_from_slice(&fast.state[1][..h.len()]);
+        c.copy_from_slice(&fast.state[2][..c.len()]);
         Ok(())
     }
 }
@@ -148,143 +209,117 @@ fn reference_step(
     reference::forward(&plan, &inputs).h_n
 }
 
-struct Pack<'a> {
-    stepper: &'a mut Stepper,
+/// Packs the weights.
+struct Pack<'a, C, N> {
     weights: &'a Weights<'a>,
+    sizes: [usize; 2],
+    kind: PhantomData<(C, N)>,
 }
 
-impl Kernel for Pack<'_> {
-    type Output = ();
+impl<C: CellKernel, N: Number> Kernel for Pack<'_, C, N> {
+    type Output = Fast;
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let Self { stepper, weights } = self;
-        let (input, hidden, gates) = (stepper.input, stepper.hidden, stepper.cell.gates());
-        let (k, step) = (input + hidden, gates * S::LANES);
+    unsafe fn run<S: Simd>(self) -> Fast {
+        let [input, hidden] = self.sizes;
         let blocks = hidden.div_ceil(S::LANES);
-        stepper.hp = blocks * S::LANES;
-        stepper.packed = vec![0.0; blocks * k * step];
-        stepper.bias = vec![0.0; blocks * 2 * step];
-        stepper.scratch = vec![0.0; input + 3 * stepper.hp + 4 * S::LANES];
-        for block in 0..blocks {
-            let first = block * S::LANES;
-            let width = S::LANES.min(hidden - first);
-            for gate in 0..gates {
-                let (row, at) = (
-                    gate * hidden + first,
-                    Column {
-                        vector: gate,
-                        vectors: gates,
-                        width,
-                    },
-                );
-                // SAFETY: `width` rows of each weight, and the block's panel.
-                unsafe {
-                    let dst = stepper.packed.as_mut_ptr().add(block * k * step);
-                    pack::transposed::<S, F32>(
-                        weights.w_ih.as_ptr().add(row * input),
-                        input,
-                        input,
-                        at,
-                        dst,
-                    );
-                    let dst = dst.add(input * step);
-                    pack::transposed::<S, F32>(
-                        weights.w_hh.as_ptr().add(row * hidden),
-                        hidden,
-                        hidden,
-                        at,
-                        dst,
-                    );
-                }
-                let apart = matches!(stepper.cell, Cell::Gru) && gate == 2;
-                for lane in 0..width {
-                    let of = |b: Option<&[f32]>| b.map_or(0.0, |b| b[row + lane]);
-                    let (b_ih, b_hh) = (of(weights.b_ih), of(weights.b_hh));
-                    let to = block * 2 * step + gate * S::LANES + lane;
-                    stepper.bias[to] = if apart { b_ih } else { b_ih + b_hh };
-                    stepper.bias[to + step] = b_hh;
-                }
-            }
+        let words = |values| vec![0.0; if N::PACK > 1 { N::count(values) } else { 0 }];
+        Fast {
+            sides: own_weights::<S, C, N>(self.weights, self.sizes, 0..blocks),
+            panels: own_panels::<C>(0..blocks),
+            words: [words(input), words(hidden)],
+            state: [(); 3].map(|()| vec![0.0; blocks * S::LANES]),
         }
     }
 }
 
-struct Run<'a, C> {
-    stepper: &'a mut Stepper,
-    cell: std::marker::PhantomData<C>,
+/// Turns x and h into words, where those are not floats.
+struct Words<'a, C, N> {
+    x: &'a [f32],
+    h: &'a [f32],
+    words: [SharedPtr<f32>; 2],
+    kind: PhantomData<(C, N)>,
 }
 
-impl<'a, C> Run<'a, C> {
-    fn new(stepper: &'a mut Stepper) -> Self {
-        Self {
-            stepper,
-            cell: std::marker::PhantomData,
-        }
-    }
-}
-
-impl<C: CellKernel> Kernel for Run<'_, C> {
+impl<C: CellKernel, N: Number> Kernel for Words<'_, C, N> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let base = self.stepper.scratch.as_mut_ptr();
-        for block in 0..self.stepper.hp / S::LANES {
-            // SAFETY: the block lies inside the packed weights, and `base` is the scratch, which nothing else uses meanwhile.
-            unsafe { self.block::<S>(block, base) }
+        if N::PACK > 1 {
+            for (values, words) in [self.x, self.h].into_iter().zip(self.words) {
+                // SAFETY: `Pack` has made room for the words of both.
+                unsafe { number::store_row::<S, N>(values.as_ptr(), values.len(), words.get()) }
+            }
         }
     }
 }
 
-impl<C: CellKernel> Run<'_, C> {
+/// The step itself, for some panels.
+struct Run<'a, C, N> {
+    fast: &'a Fast,
+    panels: &'a [OwnPanel],
+    x: &'a [f32],
+    words: [SharedPtr<f32>; 2],
+    state: [SharedPtr<f32>; 3],
+    kind: PhantomData<(C, N)>,
+}
+
+impl<C: CellKernel, N: Number> Kernel for Run<'_, C, N> {
+    type Output = ();
+
     #[inline(always)]
-    unsafe fn block<S: Simd>(&self, block: usize, base: *mut f32) {
-        let s = &*self.stepper;
-        let (input, hp, unit) = (s.input, s.hp, block * S::LANES);
-        let step = C::GATES * S::LANES;
-        // SAFETY: as the caller promises.
+    unsafe fn run<S: Simd>(self) {
+        for panel in self.panels {
+            // SAFETY: each panel is taken by one thread, which alone writes its units of h and c.
+            unsafe { self.panel::<S>(panel) }
+        }
+    }
+}
+
+impl<C: CellKernel, N: Number> Run<'_, C, N> {
+    #[inline(always)]
+    unsafe fn panel<S: Simd>(&self, panel: &OwnPanel) {
+        let [w_ih, w_hh] = &self.fast.sides;
+        let [before, after, cells] = self.state.map(SharedPtr::get);
+        let operands = match N::PACK {
+            1 => [self.x.as_ptr(), before.cast_const()],
+            _ => self.words.map(|words| words.get().cast_const()),
+        };
+        let tile = N::tiles::<S>(S::TILES).rows[panel.vectors - 1][0];
+        let mut sums = [[0.0f32; PANEL * 16]; 2];
+        // SAFETY: as the caller promises; panels lie inside the packed weights, units inside the padded state.
         unsafe {
-            let packed = s.packed.as_ptr().add(block * (input + s.hidden) * step);
-            let bias = s.bias.as_ptr().add(block * 2 * step);
-            let tile = S::TILES.f32.rows[C::GATES - 1][0];
-            let mut sums = [[0.0f32; PANEL * 16]; 2];
-            let h_prev = base.add(input);
-            tile(
-                input,
-                [base.cast_const()].as_ptr(),
-                packed,
-                sums[0].as_mut_ptr(),
-            );
-            tile(
-                s.hidden,
-                [h_prev.cast_const()].as_ptr(),
-                packed.add(input * step),
-                sums[1].as_mut_ptr(),
-            );
-            let slots = base.add(input + 3 * hp);
-            let mut acc = [S::splat(0.0); 4];
-            for gate in 0..C::GATES {
-                let at = gate * S::LANES;
-                let x = S::add(S::load(sums[0].as_ptr().add(at)), S::load(bias.add(at)));
-                let h = S::load(sums[1].as_ptr().add(at));
-                acc[gate] = if C::INNER == Some(gate) {
-                    S::store(slots, x);
-                    S::add(h, S::load(bias.add(step + at)))
-                } else {
-                    S::add(x, h)
-                };
+            for ((side, operand), sums) in [w_ih, w_hh].into_iter().zip(&operands).zip(&mut sums) {
+                tile(side.k, operand, side.at::<S>(panel), sums.as_mut_ptr());
             }
-            let here = ForwardAt {
-                gates: slots,
-                hp: S::LANES,
-                h_prev: h_prev.add(unit),
-                c: base.add(input + 2 * hp + unit),
-                cells: slots,
-                keep: false,
-            };
-            let h = C::finish::<S>(&acc, &here);
-            S::store(base.add(input + hp + unit), h);
+            for block in 0..panel.blocks {
+                let unit = (panel.block + block) * S::LANES;
+                let mut inner = [0.0f32; 16];
+                let mut acc = [S::splat(0.0); 4];
+                for gate in 0..C::GATES {
+                    let v = block * C::GATES + gate;
+                    let [x, h] = sums
+                        .each_ref()
+                        .map(|sums| S::load(sums.as_ptr().add(v * S::LANES)));
+                    let x = S::add(x, w_ih.bias::<S>(panel, v));
+                    acc[gate] = if C::INNER == Some(gate) {
+                        S::store(inner.as_mut_ptr(), x);
+                        S::add(h, w_hh.bias::<S>(panel, v))
+                    } else {
+                        S::add(x, h)
+                    };
+                }
+                let here = ForwardAt {
+                    gates: inner.as_mut_ptr(),
+                    hp: 0,
+                    h_prev: before.add(unit),
+                    c: cells.add(unit),
+                    cells: inner.as_mut_ptr(),
+                    keep: false,
+                };
+                S::store(after.add(unit), C::finish::<S>(&acc, &here));
+            }
         }
     }
 }

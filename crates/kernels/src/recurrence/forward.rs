@@ -1,5 +1,6 @@
 //! The forward pass.
 
+use super::weights::{OwnPanel, Packed, own_panels, own_weights};
 use super::{
     CellKernel, ForwardAt, Kept, as_words, lanes, on_threads, padded, part, ranked, room, useful,
 };
@@ -7,11 +8,10 @@ use crate::layer::{Inputs, Outputs, Plan, Weights};
 use crate::layout::Layout;
 use crate::memory::{unwritten, written};
 use crate::number::Number;
-use crate::pack::{self, Column};
 use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::store_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{OUT, PANEL, ROWS, cover, max_rows};
+use crate::tile::{OUT, ROWS, cover, max_rows};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
@@ -198,15 +198,6 @@ fn rows_of(values: &[f32], width: usize, numbers: &[usize]) -> Vec<*const f32> {
     numbers.iter().map(row).collect()
 }
 
-/// A thread's own columns of one side's weights, panel by panel.
-struct Packed {
-    values: Vec<f32>,
-    /// Bias in the same order.
-    bias: Vec<f32>,
-    /// Words of k.
-    k: usize,
-}
-
 impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
     type Output = ();
 
@@ -214,7 +205,8 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
     unsafe fn run<S: Simd>(self) {
         let pass = self.pass;
         let blocks = share(pass.hp / S::LANES, self.id, self.of);
-        let [w_ih, w_hh] = own_weights::<S, C, N>(pass, blocks.clone());
+        let (hidden, input) = (pass.plan.hidden, pass.plan.input);
+        let [w_ih, w_hh] = own_weights::<S, C, N>(pass.weights, [input, hidden], blocks.clone());
         let layout = pass.layout;
         let panels = own_panels::<C>(blocks);
         let mut start = 0;
@@ -236,103 +228,6 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
             }
             start = end;
         }
-    }
-}
-
-/// A few unit blocks whose columns stand together.
-struct OwnPanel {
-    /// First unit block.
-    block: usize,
-    blocks: usize,
-    vectors: usize,
-    /// First vector in the thread's packed columns.
-    vector: usize,
-}
-
-/// Panels that cover `blocks`: all gates of one block, or as many blocks as fit where there is one gate.
-fn own_panels<C: CellKernel>(blocks: std::ops::Range<usize>) -> Vec<OwnPanel> {
-    let most = PANEL / C::GATES;
-    let start = blocks.start;
-    blocks
-        .clone()
-        .step_by(most)
-        .map(|block| {
-            let count = most.min(blocks.end - block);
-            OwnPanel {
-                block,
-                blocks: count,
-                vectors: count * C::GATES,
-                vector: (block - start) * C::GATES,
-            }
-        })
-        .collect()
-}
-
-/// Packs own columns of W_ih and W_hh with their biases.
-#[inline(always)]
-fn own_weights<S: Simd, C: CellKernel, N: Number>(
-    pass: &Forward,
-    blocks: std::ops::Range<usize>,
-) -> [Packed; 2] {
-    let (hidden, input) = (pass.plan.hidden, pass.plan.input);
-    let vectors = blocks.len() * C::GATES;
-    let sides = [(pass.weights.w_ih, input), (pass.weights.w_hh, hidden)];
-    let mut out = sides.map(|(_, k)| Packed {
-        values: vec![0.0; vectors * S::LANES * N::count(k)],
-        bias: vec![0.0; vectors * S::LANES],
-        k: N::count(k),
-    });
-    for OwnPanel {
-        block,
-        vectors: count,
-        vector,
-        ..
-    } in own_panels::<C>(blocks)
-    {
-        for v in 0..count {
-            let (gate, first) = match C::GATES {
-                1 => (0, (block + v) * S::LANES),
-                _ => (v, block * S::LANES),
-            };
-            let width = S::LANES.min(hidden - first);
-            let at = Column {
-                vector: v,
-                vectors: count,
-                width,
-            };
-            let row = gate * hidden + first;
-            for (packed, (w, k)) in out.iter_mut().zip(sides) {
-                // SAFETY: `width` rows of the weights from `row`, and the panel inside `values`.
-                unsafe {
-                    let dst = packed.values.as_mut_ptr().add(vector * S::LANES * packed.k);
-                    pack::transposed::<S, N>(w.as_ptr().add(row * k), k, k, at, dst);
-                }
-            }
-            for lane in 0..width {
-                let of = |b: Option<&[f32]>| b.map_or(0.0, |b| b[row + lane]);
-                let (b_ih, b_hh) = (of(pass.weights.b_ih), of(pass.weights.b_hh));
-                let apart = C::INNER == Some(gate);
-                let to = (vector + v) * S::LANES + lane;
-                out[0].bias[to] = if apart { b_ih } else { b_ih + b_hh };
-                out[1].bias[to] = if apart { b_hh } else { 0.0 };
-            }
-        }
-    }
-    out
-}
-
-impl Packed {
-    /// The panel's weights.
-    #[inline(always)]
-    unsafe fn at<S: Simd>(&self, panel: &OwnPanel) -> *const f32 {
-        // SAFETY: the panel lies inside the packed columns.
-        unsafe { self.values.as_ptr().add(panel.vector * S::LANES * self.k) }
-    }
-
-    #[inline(always)]
-    unsafe fn bias<S: Simd>(&self, panel: &OwnPanel, v: usize) -> S::V {
-        // SAFETY: as above.
-        unsafe { S::load(self.bias.as_ptr().add((panel.vector + v) * S::LANES)) }
     }
 }
 

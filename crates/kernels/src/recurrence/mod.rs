@@ -12,9 +12,11 @@
 mod backward;
 mod forward;
 mod products;
+mod weights;
 
 pub(crate) use backward::backward;
 pub(crate) use forward::forward;
+pub(crate) use weights::{OwnPanel, Packed, own_panels, own_weights};
 
 use crate::layer::Plan;
 use crate::layout::Layout;

@@ -2,7 +2,7 @@
 
 use crate::cases::{CELLS, Case, Random, difference};
 use proptest::prelude::*;
-use refrain_kernels::{Direction, Level, Stepper, forward_at};
+use refrain_kernels::{Direction, Level, Precision, Stepper, forward_at};
 
 fn check(
     seed: u64,
@@ -12,18 +12,26 @@ fn check(
     time: usize,
 ) -> Result<(), TestCaseError> {
     let cell = CELLS[cell];
-    let case = Case::new(
+    let mut case = Case::new(
         &mut Random(seed),
         cell,
         [1, time, input, hidden],
         &[Direction::Forward],
     );
-    for level in Level::available() {
+    let levels = Level::available().into_iter();
+    let both = levels.flat_map(|level| [(level, Precision::F32), (level, Precision::Bf16)]);
+    for (level, precision) in both {
+        case.precision = precision;
+        // A sum in another order may round h to the neighbouring bf16.
+        let within = match precision {
+            Precision::F32 => 1e-5,
+            Precision::Bf16 => 0.02,
+        };
         let (whole, _) = case
             .with(|inputs| forward_at(level, 1, &case.plan(), inputs, false))
             .unwrap();
         let mut stepper = case
-            .with(|inputs| Stepper::at(level, cell, input, hidden, &inputs.weights[0]))
+            .with(|inputs| Stepper::at(level, cell, precision, input, hidden, &inputs.weights[0]))
             .unwrap();
         let mut h = case.h0.clone().unwrap();
         let mut c = case.c0.clone().unwrap_or_default();
@@ -33,13 +41,13 @@ fn check(
                 .unwrap();
             let error = difference(&h, &whole.y[t * hidden..(t + 1) * hidden]);
             prop_assert!(
-                error < 1e-5,
+                error < within,
                 "step {t} differs by {error} on {}: {}",
                 level.name(),
                 case.name()
             );
         }
-        prop_assert!(difference(&c, &whole.c_n) < 1e-5);
+        prop_assert!(difference(&c, &whole.c_n) < within);
     }
     Ok(())
 }
@@ -54,6 +62,33 @@ proptest! {
 }
 
 #[test]
+fn steps_are_the_same_bits_for_any_number_of_threads() {
+    // Enough weights for several threads.
+    let (input, hidden) = (200, 333);
+    let case = Case::new(
+        &mut Random(2),
+        CELLS[3],
+        [1, 3, input, hidden],
+        &[Direction::Forward],
+    );
+    let run = |threads| {
+        refrain_kernels::set_threads(threads);
+        let new = |inputs: &refrain_kernels::Inputs| {
+            Stepper::new(CELLS[3], Precision::F32, input, hidden, &inputs.weights[0])
+        };
+        let (mut stepper, mut h) = (case.with(new).unwrap(), case.h0.clone().unwrap());
+        for x in case.x.chunks(input) {
+            stepper.step(x, &mut h, &mut []).unwrap();
+        }
+        h
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(3));
+    refrain_kernels::set_threads(0);
+}
+
+#[test]
 fn a_step_that_does_not_fit_is_refused() {
     let case = Case::new(
         &mut Random(1),
@@ -62,7 +97,7 @@ fn a_step_that_does_not_fit_is_refused() {
         &[Direction::Forward],
     );
     let mut stepper = case
-        .with(|inputs| Stepper::new(CELLS[2], 3, 4, &inputs.weights[0]))
+        .with(|inputs| Stepper::new(CELLS[2], Precision::F32, 3, 4, &inputs.weights[0]))
         .unwrap();
     assert!(
         stepper

@@ -281,6 +281,11 @@ impl Recurrent {
         self.cell
     }
 
+    /// What the products multiply.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The same stack with products of another precision.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;

@@ -49,7 +49,7 @@ impl Generator {
             };
             let memory = if rnn.cell().has_memory() { hidden } else { 0 };
             Ok(Layer {
-                stepper: Stepper::new(rnn.cell(), input, hidden, &weights)?,
+                stepper: Stepper::new(rnn.cell(), rnn.precision(), input, hidden, &weights)?,
                 h: vec![0.0; hidden],
                 c: vec![0.0; memory],
             })

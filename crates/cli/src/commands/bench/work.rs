@@ -29,13 +29,13 @@ impl Work {
 pub fn prepare(config: &Config) -> Result<Work> {
     let precision = match (config.dtype.as_str(), config.task) {
         ("f32", _) => Precision::F32,
-        ("bf16", Task::Layer) => Precision::Bf16,
+        ("bf16", Task::Layer | Task::Stream) => Precision::Bf16,
         (other, _) => bail!("n/a: {other} is not supported here"),
     };
     refrain_kernels::set_threads(config.threads.max(1));
     let iteration: Box<dyn FnMut()> = match config.task {
         Task::Layer => layer(config, precision)?,
-        Task::Stream => stream(config)?,
+        Task::Stream => stream(config, precision)?,
         Task::Lm => language_model(config)?,
     };
     Ok(Work {
@@ -77,7 +77,7 @@ fn layer(config: &Config, precision: Precision) -> Result<Box<dyn FnMut()>> {
     }))
 }
 
-fn stream(config: &Config) -> Result<Box<dyn FnMut()>> {
+fn stream(config: &Config, precision: Precision) -> Result<Box<dyn FnMut()>> {
     let (cell, input, hidden) = (config.cell()?, config.input, config.hidden);
     let bound = 1.0 / (hidden as f32).sqrt();
     let rows = cell.gates() * hidden;
@@ -92,7 +92,7 @@ fn stream(config: &Config) -> Result<Box<dyn FnMut()>> {
         b_ih: Some(&b_ih),
         b_hh: Some(&b_hh),
     };
-    let mut stepper = Stepper::new(cell, input, hidden, &weights)?;
+    let mut stepper = Stepper::new(cell, precision, input, hidden, &weights)?;
     let x = values(input, 7);
     let mut h = vec![0.0; hidden];
     let mut c = vec![0.0; if cell.has_memory() { hidden } else { 0 }];
