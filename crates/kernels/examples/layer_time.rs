@@ -6,6 +6,9 @@ use refrain_kernels::{
 };
 use std::time::Instant;
 
+#[global_allocator]
+static MEMORY: refrain_kernels::memory::Recycler = refrain_kernels::memory::Recycler;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |i: usize| arguments[i].parse::<usize>().expect("a number");

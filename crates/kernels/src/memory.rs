@@ -16,6 +16,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Smaller blocks are left to the system's allocator.
 const LARGE: usize = 256 << 10;
+/// Blocks from this size on start at a cache line: a vector that crosses two of them loads at half the speed.
+const ALIGNED: usize = 1 << 10;
+/// Bytes of a cache line.
+const LINE: usize = 64;
 /// Size and alignment of a huge page.
 const HUGE: usize = 2 << 20;
 /// Bytes kept beside those in use.
@@ -23,7 +27,8 @@ const MOST_KEPT: usize = 1 << 30;
 /// Blocks kept.
 const SLOTS: usize = 128;
 
-/// A global allocator: the system's, with blocks of 256 KiB and more kept for reuse, 1 GiB of them at most.
+/// A global allocator: the system's, with blocks of 256 KiB and more kept for reuse, 1 GiB of them at most, and blocks of 1 KiB and more
+/// aligned to cache lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Recycler;
 
@@ -67,6 +72,14 @@ fn block_layout(layout: Layout) -> Option<Layout> {
     let size = layout.size().checked_next_multiple_of(grain)?;
     let align = if size >= HUGE { HUGE } else { 4096 };
     Layout::from_size_align(size, align).ok()
+}
+
+/// What the system is asked for where it serves `layout` itself.
+fn small_layout(layout: Layout) -> Layout {
+    match layout.size() >= ALIGNED {
+        true => layout.align_to(LINE).unwrap_or(layout),
+        false => layout,
+    }
 }
 
 impl Shelf {
@@ -127,7 +140,7 @@ unsafe impl GlobalAlloc for Recycler {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(block) = block_layout(layout) else {
             // SAFETY: as the caller promises.
-            return unsafe { System.alloc(layout) };
+            return unsafe { System.alloc(small_layout(layout)) };
         };
         shelf().take(block).unwrap_or_else(|| {
             // SAFETY: the size is not zero.
@@ -140,7 +153,7 @@ unsafe impl GlobalAlloc for Recycler {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if block_layout(layout).is_none() {
             // SAFETY: as the caller promises.
-            return unsafe { System.alloc_zeroed(layout) };
+            return unsafe { System.alloc_zeroed(small_layout(layout)) };
         }
         // SAFETY: as the caller promises; the block is valid for the layout's size.
         unsafe {
@@ -155,7 +168,7 @@ unsafe impl GlobalAlloc for Recycler {
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
         let Some(block) = block_layout(layout) else {
             // SAFETY: as the caller promises.
-            return unsafe { System.dealloc(start, layout) };
+            return unsafe { System.dealloc(start, small_layout(layout)) };
         };
         if block.size() <= MOST_KEPT {
             loop {
@@ -181,8 +194,10 @@ unsafe impl GlobalAlloc for Recycler {
         unsafe {
             let new = Layout::from_size_align_unchecked(size, layout.align());
             match (block_layout(layout), block_layout(new)) {
-                (None, None) => System.realloc(start, layout, size),
-                (old, wanted) if old == wanted => start,
+                (None, None) if small_layout(layout).align() == small_layout(new).align() => {
+                    System.realloc(start, small_layout(layout), size)
+                }
+                (Some(old), Some(wanted)) if old == wanted => start,
                 _ => {
                     let moved = self.alloc(new);
                     if !moved.is_null() {
