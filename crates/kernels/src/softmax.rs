@@ -6,7 +6,7 @@
 
 use crate::act::exp;
 use crate::error::expect;
-use crate::number::F32;
+use crate::number::{Bf16, F32, Precision};
 use crate::pool::{self, SharedPtr, share};
 use crate::product::{Left, Product, Right, load_edge, rows, rows_mut, store_edge};
 use crate::simd::{Kernel, Level, Simd, dispatch};
@@ -44,7 +44,7 @@ pub struct LceGradients {
 
 /// Mean cross-entropy of softmax(h·wᵀ + b) against `targets`, with its gradients where `train`.
 ///
-/// `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`, `targets` `[N]`, each below `V` or [`IGNORE`].
+/// `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`, `targets` `[N]`, each below `V` or [`IGNORE`]; `precision` is that of the three products.
 ///
 /// # Errors
 /// A slice of the wrong size, or a target outside the vocabulary.
@@ -57,6 +57,7 @@ pub fn linear_cross_entropy(
     n: usize,
     hidden: usize,
     vocabulary: usize,
+    precision: Precision,
     train: bool,
 ) -> Result<LinearCrossEntropy, KernelError> {
     const OP: &str = "linear_cross_entropy";
@@ -93,7 +94,7 @@ pub fn linear_cross_entropy(
         let rows = start..(start + chunk).min(n);
         let logits = &mut logits[..rows.len() * vocabulary];
         let h = &h[rows.start * hidden..rows.end * hidden];
-        linear_into(h, w, b, rows.len(), hidden, vocabulary, logits);
+        linear_into(h, w, b, [rows.len(), hidden, vocabulary], precision, logits);
         let scale = train.then_some(share);
         softmax_rows(
             logits,
@@ -105,10 +106,9 @@ pub fn linear_cross_entropy(
         if let Some(g) = &mut gradients {
             let d_h = &mut g.d_h[rows.start * hidden..rows.end * hidden];
             products(
-                logits,
-                h,
-                w,
+                [&*logits, h, w],
                 [rows.len(), hidden, vocabulary],
+                precision,
                 start > 0,
                 d_h,
                 &mut g.d_w,
@@ -127,6 +127,21 @@ pub fn linear_cross_entropy(
     })
 }
 
+/// Computes a product on all threads.
+///
+/// # Safety
+/// As [`Product::run`].
+unsafe fn run(product: &Product, precision: Precision) {
+    let (level, threads) = (Level::best(), pool::threads());
+    // SAFETY: as the caller promises.
+    unsafe {
+        match precision {
+            Precision::F32 => product.run::<F32>(level, threads),
+            Precision::Bf16 => product.run::<Bf16>(level, threads),
+        }
+    }
+}
+
 /// h·wᵀ + b: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`; gives `[N,V]`.
 ///
 /// # Panics
@@ -140,7 +155,7 @@ pub fn linear(
     vocabulary: usize,
 ) -> Vec<f32> {
     let mut out = vec![0.0; n * vocabulary];
-    linear_into(h, w, b, n, hidden, vocabulary, &mut out);
+    linear_into(h, w, b, [n, hidden, vocabulary], Precision::F32, &mut out);
     out
 }
 
@@ -148,9 +163,8 @@ fn linear_into(
     h: &[f32],
     w: &[f32],
     b: Option<&[f32]>,
-    n: usize,
-    hidden: usize,
-    vocabulary: usize,
+    [n, hidden, vocabulary]: [usize; 3],
+    precision: Precision,
     out: &mut [f32],
 ) {
     assert!(
@@ -181,7 +195,7 @@ fn linear_into(
         bias: b,
     };
     // SAFETY: the sizes were checked above.
-    unsafe { product.run::<F32>(Level::best(), pool::threads()) }
+    unsafe { run(&product, precision) }
 }
 
 /// One row against every row of w: memory-bound, so nothing is packed.
@@ -338,10 +352,9 @@ impl Kernel for SoftmaxRow<'_> {
 
 /// d_h = d_logits·w and d_w (+)= d_logitsᵀ·h.
 fn products(
-    d_logits: &[f32],
-    h: &[f32],
-    w: &[f32],
+    [d_logits, h, w]: [&[f32]; 3],
     [n, hidden, vocabulary]: [usize; 3],
+    precision: Precision,
     accumulate: bool,
     d_h: &mut [f32],
     d_w: &mut [f32],
@@ -375,8 +388,8 @@ fn products(
     };
     // SAFETY: the caller has checked the sizes.
     unsafe {
-        to_h.run::<F32>(Level::best(), pool::threads());
-        to_w.run::<F32>(Level::best(), pool::threads());
+        run(&to_h, precision);
+        run(&to_w, precision);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `refrain eval`
 
-use super::{Data, Threads};
+use super::{Data, Precision, Threads};
 use crate::Ending;
 use crate::terminal;
 use anyhow::Result;
@@ -39,6 +39,9 @@ pub struct Args {
 
     #[command(flatten)]
     threads: Threads,
+
+    #[command(flatten)]
+    precision: Precision,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -60,7 +63,12 @@ pub fn run(args: &Args) -> Result<Ending> {
         (None, SplitName::Valid) => EvaluateOn::Split(Split::Validation),
         (None, SplitName::Test) => EvaluateOn::Split(Split::Test),
     };
-    let evaluation = tasks::evaluate(&args.model, &on, args.data.folder()?.as_deref())?;
+    let evaluation = tasks::evaluate(
+        &args.model,
+        &on,
+        args.data.folder()?.as_deref(),
+        args.precision.get(),
+    )?;
     if args.json {
         terminal::print(&format!("{}\n", serde_json::to_string(&evaluation)?))?;
         return Ok(Ending::Done);

@@ -1,6 +1,6 @@
 //! `refrain generate`
 
-use super::Threads;
+use super::{Precision, Threads};
 use crate::Ending;
 use crate::terminal;
 use anyhow::{Context, Result};
@@ -57,6 +57,9 @@ pub struct Args {
 
     #[command(flatten)]
     threads: Threads,
+
+    #[command(flatten)]
+    precision: Precision,
 }
 
 /// Runs the command.
@@ -65,7 +68,10 @@ pub struct Args {
 /// A model or a prime that cannot be read, or settings out of range.
 pub fn run(args: &Args) -> Result<Ending> {
     args.threads.apply();
-    let model = load_language_model(&args.model)?;
+    let mut model = load_language_model(&args.model)?;
+    if let Some(precision) = args.precision.get() {
+        model = model.with_precision(precision);
+    }
     let mut options = model.about.recipe.generate.clone();
     match (&args.prime, &args.prime_file) {
         (Some(prime), _) => options.prime.clone_from(prime),

@@ -55,3 +55,27 @@ impl Threads {
         }
     }
 }
+
+/// What the products of a model multiply.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Precision {
+    /// Precision of the products: bf16 is faster on large models, and a little less exact [default: that of the training]
+    #[arg(long = "precision", value_name = "P", value_enum)]
+    name: Option<PrecisionName>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum PrecisionName {
+    F32,
+    Bf16,
+}
+
+impl Precision {
+    /// The one that was given.
+    pub fn get(&self) -> Option<refrain_kernels::Precision> {
+        self.name.map(|name| match name {
+            PrecisionName::F32 => refrain_kernels::Precision::F32,
+            PrecisionName::Bf16 => refrain_kernels::Precision::Bf16,
+        })
+    }
+}

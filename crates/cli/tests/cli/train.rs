@@ -64,6 +64,12 @@ fn eval_gives_what_training_reported() {
         .unwrap();
     assert!((bits - reported).abs() < 1e-6, "{bits} and {reported}");
     assert_eq!(info["recipe"]["model"]["hidden"], 24);
+    let rounded = json(&["eval", &model, "--precision", "bf16", "--json"]);
+    let rounded = rounded["metrics"]["bits_per_character"].as_f64().unwrap();
+    assert!(
+        rounded != bits && (rounded - bits).abs() < 0.01 * bits,
+        "{rounded}"
+    );
     assert!(ok(&["eval", &model]).contains("bits_per_character"));
     assert!(ok(&["info", &model]).contains("parameters"));
 }
@@ -127,6 +133,36 @@ fn help_shows_every_command_and_usage_errors_exit_with_2() {
     }
     assert_eq!(run(&["train", "--nonsense"]).status.code(), Some(2));
     assert_eq!(run(&["generate"]).status.code(), Some(2));
+}
+
+#[test]
+fn bf16_is_one_option_in_the_recipe_and_in_generate() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    ok(&strs(&train(
+        &model,
+        &["--quiet", "--set", "model.precision=\"bf16\""],
+    )));
+    let bits = |model: &str| {
+        let info = json(&["info", model, "--json"]);
+        info["figures"]["test"]["bits_per_character"]
+            .as_f64()
+            .unwrap()
+    };
+    let (with, without) = (bits(&path(&model)), bits(&path(&self::model())));
+    assert!(
+        with != without && (with - without).abs() < 0.05 * without,
+        "{with} and {without}"
+    );
+    let text = ok(&[
+        "generate",
+        &path(&model),
+        "--length",
+        "20",
+        "--precision",
+        "f32",
+    ]);
+    assert_eq!(text.chars().count(), 21);
 }
 
 #[test]

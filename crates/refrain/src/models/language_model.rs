@@ -9,8 +9,8 @@ use crate::ops::{DropoutMask, dropout, embedding, floats, linear_cross_entropy};
 use crate::params::NamedTensor;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use refrain_kernels::Cell;
 use refrain_kernels::random::Key;
+use refrain_kernels::{Cell, Precision};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -55,6 +55,14 @@ pub struct Dropout {
     pub variational: bool,
 }
 
+/// [`Precision`] as recipes write it.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Precision", rename_all = "lowercase")]
+enum PrecisionName {
+    F32,
+    Bf16,
+}
+
 /// How the parameters start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -82,6 +90,9 @@ pub struct LanguageModelConfig {
     pub tied: bool,
     /// Regularisation.
     pub dropout: Dropout,
+    /// What the products of layers and loss multiply: `f32`, or `bf16` (parameters, states and sums stay `f32`).
+    #[serde(with = "PrecisionName")]
+    pub precision: Precision,
     /// Initial values.
     pub init: Init,
     /// Added to an LSTM's forget gate bias at the start.
@@ -97,6 +108,7 @@ impl Default for LanguageModelConfig {
             layers: 1,
             tied: false,
             dropout: Dropout::default(),
+            precision: Precision::F32,
             init: Init::default(),
             forget_bias: 0.0,
         }
@@ -129,6 +141,7 @@ impl LanguageModelConfig {
             .with_weight_dropout(self.dropout.weights)
             .with_variational(self.dropout.variational)
             .with_forget_bias(self.forget_bias)
+            .with_precision(self.precision)
             .with_seed(seed)
             .init(device);
         let embedded = match self.tied {
@@ -325,6 +338,12 @@ impl LanguageModel {
         self.embedding.weight.dims()[0]
     }
 
+    /// The same model with products of another precision.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.rnn = self.rnn.with_precision(precision);
+        self
+    }
+
     /// Cross-entropy of the next tokens.
     ///
     /// `inputs`, `targets`: `[B,T]`, row-major; `state` is what the batch before gave; with `dropout`, regularisation is on
@@ -362,6 +381,7 @@ impl LanguageModel {
             self.output.weight.as_ref().map_or(weight, Param::val),
             self.output.bias.val(),
             targets.into(),
+            self.rnn.precision(),
         )?;
         Ok(LossOutput {
             loss: out.loss,

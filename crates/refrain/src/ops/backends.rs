@@ -6,6 +6,7 @@ use super::loss::{LossBackend, LossKernels, LossParts, LossPrimitives};
 use super::recurrent::{RecurrentBackend, RecurrentPrimitives, RecurrentSpec, route, untracked};
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
+use refrain_kernels::Precision;
 use std::sync::Arc;
 
 /// What the dispatch calls on a backend, from its kernels.
@@ -21,8 +22,10 @@ macro_rules! runs_on {
                 w: FloatTensor<Self>,
                 b: FloatTensor<Self>,
                 targets: Arc<[u32]>,
+                precision: Precision,
             ) -> LossPrimitives<Self> {
-                let LossParts { loss, nll, .. } = Self::loss_forward([h, w, b], &targets, false);
+                let LossParts { loss, nll, .. } =
+                    Self::loss_forward([h, w, b], &targets, precision, false);
                 LossPrimitives { loss, nll }
             }
         }

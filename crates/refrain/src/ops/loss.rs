@@ -9,8 +9,8 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::Tensor;
-use refrain_kernels::KernelError;
 use refrain_kernels::softmax::{self, IGNORE};
+use refrain_kernels::{KernelError, Precision};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -36,12 +36,14 @@ pub struct LossParts<B: Backend> {
 
 /// The kernels of a backend for [`linear_cross_entropy`].
 pub trait LossKernels: Backend {
-    /// Loss, and its gradients where `train`. Inputs: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`.
+    /// Loss, and its gradients where `train`; `precision` is that of the products, where there are kernels. Inputs: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`.
     fn loss_forward(
         inputs: [FloatTensor<Self>; 3],
         targets: &[u32],
+        precision: Precision,
         train: bool,
     ) -> LossParts<Self> {
+        let _ = precision;
         composed::linear_cross_entropy::<Self>(inputs, targets, train)
     }
 
@@ -72,6 +74,7 @@ pub trait LossBackend: Backend {
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
         targets: Arc<[u32]>,
+        precision: Precision,
     ) -> LossPrimitives<Self>;
 }
 
@@ -87,10 +90,11 @@ pub fn linear_cross_entropy(
     w: Tensor<2>,
     b: Tensor<1>,
     targets: Arc<[u32]>,
+    precision: Precision,
 ) -> Result<LossOutput, KernelError> {
     check(h.dims(), w.dims(), b.dims()[0], &targets)?;
     let (h, w, b) = (h.into_dispatch(), w.into_dispatch(), b.into_dispatch());
-    let out = Dispatch::loss_op(h, w, b, targets);
+    let out = Dispatch::loss_op(h, w, b, targets, precision);
     Ok(LossOutput {
         loss: Tensor::from_dispatch(out.loss),
         nll: out.nll,
@@ -121,7 +125,12 @@ fn check(h: [usize; 2], w: [usize; 2], b: usize, targets: &[u32]) -> Result<(), 
 }
 
 impl LossKernels for Flex {
-    fn loss_forward(inputs: [FlexTensor; 3], targets: &[u32], train: bool) -> LossParts<Self> {
+    fn loss_forward(
+        inputs: [FlexTensor; 3],
+        targets: &[u32],
+        precision: Precision,
+        train: bool,
+    ) -> LossParts<Self> {
         let [h, w, b] = inputs.map(contiguous);
         let [vocabulary, hidden] = dims(&w);
         let n = targets.len();
@@ -133,6 +142,7 @@ impl LossKernels for Flex {
             n,
             hidden,
             vocabulary,
+            precision,
             train,
         )
         .expect("`linear_cross_entropy` has checked the shapes");
@@ -185,6 +195,7 @@ impl<B: LossKernels, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
         targets: Arc<[u32]>,
+        precision: Precision,
     ) -> LossPrimitives<Self> {
         let inputs = [h, w, b];
         let guards = inputs.each_ref().map(|input| input.node());
@@ -197,7 +208,7 @@ impl<B: LossKernels, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
             loss,
             nll,
             gradients,
-        } = B::loss_forward(inputs, &targets, train);
+        } = B::loss_forward(inputs, &targets, precision, train);
         let loss = match (prepared, gradients) {
             (OpsKind::Tracked(prepared), Some(gradients)) => prepared.finish(gradients, loss),
             (OpsKind::UnTracked(prepared), _) => prepared.finish(loss),

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::recipe::{Recipe, Shipped, closest, recipes};
 use crate::store::ModelFolder;
 use crate::train::{Metrics, Observer, Stopped};
+use refrain_kernels::Precision;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,7 @@ pub struct Task {
     pub metrics: &'static [Metric],
     train: fn(&Recipe, &TrainOptions, Observer) -> Result<Summary, Error>,
     resume: fn(ModelFolder, Option<&Path>, Observer) -> Result<Summary, Error>,
-    evaluate: fn(&Path, &EvaluateOn, Option<&Path>) -> Result<Evaluation, Error>,
+    evaluate: fn(&Path, &EvaluateOn, Option<&Path>, Option<Precision>) -> Result<Evaluation, Error>,
 }
 
 /// All tasks.
@@ -160,13 +161,18 @@ pub fn resume(folder: &Path, data: Option<&Path>, observe: Observer) -> Result<S
     (task.resume)(folder, data, observe)
 }
 
-/// Figures of a model on part of its recipe's data or on another file.
+/// Figures of a model on part of its recipe's data or on another file, with its own precision unless another is given.
 ///
 /// # Errors
 /// A folder, file or data that cannot be used.
-pub fn evaluate(folder: &Path, on: &EvaluateOn, data: Option<&Path>) -> Result<Evaluation, Error> {
+pub fn evaluate(
+    folder: &Path,
+    on: &EvaluateOn,
+    data: Option<&Path>,
+    precision: Option<Precision>,
+) -> Result<Evaluation, Error> {
     let task = find(&ModelFolder::open(folder)?.about().recipe.task)?;
-    (task.evaluate)(folder, on, data)
+    (task.evaluate)(folder, on, data, precision)
 }
 
 fn set_threads(recipe: &Recipe) {

@@ -8,7 +8,7 @@ use refrain::layers::{
 use refrain::models::{CellKind, LanguageModelConfig, State as Carried};
 use refrain::params::{self, NamedTensor};
 use refrain::train::{Optimizer, OptimizerConfig};
-use refrain_kernels::{softmax, update};
+use refrain_kernels::{Precision, softmax, update};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -236,6 +236,7 @@ fn linear_cross_entropy_agrees_with_pytorch() {
         n,
         hidden,
         vocabulary,
+        Precision::F32,
         true,
     )
     .expect("shapes fit");

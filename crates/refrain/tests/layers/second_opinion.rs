@@ -217,9 +217,14 @@ fn the_loss_agrees_with_the_composed_one() {
             targets[2] = refrain_kernels::softmax::IGNORE;
         }
         let (h, w, b) = make();
-        let out =
-            ops::linear_cross_entropy(h.clone(), w.clone(), b.clone(), targets.clone().into())
-                .unwrap();
+        let out = ops::linear_cross_entropy(
+            h.clone(),
+            w.clone(),
+            b.clone(),
+            targets.clone().into(),
+            Precision::F32,
+        )
+        .unwrap();
         // Twice the loss, so that the gradient that flows in is not 1.
         let mut grads = out.loss.clone().mul_scalar(2.0).backward();
 

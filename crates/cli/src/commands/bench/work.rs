@@ -29,14 +29,14 @@ impl Work {
 pub fn prepare(config: &Config) -> Result<Work> {
     let precision = match (config.dtype.as_str(), config.task) {
         ("f32", _) => Precision::F32,
-        ("bf16", Task::Layer | Task::Stream) => Precision::Bf16,
+        ("bf16", _) => Precision::Bf16,
         (other, _) => bail!("n/a: {other} is not supported here"),
     };
     refrain_kernels::set_threads(config.threads.max(1));
     let iteration: Box<dyn FnMut()> = match config.task {
         Task::Layer => layer(config, precision)?,
         Task::Stream => stream(config, precision)?,
-        Task::Lm => language_model(config)?,
+        Task::Lm => language_model(config, precision)?,
     };
     Ok(Work {
         iteration,
@@ -104,7 +104,7 @@ fn stream(config: &Config, precision: Precision) -> Result<Box<dyn FnMut()>> {
     }))
 }
 
-fn language_model(config: &Config) -> Result<Box<dyn FnMut()>> {
+fn language_model(config: &Config, precision: Precision) -> Result<Box<dyn FnMut()>> {
     let device = Device::flex().autodiff();
     let dropout = config.dropout;
     let model = LanguageModelConfig {
@@ -117,6 +117,7 @@ fn language_model(config: &Config) -> Result<Box<dyn FnMut()>> {
             output: dropout,
             ..Dropout::default()
         },
+        precision,
         ..LanguageModelConfig::default()
     }
     .init(config.vocabulary, 0, &device)?;

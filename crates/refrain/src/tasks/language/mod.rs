@@ -18,6 +18,7 @@ use crate::train::{Checkpoint, Control, Event, Metrics, Observer, Stopped, fit, 
 use burn::module::Module;
 use burn::tensor::Device;
 use refrain_data::vocab::Vocabulary;
+use refrain_kernels::Precision;
 use std::path::Path;
 use text::Text;
 use trainee::LanguageTrainee;
@@ -180,8 +181,12 @@ pub(super) fn evaluate(
     folder: &Path,
     on: &EvaluateOn,
     data: Option<&Path>,
+    precision: Option<Precision>,
 ) -> Result<Evaluation, Error> {
-    let loaded = load_language_model(folder)?;
+    let mut loaded = load_language_model(folder)?;
+    if let Some(precision) = precision {
+        loaded = loaded.with_precision(precision);
+    }
     let (metrics, unknown) = match on {
         EvaluateOn::File(file) => loaded.evaluate_text(&text::read(file)?)?,
         EvaluateOn::Split(split) => {
@@ -274,6 +279,12 @@ fn check_sizes(
 }
 
 impl Loaded {
+    /// The same model with products of another precision than the one it was trained with.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.model = self.model.with_precision(precision);
+        self
+    }
+
     /// Figures on a text, and how many of its characters (or words) the vocabulary lacks: these count as `<unk>`.
     ///
     /// # Errors
