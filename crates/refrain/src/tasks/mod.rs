@@ -19,6 +19,10 @@ pub struct Metric {
     pub meaning: &'static str,
 }
 
+/// Folder, what to measure on, data folder, precision; as [`evaluate`].
+type Evaluate =
+    fn(&Path, &EvaluateOn, Option<&Path>, Option<Precision>) -> Result<Evaluation, Error>;
+
 /// Something that models can be trained for.
 #[derive(Debug)]
 pub struct Task {
@@ -30,7 +34,7 @@ pub struct Task {
     pub metrics: &'static [Metric],
     train: fn(&Recipe, &TrainOptions, Observer) -> Result<Summary, Error>,
     resume: fn(ModelFolder, Option<&Path>, Observer) -> Result<Summary, Error>,
-    evaluate: fn(&Path, &EvaluateOn, Option<&Path>, Option<Precision>) -> Result<Evaluation, Error>,
+    evaluate: Evaluate,
 }
 
 /// All tasks.
