@@ -48,15 +48,7 @@ struct Shelf {
     stamp: u64,
 }
 
-static SHELF: Mutex<Shelf> = Mutex::new(Shelf {
-    blocks: [Block {
-        start: 0,
-        layout: Layout::new::<u8>(),
-        stamp: 0,
-    }; SLOTS],
-    bytes: 0,
-    stamp: 0,
-});
+static SHELF: Mutex<Shelf> = Mutex::new(Shelf::EMPTY);
 
 fn shelf() -> MutexGuard<'static, Shelf> {
     SHELF.lock().unwrap_or_else(PoisonError::into_inner)
@@ -83,6 +75,16 @@ fn small_layout(layout: Layout) -> Layout {
 }
 
 impl Shelf {
+    const EMPTY: Self = Self {
+        blocks: [Block {
+            start: 0,
+            layout: Layout::new::<u8>(),
+            stamp: 0,
+        }; SLOTS],
+        bytes: 0,
+        stamp: 0,
+    };
+
     fn take(&mut self, layout: Layout) -> Option<*mut u8> {
         let block = self
             .blocks
@@ -274,15 +276,7 @@ mod tests {
 
     #[test]
     fn what_lies_longest_goes_first_and_little_is_wasted() {
-        let mut shelf = Shelf {
-            blocks: [Block {
-                start: 0,
-                layout: Layout::new::<u8>(),
-                stamp: 0,
-            }; SLOTS],
-            bytes: 0,
-            stamp: 0,
-        };
+        let mut shelf = Shelf::EMPTY;
         let layout = block_layout(Layout::from_size_align(LARGE, 4).unwrap()).unwrap();
         for k in 1..=SLOTS {
             let start = std::ptr::with_exposed_provenance_mut(k * 4096);

@@ -2,7 +2,7 @@
 
 use crate::error::expect;
 use crate::gru::Gru;
-use crate::layer::{Inputs, Plan, Weights, check_weights};
+use crate::layer::{Weights, check_weights};
 use crate::lstm::Lstm;
 use crate::number::{self, Bf16, F32, Number};
 use crate::pool::{self, SharedPtr, share};
@@ -10,7 +10,7 @@ use crate::recurrence::{CellKernel, ForwardAt, OwnPanel, Packed, own_panels, own
 use crate::rnn::{Relu, Rnn, Tanh};
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::tile::PANEL;
-use crate::{Cell, Direction, KernelError, Level, Precision, reference};
+use crate::{Cell, KernelError, Level, Precision};
 use std::marker::PhantomData;
 
 /// Weights that are worth a thread: below it, handing out the work costs more than it brings.
@@ -30,8 +30,8 @@ pub struct Stepper {
 #[derive(Clone, Debug)]
 enum Kind {
     Fast(Box<Fast>),
-    /// Weights as given, for a cell without a fast path.
-    Reference([Vec<f32>; 4]),
+    /// For the cell without a fast path.
+    ResetBefore(ResetBefore),
 }
 
 #[derive(Clone, Debug)]
@@ -44,18 +44,19 @@ struct Fast {
     state: [Vec<f32>; 3],
 }
 
-/// Runs `$kernel::<Cell, Number>` for a stepper's cell and precision; `None` for a cell without a fast path.
+/// Runs `$kernel::<Cell, Number>` for instruction set, cell and precision; `None` for a cell without a fast path.
 macro_rules! fast_path {
-    ($stepper:expr, $kernel:ident { $($field:ident: $value:expr),* }) => {{
+    ($kind:expr, $kernel:ident { $($field:ident: $value:expr),* }) => {{
+        let (level, cell, precision): (Level, Cell, Precision) = $kind;
         macro_rules! run {
             ($cell:ty, $number:ty) => {
                 Some(dispatch(
-                    $stepper.level,
+                    level,
                     $kernel::<$cell, $number> { $($field: $value,)* kind: PhantomData },
                 ))
             };
         }
-        match ($stepper.cell, $stepper.precision) {
+        match (cell, precision) {
             (Cell::RnnTanh, Precision::F32) => run!(Rnn<Tanh>, F32),
             (Cell::RnnTanh, Precision::Bf16) => run!(Rnn<Tanh>, Bf16),
             (Cell::RnnRelu, Precision::F32) => run!(Rnn<Relu>, F32),
@@ -97,31 +98,26 @@ impl Stepper {
         weights: &Weights,
     ) -> Result<Self, KernelError> {
         check_weights("stepper", cell, input, hidden, weights)?;
-        let zeros = vec![0.0; cell.gates() * hidden];
-        let mut stepper = Self {
+        let sizes = [input, hidden];
+        let fast = fast_path!(
+            (level, cell, precision),
+            Pack {
+                weights: weights,
+                sizes: sizes
+            }
+        );
+        let kind = match fast {
+            Some(fast) => Kind::Fast(Box::new(fast)),
+            None => Kind::ResetBefore(ResetBefore::new(hidden, weights)),
+        };
+        Ok(Self {
             cell,
             level,
             precision,
             input,
             hidden,
-            kind: Kind::Reference([
-                weights.w_ih.to_vec(),
-                weights.w_hh.to_vec(),
-                weights.b_ih.unwrap_or(&zeros).to_vec(),
-                weights.b_hh.unwrap_or(&zeros).to_vec(),
-            ]),
-        };
-        let sizes = [input, hidden];
-        if let Some(fast) = fast_path!(
-            stepper,
-            Pack {
-                weights: weights,
-                sizes: sizes
-            }
-        ) {
-            stepper.kind = Kind::Fast(Box::new(fast));
-        }
-        Ok(stepper)
+            kind,
+        })
     }
 
     /// Reads `x` `[C]`; `h` `[H]` and, for a cell with memory, `c` `[H]` go from before the step to after it.
@@ -135,8 +131,8 @@ impl Stepper {
         expect("step", "c", if memory { self.hidden } else { 0 }, c.len())?;
         let fast = match &mut self.kind {
             Kind::Fast(fast) => fast,
-            Kind::Reference(plain) => {
-                h.copy_from_slice(&reference_step(self.cell, plain, x, h));
+            Kind::ResetBefore(gru) => {
+                gru.step(x, h);
                 return Ok(());
             }
         };
@@ -148,9 +144,9 @@ impl Stepper {
             .words
             .each_mut()
             .map(|words| SharedPtr(words.as_mut_ptr()));
-        let fast = &**fast;
+        let (fast, kind) = (&**fast, (self.level, self.cell, self.precision));
         fast_path!(
-            self,
+            kind,
             Words {
                 x: x,
                 h: h,
@@ -162,7 +158,7 @@ impl Stepper {
         pool::run(threads, |id| {
             let panels = &fast.panels[share(fast.panels.len(), id, threads)];
             fast_path!(
-                self,
+                kind,
                 Run {
                     fast: fast,
                     panels: panels,
@@ -178,35 +174,50 @@ impl Stepper {
     }
 }
 
-fn reference_step(
-    cell: Cell,
-    [w_ih, w_hh, b_ih, b_hh]: &[Vec<f32>; 4],
-    x: &[f32],
-    h: &[f32],
-) -> Vec<f32> {
-    let plan = Plan {
-        cell,
-        batch: 1,
-        time: 1,
-        input: x.len(),
-        hidden: h.len(),
-        directions: &[Direction::Forward],
-        lengths: None,
-        precision: Precision::F32,
-    };
-    let weights = [Weights {
-        w_ih,
-        w_hh,
-        b_ih: Some(b_ih),
-        b_hh: Some(b_hh),
-    }];
-    let inputs = Inputs {
-        x,
-        weights: &weights,
-        h0: Some(h),
-        c0: None,
-    };
-    reference::forward(&plan, &inputs).h_n
+/// A GRU with the reset gate before the product, equation by equation.
+#[derive(Clone, Debug)]
+struct ResetBefore {
+    w_ih: Vec<f32>,
+    w_hh: Vec<f32>,
+    b_ih: Vec<f32>,
+    b_hh: Vec<f32>,
+    /// r⊙h, then z.
+    scratch: [Vec<f32>; 2],
+}
+
+impl ResetBefore {
+    fn new(hidden: usize, weights: &Weights) -> Self {
+        let bias = |b: Option<&[f32]>| b.map_or_else(|| vec![0.0; 3 * hidden], <[f32]>::to_vec);
+        Self {
+            w_ih: weights.w_ih.to_vec(),
+            w_hh: weights.w_hh.to_vec(),
+            b_ih: bias(weights.b_ih),
+            b_hh: bias(weights.b_hh),
+            scratch: [vec![0.0; hidden], vec![0.0; hidden]],
+        }
+    }
+
+    fn step(&mut self, x: &[f32], h: &mut [f32]) {
+        let (hidden, input) = (h.len(), x.len());
+        let [reset, update] = &mut self.scratch;
+        let dot = |w: &[f32], v: &[f32]| -> f32 { w.iter().zip(v).map(|(w, v)| w * v).sum() };
+        // W x + b + U v + b' of a row.
+        let sum = |row: usize, v: &[f32]| {
+            dot(&self.w_ih[row * input..][..input], x)
+                + self.b_ih[row]
+                + dot(&self.w_hh[row * hidden..][..hidden], v)
+                + self.b_hh[row]
+        };
+        let sigmoid = |a: f32| 1.0 / (1.0 + (-a).exp());
+        for unit in 0..hidden {
+            reset[unit] = sigmoid(sum(unit, h)) * h[unit];
+            update[unit] = sigmoid(sum(hidden + unit, h));
+        }
+        for unit in 0..hidden {
+            let n = sum(2 * hidden + unit, reset).tanh();
+            h[unit] = update[unit] * h[unit] + (1.0 - update[unit]) * n;
+        }
+    }
 }
 
 /// Packs the weights.
