@@ -19,6 +19,7 @@ mod lstm;
 pub mod memory;
 mod number;
 mod pack;
+mod peak;
 mod pool;
 mod product;
 pub mod random;
@@ -37,6 +38,7 @@ pub use layer::{
     backward, backward_at, forward, forward_at,
 };
 pub use number::Precision;
+pub use peak::peak;
 pub use pool::{set_threads, threads};
 pub use simd::Level;
 pub use stepper::Stepper;

@@ -12,6 +12,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Smaller blocks are left to the system's allocator.
@@ -31,6 +32,21 @@ const SLOTS: usize = 128;
 /// aligned to cache lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Recycler;
+
+/// Bytes of large blocks in use, and the most since [`restart_count`].
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+static MOST_IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+/// Begins to count anew for [`most_in_use`].
+pub fn restart_count() {
+    MOST_IN_USE.store(IN_USE.load(Ordering::Relaxed), Ordering::Relaxed);
+}
+
+/// The most bytes that were in use at once since [`restart_count`], in blocks of 256 KiB and more; 0 in a program without the
+/// [`Recycler`].
+pub fn most_in_use() -> usize {
+    MOST_IN_USE.load(Ordering::Relaxed)
+}
 
 /// A block that nobody uses.
 #[derive(Clone, Copy)]
@@ -144,6 +160,8 @@ unsafe impl GlobalAlloc for Recycler {
             // SAFETY: as the caller promises.
             return unsafe { System.alloc(small_layout(layout)) };
         };
+        let in_use = IN_USE.fetch_add(block.size(), Ordering::Relaxed) + block.size();
+        MOST_IN_USE.fetch_max(in_use, Ordering::Relaxed);
         shelf().take(block).unwrap_or_else(|| {
             // SAFETY: the size is not zero.
             let start = unsafe { System.alloc(block) };
@@ -172,6 +190,7 @@ unsafe impl GlobalAlloc for Recycler {
             // SAFETY: as the caller promises.
             return unsafe { System.dealloc(start, small_layout(layout)) };
         };
+        IN_USE.fetch_sub(block.size(), Ordering::Relaxed);
         if block.size() <= MOST_KEPT {
             loop {
                 let mut shelf = shelf();

@@ -59,7 +59,7 @@ impl Threads {
 /// What the products of a model multiply.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Precision {
-    /// Precision of the products: bf16 is faster on large models, and a little less exact [default: that of the training]
+    /// Precision of the products: bf16 is faster on large models, and a little less exact [default: that of the model]
     #[arg(long = "precision", value_name = "P", value_enum)]
     name: Option<PrecisionName>,
 }

@@ -4,9 +4,12 @@ mod config;
 mod work;
 mod worker;
 
+use super::Precision;
+use crate::terminal;
 use anyhow::{Context, Result};
 use clap::Parser;
 use config::Config;
+use refrain_kernels::memory::{most_in_use, restart_count};
 use std::time::Instant;
 
 /// Measure the recurrent layers and a language model step on this machine
@@ -20,6 +23,7 @@ Configurations:
 Examples:
   refrain bench
   refrain bench lstm-100x32x256x256-train --threads 1
+  refrain bench lstm-100x64x512x512-fwd --precision bf16
   refrain bench --worker      # JSON lines on standard input and output, for a driver that times engines in turn")]
 pub struct Args {
     /// What to measure; a selection of everything if nothing is named
@@ -29,6 +33,9 @@ pub struct Args {
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+
+    #[command(flatten)]
+    precision: Precision,
 
     /// Seconds to spend on each configuration
     #[arg(long, value_name = "S", default_value_t = 1.0)]
@@ -70,34 +77,48 @@ pub fn run(args: Args) -> Result<()> {
         true => SELECTION.map(String::from).to_vec(),
         false => args.configs,
     };
+    // What the products could reach if nothing else took time.
+    let peak = refrain_kernels::peak(threads, args.precision.get().unwrap_or_default());
     if !args.json {
-        println!("{threads} threads, {}", refrain_kernels::simd_level());
-        println!(
-            "{:32} {:>12} {:>12} {:>9}",
-            "configuration", "median", "best", "GFLOP/s"
-        );
+        terminal::print(&format!(
+            "{threads} threads, {}: at best {:.0} GFLOP/s\n{:32} {:>12} {:>12} {:>9} {:>8}\n",
+            refrain_kernels::simd_level(),
+            peak / 1e9,
+            "configuration",
+            "median",
+            "best",
+            "GFLOP/s",
+            "of best",
+        ))?;
     }
     for name in &names {
-        let config = Config::parse(name, threads)?;
+        let mut config = Config::parse(name, threads)?;
+        if let Some(refrain_kernels::Precision::Bf16) = args.precision.get() {
+            config.dtype = "bf16".into();
+        }
         let times = measure(&config, args.seconds).with_context(|| format!("measuring {name}"))?;
         let (median, best) = (times[times.len() / 2], times[0]);
-        let rate = config.flops() / median / 1e9;
+        let rate = config.flops() / median;
+        let share = rate / peak;
         if args.json {
             let line = serde_json::json!({
                 "config": name, "threads": threads, "median_s": median, "min_s": best,
-                "n": times.len(), "gflops": rate,
+                "n": times.len(), "gflops": rate / 1e9, "share_of_peak": share,
             });
-            println!("{line}");
+            terminal::print(&format!("{line}\n"))?;
         } else {
-            println!(
-                "{name:32} {:>12} {:>12} {rate:9.1}",
+            terminal::print(&format!(
+                "{name:32} {:>12} {:>12} {:9.1} {:7.0}%\n",
                 duration(median),
-                duration(best)
-            );
+                duration(best),
+                rate / 1e9,
+                100.0 * share,
+            ))?;
         }
     }
     if everything && !args.json {
         growth(threads, args.seconds)?;
+        memory(threads)?;
     }
     Ok(())
 }
@@ -121,8 +142,32 @@ fn growth(threads: usize, seconds: f64) -> Result<()> {
             times.sort_by(f64::total_cmp);
             times[times.len() / 2]
         });
-        println!("time at 4T over time at T, {label}: {:.2}", long / short);
+        terminal::print(&format!(
+            "time at 4T over time at T, {label}: {:.2}\n",
+            long / short
+        ))?;
     }
+    Ok(())
+}
+
+/// Prints the memory of a training step against what it cannot do without.
+fn memory(threads: usize) -> Result<()> {
+    let name = "lstm-100x64x512x512-train";
+    let config = Config::parse(name, threads)?;
+    let mut work = work::prepare(&config)?;
+    work.run();
+    restart_count();
+    work.run();
+    let rows = config.time * config.batch;
+    let weights = 4 * config.hidden * (config.input + config.hidden);
+    // x, y, gates and cells once each; the weights, packed for both passes, and their gradients.
+    let values = rows * (config.input + 6 * config.hidden) + 3 * weights;
+    let megabytes = |bytes: usize| bytes as f64 / 1e6;
+    terminal::print(&format!(
+        "memory of {name}: {:.0} MB; inputs, outputs, gates, cells once, weights three times: {:.0} MB\n",
+        megabytes(most_in_use()),
+        megabytes(4 * values),
+    ))?;
     Ok(())
 }
 
