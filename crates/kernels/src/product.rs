@@ -17,6 +17,13 @@ const KC: usize = 512;
 const NC: usize = 32;
 /// Rows in a packed block of A.
 const MC: usize = 96;
+/// Words between packed tiles of A: without them, all tiles would start in the same few lines of the first cache.
+const GAP: usize = 16;
+
+/// Words from a packed tile of A to the next.
+const fn stride(height: usize, k: usize) -> usize {
+    height * k + GAP
+}
 
 /// The left operand, `[M,K]`.
 pub(crate) enum Left<'a> {
@@ -118,7 +125,7 @@ impl<N: Number> Kernel for Part<'_, N> {
         // Taken out rather than borrowed: code in a closure would not be inlined into the shim that has the instruction set.
         let [mut a, mut b] = SCRATCH.take();
         let (k, n) = (N::count(self.product.k).clamp(1, KC), panels.len().min(NC));
-        a.resize(a.len().max(MC * k + S::LANES), 0.0);
+        a.resize(a.len().max(MC * (k + GAP)), 0.0);
         b.resize(b.len().max(n * S::LANES * k), 0.0);
         // SAFETY: the scratch is large enough for one block of each operand.
         unsafe { blocks::<S, N>(self.product, rows, panels, a.as_mut_ptr(), b.as_mut_ptr()) }
@@ -201,7 +208,7 @@ unsafe fn pack_right<S: Simd, N: Number>(
     for panel in columns.clone().step_by(PANEL) {
         let vectors = PANEL.min(columns.end - panel);
         let dst = dst.wrapping_add((panel - columns.start) * S::LANES * k.len());
-        for vector in 0..vectors {
+        let column = |vector| {
             let first = (panel + vector) * S::LANES;
             let width = S::LANES.min(product.n - first);
             let at = Column {
@@ -209,20 +216,29 @@ unsafe fn pack_right<S: Simd, N: Number>(
                 vectors,
                 width,
             };
-            // SAFETY: inside B, as the caller promises.
-            unsafe {
-                match product.b {
-                    Right::Transposed { base, stride } => {
-                        let k = values::<N>(product, &k);
+            (first, at)
+        };
+        match product.b {
+            Right::Transposed { base, stride } => {
+                let k = values::<N>(product, &k);
+                for (first, at) in (0..vectors).map(column) {
+                    // SAFETY: inside B, as the caller promises.
+                    unsafe {
                         let src = base.add(first * stride + k.start);
                         pack::transposed::<S, N>(src, stride, k.len(), at, dst);
                     }
-                    Right::Rows(rows) => {
-                        for (p, word) in k.clone().enumerate() {
-                            let [row, mut second] = word_rows::<N>(rows, word);
-                            if !second.is_null() {
-                                second = second.add(first);
-                            }
+                }
+            }
+            Right::Rows(rows) => {
+                for (p, word) in k.clone().enumerate() {
+                    let [row, second] = word_rows::<N>(rows, word);
+                    for (first, at) in (0..vectors).map(column) {
+                        // SAFETY: as above.
+                        unsafe {
+                            let second = match second.is_null() {
+                                true => second,
+                                false => second.add(first),
+                            };
                             let dst = dst.add(p * vectors * S::LANES);
                             pack::straight::<S, N>(row.add(first), second, at, dst);
                         }
@@ -299,7 +315,7 @@ unsafe fn spread_run<S: Simd, N: Number>(
             src = words.as_ptr();
         }
         for (tile, start) in (0..count).step_by(height).enumerate() {
-            let (src, dst) = (src.add(start), dst.add(tile * height * k));
+            let (src, dst) = (src.add(start), dst.add(tile * stride(height, k)));
             if height == 6 && count - start >= 6 {
                 src.cast::<[f32; 6]>().copy_to_nonoverlapping(dst.cast(), 1);
             } else {
@@ -331,7 +347,7 @@ unsafe fn spread<N: Number>(
                 };
                 f32::from_bits(u32::from(bf16_bits(first)) | u32::from(bf16_bits(second)) << 16)
             };
-            *dst.add(r / height * height * k + r % height) = word;
+            *dst.add(r / height * stride(height, k) + r % height) = word;
         }
     }
 }
@@ -382,7 +398,7 @@ unsafe fn multiply_panel<S: Simd, N: Number>(product: &Product, at: &Panel) {
                     let row = at.block.start + first * height;
                     let count = height.min(at.block.end - row);
                     for (r, a) in a.iter_mut().enumerate().take(count) {
-                        *a = at.a.add(first * height * k + r);
+                        *a = at.a.add(first * stride(height, k) + r);
                     }
                     tiles.packed[at.vectors - 1][count - 1](k, a.as_ptr(), at.b, out.as_mut_ptr());
                     (row, count)

@@ -47,6 +47,7 @@ pub(crate) unsafe fn multiply<
             let mut w = [S::splat(0.0); NV];
             for v in 0..NV {
                 w[v] = S::load(b.add(v * S::LANES));
+                S::prefetch(b.wrapping_add((8 * NV + v) * S::LANES));
             }
             b = b.add(NV * S::LANES);
             for r in 0..R {

@@ -1,7 +1,7 @@
 //! The backward pass: the loop over the steps; [`Products`] does the rest.
 
 use super::products::Products;
-use super::{BackwardAt, CellKernel, Kept, lanes, on_threads, padded, part, ranked, useful};
+use super::{BackwardAt, CellKernel, Kept, lanes, on_threads, padded, part, ranked, there_and_back, useful};
 use crate::KernelError;
 use crate::error::expect;
 use crate::layer::{Gradients, Inputs, OutputGradients, Plan, Wanted};
@@ -211,7 +211,8 @@ impl<C: CellKernel, N: Number> Kernel for BackwardThread<'_, C, N> {
                     _ => pass.layout.active(step - 1),
                 },
             );
-            for block in blocks.clone().step_by(PANEL) {
+            for panel in there_and_back(blocks.len().div_ceil(PANEL), step) {
+                let block = blocks.start + panel * PANEL;
                 let vectors = PANEL.min(blocks.end - block);
                 let weights = packed[(block - blocks.start) * S::LANES * k..].as_ptr();
                 let back = StepBack::<C, N> {

@@ -2,7 +2,8 @@
 
 use super::weights::{OwnPanel, Packed, own_panels, own_weights};
 use super::{
-    CellKernel, ForwardAt, Kept, as_words, lanes, on_threads, padded, part, ranked, room, useful,
+    CellKernel, ForwardAt, Kept, as_words, lanes, on_threads, padded, part, ranked, room, there_and_back,
+    useful,
 };
 use crate::layer::{Inputs, Outputs, Plan, Weights};
 use crate::layout::Layout;
@@ -220,8 +221,8 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
                     project::<S, C, N>(pass, &w_ih, panel, base, rows.clone());
                 }
                 for step in start..end {
-                    for panel in &panels {
-                        run_step::<S, C, N>(pass, &w_hh, panel, base, step);
+                    for panel in there_and_back(panels.len(), step) {
+                        run_step::<S, C, N>(pass, &w_hh, &panels[panel], base, step);
                     }
                     self.barrier.wait();
                 }

@@ -170,6 +170,12 @@ fn on_threads(
     });
 }
 
+/// `0..count`, upwards in even steps and downwards in odd ones: where the weights do not fit into a cache, a step begins with those that the
+/// step before has left there.
+fn there_and_back(count: usize, step: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |i| if step % 2 == 0 { i } else { count - 1 - i })
+}
+
 /// Room for `[B,T,width]`, zeros where some steps may lie past the end of a sequence.
 fn room(plan: &Plan, width: usize) -> Vec<MaybeUninit<f32>> {
     let mut values = unwritten(plan.batch * plan.time * width);

@@ -38,6 +38,11 @@ unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
         unsafe { _mm512_storeu_ps(p, v) }
     }
     #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        // SAFETY: a hint; no address faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
     unsafe fn load_partial(p: *const f32, n: usize) -> __m512 {
         // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_maskz_loadu_ps(mask(n), p) }
@@ -70,7 +75,13 @@ unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
     #[inline(always)]
     unsafe fn div(a: __m512, b: __m512) -> __m512 {
         // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
-        unsafe { _mm512_div_ps(a, b) }
+        unsafe {
+            // One step of Newton's from 14 bits, and a correction of the quotient: a third of the time of the instruction.
+            let r = _mm512_rcp14_ps(b);
+            let r = _mm512_fmadd_ps(r, _mm512_fnmadd_ps(b, r, _mm512_set1_ps(1.0)), r);
+            let q = _mm512_mul_ps(a, r);
+            _mm512_fmadd_ps(_mm512_fnmadd_ps(b, q, a), r, q)
+        }
     }
     #[inline(always)]
     unsafe fn max(a: __m512, b: __m512) -> __m512 {

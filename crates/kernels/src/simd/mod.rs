@@ -51,6 +51,11 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(p: *const f32) -> Self::V;
     unsafe fn store(p: *mut f32, v: Self::V);
+    /// Brings the line of `p`, which may be any address, into the first cache.
+    #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        let _ = p;
+    }
     /// The first `n < LANES` elements, zeros behind.
     unsafe fn load_partial(p: *const f32, n: usize) -> Self::V;
     /// The first `n < LANES` elements.
@@ -60,6 +65,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    /// `a/b` within a unit in the last place, for `b` neither infinite nor denormal.
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     /// `b` where `a` is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
