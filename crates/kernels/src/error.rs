@@ -27,6 +27,12 @@ pub enum KernelError {
         /// `T`
         time: usize,
     },
+    /// Training with numbers that have no gradients.
+    #[error("{op}: int8 is for inference; train in f32 or bf16")]
+    InferenceOnly {
+        /// The operation.
+        op: &'static str,
+    },
     /// An index outside a table.
     #[error("{op}: {what} {got} at position {position} is not below {bound}")]
     Index {

@@ -3,7 +3,7 @@
 use crate::error::expect;
 use crate::gru::Gru;
 use crate::lstm::Lstm;
-use crate::number::{Bf16, F32, Precision};
+use crate::number::{Bf16, F32, Int8, Precision};
 use crate::pool;
 use crate::recurrence::{self, Kept};
 use crate::rnn::{Relu, Rnn, Tanh};
@@ -144,20 +144,27 @@ type BackwardDriver = fn(
     &Wanted,
 ) -> Result<Gradients, KernelError>;
 
-/// The instance of a driver for the plan's cell and precision, if the cell has a fast path.
+/// The instance of a driver for the plan's cell and precision, if the cell has a fast path and the driver the number.
 macro_rules! fast_path {
-    ($driver:path, $plan:expr) => {{
+    ($driver:path, $plan:expr $(, $other:ident: $number:ty)?) => {{
         use $driver as driver;
-        match ($plan.cell, $plan.precision) {
-            (Cell::RnnTanh, Precision::F32) => Some(driver::<Rnn<Tanh>, F32> as _),
-            (Cell::RnnTanh, Precision::Bf16) => Some(driver::<Rnn<Tanh>, Bf16> as _),
-            (Cell::RnnRelu, Precision::F32) => Some(driver::<Rnn<Relu>, F32> as _),
-            (Cell::RnnRelu, Precision::Bf16) => Some(driver::<Rnn<Relu>, Bf16> as _),
-            (Cell::Lstm, Precision::F32) => Some(driver::<Lstm, F32> as _),
-            (Cell::Lstm, Precision::Bf16) => Some(driver::<Lstm, Bf16> as _),
-            (Cell::Gru, Precision::F32) => Some(driver::<Gru, F32> as _),
-            (Cell::Gru, Precision::Bf16) => Some(driver::<Gru, Bf16> as _),
-            (Cell::GruResetBefore, _) => None,
+        macro_rules! run {
+            ($cell:ty) => {
+                match $plan.precision {
+                    Precision::F32 => Some(driver::<$cell, F32> as _),
+                    Precision::Bf16 => Some(driver::<$cell, Bf16> as _),
+                    $(Precision::$other => Some(driver::<$cell, $number> as _),)?
+                    #[allow(unreachable_patterns)]
+                    _ => None,
+                }
+            };
+        }
+        match $plan.cell {
+            Cell::RnnTanh => run!(Rnn<Tanh>),
+            Cell::RnnRelu => run!(Rnn<Relu>),
+            Cell::Lstm => run!(Lstm),
+            Cell::Gru => run!(Gru),
+            Cell::GruResetBefore => None,
         }
     }};
 }
@@ -186,7 +193,12 @@ pub fn forward_at(
     train: bool,
 ) -> Result<(Outputs, Option<Reserve>), KernelError> {
     check_inputs("recurrent forward", plan, inputs)?;
-    let run: ForwardDriver = match fast_path!(recurrence::forward, plan) {
+    if train && plan.precision == Precision::Int8 {
+        return Err(KernelError::InferenceOnly {
+            op: "recurrent forward",
+        });
+    }
+    let run: ForwardDriver = match fast_path!(recurrence::forward, plan, Int8: Int8) {
         Some(run) => run,
         None => {
             return Ok((
@@ -242,6 +254,9 @@ pub fn backward_at(
 ) -> Result<Gradients, KernelError> {
     const OP: &str = "recurrent backward";
     check_inputs(OP, plan, inputs)?;
+    if plan.precision == Precision::Int8 {
+        return Err(KernelError::InferenceOnly { op: OP });
+    }
     let sequences = plan.batch * plan.time * plan.directions.len() * plan.hidden;
     let states = plan.directions.len() * plan.batch * plan.hidden;
     expect(OP, "y", sequences, y.len())?;

@@ -83,7 +83,7 @@ pub enum Direction {
     Reverse,
 }
 
-/// The instruction set in use: `avx512bf16`, `avx512`, `avx2` or `portable`.
+/// The instruction set in use: `amx`, `avx512bf16`, `avx512vnni`, `avx512`, `avx2` or `portable`.
 pub fn simd_level() -> &'static str {
     Level::best().name()
 }

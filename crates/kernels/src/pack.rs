@@ -1,6 +1,6 @@
 //! Panels: columns of a matrix laid out as the register tile reads them, words `[k][vectors·LANES]`, zeros beyond the edge.
 
-use crate::number::{self, Number};
+use crate::number::{Float, Number, Side};
 use crate::product::load_edge;
 use crate::simd::Simd;
 
@@ -18,7 +18,7 @@ pub(crate) struct Column {
 /// Words of a row that [`transposed`] packs at once.
 const RUN: usize = 64;
 
-/// Packs rows of a matrix as columns of a panel: `src` holds `width` rows, `stride` apart, of `k` values.
+/// Packs rows of a matrix as columns of a panel: `src` holds `width` rows, `stride` apart, of `k` values over `scales`, one a row.
 ///
 /// # Safety
 /// `src` and `dst` are valid for what is said above.
@@ -27,6 +27,7 @@ pub(crate) unsafe fn transposed<S: Simd, N: Number>(
     src: *const f32,
     stride: usize,
     k: usize,
+    scales: &[f32; 16],
     at: Column,
     dst: *mut f32,
 ) {
@@ -43,7 +44,8 @@ pub(crate) unsafe fn transposed<S: Simd, N: Number>(
             let values = (RUN * N::PACK).min(k - start);
             for row in 0..at.width {
                 let to = rows.as_mut_ptr().add(row * RUN);
-                number::store_row::<S, N>(src.add(row * stride + start), values, to);
+                let src = src.add(row * stride + start);
+                N::store_row::<S>(Side::Right, src, values, scales[row], to);
             }
             let dst = dst.add(start / N::PACK * step);
             transposed_words::<S>(rows.as_ptr(), RUN, N::count(values), at.width, dst, step);
@@ -87,7 +89,7 @@ unsafe fn transposed_words<S: Simd>(
 /// # Safety
 /// The rows are valid for `width` values, `dst` for a row of the panel.
 #[inline(always)]
-pub(crate) unsafe fn straight<S: Simd, N: Number>(
+pub(crate) unsafe fn straight<S: Simd, N: Float>(
     src: *const f32,
     second: *const f32,
     at: Column,

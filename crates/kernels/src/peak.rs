@@ -1,10 +1,11 @@
 //! How fast this machine multiplies at best: what a benchmark's figures are a share of.
 
-use crate::number::{Bf16, F32, Number, Precision};
+use crate::number::{Bf16, F32, Int8, Number, Precision};
 use crate::pool;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{OUT, PANEL, ROWS, max_rows};
+use crate::tile::{PANEL, ROWS, Sums, Table};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -13,27 +14,47 @@ const WORDS: usize = 64;
 /// Tiles between two looks at the clock.
 const TILES: usize = 4096;
 
-/// The largest register tile over operands in the first cache, again and again.
-struct Burst<N>(PhantomData<N>);
+/// The largest tile over operands in the first cache, again and again.
+struct Burst<N> {
+    table: &'static Table,
+    number: PhantomData<N>,
+}
 
 impl<N: Number> Kernel for Burst<N> {
     type Output = u64;
 
-    /// Floating-point operations done.
+    /// Operations done.
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> u64 {
-        let rows = max_rows::<S>(PANEL);
+        let rows = self.table.most[PANEL - 1];
         let (left, right) = ([0.0f32; ROWS * WORDS], [0.0f32; WORDS * PANEL * 16]);
         let a: [*const f32; ROWS] = std::array::from_fn(|r| left[r * WORDS..].as_ptr());
-        let mut out = [0.0f32; OUT];
-        let tile = N::tiles::<S>(S::TILES).rows[PANEL - 1][rows - 1];
+        let mut sums: Sums = MaybeUninit::uninit();
+        let tile = self.table.tile(PANEL, rows);
         for _ in 0..TILES {
             // SAFETY: operands and result have the sizes of the tile.
-            unsafe { tile(WORDS, a.as_ptr(), right.as_ptr(), out.as_mut_ptr()) }
-            std::hint::black_box(&mut out);
+            unsafe {
+                tile(
+                    rows,
+                    WORDS,
+                    a.as_ptr(),
+                    right.as_ptr(),
+                    sums.as_mut_ptr().cast(),
+                );
+            }
+            std::hint::black_box(&mut sums);
         }
         (2 * N::PACK * WORDS * rows * PANEL * S::LANES * TILES) as u64
     }
+}
+
+/// Operations of a burst of N's tile.
+fn burst<N: Number>(level: Level) -> u64 {
+    let burst = Burst::<N> {
+        table: N::table(level),
+        number: PhantomData,
+    };
+    dispatch(level, burst)
 }
 
 /// Floating-point operations per second of the register tile on `threads` threads, a multiply-add counted twice: the best of some bursts
@@ -47,8 +68,9 @@ pub fn peak(threads: usize, precision: Precision) -> f64 {
         let start = Instant::now();
         pool::run(threads, |_| {
             let operations = match precision {
-                Precision::F32 => dispatch(level, Burst::<F32>(PhantomData)),
-                Precision::Bf16 => dispatch(level, Burst::<Bf16>(PhantomData)),
+                Precision::F32 => burst::<F32>(level),
+                Precision::Bf16 => burst::<Bf16>(level),
+                Precision::Int8 => burst::<Int8>(level),
             };
             done.fetch_add(operations, Ordering::Relaxed);
         });
@@ -63,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_peak_is_a_rate_that_a_processor_can_have() {
-        for precision in [Precision::F32, Precision::Bf16] {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             let rate = peak(1, precision);
             assert!((1e7..1e14).contains(&rate), "{precision:?}: {rate}");
         }

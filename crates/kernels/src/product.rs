@@ -3,13 +3,14 @@
 //!
 //! Each element of C is summed over k in one order, in blocks of [`KC`], so the result is the same bit for bit for any number of threads.
 
-use crate::number::{self, Number, bf16_bits};
+use crate::number::{Float, Side};
 use crate::pack::{self, Column};
 use crate::pool::{self, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{OUT, PANEL, ROWS, cover, max_rows};
+use crate::tile::{PANEL, Packed, ROWS, Sums, Table, choose, cover};
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 /// Words of k in a block.
 const KC: usize = 512;
@@ -29,11 +30,8 @@ const fn stride(height: usize, k: usize) -> usize {
 pub(crate) enum Left<'a> {
     /// `M` rows of `K` elements.
     Rows(&'a [*const f32]),
-    /// The transpose of `K` rows; element (m, k) stands at `offsets[m]` of row k.
-    Transposed {
-        rows: &'a [*const f32],
-        offsets: &'a [usize],
-    },
+    /// The transpose of `K` rows of `M` elements.
+    Transposed(&'a [*const f32]),
 }
 
 /// The right operand, `[K,N]`.
@@ -50,7 +48,7 @@ pub(crate) struct Product<'a> {
     pub k: usize,
     pub a: Left<'a>,
     pub b: Right<'a>,
-    /// `M` rows of `N` elements.
+    /// `M` rows of `N` elements; null where nobody wants the row.
     pub c: &'a [*mut f32],
     pub accumulate: bool,
     /// `[N]`; not with `accumulate`.
@@ -76,7 +74,7 @@ impl Product<'_> {
     ///
     /// # Safety
     /// Every pointer is valid for the sizes above for the time of the call, rows of C do not overlap each other nor A or B.
-    pub(crate) unsafe fn run<N: Number>(&self, level: Level, threads: usize) {
+    pub(crate) unsafe fn run<N: Float>(&self, level: Level, threads: usize) {
         let m = self.c.len();
         if m == 0 || self.n == 0 {
             return;
@@ -86,6 +84,7 @@ impl Product<'_> {
                 level,
                 Part::<N> {
                     product: self,
+                    table: N::table(level),
                     id,
                     threads,
                     number: PhantomData,
@@ -100,20 +99,21 @@ unsafe impl Sync for Product<'_> {}
 
 struct Part<'a, N> {
     product: &'a Product<'a>,
+    table: &'static Table,
     id: usize,
     threads: usize,
     number: PhantomData<N>,
 }
 
-impl<N: Number> Kernel for Part<'_, N> {
+impl<N: Float> Kernel for Part<'_, N> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (m, vectors) = (self.product.c.len(), self.product.n.div_ceil(S::LANES));
-        let height = N::tiles::<S>(S::TILES).height;
+        let height = self.table.packed.height();
         let by_rows =
-            m.div_ceil(height) * 4 >= vectors || matches!(self.product.a, Left::Transposed { .. });
+            m.div_ceil(height) * 4 >= vectors || matches!(self.product.a, Left::Transposed(_));
         let (tiles, panels) = match by_rows {
             true => (share(m.div_ceil(height), self.id, self.threads), 0..vectors),
             false => (0..m.div_ceil(height), share(vectors, self.id, self.threads)),
@@ -125,10 +125,13 @@ impl<N: Number> Kernel for Part<'_, N> {
         // Taken out rather than borrowed: code in a closure would not be inlined into the shim that has the instruction set.
         let [mut a, mut b] = SCRATCH.take();
         let (k, n) = (N::count(self.product.k).clamp(1, KC), panels.len().min(NC));
-        a.resize(a.len().max(MC * (k + GAP)), 0.0);
+        a.resize(a.len().max(MC * (k.next_multiple_of(S::LANES) + GAP)), 0.0);
         b.resize(b.len().max(n * S::LANES * k), 0.0);
         // SAFETY: the scratch is large enough for one block of each operand.
-        unsafe { blocks::<S, N>(self.product, rows, panels, a.as_mut_ptr(), b.as_mut_ptr()) }
+        unsafe {
+            let [a, b] = [a.as_mut_ptr(), b.as_mut_ptr()];
+            blocks::<S, N>(self.product, self.table, rows, panels, a, b);
+        }
         SCRATCH.set([a, b]);
     }
 }
@@ -136,14 +139,15 @@ impl<N: Number> Kernel for Part<'_, N> {
 type Range = std::ops::Range<usize>;
 
 #[inline(always)]
-unsafe fn blocks<S: Simd, N: Number>(
+unsafe fn blocks<S: Simd, N: Float>(
     product: &Product,
+    table: &Table,
     rows: Range,
     vectors: Range,
     a: *mut f32,
     b: *mut f32,
 ) {
-    let height = N::tiles::<S>(S::TILES).height;
+    let height = table.packed.height();
     let mc = MC / height * height;
     let words = N::count(product.k);
     for first in vectors.clone().step_by(NC) {
@@ -156,7 +160,7 @@ unsafe fn blocks<S: Simd, N: Number>(
             for r0 in rows.clone().step_by(mc) {
                 let block = r0..(r0 + mc).min(rows.end);
                 // SAFETY: rows and k lie inside A, and the scratch holds a block.
-                unsafe { pack_left::<S, N>(product, block.clone(), k.clone(), height, a) }
+                unsafe { pack_left::<S, N>(product, &table.packed, block.clone(), k.clone(), a) }
                 for panel in columns.clone().step_by(PANEL) {
                     let packed = b.wrapping_add((panel - columns.start) * S::LANES * k.len());
                     let vectors = PANEL.min(columns.end - panel);
@@ -169,7 +173,7 @@ unsafe fn blocks<S: Simd, N: Number>(
                         b: packed,
                     };
                     // SAFETY: the panel lies inside C and in the packed block.
-                    unsafe { multiply_panel::<S, N>(product, &at) }
+                    unsafe { multiply_panel::<S, N>(product, table, &at) }
                 }
             }
             k0 = k.end;
@@ -181,13 +185,13 @@ unsafe fn blocks<S: Simd, N: Number>(
 }
 
 /// The values of some words of k.
-fn values<N: Number>(product: &Product, k: &Range) -> Range {
+fn values<N: Float>(product: &Product, k: &Range) -> Range {
     (k.start * N::PACK).min(product.k)..(k.end * N::PACK).min(product.k)
 }
 
 /// The rows of k that a word holds; the second is null where there is none.
 #[inline(always)]
-fn word_rows<N: Number>(rows: &[*const f32], word: usize) -> [*const f32; 2] {
+fn word_rows<N: Float>(rows: &[*const f32], word: usize) -> [*const f32; 2] {
     let second = match N::PACK {
         1 => None,
         _ => rows.get(word * N::PACK + 1),
@@ -199,7 +203,7 @@ fn word_rows<N: Number>(rows: &[*const f32], word: usize) -> [*const f32; 2] {
 }
 
 #[inline(always)]
-unsafe fn pack_right<S: Simd, N: Number>(
+unsafe fn pack_right<S: Simd, N: Float>(
     product: &Product,
     columns: Range,
     k: Range,
@@ -225,7 +229,7 @@ unsafe fn pack_right<S: Simd, N: Number>(
                     // SAFETY: inside B, as the caller promises.
                     unsafe {
                         let src = base.add(first * stride + k.start);
-                        pack::transposed::<S, N>(src, stride, k.len(), at, dst);
+                        pack::transposed::<S, N>(src, stride, k.len(), &[1.0; 16], at, dst);
                     }
                 }
             }
@@ -249,14 +253,14 @@ unsafe fn pack_right<S: Simd, N: Number>(
     }
 }
 
-/// Packs a transposed A as `[tile][k][height]`; rows beyond the edge repeat the last one and are not stored. Rows of A are packed as
-/// `[row][k]` where their words are not what stands in memory.
+/// Packs a transposed A as [`Packed`] says; rows beyond the edge are not stored in the end. Rows of A are packed as `[row][k]` where their
+/// words are not what stands in memory.
 #[inline(always)]
-unsafe fn pack_left<S: Simd, N: Number>(
+unsafe fn pack_left<S: Simd, N: Float>(
     product: &Product,
+    packed: &Packed,
     block: Range,
     k: Range,
-    height: usize,
     dst: *mut f32,
 ) {
     match &product.a {
@@ -266,51 +270,76 @@ unsafe fn pack_left<S: Simd, N: Number>(
             for (r, row) in rows[block].iter().enumerate() {
                 // SAFETY: inside A and the block, as the caller promises.
                 unsafe {
-                    let (src, dst) = (row.add(values.start), dst.add(r * k.len()));
-                    number::store_row::<S, N>(src, values.len(), dst);
+                    let (src, dst) = (row.add(values.start), dst.add(r * row_stride(k.len())));
+                    N::store_row::<S>(Side::Left, src, values.len(), 1.0, dst);
                 }
             }
         }
-        Left::Transposed { rows, offsets } => {
-            let offsets = &offsets[block];
-            let run = offsets.last().map_or(0, |last| last - offsets[0]) == offsets.len() - 1;
-            for (p, word) in k.clone().enumerate() {
-                let pair = word_rows::<N>(rows, word);
-                // SAFETY: as above.
-                unsafe {
-                    let dst = dst.add(p * height);
-                    match run {
-                        true => spread_run::<S, N>(pair, offsets, height, k.len(), dst),
-                        false => spread::<N>(pair, offsets, height, k.len(), dst),
+        Left::Transposed(rows) => match *packed {
+            Packed::Columns { height, .. } => {
+                for (p, word) in k.clone().enumerate() {
+                    let pair = word_rows::<N>(rows, word);
+                    // SAFETY: as above.
+                    unsafe {
+                        spread::<S, N>(pair, block.clone(), height, k.len(), dst.add(p * height))
                     }
                 }
             }
-        }
+            Packed::Rows { .. } => {
+                for start in (0..k.len()).step_by(S::LANES) {
+                    let words = k.start + start..k.end.min(k.start + start + S::LANES);
+                    // SAFETY: as above; rows of the block have room for whole vectors of words.
+                    unsafe {
+                        let dst = dst.add(start);
+                        turn::<S, N>(rows, words, block.clone(), row_stride(k.len()), dst);
+                    }
+                }
+            }
+        },
     }
 }
 
-/// The words of one step of k for all tiles of a block, from neighbouring columns.
+/// Words from a packed row of A to the next: whole vectors, and another line of the cache.
+fn row_stride(k: usize) -> usize {
+    k.next_multiple_of(16) + GAP
+}
+
+/// LANES words of some rows of A: neighbouring columns of the `words` in `dst`.
 #[inline(always)]
-unsafe fn spread_run<S: Simd, N: Number>(
+unsafe fn words_at<S: Simd, N: Float>(
     [row, second]: [*const f32; 2],
-    offsets: &[usize],
+    first: usize,
+    left: usize,
+) -> S::V {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let low = load_edge::<S>(row.add(first), left);
+        let high = match second.is_null() {
+            true => S::splat(0.0),
+            false => load_edge::<S>(second.add(first), left),
+        };
+        N::words::<S>(low, high)
+    }
+}
+
+/// The words of one step of k for all tiles of a block.
+#[inline(always)]
+unsafe fn spread<S: Simd, N: Float>(
+    pair: [*const f32; 2],
+    block: Range,
     height: usize,
     k: usize,
     dst: *mut f32,
 ) {
-    let (first, count) = (offsets[0], offsets.len());
+    let (first, count) = (block.start, block.len());
     let mut words = [0.0f32; MC + 16];
     // SAFETY: as `pack_left` says; a block has at most MC rows.
     unsafe {
-        let mut src = row.add(first);
+        let mut src = pair[0].add(first);
         if N::PACK > 1 {
             for at in (0..count).step_by(S::LANES) {
-                let low = load_edge::<S>(src.add(at), count - at);
-                let high = match second.is_null() {
-                    true => S::splat(0.0),
-                    false => load_edge::<S>(second.add(first + at), count - at),
-                };
-                S::store(words.as_mut_ptr().add(at), N::words::<S>(low, high));
+                let v = words_at::<S, N>(pair, first + at, count - at);
+                S::store(words.as_mut_ptr().add(at), v);
             }
             src = words.as_ptr();
         }
@@ -325,29 +354,25 @@ unsafe fn spread_run<S: Simd, N: Number>(
     }
 }
 
-/// [`spread_run`] for columns anywhere.
+/// Up to LANES words of k for all rows of a block, `[row][k]`.
 #[inline(always)]
-unsafe fn spread<N: Number>(
-    [row, second]: [*const f32; 2],
-    offsets: &[usize],
-    height: usize,
-    k: usize,
+unsafe fn turn<S: Simd, N: Float>(
+    rows: &[*const f32],
+    words: Range,
+    block: Range,
+    stride: usize,
     dst: *mut f32,
 ) {
-    for (r, &offset) in offsets.iter().enumerate() {
+    let mut square = [0.0f32; 16 * 16];
+    for at in (0..block.len()).step_by(S::LANES) {
         // SAFETY: as `pack_left` says.
         unsafe {
-            let first = *row.add(offset);
-            let word = if N::PACK == 1 {
-                first
-            } else {
-                let second = match second.is_null() {
-                    true => 0.0,
-                    false => *second.add(offset),
-                };
-                f32::from_bits(u32::from(bf16_bits(first)) | u32::from(bf16_bits(second)) << 16)
-            };
-            *dst.add(r / height * stride(height, k) + r % height) = word;
+            for (p, word) in words.clone().enumerate() {
+                let pair = word_rows::<N>(rows, word);
+                let v = words_at::<S, N>(pair, block.start + at, block.len() - at);
+                S::store(square.as_mut_ptr().add(p * S::LANES), v);
+            }
+            S::transpose(square.as_ptr(), S::LANES, dst.add(at * stride), stride);
         }
     }
 }
@@ -366,47 +391,50 @@ struct Panel<'a> {
 }
 
 #[inline(always)]
-unsafe fn multiply_panel<S: Simd, N: Number>(product: &Product, at: &Panel) {
+unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at: &Panel) {
     let k = at.k.len();
     let mut a = [std::ptr::null::<f32>(); ROWS];
-    let mut out = [0.0f32; OUT];
-    let tiles = N::tiles::<S>(S::TILES);
-    let height = tiles.height;
-    let rows = match product.a {
-        Left::Rows(_) => at.block.clone(),
-        Left::Transposed { .. } => 0..at.block.len().div_ceil(height),
+    let mut sums: Sums = MaybeUninit::uninit();
+    let sums = sums.as_mut_ptr().cast::<f32>();
+    let in_columns = match (&product.a, &table.packed) {
+        (Left::Transposed(_), Packed::Columns { tiles, height }) => Some((tiles, *height)),
+        _ => None,
     };
-    let max = match product.a {
-        Left::Rows(_) => max_rows::<S>(at.vectors),
-        Left::Transposed { .. } => 1,
+    let tiles = match in_columns {
+        Some((_, height)) => at.block.len().div_ceil(height),
+        None => at.block.len(),
     };
-    for (first, count) in cover(rows, max) {
-        // SAFETY: rows, columns and k lie inside the operands, the tile inside `out`.
+    let most = in_columns.map_or(table.most[at.vectors - 1], |_| 1);
+    for (first, count) in cover(0..tiles, most) {
+        // SAFETY: rows, columns and k lie inside the operands, the tile inside `sums`, all of which it writes.
         unsafe {
-            let (row, count) = match product.a {
-                Left::Rows(rows) => {
-                    for r in 0..count {
-                        a[r] = match N::PACK {
-                            1 => rows.get_unchecked(first + r).add(at.k.start),
-                            _ => at.a.add((first - at.block.start + r) * k),
-                        };
-                    }
-                    tiles.rows[at.vectors - 1][count - 1](k, a.as_ptr(), at.b, out.as_mut_ptr());
-                    (first, count)
-                }
-                Left::Transposed { .. } => {
-                    let row = at.block.start + first * height;
-                    let count = height.min(at.block.end - row);
+            let (row, count, tile) = match (in_columns, &product.a) {
+                (Some((tiles, height)), _) => {
+                    let row = first * height;
+                    let count = height.min(at.block.len() - row);
                     for (r, a) in a.iter_mut().enumerate().take(count) {
                         *a = at.a.add(first * stride(height, k) + r);
                     }
-                    tiles.packed[at.vectors - 1][count - 1](k, a.as_ptr(), at.b, out.as_mut_ptr());
-                    (row, count)
+                    (row, count, choose(tiles, at.vectors, count))
+                }
+                (None, Left::Rows(rows)) if N::PACK == 1 => {
+                    for r in 0..count {
+                        let row = rows.get_unchecked(at.block.start + first + r);
+                        a[r] = row.add(at.k.start);
+                    }
+                    (first, count, table.tile(at.vectors, count))
+                }
+                _ => {
+                    for r in 0..count {
+                        a[r] = at.a.add((first + r) * row_stride(k));
+                    }
+                    (first, count, table.tile(at.vectors, count))
                 }
             };
+            tile(count, k, a.as_ptr(), at.b, sums);
             for r in 0..count {
-                let sums = out.as_ptr().add(r * at.vectors * S::LANES);
-                store_row::<S>(product, at, row + r, sums);
+                let sums = sums.add(r * at.vectors * S::LANES);
+                store_row::<S>(product, at, at.block.start + row + r, sums);
             }
         }
     }
@@ -418,6 +446,9 @@ unsafe fn store_row<S: Simd>(product: &Product, at: &Panel, row: usize, sums: *c
     // SAFETY: row and columns lie inside C.
     unsafe {
         let c = *product.c.get_unchecked(row);
+        if c.is_null() {
+            return;
+        }
         for v in 0..at.vectors {
             let n = (at.vector + v) * S::LANES;
             let left = product.n - n;

@@ -136,7 +136,8 @@ unsafe fn run(product: &Product, precision: Precision) {
     // SAFETY: as the caller promises.
     unsafe {
         match precision {
-            Precision::F32 => product.run::<F32>(level, threads),
+            // Bytes are for the recurrences: the layer over the vocabulary stays as it is.
+            Precision::F32 | Precision::Int8 => product.run::<F32>(level, threads),
             Precision::Bf16 => product.run::<Bf16>(level, threads),
         }
     }
@@ -373,14 +374,10 @@ fn products(
         accumulate: false,
         bias: None,
     };
-    let offsets: Vec<usize> = (0..vocabulary).collect();
     let to_w = Product {
         n: hidden,
         k: n,
-        a: Left::Transposed {
-            rows: &logit_rows,
-            offsets: &offsets,
-        },
+        a: Left::Transposed(&logit_rows),
         b: Right::Rows(&h_rows),
         c: &rows_mut(d_w.as_mut_ptr(), hidden, vocabulary),
         accumulate,

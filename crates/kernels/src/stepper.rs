@@ -4,12 +4,12 @@ use crate::error::expect;
 use crate::gru::Gru;
 use crate::layer::{Weights, check_weights};
 use crate::lstm::Lstm;
-use crate::number::{self, Bf16, F32, Number};
+use crate::number::{Bf16, F32, Int8, Number, Side};
 use crate::pool::{self, SharedPtr, share};
 use crate::recurrence::{CellKernel, ForwardAt, OwnPanel, Packed, own_panels, own_weights};
 use crate::rnn::{Relu, Rnn, Tanh};
 use crate::simd::{Kernel, Simd, dispatch};
-use crate::tile::PANEL;
+use crate::tile::{PANEL, Table};
 use crate::{Cell, KernelError, Level, Precision};
 use std::marker::PhantomData;
 
@@ -40,6 +40,8 @@ struct Fast {
     panels: Vec<OwnPanel>,
     /// Words of x and of h before the step; unused where a word is a float.
     words: [Vec<f32>; 2],
+    /// The scales of both, for numbers that have any.
+    scales: [f32; 2],
     /// h before and after the step, and c, padded.
     state: [Vec<f32>; 3],
 }
@@ -52,19 +54,27 @@ macro_rules! fast_path {
             ($cell:ty, $number:ty) => {
                 Some(dispatch(
                     level,
-                    $kernel::<$cell, $number> { $($field: $value,)* kind: PhantomData },
+                    $kernel::<$cell, $number> {
+                        $($field: $value,)*
+                        table: <$number>::table(level),
+                        kind: PhantomData,
+                    },
                 ))
             };
         }
         match (cell, precision) {
             (Cell::RnnTanh, Precision::F32) => run!(Rnn<Tanh>, F32),
             (Cell::RnnTanh, Precision::Bf16) => run!(Rnn<Tanh>, Bf16),
+            (Cell::RnnTanh, Precision::Int8) => run!(Rnn<Tanh>, Int8),
             (Cell::RnnRelu, Precision::F32) => run!(Rnn<Relu>, F32),
             (Cell::RnnRelu, Precision::Bf16) => run!(Rnn<Relu>, Bf16),
+            (Cell::RnnRelu, Precision::Int8) => run!(Rnn<Relu>, Int8),
             (Cell::Lstm, Precision::F32) => run!(Lstm, F32),
             (Cell::Lstm, Precision::Bf16) => run!(Lstm, Bf16),
+            (Cell::Lstm, Precision::Int8) => run!(Lstm, Int8),
             (Cell::Gru, Precision::F32) => run!(Gru, F32),
             (Cell::Gru, Precision::Bf16) => run!(Gru, Bf16),
+            (Cell::Gru, Precision::Int8) => run!(Gru, Int8),
             (Cell::GruResetBefore, _) => None,
         }
     }};
@@ -144,15 +154,17 @@ impl Stepper {
             .words
             .each_mut()
             .map(|words| SharedPtr(words.as_mut_ptr()));
-        let (fast, kind) = (&**fast, (self.level, self.cell, self.precision));
-        fast_path!(
+        let kind = (self.level, self.cell, self.precision);
+        let scales = fast_path!(
             kind,
-            Words {
+            ToWords {
                 x: x,
                 h: h,
                 words: words
             }
         );
+        fast.scales = scales.unwrap_or(fast.scales);
+        let fast = &**fast;
         let bytes: usize = fast.sides.iter().map(Packed::bytes).sum();
         let threads = pool::threads().clamp(1, (bytes / WORTH_A_THREAD).max(1));
         pool::run(threads, |id| {
@@ -224,6 +236,7 @@ impl ResetBefore {
 struct Pack<'a, C, N> {
     weights: &'a Weights<'a>,
     sizes: [usize; 2],
+    table: &'static Table,
     kind: PhantomData<(C, N)>,
 }
 
@@ -236,33 +249,42 @@ impl<C: CellKernel, N: Number> Kernel for Pack<'_, C, N> {
         let blocks = hidden.div_ceil(S::LANES);
         let words = |values| vec![0.0; if N::PACK > 1 { N::count(values) } else { 0 }];
         Fast {
-            sides: own_weights::<S, C, N>(self.weights, self.sizes, 0..blocks),
+            sides: own_weights::<S, C, N>(self.weights, self.sizes, 0..blocks, self.table),
             panels: own_panels::<C>(0..blocks),
             words: [words(input), words(hidden)],
+            scales: [1.0; 2],
             state: [(); 3].map(|()| vec![0.0; blocks * S::LANES]),
         }
     }
 }
 
-/// Turns x and h into words, where those are not floats.
-struct Words<'a, C, N> {
+/// Turns x and h into words, where those are not floats; gives their scales.
+struct ToWords<'a, C, N> {
     x: &'a [f32],
     h: &'a [f32],
     words: [SharedPtr<f32>; 2],
+    table: &'static Table,
     kind: PhantomData<(C, N)>,
 }
 
-impl<C: CellKernel, N: Number> Kernel for Words<'_, C, N> {
-    type Output = ();
+impl<C: CellKernel, N: Number> Kernel for ToWords<'_, C, N> {
+    type Output = [f32; 2];
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self) -> [f32; 2] {
+        let _ = self.table;
+        let mut scales = [1.0; 2];
         if N::PACK > 1 {
-            for (values, words) in [self.x, self.h].into_iter().zip(self.words) {
+            for (i, values) in [self.x, self.h].into_iter().enumerate() {
+                let (src, count) = (values.as_ptr(), values.len());
                 // SAFETY: `Pack` has made room for the words of both.
-                unsafe { number::store_row::<S, N>(values.as_ptr(), values.len(), words.get()) }
+                unsafe {
+                    scales[i] = N::scale::<S>(src, count);
+                    N::store_row::<S>(Side::Left, src, count, scales[i], self.words[i].get());
+                }
             }
         }
+        scales
     }
 }
 
@@ -273,6 +295,7 @@ struct Run<'a, C, N> {
     x: &'a [f32],
     words: [SharedPtr<f32>; 2],
     state: [SharedPtr<f32>; 3],
+    table: &'static Table,
     kind: PhantomData<(C, N)>,
 }
 
@@ -297,12 +320,12 @@ impl<C: CellKernel, N: Number> Run<'_, C, N> {
             1 => [self.x.as_ptr(), before.cast_const()],
             _ => self.words.map(|words| words.get().cast_const()),
         };
-        let tile = N::tiles::<S>(S::TILES).rows[panel.vectors - 1][0];
+        let tile = self.table.single[panel.vectors - 1];
         let mut sums = [[0.0f32; PANEL * 16]; 2];
         // SAFETY: as the caller promises; panels lie inside the packed weights, units inside the padded state.
         unsafe {
             for ((side, operand), sums) in [w_ih, w_hh].into_iter().zip(&operands).zip(&mut sums) {
-                tile(side.k, operand, side.at::<S>(panel), sums.as_mut_ptr());
+                tile(1, side.k, operand, side.at::<S>(panel), sums.as_mut_ptr());
             }
             for block in 0..panel.blocks {
                 let unit = (panel.block + block) * S::LANES;
@@ -313,6 +336,9 @@ impl<C: CellKernel, N: Number> Run<'_, C, N> {
                     let [x, h] = sums
                         .each_ref()
                         .map(|sums| S::load(sums.as_ptr().add(v * S::LANES)));
+                    let [x_scale, h_scale] = self.fast.scales;
+                    let x = w_ih.value::<S, N>(panel, v, x, x_scale);
+                    let h = w_hh.value::<S, N>(panel, v, h, h_scale);
                     let x = S::add(x, w_ih.bias::<S>(panel, v));
                     acc[gate] = if C::INNER == Some(gate) {
                         S::store(inner.as_mut_ptr(), x);

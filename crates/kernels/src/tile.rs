@@ -2,21 +2,23 @@
 
 use crate::number::Number;
 use crate::simd::Simd;
+use std::mem::MaybeUninit;
 
 /// Vectors in a full panel.
 pub(crate) const PANEL: usize = 4;
 /// Rows of the largest tile.
-pub(crate) const ROWS: usize = 8;
-/// Floats in the largest tile.
-pub(crate) const OUT: usize = ROWS * PANEL * 16;
+pub(crate) const ROWS: usize = 32;
+/// Room for the largest tile.
+pub(crate) type Sums = MaybeUninit<[f32; ROWS * PANEL * 16]>;
 
 /// out`[r][v]` = Σ_p a`[r][p·step]` · b`[p][v]`, with `b` packed as `[k][vectors·LANES]`, each element summed in order of p. `k` and all
 /// operands count in words of a [`Number`].
 ///
 /// # Safety
-/// `a` holds a pointer per row, valid for `(k−1)·step + 1` elements; `b` is valid for `k·vectors·LANES`, `out` for
-/// `rows·vectors·LANES`; the instruction set is present.
-pub(crate) type Tile = unsafe fn(k: usize, a: *const *const f32, b: *const f32, out: *mut f32);
+/// `a` holds `rows` pointers, as far apart as the first two, each valid for `(k−1)·step + 1` elements (where a word is a float, they may stand
+/// anywhere); `b` is valid for `k·vectors·LANES`, `out` for `rows·vectors·LANES`; the instruction set is present.
+pub(crate) type Tile =
+    unsafe fn(rows: usize, k: usize, a: *const *const f32, b: *const f32, out: *mut f32);
 
 /// The body of every [`Tile`].
 ///
@@ -65,12 +67,52 @@ pub(crate) unsafe fn multiply<
     }
 }
 
-/// The tiles of one instruction set and number: `rows[vectors − 1][rows − 1]` over rows of A, `packed` over A packed `$height` rows high.
+/// Heights that have a tile of their own.
+const HEIGHTS: usize = 8;
+
+/// The tiles of one instruction set and number.
 pub(crate) struct Table {
-    pub rows: [[Tile; ROWS]; PANEL],
-    pub packed: [[Tile; ROWS]; PANEL],
-    /// Rows of a packed tile.
-    pub height: usize,
+    /// By vectors and rows less one, over rows of A; the last one serves what is higher.
+    pub rows: [[Tile; HEIGHTS]; PANEL],
+    /// One row, by vectors less one, where each step of k is met once: for streams.
+    pub single: [Tile; PANEL],
+    /// Rows of the largest tile, by vectors less one.
+    pub most: [usize; PANEL],
+    /// Over a transposed A.
+    pub packed: Packed,
+}
+
+/// How a transposed A is packed, tile by tile.
+pub(crate) enum Packed {
+    /// `[k][height]`, with tiles of their own.
+    Columns {
+        tiles: [[Tile; HEIGHTS]; PANEL],
+        height: usize,
+    },
+    /// `[height][k]`, for the tiles over rows.
+    Rows { height: usize },
+}
+
+impl Packed {
+    pub fn height(&self) -> usize {
+        match *self {
+            Self::Columns { height, .. } | Self::Rows { height } => height,
+        }
+    }
+}
+
+/// The one of `tiles` for so many vectors and rows.
+#[inline(always)]
+pub(crate) fn choose(tiles: &[[Tile; HEIGHTS]; PANEL], vectors: usize, rows: usize) -> Tile {
+    tiles[vectors - 1][(rows - 1).min(HEIGHTS - 1)]
+}
+
+impl Table {
+    /// The tile over `rows` rows of A and `vectors` vectors of B.
+    #[inline(always)]
+    pub fn tile(&self, vectors: usize, rows: usize) -> Tile {
+        choose(&self.rows, vectors, rows)
+    }
 }
 
 /// Makes the [`Table`] of an instruction set. Sizes beyond `$height` rows (for packed) repeat the largest and are never asked for.
@@ -78,11 +120,13 @@ macro_rules! table {
     ($number:ty, $simd:ty, $height:literal $(, $features:literal)?) => {{
         $(#[target_feature(enable = $features)])?
         unsafe fn tile<const R: usize, const NV: usize, const STEP: usize>(
+            rows: usize,
             k: usize,
             a: *const *const f32,
             b: *const f32,
             out: *mut f32,
         ) {
+            debug_assert_eq!(rows, R);
             // SAFETY: as `Tile` says.
             unsafe { $crate::tile::multiply::<$simd, $number, R, NV, STEP>(k, a, b, out) }
         }
@@ -108,27 +152,27 @@ macro_rules! table {
         }
         $crate::tile::Table {
             rows: [by_rows!(1, 1, any), by_rows!(2, 1, any), by_rows!(3, 1, any), by_rows!(4, 1, any)],
-            packed: [
-                by_rows!(1, $height, least),
-                by_rows!(2, $height, least),
-                by_rows!(3, $height, least),
-                by_rows!(4, $height, least),
-            ],
-            height: $height,
+            single: [tile::<1, 1, 1>, tile::<1, 2, 1>, tile::<1, 3, 1>, tile::<1, 4, 1>],
+            most: $crate::tile::most::<$simd>(),
+            packed: $crate::tile::Packed::Columns {
+                tiles: [
+                    by_rows!(1, $height, least),
+                    by_rows!(2, $height, least),
+                    by_rows!(3, $height, least),
+                    by_rows!(4, $height, least),
+                ],
+                height: $height,
+            },
         }
     }};
 }
 pub(crate) use table;
 
-/// Rows of the largest tile with `vectors` accumulators a row that stays in registers.
-#[inline(always)]
-pub(crate) const fn max_rows<S: Simd>(vectors: usize) -> usize {
-    match (S::LANES, vectors) {
-        (16, 4) => 6,
-        (16, _) => 8,
-        (_, 4) => 2,
-        (_, 2 | 3) => 4,
-        _ => 8,
+/// Rows of the largest tile whose accumulators stay in registers, by vectors less one.
+pub(crate) const fn most<S: Simd>() -> [usize; PANEL] {
+    match S::LANES {
+        16 => [8, 8, 8, 6],
+        _ => [8, 4, 4, 2],
     }
 }
 

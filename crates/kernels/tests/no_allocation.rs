@@ -36,7 +36,7 @@ fn steps_allocate_nothing() {
     ];
     let (input, hidden) = (100, 300);
     for cell in CELLS {
-        for precision in [Precision::F32, Precision::Bf16] {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             let rows = cell.gates() * hidden;
             let (w_ih, w_hh) = (vec![0.01; rows * input], vec![0.001; rows * hidden]);
             let weights = Weights {

@@ -6,19 +6,21 @@ use crate::KernelError;
 use crate::error::expect;
 use crate::layer::{Gradients, Inputs, OutputGradients, Plan, Wanted};
 use crate::layout::Layout;
-use crate::number::Number;
+use crate::number::Float;
 use crate::pack::{self, Column};
 use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::load_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{OUT, PANEL, ROWS, cover, max_rows};
+use crate::tile::{PANEL, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 /// One direction of a backward pass.
 struct Backward<'a> {
     plan: &'a Plan<'a>,
     layout: &'a Layout,
     w_hh: &'a [f32],
+    table: &'static Table,
     hp: usize,
     /// `[rows,SLOTS,hp]`: activated gates, overwritten by their gradients.
     gates: SharedPtr<f32>,
@@ -49,7 +51,7 @@ unsafe impl Sync for Backward<'_> {}
 
 /// As [`crate::backward`] for the cells of the fast path.
 #[allow(clippy::too_many_arguments)]
-pub(crate) fn backward<C: CellKernel, N: Number>(
+pub(crate) fn backward<C: CellKernel, N: Float>(
     level: Level,
     threads: usize,
     plan: &Plan,
@@ -116,6 +118,7 @@ pub(crate) fn backward<C: CellKernel, N: Number>(
             plan,
             layout: &layouts[d],
             w_hh: inputs.weights[d].w_hh,
+            table: N::table(level),
             hp,
             gates: SharedPtr(kept.gates.as_mut_ptr()),
             words: [even, odd].map(|words| SharedPtr(words.as_mut_ptr())),
@@ -193,7 +196,7 @@ struct BackwardThread<'a, C, N> {
     kind: PhantomData<(C, N)>,
 }
 
-impl<C: CellKernel, N: Number> Kernel for BackwardThread<'_, C, N> {
+impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
     type Output = ();
 
     #[inline(always)]
@@ -236,7 +239,7 @@ impl<C: CellKernel, N: Number> Kernel for BackwardThread<'_, C, N> {
 
 /// Packs own columns of W_hh, rows in the order of the slots with zeros for padded units.
 #[inline(always)]
-fn own_units<S: Simd, C: CellKernel, N: Number>(
+fn own_units<S: Simd, C: CellKernel, N: Float>(
     pass: &Backward,
     blocks: std::ops::Range<usize>,
 ) -> Vec<f32> {
@@ -285,15 +288,16 @@ struct StepBack<'a, C, N> {
     kind: PhantomData<(C, N)>,
 }
 
-impl<C: CellKernel, N: Number> StepBack<'_, C, N> {
+impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
     /// Rows that run at `step` (`product`), or that end before it.
     #[inline(always)]
     unsafe fn rows<S: Simd>(&self, ranks: std::ops::Range<usize>, product: bool) {
         let (pass, hp) = (self.pass, self.pass.hp);
         let unit = self.block * S::LANES;
         let mut a = [pass.gates.get().cast_const(); ROWS];
-        let mut out = [0.0f32; OUT];
-        for (rank, count) in cover(ranks, max_rows::<S>(self.vectors)) {
+        let mut sums: Sums = MaybeUninit::uninit();
+        let sums = sums.as_mut_ptr().cast::<f32>();
+        for (rank, count) in cover(ranks, pass.table.most[self.vectors - 1]) {
             // SAFETY: rows lie inside the layout, the panel inside the packed weights; this thread owns the units.
             unsafe {
                 if product {
@@ -308,14 +312,14 @@ impl<C: CellKernel, N: Number> StepBack<'_, C, N> {
                             _ => pass.words[self.step % 2].get().add((rank + r) * k),
                         };
                     }
-                    let tile = N::tiles::<S>(S::TILES).rows[self.vectors - 1][count - 1];
-                    tile(k, a.as_ptr(), self.weights, out.as_mut_ptr());
+                    let tile = pass.table.tile(self.vectors, count);
+                    tile(count, k, a.as_ptr(), self.weights, sums);
                 }
                 for r in 0..count {
                     for v in 0..self.vectors {
                         let state = (rank + r) * hp + unit + v * S::LANES;
                         let d_h = match product {
-                            true => S::load(out.as_ptr().add((r * self.vectors + v) * S::LANES)),
+                            true => S::load(sums.add((r * self.vectors + v) * S::LANES)),
                             false => S::load(pass.d_h_n.as_ptr().add(state)),
                         };
                         match self.step {

@@ -2,7 +2,7 @@
 
 use super::weights::{OwnPanel, Packed, own_panels, own_weights};
 use super::{
-    CellKernel, ForwardAt, Kept, as_words, lanes, on_threads, padded, part, ranked, room, there_and_back,
+    CellKernel, ForwardAt, Kept, ToWords, Words, lanes, on_threads, padded, part, ranked, room, there_and_back,
     useful,
 };
 use crate::layer::{Inputs, Outputs, Plan, Weights};
@@ -12,7 +12,8 @@ use crate::number::Number;
 use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::store_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{OUT, ROWS, cover, max_rows};
+use crate::product::rows;
+use crate::tile::{ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
@@ -24,12 +25,14 @@ struct Forward<'a> {
     plan: &'a Plan<'a>,
     layout: &'a Layout,
     weights: &'a Weights<'a>,
-    /// Words of x, row by row of the layout.
+    table: &'static Table,
+    /// Words of x, row by row of the layout, and their scales for numbers that have any.
     x: Vec<*const f32>,
+    x_scales: &'a [f32],
     hp: usize,
     /// h before even and odd steps, `[B,hp]` each, by rank.
     h: [SharedPtr<f32>; 2],
-    /// The words of `h`; the same where a word is a float.
+    /// The words of `h`; the same where a word is a float, and unused where each thread makes them for itself, with their scales.
     h_words: [SharedPtr<f32>; 2],
     /// `[B,hp]`
     c: SharedPtr<f32>,
@@ -71,27 +74,38 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
         .iter()
         .map(|&d| Layout::new(plan, d))
         .collect();
-    let x = as_words::<N>(level, threads, inputs.x, plan.input);
+    let x: Vec<(Vec<*const f32>, Words)> = layouts
+        .iter()
+        .map(|layout| {
+            let of_x = |row: &usize| inputs.x.as_ptr().wrapping_add(row * plan.input);
+            let floats: Vec<*const f32> = layout.external.iter().map(of_x).collect();
+            let words = Words::of::<N>(level, threads, &floats, plan.input);
+            match N::PACK {
+                1 => (floats, words),
+                _ => {
+                    let first = words.values.as_ptr();
+                    (rows(first, N::count(plan.input), floats.len()), words)
+                }
+            }
+        })
+        .collect();
     let mut buffers: Vec<Buffers> = layouts
         .iter()
         .enumerate()
         .map(|(d, layout)| {
-            let rows = if train {
+            let steps = if train {
                 layout.external.len()
             } else {
                 stretch_rows(layout)
             };
             let h0 = ranked(part(inputs.h0, d, batch * hidden), layout, hidden, hp);
-            let words = match N::PACK {
-                1 => Vec::new(),
-                _ => as_words::<N>(level, 1, &h0, hp).into_owned(),
-            };
+            let words = Words::of::<N>(level, 1, &rows(h0.as_ptr(), hp, batch), hp).values;
             Buffers {
                 h: [h0.clone(), h0],
                 h_words: [words.clone(), words],
                 c: ranked(part(inputs.c0, d, batch * hidden), layout, hidden, hp),
-                gates: unwritten(rows * C::SLOTS * hp),
-                cells: unwritten(if train && C::MEMORY { rows * hp } else { 0 }),
+                gates: unwritten(steps * C::SLOTS * hp),
+                cells: unwritten(if train && C::MEMORY { steps * hp } else { 0 }),
             }
         })
         .collect();
@@ -103,7 +117,9 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             plan,
             layout: &layouts[d],
             weights: &inputs.weights[d],
-            x: rows_of(&x, N::count(plan.input), &layouts[d].external),
+            table: N::table(level),
+            x: x[d].0.clone(),
+            x_scales: &x[d].1.scales,
             hp,
             h: own.h.each_mut().map(|h| SharedPtr(h.as_mut_ptr())),
             h_words: match N::PACK {
@@ -193,12 +209,6 @@ struct ForwardThread<'a, C, N> {
     kind: PhantomData<(C, N)>,
 }
 
-/// Pointers to rows of `width`, by number.
-fn rows_of(values: &[f32], width: usize, numbers: &[usize]) -> Vec<*const f32> {
-    let row = |&number: &usize| values.as_ptr().wrapping_add(number * width);
-    numbers.iter().map(row).collect()
-}
-
 impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
     type Output = ();
 
@@ -207,9 +217,10 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
         let pass = self.pass;
         let blocks = share(pass.hp / S::LANES, self.id, self.of);
         let (hidden, input) = (pass.plan.hidden, pass.plan.input);
-        let [w_ih, w_hh] = own_weights::<S, C, N>(pass.weights, [input, hidden], blocks.clone());
+        let [w_ih, w_hh] = own_weights::<S, C, N>(pass.weights, [input, hidden], blocks.clone(), pass.table);
         let layout = pass.layout;
         let panels = own_panels::<C>(blocks);
+        let mut own = Words::room::<N>(if N::SCALED { pass.plan.batch } else { 0 }, pass.hp);
         let mut start = 0;
         while start < layout.steps() {
             let end = stretch_end(layout, start);
@@ -221,8 +232,9 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
                     project::<S, C, N>(pass, &w_ih, panel, base, rows.clone());
                 }
                 for step in start..end {
+                    let h = own_operand::<S, N>(pass, step, &mut own);
                     for panel in there_and_back(panels.len(), step) {
-                        run_step::<S, C, N>(pass, &w_hh, &panels[panel], base, step);
+                        run_step::<S, C, N>(pass, &w_hh, &panels[panel], h, base, step);
                     }
                     self.barrier.wait();
                 }
@@ -244,21 +256,14 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
     base: usize,
     rows: std::ops::Range<usize>,
 ) {
-    let mut a = [std::ptr::null(); ROWS];
-    let mut out = [0.0f32; OUT];
-    for (first, count) in cover(rows, max_rows::<S>(panel.vectors)) {
-        // SAFETY: as the caller promises.
+    let mut sums: Sums = MaybeUninit::uninit();
+    let sums = sums.as_mut_ptr().cast::<f32>();
+    for (first, count) in cover(rows, pass.table.most[panel.vectors - 1]) {
+        // SAFETY: as the caller promises; the tile writes all sums that are read.
         unsafe {
-            for r in 0..count {
-                a[r] = *pass.x.get_unchecked(first + r);
-            }
-            let tile = N::tiles::<S>(S::TILES).rows[panel.vectors - 1][count - 1];
-            tile(
-                packed.k,
-                a.as_ptr(),
-                packed.at::<S>(panel),
-                out.as_mut_ptr(),
-            );
+            let a = pass.x.as_ptr().add(first);
+            let tile = pass.table.tile(panel.vectors, count);
+            tile(count, packed.k, a, packed.at::<S>(panel), sums);
             for r in 0..count {
                 let gates = pass
                     .gates
@@ -269,12 +274,45 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
                         1 => (0, panel.block + v),
                         _ => (C::x_slot(v), panel.block),
                     };
-                    let sum = S::load(out.as_ptr().add((r * panel.vectors + v) * S::LANES));
+                    let sum = S::load(sums.add((r * panel.vectors + v) * S::LANES));
+                    let scale = if N::SCALED { pass.x_scales[first + r] } else { 1.0 };
+                    let sum = packed.value::<S, N>(panel, v, sum, scale);
                     let value = S::add(sum, packed.bias::<S>(panel, v));
                     S::store(gates.add(slot * pass.hp + block * S::LANES), value);
                 }
             }
         }
+    }
+}
+
+/// The left operand of a step: h in words `[B,N::count(hp)]`, with the scales `[B]` of numbers that have any.
+#[derive(Clone, Copy)]
+struct Operand {
+    words: *const f32,
+    scales: *const f32,
+}
+
+/// The operand of a step, in the thread's `own` room if its number needs the whole row of h for a word.
+#[inline(always)]
+unsafe fn own_operand<S: Simd, N: Number>(pass: &Forward, step: usize, own: &mut Words) -> Operand {
+    if N::SCALED {
+        let h = rows(pass.h[step % 2].get(), pass.hp, pass.layout.active(step));
+        let to_words = ToWords::<N> {
+            rows: &h,
+            width: pass.hp,
+            words: own.values.as_mut_ptr(),
+            scales: own.scales.as_mut_ptr(),
+            number: PhantomData,
+        };
+        // SAFETY: h before the step is complete, and `own` has room for a row of every sequence.
+        unsafe { to_words.run::<S>() }
+    }
+    Operand {
+        words: match N::SCALED {
+            true => own.values.as_ptr(),
+            false => pass.h_words[step % 2].get(),
+        },
+        scales: own.scales.as_ptr(),
     }
 }
 
@@ -287,6 +325,7 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
     pass: &Forward,
     packed: &Packed,
     panel: &OwnPanel,
+    operand: Operand,
     base: usize,
     step: usize,
 ) {
@@ -294,22 +333,21 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
     let h_prev = pass.h[step % 2].get();
     let h_next = pass.h[(step + 1) % 2].get();
     let words = N::count(hp);
-    let [words_prev, words_next] = [0, 1].map(|k| pass.h_words[(step + k) % 2].get());
-    let mut a = [words_prev.cast_const(); ROWS];
-    let mut out = [0.0f32; OUT];
-    for (rank, count) in cover(0..pass.layout.active(step), max_rows::<S>(panel.vectors)) {
-        // SAFETY: as the caller promises.
+    let words_next = pass.h_words[(step + 1) % 2].get();
+    let mut a = [operand.words; ROWS];
+    let mut sums: Sums = MaybeUninit::uninit();
+    let sums = sums.as_mut_ptr().cast::<f32>();
+    for (rank, count) in cover(
+        0..pass.layout.active(step),
+        pass.table.most[panel.vectors - 1],
+    ) {
+        // SAFETY: as the caller promises; the tile writes all sums that are read.
         unsafe {
             for r in 0..count {
-                a[r] = words_prev.add((rank + r) * words);
+                a[r] = operand.words.add((rank + r) * words);
             }
-            let tile = N::tiles::<S>(S::TILES).rows[panel.vectors - 1][count - 1];
-            tile(
-                packed.k,
-                a.as_ptr(),
-                packed.at::<S>(panel),
-                out.as_mut_ptr(),
-            );
+            let tile = pass.table.tile(panel.vectors, count);
+            tile(count, packed.k, a.as_ptr(), packed.at::<S>(panel), sums);
             for r in 0..count {
                 let row = first_row + rank + r;
                 for block in 0..panel.blocks {
@@ -318,12 +356,12 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
                     let gates = pass.gates.get().add((row - base) * C::SLOTS * hp + unit);
                     let mut acc = [S::splat(0.0); 4];
                     for gate in 0..C::GATES {
-                        let sum = S::load(
-                            out.as_ptr()
-                                .add((r * panel.vectors + vector + gate) * S::LANES),
-                        );
+                        let v = vector + gate;
+                        let sum = S::load(sums.add((r * panel.vectors + v) * S::LANES));
+                        let scale = if N::SCALED { *operand.scales.add(rank + r) } else { 1.0 };
+                        let sum = packed.value::<S, N>(panel, v, sum, scale);
                         let rest = match C::INNER == Some(gate) {
-                            true => packed.bias::<S>(panel, vector + gate),
+                            true => packed.bias::<S>(panel, v),
                             false => S::load(gates.add(C::x_slot(gate) * hp)),
                         };
                         acc[gate] = S::add(sum, rest);
@@ -343,7 +381,7 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
                     };
                     let h = C::finish::<S>(&acc, &here);
                     S::store(h_next.add(state), h);
-                    if N::PACK > 1 {
+                    if N::PACK > 1 && !N::SCALED {
                         N::store::<S>(words_next.add((rank + r) * words), unit, h);
                     }
                     let y = pass.layout.external.get_unchecked(row) * pass.y_stride + unit;

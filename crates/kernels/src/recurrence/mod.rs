@@ -21,10 +21,9 @@ pub(crate) use weights::{OwnPanel, Packed, own_panels, own_weights};
 use crate::layer::Plan;
 use crate::layout::Layout;
 use crate::memory::unwritten;
-use crate::number::{self, Number};
+use crate::number::{Number, Side};
 use crate::pool::{self, Barrier, SharedPtr, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
@@ -185,51 +184,74 @@ fn room(plan: &Plan, width: usize) -> Vec<MaybeUninit<f32>> {
     values
 }
 
-/// The words of rows of `width` values, row by row.
-fn as_words<N: Number>(
-    level: Level,
-    threads: usize,
-    values: &[f32],
+/// Rows of a left operand in words, and the scale of each row; as they stand in memory where a word is a float.
+pub(crate) struct Words {
+    /// Empty where a word is a float.
+    values: Vec<f32>,
+    /// Empty for numbers without scales.
+    scales: Vec<f32>,
+}
+
+/// Some rows of `width` values turned into words.
+struct ToWords<'a, N> {
+    rows: &'a [*const f32],
     width: usize,
-) -> Cow<'_, [f32]> {
-    struct Rows<'a, N> {
-        values: &'a [f32],
-        width: usize,
-        rows: std::ops::Range<usize>,
-        out: SharedPtr<f32>,
-        number: PhantomData<N>,
-    }
-    impl<N: Number> Kernel for Rows<'_, N> {
-        type Output = ();
-        #[inline(always)]
-        unsafe fn run<S: Simd>(self) {
-            let words = N::count(self.width);
-            for row in self.rows {
-                let src = &self.values[row * self.width..][..self.width];
-                // SAFETY: the row's own words.
-                unsafe {
-                    let dst = self.out.get().add(row * words);
-                    number::store_row::<S, N>(src.as_ptr(), src.len(), dst);
+    words: *mut f32,
+    scales: *mut f32,
+    number: PhantomData<N>,
+}
+
+impl<N: Number> Kernel for ToWords<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for (i, &row) in self.rows.iter().enumerate() {
+            // SAFETY: the row's own words and scale.
+            unsafe {
+                let dst = self.words.add(i * N::count(self.width));
+                let scale = N::scale::<S>(row, self.width);
+                N::store_row::<S>(Side::Left, row, self.width, scale, dst);
+                if N::SCALED {
+                    *self.scales.add(i) = scale;
                 }
             }
         }
     }
-    if N::PACK == 1 {
-        return Cow::Borrowed(values);
+}
+
+impl Words {
+    /// Room for `rows` rows of `width` values.
+    fn room<N: Number>(rows: usize, width: usize) -> Self {
+        let words = if N::PACK == 1 { 0 } else { rows * N::count(width) };
+        Self {
+            values: vec![0.0; words],
+            scales: vec![0.0; if N::SCALED { rows } else { 0 }],
+        }
     }
-    let rows = values.len().checked_div(width).unwrap_or(0);
-    let mut out = vec![0.0; rows * N::count(width)];
-    let threads = threads.clamp(1, rows.max(1));
-    let to = SharedPtr(out.as_mut_ptr());
-    pool::run(threads, |id| {
-        let part = Rows::<N> {
-            values,
-            width,
-            rows: share(rows, id, threads),
-            out: to,
-            number: PhantomData,
-        };
-        dispatch(level, part);
-    });
-    Cow::Owned(out)
+
+    /// The words of `rows` of `width` values each.
+    fn of<N: Number>(level: Level, threads: usize, rows: &[*const f32], width: usize) -> Self {
+        let mut own = Self::room::<N>(rows.len(), width);
+        if N::PACK == 1 {
+            return own;
+        }
+        let threads = threads.clamp(1, rows.len().max(1));
+        let [words, scales] = [&mut own.values, &mut own.scales].map(|v| SharedPtr(v.as_mut_ptr()));
+        let (first, count) = (SharedPtr(rows.as_ptr().cast_mut()), rows.len());
+        pool::run(threads, |id| {
+            // SAFETY: the slice outlives the threads, which only read it.
+            let rows = unsafe { std::slice::from_raw_parts(first.get(), count) };
+            let part = share(count, id, threads);
+            let some = ToWords::<N> {
+                rows: &rows[part.clone()],
+                width,
+                words: words.get().wrapping_add(part.start * N::count(width)),
+                scales: scales.get().wrapping_add(part.start),
+                number: PhantomData,
+            };
+            dispatch(level, some);
+        });
+        own
+    }
 }

@@ -4,7 +4,7 @@ use super::{CellKernel, Kept, room};
 use crate::layer::{Inputs, Plan, WeightGradients};
 use crate::layout::Layout;
 use crate::memory::{unwritten, written};
-use crate::number::Number;
+use crate::number::Float;
 use crate::product::{Left, Product, Right, rows, rows_mut};
 use crate::simd::Level;
 
@@ -23,7 +23,7 @@ pub(super) struct Products<'a> {
 
 impl Products<'_> {
     /// d_x = Σ over directions of d_gates·W_ih.
-    pub(super) fn d_x<C: CellKernel, N: Number>(&self) -> Vec<f32> {
+    pub(super) fn d_x<C: CellKernel, N: Float>(&self) -> Vec<f32> {
         let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
         let mut d_x = room(self.plan, input);
         let zeros = vec![0.0; input];
@@ -60,7 +60,7 @@ impl Products<'_> {
     }
 
     /// d_W_ih = d_gatesᵀ·X, d_W_hh = d_gatesᵀ·H_prev, and the biases from the sums.
-    pub(super) fn weights<C: CellKernel, N: Number>(
+    pub(super) fn weights<C: CellKernel, N: Float>(
         &self,
         d: usize,
         h0: &[f32],
@@ -96,27 +96,30 @@ impl Products<'_> {
     }
 
     /// d_gatesᵀ·B for `B` of `n` columns, `[G·H,n]`.
-    fn over_rows<C: CellKernel, N: Number>(
+    fn over_rows<C: CellKernel, N: Float>(
         &self,
         d: usize,
         slot: fn(usize) -> usize,
         b: &[*const f32],
         n: usize,
     ) -> Vec<f32> {
+        let first = (0..C::GATES).map(slot).min().unwrap_or(0);
         let (hidden, hp) = (self.plan.hidden, self.hp);
-        let a = rows(self.kept[d].gates.as_ptr(), C::SLOTS * hp, b.len());
-        let offsets: Vec<usize> = (0..C::GATES * hidden)
-            .map(|row| slot(row / hidden) * hp + row % hidden)
-            .collect();
+        // The gates' slots stand one behind the other: what belongs to padded units has no row in the result.
+        let gates = self.kept[d].gates.as_ptr().wrapping_add(first * hp);
+        let a = rows(gates, C::SLOTS * hp, b.len());
         let mut out = unwritten(C::GATES * hidden * n);
-        let c = rows_mut(out.as_mut_ptr().cast(), n, C::GATES * hidden);
+        let mut c = vec![std::ptr::null_mut(); C::GATES * hp];
+        for gate in 0..C::GATES {
+            let to = (slot(gate) - first) * hp;
+            let base: *mut f32 = out.as_mut_ptr().cast();
+            let own = rows_mut(base.wrapping_add(gate * hidden * n), n, hidden);
+            c[to..to + hidden].copy_from_slice(&own);
+        }
         let product = Product {
             n,
             k: b.len(),
-            a: Left::Transposed {
-                rows: &a,
-                offsets: &offsets,
-            },
+            a: Left::Transposed(&a),
             b: Right::Rows(b),
             c: &c,
             accumulate: false,

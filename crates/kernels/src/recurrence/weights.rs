@@ -3,17 +3,20 @@
 use super::CellKernel;
 use crate::layer::Weights;
 use crate::memory::{unwritten, written};
-use crate::number::Number;
+use crate::number::{Int8, Number};
 use crate::pack::{self, Column};
 use crate::simd::Simd;
-use crate::tile::PANEL;
+use crate::tile::{PANEL, Table};
 
 /// A thread's own columns of one side's weights, panel by panel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Packed {
     values: Vec<f32>,
     /// Bias in the same order: the sum of both on the input's side, but for an inner gate.
     bias: Vec<f32>,
+    /// Scales in the same order, and what the 128 of the left operand's bytes add to a sum, as integers; empty for numbers without scales.
+    scales: Vec<f32>,
+    excess: Vec<f32>,
     /// Words of k.
     pub k: usize,
 }
@@ -54,11 +57,16 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
     weights: &Weights,
     [input, hidden]: [usize; 2],
     blocks: std::ops::Range<usize>,
+    table: &Table,
 ) -> [Packed; 2] {
     let vectors = blocks.len() * C::GATES;
     let sides = [(weights.w_ih, input), (weights.w_hh, hidden)];
     let mut values = sides.map(|(_, k)| unwritten(vectors * S::LANES * N::count(k)));
-    let mut bias = [vec![0.0; vectors * S::LANES], vec![0.0; vectors * S::LANES]];
+    let columns = || vec![0.0; vectors * S::LANES];
+    let mut bias = [columns(), columns()];
+    let scaled = || if N::SCALED { columns() } else { Vec::new() };
+    let mut scales = [scaled(), scaled()];
+    let mut excess = [scaled(), scaled()];
     for OwnPanel {
         block,
         vectors: count,
@@ -78,12 +86,20 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
                 width,
             };
             let row = gate * hidden + first;
-            for (values, (w, k)) in values.iter_mut().zip(sides) {
+            for ((values, scales), (w, k)) in values.iter_mut().zip(&mut scales).zip(sides) {
                 // SAFETY: `width` rows of the weights from `row`, and the panel inside `values`.
                 unsafe {
                     let dst: *mut f32 = values.as_mut_ptr().cast();
                     let dst = dst.add(vector * S::LANES * N::count(k));
-                    pack::transposed::<S, N>(w.as_ptr().add(row * k), k, k, at, dst);
+                    let src = w.as_ptr().add(row * k);
+                    let mut own = [1.0; 16];
+                    if N::SCALED {
+                        for lane in 0..width {
+                            own[lane] = N::scale::<S>(src.add(lane * k), k);
+                        }
+                        scales[(vector + v) * S::LANES..][..width].copy_from_slice(&own[..width]);
+                    }
+                    pack::transposed::<S, N>(src, k, k, &own, at, dst);
                 }
             }
             for lane in 0..width {
@@ -95,19 +111,30 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
                 bias[1][to] = if apart { b_hh } else { 0.0 };
             }
         }
+        if N::SCALED {
+            // A row of zeros gives what is too much.
+            for ((values, excess), (_, k)) in values.iter().zip(&mut excess).zip(sides) {
+                let k = N::count(k);
+                let (zeros, at) = (vec![Int8::LEFT_ZEROS; k], vector * S::LANES);
+                let out = &mut excess[at..at + count * S::LANES];
+                // SAFETY: the panel has been written, and `out` takes a value a column.
+                unsafe {
+                    let panel = values.as_ptr().cast::<f32>().add(at * k);
+                    table.single[count - 1](1, k, &zeros.as_ptr(), panel, out.as_mut_ptr());
+                }
+            }
+        }
     }
-    let [x_bias, h_bias] = bias;
-    let side = |values, bias, k| Packed {
-        // SAFETY: every vector of every panel has been written, with zeros beyond the edge.
-        values: unsafe { written(values) },
-        bias,
+    let [mut x, mut h] = [input, hidden].map(|k| Packed {
         k: N::count(k),
-    };
-    let [x_values, h_values] = values;
-    [
-        side(x_values, x_bias, input),
-        side(h_values, h_bias, hidden),
-    ]
+        ..Packed::default()
+    });
+    // SAFETY: every vector of every panel has been written, with zeros beyond the edge.
+    [x.values, h.values] = values.map(|values| unsafe { written(values) });
+    [x.bias, h.bias] = bias;
+    [x.scales, h.scales] = scales;
+    [x.excess, h.excess] = excess;
+    [x, h]
 }
 
 impl Packed {
@@ -127,5 +154,26 @@ impl Packed {
     pub unsafe fn bias<S: Simd>(&self, panel: &OwnPanel, v: usize) -> S::V {
         // SAFETY: as above.
         unsafe { S::load(self.bias.as_ptr().add((panel.vector + v) * S::LANES)) }
+    }
+
+    /// What a sum of the tile stands for: column `v` of the panel, for a row of the left operand with the scale `scale`.
+    #[inline(always)]
+    pub unsafe fn value<S: Simd, N: Number>(
+        &self,
+        panel: &OwnPanel,
+        v: usize,
+        sum: S::V,
+        scale: f32,
+    ) -> S::V {
+        if !N::SCALED {
+            return sum;
+        }
+        let at = (panel.vector + v) * S::LANES;
+        // SAFETY: as above.
+        unsafe {
+            let sum = S::integers(sum, S::load(self.excess.as_ptr().add(at)));
+            let scale = S::mul(S::load(self.scales.as_ptr().add(at)), S::splat(scale));
+            S::mul(sum, scale)
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! AVX2 with FMA: eight floats.
 
-use super::{Simd, Tables, tables};
+use super::{Simd, Tables};
+use crate::number::{Bf16, F32, Int8};
+use crate::tile::table;
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -14,10 +16,34 @@ unsafe fn mask(n: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(ON_THEN_OFF.as_ptr().add(8 - n).cast()) }
 }
 
+pub(super) static TABLES: Tables = Tables {
+    f32: table!(F32, Avx2, 2, "avx2,fma"),
+    bf16: table!(Bf16, Avx2, 2, "avx2,fma"),
+    int8: table!(Int8, Avx2, 2, "avx2,fma"),
+};
+
+/// Σ a·b over the four bytes of each word, those of `a` unsigned, those of `b` signed.
+///
+/// # Safety
+/// AVX2 is present.
+#[inline(always)]
+pub(super) unsafe fn dot4(a: __m256i, b: __m256i) -> __m256i {
+    // SAFETY: as the caller promises.
+    unsafe {
+        // `vpmaddubsw` would saturate: bytes become words of 16 bits first.
+        let low = _mm256_set1_epi16(0xff);
+        let even = _mm256_madd_epi16(
+            _mm256_and_si256(a, low),
+            _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(b)),
+        );
+        let odd = _mm256_madd_epi16(_mm256_srli_epi16::<8>(a), _mm256_srai_epi16::<8>(b));
+        _mm256_add_epi32(even, odd)
+    }
+}
+
 // SAFETY: every method needs AVX2 and FMA, as the trait demands of its callers, and touches only the elements it is given.
 unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
-    const TILES: &'static Tables = &tables!(Avx2, 2, "avx2,fma");
     type V = __m256;
 
     #[inline(always)]
@@ -153,6 +179,22 @@ unsafe impl Simd for Avx2 {
             let bits = _mm256_castps_si256(words);
             let high = _mm256_and_si256(bits, _mm256_set1_epi32(0xffff_0000_u32 as i32));
             [_mm256_slli_epi32::<16>(bits), high].map(|v| _mm256_castsi256_ps(v))
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot4(a: __m256, b: __m256, acc: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2.
+        unsafe {
+            let sums = dot4(_mm256_castps_si256(a), _mm256_castps_si256(b));
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(acc), sums))
+        }
+    }
+    #[inline(always)]
+    unsafe fn integers(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2.
+        unsafe {
+            let difference = _mm256_sub_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b));
+            _mm256_cvtepi32_ps(difference)
         }
     }
     #[inline(always)]

@@ -1,25 +1,45 @@
 //! AVX-512F: sixteen floats.
 
-use super::{Simd, Tables, tables};
+use super::{Simd, Tables};
+use crate::number::{Bf16, F32, Int8};
+use crate::tile::{Table, table};
+use super::avx2::dot4;
 use std::arch::x86_64::*;
 
-/// With AVX512_BF16 or without.
+/// `DOTS`: with AVX512_VNNI in [`Simd::dot4`] and AVX512_BF16 in [`Simd::dot2`].
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512<const BF16: bool>;
+pub(crate) struct Avx512<const DOTS: bool>;
 
 #[inline(always)]
 fn mask(n: usize) -> __mmask16 {
     (1u32 << n).wrapping_sub(1) as __mmask16
 }
 
-const PLAIN: &Tables = &tables!(Avx512<false>, 6, "avx512f,avx2,fma");
-const WITH_BF16: &Tables = &tables!(Avx512<true>, 6, "avx512f,avx512bf16,avx2,fma");
+pub(super) const FLOATS: Table = table!(F32, Avx512<false>, 6, "avx512f,avx2,fma");
+const PAIRS: Table = table!(Bf16, Avx512<false>, 6, "avx512f,avx2,fma");
+pub(super) const DOT2: Table = table!(Bf16, Avx512<true>, 6, "avx512f,avx512bf16,avx2,fma");
+pub(super) const DOT4: Table = table!(Int8, Avx512<true>, 6, "avx512f,avx512vnni,avx2,fma");
 
-// SAFETY: every method needs AVX-512F (and AVX512_BF16 where said), as the trait demands of its callers, and touches only the
+pub(super) static TABLES: Tables = Tables {
+    f32: FLOATS,
+    bf16: PAIRS,
+    int8: table!(Int8, Avx512<false>, 6, "avx512f,avx2,fma"),
+};
+pub(super) static WITH_VNNI: Tables = Tables {
+    f32: FLOATS,
+    bf16: PAIRS,
+    int8: DOT4,
+};
+pub(super) static WITH_BF16: Tables = Tables {
+    f32: FLOATS,
+    bf16: DOT2,
+    int8: DOT4,
+};
+
+// SAFETY: every method needs AVX-512F (and more where said), as the trait demands of its callers, and touches only the
 // elements it is given.
-unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
+unsafe impl<const DOTS: bool> Simd for Avx512<DOTS> {
     const LANES: usize = 16;
-    const TILES: &'static Tables = if BF16 { WITH_BF16 } else { PLAIN };
     type V = __m512;
 
     #[inline(always)]
@@ -168,15 +188,53 @@ unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
     }
     #[inline(always)]
     unsafe fn dot2(a: __m512, b: __m512, acc: __m512) -> __m512 {
-        // SAFETY: the caller has AVX-512F, and AVX512_BF16 where `BF16`; any bits are a vector of bf16.
+        // SAFETY: the caller has AVX-512F, and AVX512_BF16 where `DOTS`; any bits are a vector of bf16.
         unsafe {
-            if BF16 {
+            if DOTS {
                 let [a, b] = [a, b].map(|words| std::mem::transmute::<__m512, __m512bh>(words));
                 return _mm512_dpbf16_ps(acc, a, b);
             }
             let ([a_low, a_high], [b_low, b_high]) = (Self::unpair(a), Self::unpair(b));
             Self::fma(a_low, b_low, Self::fma(a_high, b_high, acc))
         }
+    }
+    #[inline(always)]
+    unsafe fn dot4(a: __m512, b: __m512, acc: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and AVX512_VNNI where `DOTS`.
+        unsafe {
+            let [a, b, acc] = [a, b, acc].map(|v| _mm512_castps_si512(v));
+            if DOTS {
+                return _mm512_castsi512_ps(_mm512_dpbusd_epi32(acc, a, b));
+            }
+            let low = dot4(_mm512_castsi512_si256(a), _mm512_castsi512_si256(b));
+            let high = dot4(
+                _mm512_extracti64x4_epi64::<1>(a),
+                _mm512_extracti64x4_epi64::<1>(b),
+            );
+            let sums = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high);
+            _mm512_castsi512_ps(_mm512_add_epi32(acc, sums))
+        }
+    }
+    #[inline(always)]
+    unsafe fn integers(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F.
+        unsafe {
+            let difference = _mm512_sub_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b));
+            _mm512_cvtepi32_ps(difference)
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(p: *mut u8, a: __m512, offset: i32) {
+        // SAFETY: the caller has AVX-512F, and gives sixteen writable bytes.
+        unsafe {
+            let integers = _mm512_add_epi32(_mm512_cvtps_epi32(a), _mm512_set1_epi32(offset));
+            _mm_storeu_si128(p.cast(), _mm512_cvtepi32_epi8(integers));
+        }
+    }
+    #[inline(always)]
+    unsafe fn largest(a: __m512) -> f32 {
+        // SAFETY: the caller has AVX-512F.
+        unsafe { _mm512_reduce_max_ps(a) }
     }
     #[inline(always)]
     unsafe fn transpose(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {

@@ -7,6 +7,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
@@ -22,18 +24,8 @@ use std::sync::OnceLock;
 pub(crate) struct Tables {
     pub f32: Table,
     pub bf16: Table,
+    pub int8: Table,
 }
-
-/// Makes the [`Tables`] of an instruction set; arguments as of [`crate::tile::table`].
-macro_rules! tables {
-    ($($arguments:tt)*) => {
-        $crate::simd::Tables {
-            f32: $crate::tile::table!($crate::number::F32, $($arguments)*),
-            bf16: $crate::tile::table!($crate::number::Bf16, $($arguments)*),
-        }
-    };
-}
-use tables;
 
 /// A vector of `LANES` floats.
 ///
@@ -43,8 +35,6 @@ use tables;
 pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Floats in a vector.
     const LANES: usize;
-    /// The register tiles.
-    const TILES: &'static Tables;
     /// The register.
     type V: Copy;
 
@@ -98,6 +88,30 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
             Self::fma(a_low, b_low, Self::fma(a_high, b_high, acc))
         }
     }
+    /// `acc + Σ a·b` over the four bytes of each word, those of `a` unsigned, those of `b` signed, all sums integers.
+    unsafe fn dot4(a: Self::V, b: Self::V, acc: Self::V) -> Self::V;
+    /// The float of `a − b` for lanes of integers.
+    unsafe fn integers(a: Self::V, b: Self::V) -> Self::V;
+    /// Stores the nearest integers of LANES values in −127..=127, each with `offset` added, as bytes.
+    #[inline(always)]
+    unsafe fn store_bytes(p: *mut u8, a: Self::V, offset: i32) {
+        let mut lanes = [0.0; 16];
+        // SAFETY: no vector is longer than sixteen floats; the caller gives LANES writable bytes.
+        unsafe {
+            Self::store(lanes.as_mut_ptr(), Self::round(a));
+            for (i, x) in lanes[..Self::LANES].iter().enumerate() {
+                *p.add(i) = (*x as i32 + offset) as u8;
+            }
+        }
+    }
+    /// The largest lane.
+    #[inline(always)]
+    unsafe fn largest(a: Self::V) -> f32 {
+        let mut lanes = [0.0; 16];
+        // SAFETY: no vector is longer than sixteen floats.
+        unsafe { Self::store(lanes.as_mut_ptr(), a) }
+        lanes[..Self::LANES].iter().fold(f32::NEG_INFINITY, |m, x| m.max(*x))
+    }
     /// The sum of all lanes, in one order on every machine.
     #[inline(always)]
     unsafe fn sum(a: Self::V) -> f32 {
@@ -150,8 +164,23 @@ fn has_avx512() -> bool {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn has_avx512_bf16() -> bool {
-    is_x86_feature_detected!("avx512bf16") && has_avx512()
+fn has_vnni() -> bool {
+    is_x86_feature_detected!("avx512vnni") && has_avx512()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_bf16() -> bool {
+    is_x86_feature_detected!("avx512bf16") && has_vnni()
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn has_amx() -> bool {
+    has_bf16() && amx::is_usable()
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn has_amx() -> bool {
+    false
 }
 
 /// An instruction set. One that this machine lacks runs as [`Level::Portable`].
@@ -161,33 +190,33 @@ pub enum Level {
     Portable,
     /// AVX2 with FMA: eight floats.
     Avx2,
-    /// AVX-512F: sixteen floats.
+    /// AVX-512F: sixteen floats. All levels above compute the same bits in `f32`.
     Avx512,
-    /// The same with AVX512_BF16, which multiplies pairs of bf16; the same bits as [`Level::Avx512`] in `f32`.
+    /// The same with AVX512_VNNI, which multiplies quadruples of bytes.
+    Avx512Vnni,
+    /// The same with AVX512_BF16, which multiplies pairs of bf16.
     Avx512Bf16,
+    /// The same with AMX, which multiplies matrices of bf16 and of bytes (on Linux).
+    Amx,
 }
 
 impl Level {
+    const ALL: [Self; 6] = [
+        Self::Portable,
+        Self::Avx2,
+        Self::Avx512,
+        Self::Avx512Vnni,
+        Self::Avx512Bf16,
+        Self::Amx,
+    ];
+
     /// Levels that run here, slowest first.
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut)]
-        let mut levels = vec![Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if has_avx2() {
-                levels.push(Self::Avx2);
-            }
-            if has_avx512() {
-                levels.push(Self::Avx512);
-            }
-            if has_avx512_bf16() {
-                levels.push(Self::Avx512Bf16);
-            }
-        }
-        levels
+        let runs = |level: &Self| level.or_portable() == *level;
+        Self::ALL.into_iter().filter(runs).collect()
     }
 
-    /// The fastest one, or the one that `REFRAIN_SIMD` names (`avx512bf16`, `avx512`, `avx2`, `portable`).
+    /// The fastest one, or the one that `REFRAIN_SIMD` names (see [`Self::name`]).
     pub fn best() -> Self {
         static BEST: OnceLock<Level> = OnceLock::new();
         *BEST.get_or_init(|| {
@@ -198,13 +227,48 @@ impl Level {
         })
     }
 
-    /// `avx512bf16`, `avx512`, `avx2` or `portable`.
+    /// `amx`, `avx512bf16`, `avx512vnni`, `avx512`, `avx2` or `portable`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Avx512Vnni => "avx512vnni",
             Self::Avx512Bf16 => "avx512bf16",
+            Self::Amx => "amx",
+        }
+    }
+
+    /// The level itself where it runs.
+    fn or_portable(self) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let runs = match self {
+            Self::Portable => true,
+            Self::Avx2 => has_avx2(),
+            Self::Avx512 => has_avx512(),
+            Self::Avx512Vnni => has_vnni(),
+            Self::Avx512Bf16 => has_bf16(),
+            Self::Amx => has_amx(),
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let runs = false;
+        if runs { self } else { Self::Portable }
+    }
+
+    /// The register tiles.
+    pub(crate) fn tables(self) -> &'static Tables {
+        match self.or_portable() {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => &avx2::TABLES,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => &avx512::TABLES,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => &avx512::WITH_VNNI,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => &avx512::WITH_BF16,
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Self::Amx => &amx::TABLES,
+            _ => &portable::TABLES,
         }
     }
 }
@@ -231,19 +295,14 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
             // SAFETY: the caller has checked for AVX-512F.
             unsafe { kernel.run::<Avx512<false>>() }
         }
-        #[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
-        unsafe fn avx512_bf16<K: Kernel>(kernel: K) -> K::Output {
-            // SAFETY: the caller has checked for AVX-512F and AVX512_BF16.
-            unsafe { kernel.run::<Avx512<true>>() }
-        }
-        match level {
+        match level.or_portable() {
+            Level::Portable => {}
             // SAFETY: just detected.
-            Level::Avx2 if has_avx2() => return unsafe { avx2(kernel) },
-            // SAFETY: as above.
-            Level::Avx512 if has_avx512() => return unsafe { avx512(kernel) },
-            // SAFETY: as above.
-            Level::Avx512Bf16 if has_avx512_bf16() => return unsafe { avx512_bf16(kernel) },
-            _ => {}
+            Level::Avx2 => return unsafe { avx2(kernel) },
+            Level::Avx512 | Level::Avx512Vnni | Level::Avx512Bf16 | Level::Amx => {
+                // SAFETY: as above.
+                return unsafe { avx512(kernel) };
+            }
         }
     }
     let _ = level;

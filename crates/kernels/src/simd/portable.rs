@@ -1,7 +1,8 @@
 //! Arrays of eight floats in plain Rust; the compiler uses what the target has (SSE2, NEON, …).
 
-use super::{Simd, Tables, tables};
-use crate::number::bf16_bits;
+use super::{Simd, Tables};
+use crate::number::{Bf16, F32, Int8, bf16_bits};
+use crate::tile::table;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
@@ -18,10 +19,15 @@ fn zip(a: V, b: V, f: impl Fn(f32, f32) -> f32) -> V {
     std::array::from_fn(|i| f(a[i], b[i]))
 }
 
+pub(super) static TABLES: Tables = Tables {
+    f32: table!(F32, Portable, 2),
+    bf16: table!(Bf16, Portable, 2),
+    int8: table!(Int8, Portable, 2),
+};
+
 // SAFETY: plain Rust on values; loads and stores touch only the elements they are given.
 unsafe impl Simd for Portable {
     const LANES: usize = 8;
-    const TILES: &'static Tables = &tables!(Portable, 2);
     type V = V;
 
     #[inline(always)]
@@ -125,6 +131,22 @@ unsafe impl Simd for Portable {
             map(words, |w| f32::from_bits(w.to_bits() << 16)),
             map(words, |w| f32::from_bits(w.to_bits() & 0xffff_0000)),
         ]
+    }
+    #[inline(always)]
+    unsafe fn dot4(a: V, b: V, acc: V) -> V {
+        std::array::from_fn(|i| {
+            let bytes = a[i].to_bits().to_le_bytes().into_iter();
+            let products = bytes
+                .zip(b[i].to_bits().to_le_bytes())
+                .map(|(a, b)| i32::from(a) * i32::from(b as i8));
+            f32::from_bits((acc[i].to_bits() as i32 + products.sum::<i32>()) as u32)
+        })
+    }
+    #[inline(always)]
+    unsafe fn integers(a: V, b: V) -> V {
+        zip(a, b, |a, b| {
+            (a.to_bits() as i32).wrapping_sub(b.to_bits() as i32) as f32
+        })
     }
     #[inline(always)]
     unsafe fn transpose(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize) {

@@ -3,5 +3,6 @@
 mod activations;
 mod cases;
 mod finite_differences;
+mod int8;
 mod recurrence;
 mod stepper;

@@ -19,13 +19,15 @@ fn check(
         &[Direction::Forward],
     );
     let levels = Level::available().into_iter();
-    let both = levels.flat_map(|level| [(level, Precision::F32), (level, Precision::Bf16)]);
-    for (level, precision) in both {
+    let all = levels.flat_map(|level| {
+        [Precision::F32, Precision::Bf16, Precision::Int8].map(|precision| (level, precision))
+    });
+    for (level, precision) in all {
         case.precision = precision;
-        // A sum in another order may round h to the neighbouring bf16.
+        // A sum in another order may round h to the neighbouring bf16 or byte.
         let within = match precision {
             Precision::F32 => 1e-5,
-            Precision::Bf16 => 0.02,
+            Precision::Bf16 | Precision::Int8 => 0.02,
         };
         let (whole, _) = case
             .with(|inputs| forward_at(level, 1, &case.plan(), inputs, false))
