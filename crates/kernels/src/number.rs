@@ -72,6 +72,19 @@ pub(crate) trait Number: Copy + Send + Sync + 'static {
     fn count(values: usize) -> usize {
         values.div_ceil(Self::PACK)
     }
+
+    /// Words from a row of `values` of a left operand to the next, where the rows were made for the tiles.
+    fn row(values: usize) -> usize {
+        match Self::PACK {
+            1 => values,
+            _ => row_stride(Self::count(values)),
+        }
+    }
+}
+
+/// Words from a row of `words` to the next: it starts a line of the cache, and not the same few sets of lines as the others.
+pub(crate) fn row_stride(words: usize) -> usize {
+    words.next_multiple_of(16) + 16
 }
 
 /// Which operand of a product a row belongs to.
@@ -107,13 +120,7 @@ impl Number for F32 {
     }
 
     #[inline(always)]
-    unsafe fn store_row<S: Simd>(
-        _: Side,
-        src: *const f32,
-        values: usize,
-        _: f32,
-        dst: *mut f32,
-    ) {
+    unsafe fn store_row<S: Simd>(_: Side, src: *const f32, values: usize, _: f32, dst: *mut f32) {
         // SAFETY: as the caller promises.
         unsafe { src.copy_to_nonoverlapping(dst, values) }
     }
@@ -149,20 +156,20 @@ impl Number for Bf16 {
     }
 
     #[inline(always)]
-    unsafe fn store_row<S: Simd>(
-        _: Side,
-        src: *const f32,
-        values: usize,
-        _: f32,
-        dst: *mut f32,
-    ) {
+    unsafe fn store_row<S: Simd>(_: Side, src: *const f32, values: usize, _: f32, dst: *mut f32) {
         // SAFETY: as the caller promises; whole vectors are read only where they remain.
         unsafe {
             let whole = values / S::LANES * S::LANES;
             for at in (0..whole).step_by(S::LANES) {
                 Self::store::<S>(dst, at, S::load(src.add(at)));
             }
-            let bits = |at| u32::from(if at < values { bf16_bits(*src.add(at)) } else { 0 });
+            let bits = |at| {
+                u32::from(if at < values {
+                    bf16_bits(*src.add(at))
+                } else {
+                    0
+                })
+            };
             for at in (whole..values).step_by(2) {
                 *dst.add(at / 2) = f32::from_bits(bits(at) | bits(at + 1) << 16);
             }
@@ -256,7 +263,8 @@ impl Number for Int8 {
                 let x = S::load_partial(src.add(whole), values - whole);
                 S::store_bytes(bytes.as_mut_ptr(), nearest(x), offset);
                 let last = (values - whole).next_multiple_of(4);
-                dst.add(whole).copy_from_nonoverlapping(bytes.as_ptr(), last);
+                dst.add(whole)
+                    .copy_from_nonoverlapping(bytes.as_ptr(), last);
             }
         }
     }

@@ -1,11 +1,11 @@
 //! How fast this machine multiplies at best: what a benchmark's figures are a share of.
 
+use crate::memory::Lines;
 use crate::number::{Bf16, F32, Int8, Number, Precision};
 use crate::pool;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{PANEL, ROWS, Sums, Table};
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -27,20 +27,14 @@ impl<N: Number> Kernel for Burst<N> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> u64 {
         let rows = self.table.most[PANEL - 1];
-        let (left, right) = ([0.0f32; ROWS * WORDS], [0.0f32; WORDS * PANEL * 16]);
-        let a: [*const f32; ROWS] = std::array::from_fn(|r| left[r * WORDS..].as_ptr());
-        let mut sums: Sums = MaybeUninit::uninit();
+        let (left, right) = (Lines::zeros(ROWS * WORDS), Lines::zeros(WORDS * PANEL * 16));
+        let a: [*const f32; ROWS] = std::array::from_fn(|r| left.as_ptr().wrapping_add(r * WORDS));
+        let mut sums = Sums::new();
         let tile = self.table.tile(PANEL, rows);
         for _ in 0..TILES {
             // SAFETY: operands and result have the sizes of the tile.
             unsafe {
-                tile(
-                    rows,
-                    WORDS,
-                    a.as_ptr(),
-                    right.as_ptr(),
-                    sums.as_mut_ptr().cast(),
-                );
+                tile(rows, WORDS, a.as_ptr(), right.as_ptr(), sums.as_mut_ptr());
             }
             std::hint::black_box(&mut sums);
         }

@@ -3,14 +3,14 @@
 //!
 //! Each element of C is summed over k in one order, in blocks of [`KC`], so the result is the same bit for bit for any number of threads.
 
-use crate::number::{Float, Side};
+use crate::memory::Lines;
+use crate::number::{Float, Side, row_stride};
 use crate::pack::{self, Column};
 use crate::pool::{self, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{PANEL, Packed, ROWS, Sums, Table, choose, cover};
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 
 /// Words of k in a block.
 const KC: usize = 512;
@@ -66,7 +66,7 @@ pub(crate) fn rows_mut(base: *mut f32, stride: usize, count: usize) -> Vec<*mut 
 }
 
 thread_local! {
-    static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+    static SCRATCH: RefCell<[Lines; 2]> = RefCell::default();
 }
 
 impl Product<'_> {
@@ -125,8 +125,8 @@ impl<N: Float> Kernel for Part<'_, N> {
         // Taken out rather than borrowed: code in a closure would not be inlined into the shim that has the instruction set.
         let [mut a, mut b] = SCRATCH.take();
         let (k, n) = (N::count(self.product.k).clamp(1, KC), panels.len().min(NC));
-        a.resize(a.len().max(MC * (k.next_multiple_of(S::LANES) + GAP)), 0.0);
-        b.resize(b.len().max(n * S::LANES * k), 0.0);
+        a.grow(MC * row_stride(k));
+        b.grow(n * S::LANES * k);
         // SAFETY: the scratch is large enough for one block of each operand.
         unsafe {
             let [a, b] = [a.as_mut_ptr(), b.as_mut_ptr()];
@@ -299,11 +299,6 @@ unsafe fn pack_left<S: Simd, N: Float>(
     }
 }
 
-/// Words from a packed row of A to the next: whole vectors, and another line of the cache.
-fn row_stride(k: usize) -> usize {
-    k.next_multiple_of(16) + GAP
-}
-
 /// LANES words of some rows of A: neighbouring columns of the `words` in `dst`.
 #[inline(always)]
 unsafe fn words_at<S: Simd, N: Float>(
@@ -394,8 +389,8 @@ struct Panel<'a> {
 unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at: &Panel) {
     let k = at.k.len();
     let mut a = [std::ptr::null::<f32>(); ROWS];
-    let mut sums: Sums = MaybeUninit::uninit();
-    let sums = sums.as_mut_ptr().cast::<f32>();
+    let mut sums = Sums::new();
+    let sums = sums.as_mut_ptr();
     let in_columns = match (&product.a, &table.packed) {
         (Left::Transposed(_), Packed::Columns { tiles, height }) => Some((tiles, *height)),
         _ => None,

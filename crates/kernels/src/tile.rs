@@ -8,8 +8,21 @@ use std::mem::MaybeUninit;
 pub(crate) const PANEL: usize = 4;
 /// Rows of the largest tile.
 pub(crate) const ROWS: usize = 32;
-/// Room for the largest tile.
-pub(crate) type Sums = MaybeUninit<[f32; ROWS * PANEL * 16]>;
+/// Room for the largest tile, whose rows cross no line of the cache.
+#[repr(align(64))]
+pub(crate) struct Sums(MaybeUninit<[f32; ROWS * PANEL * 16]>);
+
+impl Sums {
+    #[inline(always)]
+    pub fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+
+    #[inline(always)]
+    pub fn as_mut_ptr(&mut self) -> *mut f32 {
+        self.0.as_mut_ptr().cast()
+    }
+}
 
 /// out`[r][v]` = Σ_p a`[r][p·step]` · b`[p][v]`, with `b` packed as `[k][vectors·LANES]`, each element summed in order of p. `k` and all
 /// operands count in words of a [`Number`].

@@ -1,11 +1,14 @@
 //! The backward pass: the loop over the steps; [`Products`] does the rest.
 
 use super::products::Products;
-use super::{BackwardAt, CellKernel, Kept, lanes, on_threads, padded, part, ranked, there_and_back, useful};
+use super::{
+    BackwardAt, CellKernel, Kept, lanes, on_threads, padded, part, ranked, there_and_back, useful,
+};
 use crate::KernelError;
 use crate::error::expect;
 use crate::layer::{Gradients, Inputs, OutputGradients, Plan, Wanted};
 use crate::layout::Layout;
+use crate::memory::Lines;
 use crate::number::Float;
 use crate::pack::{self, Column};
 use crate::pool::{Barrier, SharedPtr, share};
@@ -13,7 +16,6 @@ use crate::product::load_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{PANEL, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 
 /// One direction of a backward pass.
 struct Backward<'a> {
@@ -98,9 +100,9 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
         .collect();
     let words = match N::PACK {
         1 => 0,
-        _ => batch * N::count(C::GATES * hp),
+        _ => batch * N::row(C::GATES * hp),
     };
-    let mut made: Vec<[Vec<f32>; 5]> = (0..directions)
+    let mut made: Vec<([Vec<f32>; 3], [Lines; 2])> = (0..directions)
         .map(|d| {
             let carry = if C::MEMORY {
                 state(d_out.d_c_n, d)
@@ -109,19 +111,19 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
             };
             let d_h0 = vec![0.0; batch * hp];
             let sums = vec![0.0; C::SLOTS * hp];
-            [carry, d_h0, sums, vec![0.0; words], vec![0.0; words]]
+            ([carry, d_h0, sums], [(); 2].map(|()| Lines::zeros(words)))
         })
         .collect();
     let passes: Vec<Backward> = (0..directions)
         .zip(kept.iter_mut().zip(&mut made))
-        .map(|(d, (kept, [carry, d_h0, sums, even, odd]))| Backward {
+        .map(|(d, (kept, ([carry, d_h0, sums], words)))| Backward {
             plan,
             layout: &layouts[d],
             w_hh: inputs.weights[d].w_hh,
             table: N::table(level),
             hp,
             gates: SharedPtr(kept.gates.as_mut_ptr()),
-            words: [even, odd].map(|words| SharedPtr(words.as_mut_ptr())),
+            words: words.each_mut().map(|words| SharedPtr(words.as_mut_ptr())),
             cells: kept.cells.as_ptr(),
             h0: &initial[d][0],
             c0: &initial[d][1],
@@ -158,12 +160,12 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
             for (rank, &b) in layout.order.iter().enumerate() {
                 let to = (d * batch + b) * hidden;
                 out[to..to + hidden]
-                    .copy_from_slice(&made[d][index][rank * hp..rank * hp + hidden]);
+                    .copy_from_slice(&made[d].0[index][rank * hp..rank * hp + hidden]);
             }
         }
         out
     };
-    let sums = |d: usize| made[d][2].as_slice();
+    let sums = |d: usize| made[d].0[2].as_slice();
     let products = Products {
         level,
         threads,
@@ -217,7 +219,9 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
             for panel in there_and_back(blocks.len().div_ceil(PANEL), step) {
                 let block = blocks.start + panel * PANEL;
                 let vectors = PANEL.min(blocks.end - block);
-                let weights = packed[(block - blocks.start) * S::LANES * k..].as_ptr();
+                let weights = packed
+                    .as_ptr()
+                    .wrapping_add((block - blocks.start) * S::LANES * k);
                 let back = StepBack::<C, N> {
                     pass,
                     block,
@@ -242,10 +246,10 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
 fn own_units<S: Simd, C: CellKernel, N: Float>(
     pass: &Backward,
     blocks: std::ops::Range<usize>,
-) -> Vec<f32> {
+) -> Lines {
     let (hidden, hp) = (pass.plan.hidden, pass.hp);
     let k = N::count(C::GATES * hp);
-    let mut packed = vec![0.0; blocks.len() * S::LANES * k];
+    let mut packed = Lines::zeros(blocks.len() * S::LANES * k);
     for start in blocks.clone().step_by(PANEL) {
         let vectors = PANEL.min(blocks.end - start);
         let panel = (start - blocks.start) * S::LANES * k;
@@ -295,21 +299,22 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
         let (pass, hp) = (self.pass, self.pass.hp);
         let unit = self.block * S::LANES;
         let mut a = [pass.gates.get().cast_const(); ROWS];
-        let mut sums: Sums = MaybeUninit::uninit();
-        let sums = sums.as_mut_ptr().cast::<f32>();
+        let mut sums = Sums::new();
+        let sums = sums.as_mut_ptr();
         for (rank, count) in cover(ranks, pass.table.most[self.vectors - 1]) {
             // SAFETY: rows lie inside the layout, the panel inside the packed weights; this thread owns the units.
             unsafe {
                 if product {
                     let row = pass.layout.first[self.step] + rank;
                     let k = N::count(C::GATES * hp);
+                    let words = N::row(C::GATES * hp);
                     for r in 0..count {
                         a[r] = match N::PACK {
                             1 => {
                                 let at = ((row + r) * C::SLOTS + C::H_FIRST) * hp;
                                 pass.gates.get().add(at)
                             }
-                            _ => pass.words[self.step % 2].get().add((rank + r) * k),
+                            _ => pass.words[self.step % 2].get().add((rank + r) * words),
                         };
                     }
                     let tile = pass.table.tile(self.vectors, count);
@@ -391,7 +396,7 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
             let d = C::backward::<S>(d_h, &here);
             if N::PACK > 1 {
                 let words = pass.words[step % 2].get();
-                let words = words.add(rank * N::count(C::GATES * hp));
+                let words = words.add(rank * N::row(C::GATES * hp));
                 for slot in 0..C::GATES {
                     N::store::<S>(words, slot * hp + unit, d[C::H_FIRST + slot]);
                 }

@@ -2,17 +2,17 @@
 
 use super::weights::{OwnPanel, Packed, own_panels, own_weights};
 use super::{
-    CellKernel, ForwardAt, Kept, ToWords, Words, lanes, on_threads, padded, part, ranked, room, there_and_back,
-    useful,
+    CellKernel, ForwardAt, Kept, ToWords, Words, lanes, on_threads, padded, part, ranked, room,
+    there_and_back, useful,
 };
 use crate::layer::{Inputs, Outputs, Plan, Weights};
 use crate::layout::Layout;
-use crate::memory::{unwritten, written};
+use crate::memory::{Lines, unwritten, written};
 use crate::number::Number;
 use crate::pool::{Barrier, SharedPtr, share};
+use crate::product::rows;
 use crate::product::store_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::product::rows;
 use crate::tile::{ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -51,7 +51,7 @@ unsafe impl Sync for Forward<'_> {}
 /// What a direction owns while it runs; see [`Forward`].
 struct Buffers {
     h: [Vec<f32>; 2],
-    h_words: [Vec<f32>; 2],
+    h_words: [Lines; 2],
     c: Vec<f32>,
     gates: Vec<MaybeUninit<f32>>,
     cells: Vec<MaybeUninit<f32>>,
@@ -77,16 +77,14 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
     let x: Vec<(Vec<*const f32>, Words)> = layouts
         .iter()
         .map(|layout| {
+            let external = &layout.external;
+            let words = Words::of::<N>(level, threads, inputs.x, plan.input, external);
             let of_x = |row: &usize| inputs.x.as_ptr().wrapping_add(row * plan.input);
-            let floats: Vec<*const f32> = layout.external.iter().map(of_x).collect();
-            let words = Words::of::<N>(level, threads, &floats, plan.input);
-            match N::PACK {
-                1 => (floats, words),
-                _ => {
-                    let first = words.values.as_ptr();
-                    (rows(first, N::count(plan.input), floats.len()), words)
-                }
-            }
+            let x = match N::PACK {
+                1 => external.iter().map(of_x).collect(),
+                _ => rows(words.values.as_ptr(), N::row(plan.input), external.len()),
+            };
+            (x, words)
         })
         .collect();
     let mut buffers: Vec<Buffers> = layouts
@@ -99,7 +97,8 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
                 stretch_rows(layout)
             };
             let h0 = ranked(part(inputs.h0, d, batch * hidden), layout, hidden, hp);
-            let words = Words::of::<N>(level, 1, &rows(h0.as_ptr(), hp, batch), hp).values;
+            let ranks: Vec<usize> = (0..batch).collect();
+            let words = Words::of::<N>(level, 1, &h0, hp, &ranks).values;
             Buffers {
                 h: [h0.clone(), h0],
                 h_words: [words.clone(), words],
@@ -123,10 +122,10 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             hp,
             h: own.h.each_mut().map(|h| SharedPtr(h.as_mut_ptr())),
             h_words: match N::PACK {
-                1 => own.h.each_mut(),
-                _ => own.h_words.each_mut(),
+                1 => own.h.each_mut().map(|h| h.as_mut_ptr()),
+                _ => own.h_words.each_mut().map(|h| h.as_mut_ptr()),
             }
-            .map(|h| SharedPtr(h.as_mut_ptr())),
+            .map(SharedPtr),
             c: SharedPtr(own.c.as_mut_ptr()),
             gates: SharedPtr(own.gates.as_mut_ptr().cast()),
             cells: SharedPtr(own.cells.as_mut_ptr().cast()),
@@ -217,10 +216,12 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
         let pass = self.pass;
         let blocks = share(pass.hp / S::LANES, self.id, self.of);
         let (hidden, input) = (pass.plan.hidden, pass.plan.input);
-        let [w_ih, w_hh] = own_weights::<S, C, N>(pass.weights, [input, hidden], blocks.clone(), pass.table);
+        let [w_ih, w_hh] =
+            own_weights::<S, C, N>(pass.weights, [input, hidden], blocks.clone(), pass.table);
         let layout = pass.layout;
         let panels = own_panels::<C>(blocks);
-        let mut own = Words::room::<N>(if N::SCALED { pass.plan.batch } else { 0 }, pass.hp);
+        let ranks: Vec<usize> = (0..pass.plan.batch).collect();
+        let mut own = Words::room::<N>(if N::SCALED { ranks.len() } else { 0 }, pass.hp);
         let mut start = 0;
         while start < layout.steps() {
             let end = stretch_end(layout, start);
@@ -232,7 +233,7 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
                     project::<S, C, N>(pass, &w_ih, panel, base, rows.clone());
                 }
                 for step in start..end {
-                    let h = own_operand::<S, N>(pass, step, &mut own);
+                    let h = own_operand::<S, N>(pass, step, &ranks, &mut own);
                     for panel in there_and_back(panels.len(), step) {
                         run_step::<S, C, N>(pass, &w_hh, &panels[panel], h, base, step);
                     }
@@ -256,8 +257,8 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
     base: usize,
     rows: std::ops::Range<usize>,
 ) {
-    let mut sums: Sums = MaybeUninit::uninit();
-    let sums = sums.as_mut_ptr().cast::<f32>();
+    let mut sums = Sums::new();
+    let sums = sums.as_mut_ptr();
     for (first, count) in cover(rows, pass.table.most[panel.vectors - 1]) {
         // SAFETY: as the caller promises; the tile writes all sums that are read.
         unsafe {
@@ -275,7 +276,11 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
                         _ => (C::x_slot(v), panel.block),
                     };
                     let sum = S::load(sums.add((r * panel.vectors + v) * S::LANES));
-                    let scale = if N::SCALED { pass.x_scales[first + r] } else { 1.0 };
+                    let scale = if N::SCALED {
+                        pass.x_scales[first + r]
+                    } else {
+                        1.0
+                    };
                     let sum = packed.value::<S, N>(panel, v, sum, scale);
                     let value = S::add(sum, packed.bias::<S>(panel, v));
                     S::store(gates.add(slot * pass.hp + block * S::LANES), value);
@@ -285,7 +290,7 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
     }
 }
 
-/// The left operand of a step: h in words `[B,N::count(hp)]`, with the scales `[B]` of numbers that have any.
+/// The left operand of a step: h in words `[B,N::row(hp)]`, with the scales `[B]` of numbers that have any.
 #[derive(Clone, Copy)]
 struct Operand {
     words: *const f32,
@@ -294,18 +299,27 @@ struct Operand {
 
 /// The operand of a step, in the thread's `own` room if its number needs the whole row of h for a word.
 #[inline(always)]
-unsafe fn own_operand<S: Simd, N: Number>(pass: &Forward, step: usize, own: &mut Words) -> Operand {
+unsafe fn own_operand<S: Simd, N: Number>(
+    pass: &Forward,
+    step: usize,
+    ranks: &[usize],
+    own: &mut Words,
+) -> Operand {
     if N::SCALED {
-        let h = rows(pass.h[step % 2].get(), pass.hp, pass.layout.active(step));
-        let to_words = ToWords::<N> {
-            rows: &h,
-            width: pass.hp,
-            words: own.values.as_mut_ptr(),
-            scales: own.scales.as_mut_ptr(),
-            number: PhantomData,
-        };
+        let (h, active) = (pass.h[step % 2].get(), pass.layout.active(step));
         // SAFETY: h before the step is complete, and `own` has room for a row of every sequence.
-        unsafe { to_words.run::<S>() }
+        unsafe {
+            ToWords::<N> {
+                values: std::slice::from_raw_parts(h, active * pass.hp),
+                width: pass.hp,
+                rows: 0..active,
+                to: ranks,
+                words: own.values.as_mut_ptr(),
+                scales: own.scales.as_mut_ptr(),
+                number: PhantomData,
+            }
+            .run::<S>();
+        }
     }
     Operand {
         words: match N::SCALED {
@@ -332,11 +346,11 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
     let (hp, first_row) = (pass.hp, pass.layout.first[step]);
     let h_prev = pass.h[step % 2].get();
     let h_next = pass.h[(step + 1) % 2].get();
-    let words = N::count(hp);
+    let words = N::row(hp);
     let words_next = pass.h_words[(step + 1) % 2].get();
     let mut a = [operand.words; ROWS];
-    let mut sums: Sums = MaybeUninit::uninit();
-    let sums = sums.as_mut_ptr().cast::<f32>();
+    let mut sums = Sums::new();
+    let sums = sums.as_mut_ptr();
     for (rank, count) in cover(
         0..pass.layout.active(step),
         pass.table.most[panel.vectors - 1],
@@ -358,7 +372,11 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
                     for gate in 0..C::GATES {
                         let v = vector + gate;
                         let sum = S::load(sums.add((r * panel.vectors + v) * S::LANES));
-                        let scale = if N::SCALED { *operand.scales.add(rank + r) } else { 1.0 };
+                        let scale = if N::SCALED {
+                            *operand.scales.add(rank + r)
+                        } else {
+                            1.0
+                        };
                         let sum = packed.value::<S, N>(panel, v, sum, scale);
                         let rest = match C::INNER == Some(gate) {
                             true => packed.bias::<S>(panel, v),

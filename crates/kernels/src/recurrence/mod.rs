@@ -20,7 +20,7 @@ pub(crate) use weights::{OwnPanel, Packed, own_panels, own_weights};
 
 use crate::layer::Plan;
 use crate::layout::Layout;
-use crate::memory::unwritten;
+use crate::memory::{Lines, unwritten};
 use crate::number::{Number, Side};
 use crate::pool::{self, Barrier, SharedPtr, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
@@ -187,15 +187,18 @@ fn room(plan: &Plan, width: usize) -> Vec<MaybeUninit<f32>> {
 /// Rows of a left operand in words, and the scale of each row; as they stand in memory where a word is a float.
 pub(crate) struct Words {
     /// Empty where a word is a float.
-    values: Vec<f32>,
+    values: Lines,
     /// Empty for numbers without scales.
     scales: Vec<f32>,
 }
 
-/// Some rows of `width` values turned into words.
+/// Rows of `width` values turned into words.
 struct ToWords<'a, N> {
-    rows: &'a [*const f32],
+    values: &'a [f32],
     width: usize,
+    rows: std::ops::Range<usize>,
+    /// The place of each row's words; none for `usize::MAX`.
+    to: &'a [usize],
     words: *mut f32,
     scales: *mut f32,
     number: PhantomData<N>,
@@ -206,14 +209,19 @@ impl<N: Number> Kernel for ToWords<'_, N> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for (i, &row) in self.rows.iter().enumerate() {
+        for row in self.rows {
+            let to = self.to[row];
+            if to == usize::MAX {
+                continue;
+            }
+            let src = self.values[row * self.width..][..self.width].as_ptr();
             // SAFETY: the row's own words and scale.
             unsafe {
-                let dst = self.words.add(i * N::count(self.width));
-                let scale = N::scale::<S>(row, self.width);
-                N::store_row::<S>(Side::Left, row, self.width, scale, dst);
+                let dst = self.words.add(to * N::row(self.width));
+                let scale = N::scale::<S>(src, self.width);
+                N::store_row::<S>(Side::Left, src, self.width, scale, dst);
                 if N::SCALED {
-                    *self.scales.add(i) = scale;
+                    *self.scales.add(to) = scale;
                 }
             }
         }
@@ -223,31 +231,45 @@ impl<N: Number> Kernel for ToWords<'_, N> {
 impl Words {
     /// Room for `rows` rows of `width` values.
     fn room<N: Number>(rows: usize, width: usize) -> Self {
-        let words = if N::PACK == 1 { 0 } else { rows * N::count(width) };
+        let words = if N::PACK == 1 {
+            0
+        } else {
+            rows * N::row(width)
+        };
         Self {
-            values: vec![0.0; words],
+            values: Lines::unwritten(words),
             scales: vec![0.0; if N::SCALED { rows } else { 0 }],
         }
     }
 
-    /// The words of `rows` of `width` values each.
-    fn of<N: Number>(level: Level, threads: usize, rows: &[*const f32], width: usize) -> Self {
-        let mut own = Self::room::<N>(rows.len(), width);
+    /// The words of rows of `width` values; row `external[i]` of them is the one at `i`. They are read in the order of memory.
+    fn of<N: Number>(
+        level: Level,
+        threads: usize,
+        values: &[f32],
+        width: usize,
+        external: &[usize],
+    ) -> Self {
+        let mut own = Self::room::<N>(external.len(), width);
         if N::PACK == 1 {
             return own;
         }
-        let threads = threads.clamp(1, rows.len().max(1));
-        let [words, scales] = [&mut own.values, &mut own.scales].map(|v| SharedPtr(v.as_mut_ptr()));
-        let (first, count) = (SharedPtr(rows.as_ptr().cast_mut()), rows.len());
+        let rows = values.len().checked_div(width).unwrap_or(0);
+        let mut to = vec![usize::MAX; rows];
+        for (place, &row) in external.iter().enumerate().filter(|_| width > 0) {
+            to[row] = place;
+        }
+        let threads = threads.clamp(1, rows.max(1));
+        let words = SharedPtr(own.values.as_mut_ptr());
+        let scales = SharedPtr(own.scales.as_mut_ptr());
         pool::run(threads, |id| {
-            // SAFETY: the slice outlives the threads, which only read it.
-            let rows = unsafe { std::slice::from_raw_parts(first.get(), count) };
-            let part = share(count, id, threads);
             let some = ToWords::<N> {
-                rows: &rows[part.clone()],
+                values,
                 width,
-                words: words.get().wrapping_add(part.start * N::count(width)),
-                scales: scales.get().wrapping_add(part.start),
+                rows: share(rows, id, threads),
+                to: &to,
+                words: words.get(),
+                scales: scales.get(),
                 number: PhantomData,
             };
             dispatch(level, some);

@@ -2,7 +2,7 @@
 
 use super::CellKernel;
 use crate::layer::Weights;
-use crate::memory::{unwritten, written};
+use crate::memory::Lines;
 use crate::number::{Int8, Number};
 use crate::pack::{self, Column};
 use crate::simd::Simd;
@@ -11,7 +11,7 @@ use crate::tile::{PANEL, Table};
 /// A thread's own columns of one side's weights, panel by panel.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packed {
-    values: Vec<f32>,
+    values: Lines,
     /// Bias in the same order: the sum of both on the input's side, but for an inner gate.
     bias: Vec<f32>,
     /// Scales in the same order, and what the 128 of the left operand's bytes add to a sum, as integers; empty for numbers without scales.
@@ -61,7 +61,7 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
 ) -> [Packed; 2] {
     let vectors = blocks.len() * C::GATES;
     let sides = [(weights.w_ih, input), (weights.w_hh, hidden)];
-    let mut values = sides.map(|(_, k)| unwritten(vectors * S::LANES * N::count(k)));
+    let mut values = sides.map(|(_, k)| Lines::unwritten(vectors * S::LANES * N::count(k)));
     let columns = || vec![0.0; vectors * S::LANES];
     let mut bias = [columns(), columns()];
     let scaled = || if N::SCALED { columns() } else { Vec::new() };
@@ -89,8 +89,7 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
             for ((values, scales), (w, k)) in values.iter_mut().zip(&mut scales).zip(sides) {
                 // SAFETY: `width` rows of the weights from `row`, and the panel inside `values`.
                 unsafe {
-                    let dst: *mut f32 = values.as_mut_ptr().cast();
-                    let dst = dst.add(vector * S::LANES * N::count(k));
+                    let dst = values.as_mut_ptr().add(vector * S::LANES * N::count(k));
                     let src = w.as_ptr().add(row * k);
                     let mut own = [1.0; 16];
                     if N::SCALED {
@@ -119,7 +118,7 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
                 let out = &mut excess[at..at + count * S::LANES];
                 // SAFETY: the panel has been written, and `out` takes a value a column.
                 unsafe {
-                    let panel = values.as_ptr().cast::<f32>().add(at * k);
+                    let panel = values.as_ptr().add(at * k);
                     table.single[count - 1](1, k, &zeros.as_ptr(), panel, out.as_mut_ptr());
                 }
             }
@@ -129,8 +128,7 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
         k: N::count(k),
         ..Packed::default()
     });
-    // SAFETY: every vector of every panel has been written, with zeros beyond the edge.
-    [x.values, h.values] = values.map(|values| unsafe { written(values) });
+    [x.values, h.values] = values;
     [x.bias, h.bias] = bias;
     [x.scales, h.scales] = scales;
     [x.excess, h.excess] = excess;
@@ -140,7 +138,7 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
 impl Packed {
     /// Memory that a step reads.
     pub fn bytes(&self) -> usize {
-        4 * self.values.len()
+        self.values.bytes()
     }
 
     /// The panel's weights.

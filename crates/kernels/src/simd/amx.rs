@@ -5,6 +5,7 @@
 use super::{Tables, avx512};
 use crate::tile::{PANEL, Packed, Table, Tile};
 use std::arch::asm;
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::sync::OnceLock;
 
 pub(super) static TABLES: Tables = Tables {
@@ -280,6 +281,13 @@ unsafe fn two_high<const BYTES: bool, const NV: usize, const TWO: bool>(
         }
         for step in 0..part.steps {
             let b = part.b.wrapping_add((step * SIDE * NV + v) * SIDE);
+            for row in 0..SIDE {
+                let next = b.wrapping_add((SIDE + row) * NV * SIDE);
+                _mm_prefetch::<_MM_HINT_T0>(next.cast());
+                if TWO {
+                    _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(SIDE).cast());
+                }
+            }
             load!("6", b, stride);
             load!("4", part.a.wrapping_add(step * SIDE), apart);
             dot!(BYTES, "0", "4", "6");

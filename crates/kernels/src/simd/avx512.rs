@@ -1,9 +1,9 @@
 //! AVX-512F: sixteen floats.
 
+use super::avx2::dot4;
 use super::{Simd, Tables};
 use crate::number::{Bf16, F32, Int8};
 use crate::tile::{Table, table};
-use super::avx2::dot4;
 use std::arch::x86_64::*;
 
 /// `DOTS`: with AVX512_VNNI in [`Simd::dot4`] and AVX512_BF16 in [`Simd::dot2`].

@@ -3,12 +3,12 @@
 //! A kernel is generic over [`Simd`], `#[inline(always)]`, and entered through [`dispatch!`], whose shims carry the
 //! `target_feature` that lets the compiler inline the intrinsics. This folder is the only place that names them.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-mod amx;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
@@ -110,7 +110,9 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
         let mut lanes = [0.0; 16];
         // SAFETY: no vector is longer than sixteen floats.
         unsafe { Self::store(lanes.as_mut_ptr(), a) }
-        lanes[..Self::LANES].iter().fold(f32::NEG_INFINITY, |m, x| m.max(*x))
+        lanes[..Self::LANES]
+            .iter()
+            .fold(f32::NEG_INFINITY, |m, x| m.max(*x))
     }
     /// The sum of all lanes, in one order on every machine.
     #[inline(always)]

@@ -27,7 +27,8 @@ fn error(case: &Case, level: Level) -> f32 {
 fn to_bytes(values: &mut [f32], width: usize) {
     for row in values.chunks_mut(width.max(1)) {
         let scale = row.iter().fold(0.0f32, |m, x| m.max(x.abs())) / 127.0;
-        row.iter_mut().for_each(|x| *x = (*x / scale).round() * scale);
+        row.iter_mut()
+            .for_each(|x| *x = (*x / scale).round() * scale);
     }
 }
 
@@ -84,7 +85,13 @@ fn int8_gives_the_same_bits_for_any_threads_and_any_unit_that_multiplies() {
         for level in Level::available() {
             if with_sixteen_lanes.contains(&level) {
                 let plain = run(&case, Level::Avx512, 2);
-                assert_eq!(plain, run(&case, level, 2), "{} {}", level.name(), case.name());
+                assert_eq!(
+                    plain,
+                    run(&case, level, 2),
+                    "{} {}",
+                    level.name(),
+                    case.name()
+                );
             }
         }
     }
@@ -94,7 +101,12 @@ fn int8_gives_the_same_bits_for_any_threads_and_any_unit_that_multiplies() {
 fn what_is_not_finite_stays_in_its_own_sequence() {
     let mut random = Random(24);
     for cell in [Cell::RnnTanh, Cell::Lstm, Cell::Gru] {
-        let case = int8(Case::new(&mut random, cell, [3, 4, 20, 40], &[Direction::Forward]));
+        let case = int8(Case::new(
+            &mut random,
+            cell,
+            [3, 4, 20, 40],
+            &[Direction::Forward],
+        ));
         let clean = run(&case, Level::best(), 2);
         for bad in [f32::NAN, f32::INFINITY] {
             let mut case = case.clone();
