@@ -97,7 +97,7 @@ def table(rows):
         ours = times.get("refrain")
         best = min((times[engine] for engine in others if engine in times), default=None)
         ratio = best / ours if best and ours else None
-        share = ours / limit(parse(row["config"]), row["threads"]) if ours and not row["config"].startswith("stream") else None
+        share = ours / limit(parse(row["config"]), row["threads"], row["peak"]) if ours and not row["config"].startswith("stream") else None
         ratios += [ratio] if ratio else []
         shares += [share] if share else []
         cells = [f"{times[engine] * factor:.3g}" if engine in times else "" for engine in engines]
@@ -131,12 +131,15 @@ def main():
         return
     others = dict(item.split("=", 1) for item in options.engine)
     engines = [Engine(name, options.threads, options.refrain, others) for name in [*options.engines.split(","), *others]]
+    ours = next((engine for engine in engines if engine.name.startswith("refrain")), None)
+    peak = max(ours.ask(op="peak", threads=options.threads)["peak"] for _ in range(10)) if ours else math.nan
+    print(f"# best tile, {options.threads} threads: {peak / 1e9:.0f} GFLOP/s", flush=True)
     tables = []
     for group in options.names or known:
         rows = []
         for name in known.get(group, [group]):
             medians = measure(name, engines, options.threads, options)
-            row = {"config": name, "threads": options.threads, "median_s": medians, "flops": flops(parse(name))}
+            row = {"config": name, "threads": options.threads, "median_s": medians, "flops": flops(parse(name)), "peak": peak}
             rows.append(row)
             print(name, {engine: f"{seconds * 1e3:.4g} ms" for engine, seconds in medians.items()}, flush=True)
             if options.out:

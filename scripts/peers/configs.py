@@ -51,9 +51,9 @@ def flops(config):
     return 2 * rows * weights * (3 if config["mode"] == "train" else 1)
 
 
-def limit(config, threads):
-    """Seconds that the work cannot undercut by much: a model for one machine, see docs/results.md."""
-    rate = {1: 225e9, 2: 440e9}.get(threads, 220e9 * threads)
+def limit(config, threads, peak):
+    """Seconds that the work cannot undercut by much: a model, see docs/results.md. `peak` is what the best register tile does on the machine."""
+    rate = 0.944 * peak
     directions = 2 if config["bi"] else 1
     passes = 2 if config["mode"] == "train" else 1
     activations = config["T"] * config["B"] * config["H"] * (CELLS[config["cell"]] + 1) * directions * config["L"] * passes

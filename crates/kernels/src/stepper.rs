@@ -6,7 +6,9 @@ use crate::layer::{Weights, check_weights};
 use crate::lstm::Lstm;
 use crate::number::{Bf16, F32, Int8, Number, Side};
 use crate::pool::{self, SharedPtr, share};
-use crate::recurrence::{CellKernel, ForwardAt, OwnPanel, Packed, own_panels, own_weights};
+use crate::recurrence::{
+    CellKernel, ForwardAt, OwnPanel, Packed, own_panels, own_weights, there_and_back,
+};
 use crate::rnn::{Relu, Rnn, Tanh};
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::tile::{PANEL, Table};
@@ -42,6 +44,8 @@ struct Fast {
     words: [Vec<f32>; 2],
     /// The scales of both, for numbers that have any.
     scales: [f32; 2],
+    /// Steps so far: their panels are taken there and back.
+    steps: usize,
     /// h before and after the step, and c, padded.
     state: [Vec<f32>; 3],
 }
@@ -164,6 +168,7 @@ impl Stepper {
             }
         );
         fast.scales = scales.unwrap_or(fast.scales);
+        fast.steps = fast.steps.wrapping_add(1);
         let fast = &**fast;
         let bytes: usize = fast.sides.iter().map(Packed::bytes).sum();
         let threads = pool::threads().clamp(1, (bytes / WORTH_A_THREAD).max(1));
@@ -253,6 +258,7 @@ impl<C: CellKernel, N: Number> Kernel for Pack<'_, C, N> {
             panels: own_panels::<C>(0..blocks),
             words: [words(input), words(hidden)],
             scales: [1.0; 2],
+            steps: 0,
             state: [(); 3].map(|()| vec![0.0; blocks * S::LANES]),
         }
     }
@@ -304,9 +310,9 @@ impl<C: CellKernel, N: Number> Kernel for Run<'_, C, N> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for panel in self.panels {
+        for panel in there_and_back(self.panels.len(), self.fast.steps) {
             // SAFETY: each panel is taken by one thread, which alone writes its units of h and c.
-            unsafe { self.panel::<S>(panel) }
+            unsafe { self.panel::<S>(&self.panels[panel]) }
         }
     }
 }

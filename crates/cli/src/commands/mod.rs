@@ -59,7 +59,7 @@ impl Threads {
 /// What the products of a model multiply.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Precision {
-    /// Precision of the products: bf16 is faster on large models, and a little less exact [default: that of the model]
+    /// Precision of the products: bf16 and int8 are faster on large models, and a little less exact [default: that of the model]
     #[arg(long = "precision", value_name = "P", value_enum)]
     name: Option<PrecisionName>,
 }
@@ -68,14 +68,25 @@ pub struct Precision {
 enum PrecisionName {
     F32,
     Bf16,
+    Int8,
 }
 
 impl Precision {
+    /// Its name; `f32` if none was given.
+    pub fn name(&self) -> &'static str {
+        match self.name {
+            None | Some(PrecisionName::F32) => "f32",
+            Some(PrecisionName::Bf16) => "bf16",
+            Some(PrecisionName::Int8) => "int8",
+        }
+    }
+
     /// The one that was given.
     pub fn get(&self) -> Option<refrain_kernels::Precision> {
         self.name.map(|name| match name {
             PrecisionName::F32 => refrain_kernels::Precision::F32,
             PrecisionName::Bf16 => refrain_kernels::Precision::Bf16,
+            PrecisionName::Int8 => refrain_kernels::Precision::Int8,
         })
     }
 }

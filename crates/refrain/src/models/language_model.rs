@@ -61,6 +61,7 @@ pub struct Dropout {
 enum PrecisionName {
     F32,
     Bf16,
+    Int8,
 }
 
 /// How the parameters start.
@@ -90,7 +91,8 @@ pub struct LanguageModelConfig {
     pub tied: bool,
     /// Regularisation.
     pub dropout: Dropout,
-    /// What the products of layers and loss multiply: `f32`, or `bf16` (parameters, states and sums stay `f32`).
+    /// What the products of layers and loss multiply: `f32`, `bf16` (parameters, states and sums stay `f32`) or `int8` (the layers', and only
+    /// where nothing is being trained; the rest multiplies `f32`).
     #[serde(with = "PrecisionName")]
     pub precision: Precision,
     /// Initial values.

@@ -23,7 +23,8 @@ pub struct RecurrentSpec {
     pub directions: Vec<Direction>,
     /// Real length of each of the `B` sequences; `None`: all have `T` steps.
     pub lengths: Option<Arc<[usize]>>,
-    /// What the products multiply, where there are kernels for it; Burn's own operations take `f32`.
+    /// What the products multiply, where there are kernels for it; Burn's own operations take `f32`, and so does a pass that gradients are
+    /// wanted of where this is `Int8`.
     pub precision: Precision,
 }
 
@@ -215,6 +216,7 @@ fn check(
 fn with_plan<const N: usize, R>(
     inputs: &[FlexTensor; N],
     spec: &RecurrentSpec,
+    train: bool,
     f: impl FnOnce(&kernels::Plan, &kernels::Inputs) -> R,
 ) -> R {
     let [batch, time, input] = dims::<3>(&inputs[0]);
@@ -236,7 +238,10 @@ fn with_plan<const N: usize, R>(
         hidden,
         directions: &spec.directions,
         lengths: spec.lengths.as_deref(),
-        precision: spec.precision,
+        precision: match spec.precision {
+            Precision::Int8 if train => Precision::F32,
+            precision => precision,
+        },
     };
     let memory = spec.cell.has_memory();
     f(
@@ -265,7 +270,7 @@ impl RecurrentKernels for Flex {
         let [batch, time, _] = dims::<3>(&inputs[0]);
         let [directions, _, hidden] = dims::<3>(&inputs[1]);
         let memory = if spec.cell.has_memory() { hidden } else { 0 };
-        let (out, reserve) = with_plan(&inputs, spec, |plan, inputs| {
+        let (out, reserve) = with_plan(&inputs, spec, train, |plan, inputs| {
             kernels::forward(plan, inputs, train)
         })
         .expect(CHECKED);
@@ -299,7 +304,7 @@ impl RecurrentKernels for Flex {
             h0: wanted[1],
             c0: wanted[2] && memory,
         };
-        let gradients = with_plan(&inputs, spec, |plan, inputs| {
+        let gradients = with_plan(&inputs, spec, true, |plan, inputs| {
             kernels::backward(plan, inputs, slice(&y), reserve, &d_out, &want)
         })
         .expect(CHECKED);

@@ -73,12 +73,18 @@ pub fn run(args: Args) -> Result<()> {
     }
     let threads = args.threads.unwrap_or_else(refrain_kernels::threads);
     let everything = args.configs.is_empty();
+    let precision = args.precision.get().unwrap_or_default();
+    let trains = precision != refrain_kernels::Precision::Int8;
     let names: Vec<String> = match everything {
-        true => SELECTION.map(String::from).to_vec(),
+        true => SELECTION
+            .into_iter()
+            .filter(|name| trains || name.ends_with("-fwd") || name.starts_with("stream"))
+            .map(String::from)
+            .collect(),
         false => args.configs,
     };
     // What the products could reach if nothing else took time.
-    let peak = refrain_kernels::peak(threads, args.precision.get().unwrap_or_default());
+    let peak = refrain_kernels::peak(threads, precision);
     if !args.json {
         terminal::print(&format!(
             "{threads} threads, {}: at best {:.0} GFLOP/s\n{:32} {:>12} {:>12} {:>9} {:>8}\n",
@@ -93,9 +99,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     for name in &names {
         let mut config = Config::parse(name, threads)?;
-        if let Some(refrain_kernels::Precision::Bf16) = args.precision.get() {
-            config.dtype = "bf16".into();
-        }
+        config.dtype = args.precision.name().into();
         let times = measure(&config, args.seconds).with_context(|| format!("measuring {name}"))?;
         let (median, best) = (times[times.len() / 2], times[0]);
         let rate = config.flops() / median;
@@ -116,7 +120,7 @@ pub fn run(args: Args) -> Result<()> {
             ))?;
         }
     }
-    if everything && !args.json {
+    if everything && trains && !args.json {
         growth(threads, args.seconds)?;
         memory(threads)?;
     }
@@ -160,11 +164,11 @@ fn memory(threads: usize) -> Result<()> {
     work.run();
     let rows = config.time * config.batch;
     let weights = 4 * config.hidden * (config.input + config.hidden);
-    // x, y, gates and cells once each; the weights, packed for both passes, and their gradients.
-    let values = rows * (config.input + 6 * config.hidden) + 3 * weights;
+    // x, y and their gradients, gates and cells once each; the weights, packed for both passes, and their gradients.
+    let values = rows * (2 * config.input + 7 * config.hidden) + 3 * weights;
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
     terminal::print(&format!(
-        "memory of {name}: {:.0} MB; inputs, outputs, gates, cells once, weights three times: {:.0} MB\n",
+        "memory of {name}: {:.0} MB; inputs, outputs, their gradients, gates and cells once, weights three times: {:.0} MB\n",
         megabytes(most_in_use()),
         megabytes(4 * values),
     ))?;

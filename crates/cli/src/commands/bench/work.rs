@@ -30,6 +30,8 @@ pub fn prepare(config: &Config) -> Result<Work> {
     let precision = match (config.dtype.as_str(), config.task) {
         ("f32", _) => Precision::F32,
         ("bf16", _) => Precision::Bf16,
+        ("int8", _) if config.mode == Mode::Train => bail!("n/a: int8 is for inference"),
+        ("int8", _) => Precision::Int8,
         (other, _) => bail!("n/a: {other} is not supported here"),
     };
     refrain_kernels::set_threads(config.threads.max(1));

@@ -2,11 +2,12 @@
 //!
 //! `{"op":"setup","task":..,"cell":..,"T":..,..}` → `{"ok":true,"setup_s":..,"first_s":..}`;
 //! `{"op":"run","seconds":..,"min_reps":..,"warm":..}` → `{"times":[..]}` in seconds per iteration (per step for a stream);
-//! `{"op":"exit"}` ends. What fails answers `{"error":".."}`.
+//! `{"op":"peak","threads":..}` → `{"peak":..}`, the floating-point operations per second of the best tile in `f32`; `{"op":"exit"}` ends. What fails answers `{"error":".."}`.
 
 use super::config::Config;
 use super::work::{self, Work};
 use anyhow::{Context, Result};
+use refrain_kernels::Precision;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{BufRead, Write};
@@ -46,6 +47,7 @@ pub fn serve() -> Result<()> {
             Some("exit") => break,
             Some("setup") => setup(message, &mut work),
             Some("run") => run(message, work.as_mut()),
+            Some("peak") => Ok(peak(&message)),
             other => Err(anyhow::anyhow!("unknown op {other:?}")),
         };
         let answer = answer.unwrap_or_else(|error| json!({ "error": format!("{error:#}") }));
@@ -64,6 +66,11 @@ fn setup(message: Value, work: &mut Option<Work>) -> Result<Value> {
     let first_s = ready.run();
     *work = Some(ready);
     Ok(json!({ "ok": true, "setup_s": setup_s, "first_s": first_s }))
+}
+
+fn peak(message: &Value) -> Value {
+    let threads = message["threads"].as_u64().unwrap_or(1) as usize;
+    json!({ "peak": refrain_kernels::peak(threads, Precision::F32) })
 }
 
 fn run(message: Value, work: Option<&mut Work>) -> Result<Value> {
