@@ -7,7 +7,8 @@
 
 Without a name, everything is measured (about an hour and a half with one number of threads). Each engine runs in a process of its own; they take turns,
 a burst each, while the others wait, so that a disturbance of the machine meets all of them. A figure is the median over all bursts.
-Names of groups: `--list`. Another engine joins with `--engine NAME=COMMAND` if it speaks the protocol of `refrain bench --worker`.
+Names of groups: `--list`. `--guard` measures the groups that the project makes claims of, and
+exits with 1 where one does not hold here. Another engine joins with `--engine NAME=COMMAND` if it speaks the protocol of `refrain bench --worker`.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import sys
 from pathlib import Path
 
 from configs import __doc__ as forms
-from configs import flops, groups, limit, parse
+from configs import HEADLINES, flops, groups, limit, parse
 
 HERE = Path(__file__).resolve().parent
 DEFAULT = ["torch", "onnxruntime", "openvino", "jax", "refrain"]
@@ -105,7 +106,7 @@ def table(rows):
         lines.append(f"| {row['config']} | " + " | ".join(cells + ends) + " |")
     ends = [f"{geometric_mean(values):.2f}" if values else "" for values in (ratios, shares)]
     lines.append("| geometric mean | " + " | ".join([""] * len(engines) + ends) + " |")
-    return "\n".join(lines)
+    return "\n".join(lines), geometric_mean(ratios) if ratios else math.nan
 
 
 def arguments():
@@ -119,6 +120,7 @@ def arguments():
     parser.add_argument("--burst", type=float, default=0.25, help="seconds of a burst")
     parser.add_argument("--out", type=Path, help="append one JSON line per configuration")
     parser.add_argument("--tables", type=Path, help="write the tables as Markdown")
+    parser.add_argument("--guard", action="store_true", help="measure the groups of the headlines, and fail where one does not hold")
     parser.add_argument("--list", action="store_true", help="print the groups and end")
     return parser.parse_args()
 
@@ -134,8 +136,8 @@ def main():
     ours = next((engine for engine in engines if engine.name.startswith("refrain")), None)
     peak = max(ours.ask(op="peak", threads=options.threads)["peak"] for _ in range(10)) if ours else math.nan
     print(f"# best tile, {options.threads} threads: {peak / 1e9:.0f} GFLOP/s", flush=True)
-    tables = []
-    for group in options.names or known:
+    tables, failed = [], []
+    for group in options.names or (HEADLINES if options.guard else known):
         rows = []
         for name in known.get(group, [group]):
             medians = measure(name, engines, options.threads, options)
@@ -145,12 +147,18 @@ def main():
             if options.out:
                 with options.out.open("a") as file:
                     file.write(json.dumps(row) + "\n")
-        tables.append(f"### {group}, {options.threads} threads\n\n{table(rows)}\n")
+        text, ratio = table(rows)
+        if options.guard and group in HEADLINES:
+            holds = ratio >= HEADLINES[group]
+            failed += [] if holds else [group]
+            print(f"{'ok' if holds else 'FAILED'}: {group} {ratio:.2f} times as fast as the best other engine; claimed {HEADLINES[group]}", flush=True)
+        tables.append(f"### {group}, {options.threads} threads\n\n{text}\n")
         if options.tables:
             options.tables.write_text("\n".join(tables))
     print("\n" + "\n".join(tables))
     for engine in engines:
         engine.close()
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -392,7 +392,7 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
     let mut sums = Sums::new();
     let sums = sums.as_mut_ptr();
     let in_columns = match (&product.a, &table.packed) {
-        (Left::Transposed(_), Packed::Columns { tiles, height }) => Some((tiles, *height)),
+        (Left::Transposed(_), Packed::Columns { tiles, height }) => Some((*tiles, *height)),
         _ => None,
     };
     let tiles = match in_columns {

@@ -99,7 +99,7 @@ pub(crate) struct Table {
 pub(crate) enum Packed {
     /// `[k][height]`, with tiles of their own.
     Columns {
-        tiles: [[Tile; HEIGHTS]; PANEL],
+        tiles: &'static [[Tile; HEIGHTS]; PANEL],
         height: usize,
     },
     /// `[height][k]`, for the tiles over rows.
@@ -168,7 +168,7 @@ macro_rules! table {
             single: [tile::<1, 1, 1>, tile::<1, 2, 1>, tile::<1, 3, 1>, tile::<1, 4, 1>],
             most: $crate::tile::most::<$simd>(),
             packed: $crate::tile::Packed::Columns {
-                tiles: [
+                tiles: &[
                     by_rows!(1, $height, least),
                     by_rows!(2, $height, least),
                     by_rows!(3, $height, least),

@@ -64,12 +64,14 @@ fn eval_gives_what_training_reported() {
         .unwrap();
     assert!((bits - reported).abs() < 1e-6, "{bits} and {reported}");
     assert_eq!(info["recipe"]["model"]["hidden"], 24);
-    let rounded = json(&["eval", &model, "--precision", "bf16", "--json"]);
-    let rounded = rounded["metrics"]["bits_per_character"].as_f64().unwrap();
-    assert!(
-        rounded != bits && (rounded - bits).abs() < 0.01 * bits,
-        "{rounded}"
-    );
+    for precision in ["bf16", "int8"] {
+        let rounded = json(&["eval", &model, "--precision", precision, "--json"]);
+        let rounded = rounded["metrics"]["bits_per_character"].as_f64().unwrap();
+        assert!(
+            rounded != bits && (rounded - bits).abs() < 0.01 * bits,
+            "{precision}: {rounded}"
+        );
+    }
     assert!(ok(&["eval", &model]).contains("bits_per_character"));
     assert!(ok(&["info", &model]).contains("parameters"));
 }
@@ -136,33 +138,28 @@ fn help_shows_every_command_and_usage_errors_exit_with_2() {
 }
 
 #[test]
-fn bf16_is_one_option_in_the_recipe_and_in_generate() {
-    let folder = tempfile::tempdir().unwrap();
-    let model = folder.path().join("model");
-    ok(&strs(&train(
-        &model,
-        &["--quiet", "--set", "model.precision=\"bf16\""],
-    )));
+fn precision_is_one_option_in_the_recipe_and_in_generate() {
     let bits = |model: &str| {
         let info = json(&["info", model, "--json"]);
         info["figures"]["test"]["bits_per_character"]
             .as_f64()
             .unwrap()
     };
-    let (with, without) = (bits(&path(&model)), bits(&path(&self::model())));
-    assert!(
-        with != without && (with - without).abs() < 0.05 * without,
-        "{with} and {without}"
-    );
-    let text = ok(&[
-        "generate",
-        &path(&model),
-        "--length",
-        "20",
-        "--precision",
-        "f32",
-    ]);
-    assert_eq!(text.chars().count(), 21);
+    let without = bits(&path(&self::model()));
+    for (precision, other) in [("bf16", "f32"), ("int8", "bf16")] {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("model");
+        let setting = format!("model.precision=\"{precision}\"");
+        ok(&strs(&train(&model, &["--quiet", "--set", &setting])));
+        let with = bits(&path(&model));
+        assert!(
+            with != without && (with - without).abs() < 0.05 * without,
+            "{precision}: {with} and {without}"
+        );
+        let model = path(&model);
+        let text = ok(&["generate", &model, "--length", "20", "--precision", other]);
+        assert_eq!(text.chars().count(), 21);
+    }
 }
 
 #[test]
@@ -184,6 +181,9 @@ fn the_bench_worker_speaks_its_protocol() {
         r#"{"op":"setup","task":"lm","cell":"lstm","T":4,"B":2,"I":6,"H":6,"L":2,"V":11,"dropout":0.5,"mode":"train","threads":2}"#,
         r#"{"op":"setup","task":"layer","cell":"lstm","T":3,"B":2,"I":4,"H":5,"L":1,"mode":"fwd","threads":2,"dtype":"bf16"}"#,
         r#"{"op":"setup","task":"layer","cell":"lstm","T":3,"B":2,"I":4,"H":5,"L":1,"mode":"fwd","threads":2,"dtype":"f16"}"#,
+        r#"{"op":"setup","task":"stream","cell":"lstm","T":1,"B":1,"I":8,"H":9,"L":1,"mode":"fwd","threads":1,"inner":5,"dtype":"int8"}"#,
+        r#"{"op":"setup","task":"layer","cell":"lstm","T":3,"B":2,"I":4,"H":5,"L":1,"mode":"train","threads":2,"dtype":"int8"}"#,
+        r#"{"op":"peak","threads":2}"#,
         r#"{"op":"exit"}"#,
     ] {
         writeln!(input, "{line}").unwrap();
@@ -194,7 +194,7 @@ fn the_bench_worker_speaks_its_protocol() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(answers.len(), 8, "{text}");
+    assert_eq!(answers.len(), 11, "{text}");
     assert!(answers[0]["error"].is_string());
     assert_eq!(answers[1]["ok"], true, "{text}");
     assert!(answers[2]["times"].as_array().unwrap().len() >= 3);
@@ -202,4 +202,7 @@ fn the_bench_worker_speaks_its_protocol() {
     assert_eq!(answers[5]["ok"], true, "{text}");
     assert_eq!(answers[6]["ok"], true, "{text}");
     assert!(answers[7]["error"].as_str().unwrap().contains("f16"));
+    assert_eq!(answers[8]["ok"], true, "{text}");
+    assert!(answers[9]["error"].as_str().unwrap().contains("inference"));
+    assert!(answers[10]["peak"].as_f64().unwrap() > 1e6);
 }

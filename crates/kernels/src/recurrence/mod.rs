@@ -172,7 +172,13 @@ fn on_threads(
 /// `0..count`, upwards in even steps and downwards in odd ones: where the weights do not fit into a cache, a step begins with those that the
 /// step before has left there.
 pub(crate) fn there_and_back(count: usize, step: usize) -> impl Iterator<Item = usize> {
-    (0..count).map(move |i| if step % 2 == 0 { i } else { count - 1 - i })
+    (0..count).map(move |i| {
+        if step.is_multiple_of(2) {
+            i
+        } else {
+            count - 1 - i
+        }
+    })
 }
 
 /// Room for `[B,T,width]`, zeros where some steps may lie past the end of a sequence.
