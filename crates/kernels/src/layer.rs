@@ -5,7 +5,7 @@ use crate::gru::Gru;
 use crate::lstm::Lstm;
 use crate::number::{Bf16, F32, Int8, Precision};
 use crate::pool;
-use crate::recurrence::{self, Kept};
+use crate::recurrence::{self, Kept, WeightCache};
 use crate::rnn::{Relu, Rnn, Tanh};
 use crate::{Cell, Direction, KernelError, Level, reference};
 
@@ -132,7 +132,8 @@ pub struct Gradients<F = f32> {
     pub d_c0: Option<Vec<F>>,
 }
 
-type ForwardDriver = fn(Level, usize, &Plan, &Inputs, bool) -> (Outputs, Option<Vec<Kept>>);
+type ForwardDriver =
+    fn(Level, usize, &Plan, &Inputs, bool, Option<&WeightCache>) -> (Outputs, Option<Vec<Kept>>);
 type BackwardDriver = fn(
     Level,
     usize,
@@ -181,6 +182,16 @@ pub fn forward(
     forward_at(Level::best(), pool::threads(), plan, inputs, train)
 }
 
+/// [`forward`] for inference with weights that are packed at the first call and kept in `cache`: worth it for short sequences and few of
+/// them.
+///
+/// # Errors
+/// A size that does not fit the plan.
+pub fn infer(plan: &Plan, inputs: &Inputs, cache: &WeightCache) -> Result<Outputs, KernelError> {
+    let (level, threads) = (Level::best(), pool::threads());
+    run_forward(level, threads, plan, inputs, false, Some(cache)).map(|(out, _)| out)
+}
+
 /// [`forward`] with instruction set and number of threads named.
 ///
 /// # Errors
@@ -191,6 +202,17 @@ pub fn forward_at(
     plan: &Plan,
     inputs: &Inputs,
     train: bool,
+) -> Result<(Outputs, Option<Reserve>), KernelError> {
+    run_forward(level, threads, plan, inputs, train, None)
+}
+
+fn run_forward(
+    level: Level,
+    threads: usize,
+    plan: &Plan,
+    inputs: &Inputs,
+    train: bool,
+    cache: Option<&WeightCache>,
 ) -> Result<(Outputs, Option<Reserve>), KernelError> {
     check_inputs("recurrent forward", plan, inputs)?;
     if train && plan.precision == Precision::Int8 {
@@ -207,7 +229,7 @@ pub fn forward_at(
             ));
         }
     };
-    let (out, kept) = run(level, threads, plan, inputs, train);
+    let (out, kept) = run(level, threads, plan, inputs, train, cache);
     Ok((out, kept.map(Reserve)))
 }
 

@@ -35,11 +35,12 @@ pub mod update;
 pub use error::KernelError;
 pub use layer::{
     Gradients, Inputs, OutputGradients, Outputs, Plan, Reserve, Wanted, WeightGradients, Weights,
-    backward, backward_at, forward, forward_at,
+    backward, backward_at, forward, forward_at, infer,
 };
 pub use number::Precision;
 pub use peak::peak;
 pub use pool::{set_threads, threads};
+pub use recurrence::WeightCache;
 pub use simd::Level;
 pub use stepper::Stepper;
 

@@ -1,6 +1,6 @@
 //! The forward pass.
 
-use super::weights::{OwnPanel, Packed, own_panels, own_weights};
+use super::weights::{KitKey, OwnPanel, Packed, WeightCache, own_panels, own_weights};
 use super::{
     CellKernel, ForwardAt, Kept, ToWords, Words, lanes, on_threads, padded, part, ranked, room,
     there_and_back, useful,
@@ -16,6 +16,7 @@ use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::sync::OnceLock;
 
 /// Rows projected before their steps run: enough to use the packed input weights well, few enough to stay in cache.
 const PROJECTED_ROWS: usize = 192;
@@ -25,6 +26,8 @@ struct Forward<'a> {
     plan: &'a Plan<'a>,
     layout: &'a Layout,
     weights: &'a Weights<'a>,
+    /// Packed weights by thread, if they are kept.
+    kept: Option<&'a [OnceLock<[Packed; 2]>]>,
     table: &'static Table,
     /// Words of x, row by row of the layout, and their scales for numbers that have any.
     x: Vec<*const f32>,
@@ -64,6 +67,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
     plan: &Plan,
     inputs: &Inputs,
     train: bool,
+    cache: Option<&WeightCache>,
 ) -> (Outputs, Option<Vec<Kept>>) {
     let (batch, hidden, directions) = (plan.batch, plan.hidden, plan.directions.len());
     let hp = padded(level, hidden);
@@ -108,6 +112,17 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             }
         })
         .collect();
+    let threads = useful(threads, plan, C::GATES);
+    let kit = cache.map(|cache| {
+        cache.kit(KitKey {
+            level,
+            cell: plan.cell,
+            precision: plan.precision,
+            sizes: [plan.input, hidden],
+            directions,
+            threads,
+        })
+    });
     let y_base: *mut f32 = y.as_mut_ptr().cast();
     let passes: Vec<Forward> = buffers
         .iter_mut()
@@ -116,6 +131,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             plan,
             layout: &layouts[d],
             weights: &inputs.weights[d],
+            kept: kit.as_ref().map(|kit| kit.sides[d].as_slice()),
             table: N::table(level),
             x: x[d].0.clone(),
             x_scales: &x[d].1.scales,
@@ -137,7 +153,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
     if hidden > 0 {
         on_threads(
             directions,
-            useful(threads, plan, C::GATES),
+            threads,
             hp / lanes(level),
             |d, id, of, barrier| {
                 let thread = ForwardThread::<C, N> {
@@ -216,8 +232,17 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
         let pass = self.pass;
         let blocks = share(pass.hp / S::LANES, self.id, self.of);
         let (hidden, input) = (pass.plan.hidden, pass.plan.input);
-        let [w_ih, w_hh] =
-            own_weights::<S, C, N>(pass.weights, [input, hidden], blocks.clone(), pass.table);
+        let own = OnceLock::new();
+        let own = pass.kept.map_or(&own, |threads| &threads[self.id]);
+        if own.get().is_none() {
+            let sizes = [input, hidden];
+            let packed = own_weights::<S, C, N>(pass.weights, sizes, blocks.clone(), pass.table);
+            // Another call beside this one may have been faster, with the same.
+            let _ = own.set(packed);
+        }
+        let Some([w_ih, w_hh]) = own.get() else {
+            return;
+        };
         let layout = pass.layout;
         let panels = own_panels::<C>(blocks);
         let ranks: Vec<usize> = (0..pass.plan.batch).collect();
@@ -230,12 +255,12 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
             // SAFETY: own columns of rows inside the layout; the barrier orders h between the threads.
             unsafe {
                 for panel in &panels {
-                    project::<S, C, N>(pass, &w_ih, panel, base, rows.clone());
+                    project::<S, C, N>(pass, w_ih, panel, base, rows.clone());
                 }
                 for step in start..end {
                     let h = own_operand::<S, N>(pass, step, &ranks, &mut own);
                     for panel in there_and_back(panels.len(), step) {
-                        run_step::<S, C, N>(pass, &w_hh, &panels[panel], h, base, step);
+                        run_step::<S, C, N>(pass, w_hh, &panels[panel], h, base, step);
                     }
                     self.barrier.wait();
                 }

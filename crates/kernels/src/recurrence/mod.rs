@@ -16,6 +16,7 @@ mod weights;
 
 pub(crate) use backward::backward;
 pub(crate) use forward::forward;
+pub use weights::WeightCache;
 pub(crate) use weights::{OwnPanel, Packed, own_panels, own_weights};
 
 use crate::layer::Plan;

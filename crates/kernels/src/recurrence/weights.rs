@@ -7,6 +7,8 @@ use crate::number::{Int8, Number};
 use crate::pack::{self, Column};
 use crate::simd::Simd;
 use crate::tile::{PANEL, Table};
+use crate::{Cell, Level, Precision};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A thread's own columns of one side's weights, panel by panel.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +21,45 @@ pub(crate) struct Packed {
     excess: Vec<f32>,
     /// Words of k.
     pub k: usize,
+}
+
+/// Weights of a layer as the kernels read them, kept from one call of [`crate::infer`] to the next. Clones share what is kept.
+///
+/// It does not see when a weight changes: whoever changes one takes a new cache.
+#[derive(Clone, Debug, Default)]
+pub struct WeightCache(Arc<Mutex<Option<Arc<Kit>>>>);
+
+/// What packed weights are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KitKey {
+    pub level: Level,
+    pub cell: Cell,
+    pub precision: Precision,
+    pub sizes: [usize; 2],
+    pub directions: usize,
+    pub threads: usize,
+}
+
+/// Packed weights by direction and thread.
+#[derive(Debug)]
+pub(crate) struct Kit {
+    key: KitKey,
+    pub sides: Vec<Vec<OnceLock<[Packed; 2]>>>,
+}
+
+impl WeightCache {
+    /// What was kept for `key`, or room for it in the place of what was kept for another.
+    pub(crate) fn kit(&self, key: KitKey) -> Arc<Kit> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.as_ref().filter(|kit| kit.key == key) {
+            Some(kit) => kit.clone(),
+            None => {
+                let threads = || (0..key.threads).map(|_| OnceLock::new()).collect();
+                let sides = (0..key.directions).map(|_| threads()).collect();
+                kept.insert(Arc::new(Kit { key, sides })).clone()
+            }
+        }
+    }
 }
 
 /// A few unit blocks whose columns stand together.

@@ -2,8 +2,8 @@
 
 use crate::cases::{CELLS, Case, DIRECTIONS, Random, difference};
 use refrain_kernels::{
-    Cell, Direction, Gradients, KernelError, Level, Outputs, Precision, Wanted, backward,
-    backward_at, forward, forward_at, reference,
+    Cell, Direction, Gradients, KernelError, Level, Outputs, Precision, Wanted, WeightCache,
+    backward, backward_at, forward, forward_at, infer, reference,
 };
 
 fn fast(case: &Case, level: Level, threads: usize) -> (Outputs, Gradients) {
@@ -189,6 +189,31 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
                     let name = format!("with {threads} threads: {} {precision:?}", case.name());
                     assert_eq!(one.0, many.0, "outputs {name}");
                     assert_eq!(flat(&one.1), flat(&many.1), "gradients {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn kept_weights_give_the_same_bits_call_after_call() {
+    let mut random = Random(12);
+    for cell in CELLS {
+        for directions in DIRECTIONS {
+            let cache = WeightCache::default();
+            let mut case = Case::new(&mut random, cell, [9, 4, 30, 50], directions);
+            for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+                case.precision = precision;
+                // Fewer sequences: threads may be fewer, too.
+                for batch in [9, 9, 1, 9] {
+                    let mut part = case.clone();
+                    part.batch = batch;
+                    part.x.truncate(batch * 4 * 30);
+                    (part.h0, part.c0) = (None, None);
+                    let (plan, kept) = (part.plan(), &cache);
+                    let kept = part.with(|inputs| infer(&plan, inputs, kept)).unwrap();
+                    let (fresh, _) = part.with(|inputs| forward(&plan, inputs, false)).unwrap();
+                    assert_eq!(kept, fresh, "{precision:?} {}", part.name());
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use crate::init::{param, uniform};
 use crate::ops::{
-    DirectionWeights, DropoutMask, RecurrentOutput, RecurrentSpec, dropout, recurrent,
+    DirectionWeights, DropoutMask, PackedWeights, RecurrentOutput, RecurrentSpec, dropout,
+    recurrent,
 };
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
@@ -183,6 +184,7 @@ impl RecurrentConfig {
             variational: self.variational,
             precision: self.precision,
             weights,
+            packed: (0..self.layers).map(|_| PackedWeights::default()).collect(),
         }
     }
 }
@@ -266,6 +268,8 @@ pub struct Recurrent {
     precision: Precision,
     /// Layer by layer, forward before reverse.
     weights: Vec<Weights>,
+    /// Layer by layer.
+    packed: Vec<PackedWeights>,
 }
 
 /// Made by [`LstmConfig`].
@@ -354,6 +358,7 @@ impl Recurrent {
                 directions: self.directions.clone(),
                 lengths: lengths.clone(),
                 precision: self.precision,
+                packed: self.packed[index].clone(),
             };
             let weights = self.values(weights, key);
             let RecurrentOutput { y, h_n, c_n } = recurrent(x, state.h, state.c, weights, spec)?;

@@ -10,9 +10,11 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, backend_extension};
 use burn::tensor::Tensor;
-use refrain_kernels::{self as kernels, Cell, Direction, KernelError, Precision, Reserve, Wanted};
+use refrain_kernels::{
+    self as kernels, Cell, Direction, KernelError, Precision, Reserve, Wanted, WeightCache,
+};
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a recurrent layer computes, apart from its numbers.
 #[derive(Clone, Debug)]
@@ -26,6 +28,41 @@ pub struct RecurrentSpec {
     /// What the products multiply, where there are kernels for it; Burn's own operations take `f32`, and so does a pass that gradients are
     /// wanted of where this is `Int8`.
     pub precision: Precision,
+    /// The weights as the kernels read them.
+    pub packed: PackedWeights,
+}
+
+/// The weights of a layer as the kernels read them, kept from one pass of inference to the next while the tensors stay the same. It
+/// holds the tensors, so none of them can change in its place; a pass of training lets go of them. Clones share what is kept.
+#[derive(Clone, Debug, Default)]
+pub struct PackedWeights(Arc<Mutex<Option<(Vec<FlexTensor>, WeightCache)>>>);
+
+impl PackedWeights {
+    fn kept(&self) -> MutexGuard<'_, Option<(Vec<FlexTensor>, WeightCache)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The cache that belongs to these tensors.
+    fn of(&self, weights: &[FlexTensor]) -> WeightCache {
+        let mut kept = self.kept();
+        let same = |(own, _): &&(Vec<FlexTensor>, WeightCache)| {
+            let data = |tensors: &[FlexTensor]| -> Vec<*const [f32]> {
+                tensors
+                    .iter()
+                    .map(|t| std::ptr::from_ref(slice(t)))
+                    .collect()
+            };
+            data(own) == data(weights)
+        };
+        match kept.as_ref().filter(same) {
+            Some((_, cache)) => cache.clone(),
+            None => {
+                let cache = WeightCache::default();
+                *kept = Some((weights.to_vec(), cache.clone()));
+                cache
+            }
+        }
+    }
 }
 
 /// Weights of one direction, PyTorch's shapes and gate order.
@@ -270,8 +307,16 @@ impl RecurrentKernels for Flex {
         let [batch, time, _] = dims::<3>(&inputs[0]);
         let [directions, _, hidden] = dims::<3>(&inputs[1]);
         let memory = if spec.cell.has_memory() { hidden } else { 0 };
-        let (out, reserve) = with_plan(&inputs, spec, train, |plan, inputs| {
-            kernels::forward(plan, inputs, train)
+        let cache = match train {
+            true => {
+                *spec.packed.kept() = None;
+                None
+            }
+            false => Some(spec.packed.of(&inputs[3..])),
+        };
+        let (out, reserve) = with_plan(&inputs, spec, train, |plan, inputs| match &cache {
+            Some(cache) => kernels::infer(plan, inputs, cache).map(|out| (out, None)),
+            None => kernels::forward(plan, inputs, train),
         })
         .expect(CHECKED);
         let outputs = [

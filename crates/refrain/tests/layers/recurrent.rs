@@ -2,8 +2,8 @@
 
 use crate::second_opinion::{close, random};
 use burn::module::Module;
-use burn::tensor::Device;
-use refrain::layers::{GruConfig, LstmConfig, Options, RnnConfig, State};
+use burn::tensor::{Device, Tensor};
+use refrain::layers::{GruConfig, LstmConfig, Options, Recurrent, RnnConfig, State};
 use refrain::params;
 use refrain_kernels::random::Key;
 
@@ -114,4 +114,34 @@ fn training_and_validation_copies_hold_the_same_parameters() {
     let layer = GruConfig::new(3, 4).init(&Device::flex().autodiff());
     assert_eq!(layer.num_params(), 3 * 4 * (3 + 4 + 2));
     assert_eq!(params::export(&layer), params::export(&layer.valid()));
+}
+
+#[test]
+fn inference_keeps_packed_weights_and_sees_when_one_has_changed() {
+    let device = Device::flex().autodiff();
+    let mut layer = GruConfig::new(4, 6).with_layers(2).init(&device);
+    let x = random([2, 5, 4], 1, &device);
+    let infer = |layer: &Recurrent| layer.valid().forward(x.clone().inner(), None).unwrap().0;
+    let mut last = infer(&layer);
+    for _ in 0..2 {
+        let (y, _) = layer.forward(x.clone(), None).unwrap();
+        let gradients = params::gradients(&layer, &y.sum());
+        layer = params::update(layer, gradients, |_, p, g| {
+            p.iter_mut().zip(g).for_each(|(p, g)| *p -= 0.1 * g);
+        });
+        let (now, again) = (infer(&layer), infer(&layer));
+        let exported = params::export(&layer).into_iter();
+        let tensors = exported.map(|p| (p.name.clone(), p)).collect();
+        let other = GruConfig::new(4, 6)
+            .with_layers(2)
+            .with_seed(9)
+            .init(&device);
+        let fresh = infer(&params::import(other, &tensors).unwrap());
+        let values = |y: Tensor<3>| y.into_data().to_vec::<f32>().unwrap();
+        let now = values(now);
+        assert_eq!(now, values(again));
+        assert_eq!(now, values(fresh));
+        assert_ne!(now, values(last));
+        last = infer(&layer);
+    }
 }

@@ -2,7 +2,9 @@
 
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Device, Tensor, TensorData};
-use refrain::ops::{self, DirectionWeights, RecurrentOutput, RecurrentSpec, composed};
+use refrain::ops::{
+    self, DirectionWeights, PackedWeights, RecurrentOutput, RecurrentSpec, composed,
+};
 use refrain_kernels::random::Key;
 use refrain_kernels::{Cell, Direction, Precision};
 
@@ -62,6 +64,7 @@ impl Layer {
                 directions: directions.to_vec(),
                 lengths: ragged.then(|| vec![5, 0, 3].into()),
                 precision: Precision::F32,
+                packed: PackedWeights::default(),
             },
         }
     }
