@@ -18,6 +18,8 @@ pub enum Measure {
     Bits,
     /// Of words and pieces of them: exp.
     Perplexity,
+    /// As it is.
+    Plain,
 }
 
 impl Measure {
@@ -25,6 +27,7 @@ impl Measure {
         match self {
             Self::Bits => format!("{:.3} bits", nats / std::f64::consts::LN_2),
             Self::Perplexity => format!("perplexity {:.2}", nats.exp()),
+            Self::Plain => format!("loss {nats:.3e}"),
         }
     }
 }
@@ -204,8 +207,12 @@ impl Progress {
         let done = step.saturating_sub(self.before).max(1) as f64;
         let left = self.steps.saturating_sub(*step) as f64 / done;
         let loss = self.pace.loss.unwrap_or(*loss);
+        let (plain, unit) = match self.measure {
+            Measure::Plain => (String::new(), "answers/s"),
+            _ => (format!("loss {loss:.4}, "), "tokens/s"),
+        };
         let text = format!(
-            "epoch {epoch}/{}  loss {loss:.4}, {}  {} tokens/s  lr {learning_rate:.1e}  {} left",
+            "epoch {epoch}/{}  {plain}{}  {} {unit}  lr {learning_rate:.1e}  {} left",
             self.epochs,
             self.measure.show(loss),
             short(self.pace.tokens / self.pace.seconds.max(1e-9)),

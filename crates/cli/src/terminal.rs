@@ -69,6 +69,15 @@ pub fn figures(metrics: &Metrics) -> String {
             });
         text.push(format!("bits per character {bits:.4}{best}"));
     }
+    if let Some(error) = metrics.get("mse") {
+        text.push(format!("mean squared error {error:.3e}"));
+    }
+    if let Some(loss) = metrics.get("loss") {
+        text.push(format!("loss {loss:.4}"));
+    }
+    if let Some(accuracy) = metrics.get("accuracy") {
+        text.push(format!("accuracy {accuracy:.2}%"));
+    }
     text.join(", ")
 }
 

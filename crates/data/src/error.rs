@@ -55,6 +55,9 @@ pub enum DataError {
         /// Offset of the first byte that no story has there.
         offset: usize,
     },
+    /// A problem of long memory that cannot be made.
+    #[error("memory: {0}")]
+    Memory(String),
     /// A vocabulary was asked for that cannot be built.
     #[error("vocabulary: {0}")]
     Vocabulary(String),

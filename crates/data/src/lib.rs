@@ -8,11 +8,14 @@
 //! | [`stories`] | the default corpus: a grammar of small stories whose entropy is known exactly |
 //! | [`corpus`] | training, validation and test text from the grammar or from files |
 //! | [`vocab`] | text to token ids and back: characters, words, byte-pair encoding |
+//! | [`memory`] | sequences that only a long memory solves: adding, copying, pixels of digits |
 //! | [`batch`] | token ids to `[B,T]` batches for truncated backpropagation through time |
 
 pub mod batch;
 pub mod corpus;
 pub mod error;
+mod idx;
+pub mod memory;
 mod random;
 pub mod stories;
 pub mod vocab;

@@ -25,7 +25,7 @@ fn main() -> Result<(), Error> {
     })?;
     println!("{summary:#?}");
     let model = load_language_model(&summary.folder)?;
-    model.generate(&recipe.generate, &mut |piece| {
+    model.generate(&recipe.language()?.generate, &mut |piece| {
         print!("{piece}");
         Control::Continue
     })?;

@@ -8,6 +8,7 @@
 
 pub mod error;
 mod init;
+pub mod lab;
 pub mod layers;
 pub mod models;
 pub mod ops;

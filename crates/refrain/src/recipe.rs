@@ -5,34 +5,120 @@ mod shipped;
 pub use shipped::{Shipped, recipes};
 
 use crate::error::Error;
-use crate::models::LanguageModelConfig;
+use crate::models::{LanguageModelConfig, SequenceModelConfig};
+use crate::tasks::{self, BodyKind};
 use crate::train::TrainConfig;
 use refrain_data::corpus::Source;
+use refrain_data::memory::Problem;
 use refrain_data::vocab::VocabularyKind;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
 
 /// All that a run needs to know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recipe {
     /// Which task of [`TASKS`](crate::tasks::TASKS).
     pub task: String,
     /// For the reader.
-    #[serde(default)]
     pub recipe: Header,
+    /// What the task wants to know: its data, its model, and what else there is.
+    #[serde(flatten)]
+    pub body: Body,
+    /// How to train.
+    pub train: TrainConfig,
+}
+
+/// The part of a recipe that depends on its task.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Body {
+    /// Of `language`.
+    Language(LanguageRecipe),
+    /// Of `adding`, `copy` and `mnist`.
+    Memory(MemoryRecipe),
+}
+
+/// What a language model learns from, what it is and what it writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanguageRecipe {
     /// What to learn from.
     pub data: DataConfig,
     /// The model.
     #[serde(default)]
     pub model: LanguageModelConfig,
-    /// How to train it.
-    #[serde(default)]
-    pub train: TrainConfig,
     /// What to write at the end.
     #[serde(default)]
     pub generate: GenerateConfig,
+}
+
+/// What a model of the long-memory tasks learns from and what it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryRecipe {
+    /// The problem.
+    pub data: Problem,
+    /// The model.
+    #[serde(default)]
+    pub model: SequenceModelConfig,
+}
+
+impl<'de> Deserialize<'de> for Recipe {
+    /// The task says how the rest is to be read.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut tree = Table::deserialize(from)?;
+        let task = match tree.remove("task") {
+            Some(Value::String(task)) => task,
+            Some(_) => return Err(D::Error::custom("`task` is not a name")),
+            None => return Err(D::Error::missing_field("task")),
+        };
+        Ok(Self {
+            recipe: part(&mut tree, "recipe")?,
+            train: part(&mut tree, "train")?,
+            body: match tasks::find(&task).map_err(D::Error::custom)?.body {
+                BodyKind::Language => Body::Language(rest(tree)?),
+                BodyKind::Memory => Body::Memory(rest(tree)?),
+            },
+            task,
+        })
+    }
+}
+
+/// A table of a recipe, or its default.
+fn part<T: DeserializeOwned + Default, E: serde::de::Error>(
+    tree: &mut Table,
+    name: &str,
+) -> Result<T, E> {
+    match tree.remove(name) {
+        None => Ok(T::default()),
+        Some(value) => value
+            .try_into()
+            .map_err(|e: toml::de::Error| E::custom(format!("{} in `{name}`", flat(&e)))),
+    }
+}
+
+/// What is left of a recipe when its common parts are taken out.
+fn rest<T: DeserializeOwned, E: serde::de::Error>(tree: Table) -> Result<T, E> {
+    Value::Table(tree).try_into().map_err(|e: toml::de::Error| {
+        // The common parts are known, too.
+        let text = flat(&e).replacen(
+            "expected one of ",
+            "expected one of `task`, `recipe`, `train`, ",
+            1,
+        );
+        E::custom(text)
+    })
+}
+
+/// An error's text in one line.
+fn flat(error: &toml::de::Error) -> String {
+    error
+        .to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// What a reader wants to know before a run.
@@ -152,6 +238,33 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// What it says of a language model.
+    ///
+    /// # Errors
+    /// A recipe of another task.
+    pub fn language(&self) -> Result<&LanguageRecipe, Error> {
+        match &self.body {
+            Body::Language(language) => Ok(language),
+            Body::Memory(_) => Err(self.other("language")),
+        }
+    }
+
+    /// What it says of a model of the long-memory tasks.
+    ///
+    /// # Errors
+    /// A recipe of another task.
+    pub fn memory(&self) -> Result<&MemoryRecipe, Error> {
+        match &self.body {
+            Body::Memory(memory) => Ok(memory),
+            Body::Language(_) => Err(self.other("adding, copy and mnist")),
+        }
+    }
+
+    fn other(&self, wanted: &str) -> Error {
+        let problem = format!("it is for the task \"{}\", not for {wanted}", self.task);
+        problem_in(&self.recipe.name, problem)
+    }
+
     /// As a model folder keeps it, defaults included.
     ///
     /// # Errors
@@ -233,8 +346,7 @@ fn set(tree: &mut Table, entry: &str) -> Result<(), String> {
 
 /// The message of a key or value that does not fit, with the closest known name.
 fn hint(error: &toml::de::Error) -> String {
-    let text = error.to_string();
-    let message = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = flat(error);
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let close = match quoted.split_first() {
         Some((unknown, known)) if message.starts_with("unknown") => {

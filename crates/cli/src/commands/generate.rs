@@ -72,7 +72,7 @@ pub fn run(args: &Args) -> Result<Ending> {
     if let Some(precision) = args.precision.get() {
         model = model.with_precision(precision);
     }
-    let mut options = model.about.recipe.generate.clone();
+    let mut options = model.about.recipe.language()?.generate.clone();
     match (&args.prime, &args.prime_file) {
         (Some(prime), _) => options.prime.clone_from(prime),
         (None, Some(file)) => options.prime = read_prime(file)?,

@@ -3,7 +3,8 @@
 use crate::Ending;
 use crate::terminal::{self, counted, grouped, typed};
 use anyhow::Result;
-use refrain::models::{CellKind, LanguageModelConfig};
+use refrain::models::CellKind;
+use refrain::recipe::{Body, LanguageRecipe, MemoryRecipe};
 use refrain::store::{About, MODEL, ModelFolder};
 use std::path::PathBuf;
 
@@ -50,12 +51,12 @@ fn describe(folder: &ModelFolder) -> Result<String> {
     let mut text = format!("{}: {}\n\n", recipe.recipe.name, recipe.recipe.description);
     let mut row = |name: &str, value: String| text += &format!("{name:12} {value}\n");
     row("task", recipe.task.clone());
-    row("model", architecture(&recipe.model));
+    row("model", architecture(&recipe.body));
     row("parameters", grouped(figures.parameters));
-    row(
-        "vocabulary",
-        format!("{} tokens", grouped(figures.vocabulary)),
-    );
+    if let Body::Language(_) = recipe.body {
+        let tokens = format!("{} tokens", grouped(figures.vocabulary));
+        row("vocabulary", tokens);
+    }
     let trained = format!(
         "{}, {}, {}",
         counted(figures.epochs, "epoch"),
@@ -83,20 +84,29 @@ fn describe(folder: &ModelFolder) -> Result<String> {
 }
 
 /// In a line: cell, layers, sizes.
-fn architecture(model: &LanguageModelConfig) -> String {
-    let cell = match model.cell {
-        CellKind::Lstm => "LSTM",
-        CellKind::Gru => "GRU",
-        CellKind::Rnn => "RNN (tanh)",
+fn architecture(body: &Body) -> String {
+    let stack = |cell: CellKind, layers: usize, hidden: usize| {
+        let cell = match cell {
+            CellKind::Lstm => "LSTM",
+            CellKind::Gru => "GRU",
+            CellKind::Rnn => "RNN (tanh)",
+        };
+        let layers = counted(layers as u64, "layer");
+        format!("{cell}, {layers} of {hidden} units")
     };
-    let layers = counted(model.layers as u64, "layer");
-    let tied = if model.tied {
-        ", tied to the output"
-    } else {
-        ""
-    };
-    format!(
-        "{cell}, {layers} of {} units; embedding of {}{tied}",
-        model.hidden, model.embedding
-    )
+    match body {
+        Body::Memory(MemoryRecipe { model, .. }) => stack(model.cell, model.layers, model.hidden),
+        Body::Language(LanguageRecipe { model, .. }) => {
+            let tied = if model.tied {
+                ", tied to the output"
+            } else {
+                ""
+            };
+            format!(
+                "{}; embedding of {}{tied}",
+                stack(model.cell, model.layers, model.hidden),
+                model.embedding
+            )
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::{Measure, Progress};
 use crate::terminal::{self, counted, typed};
 use anyhow::{Context, Result, bail};
-use refrain::recipe::{Recipe, recipes};
+use refrain::recipe::{Body, Recipe, recipes};
 use refrain::store::{MODEL, ModelFolder};
 use refrain::tasks::language::load_language_model;
 use refrain::tasks::{self, Summary, TrainOptions};
@@ -84,10 +84,23 @@ pub fn run(args: &Args) -> Result<Ending> {
     }
     if !args.quiet {
         terminal::print(&report(&summary))?;
-        let model = load_language_model(&summary.folder)?;
-        generate::write(&model, &model.about.recipe.generate, &|| interrupt.asked())?;
+        end(&summary.folder, &interrupt)?;
     }
     Ok(Ending::Done)
+}
+
+/// What a run ends with: a language model writes.
+fn end(folder: &Path, interrupt: &Interrupt) -> Result<()> {
+    let recipe = ModelFolder::open(folder)?.about().recipe.clone();
+    if let Body::Language(language) = &recipe.body {
+        let model = load_language_model(folder)?;
+        let shown = typed(folder);
+        terminal::print(&format!(
+            "let it write more with: refrain generate {shown}\n\n"
+        ))?;
+        generate::write(&model, &language.generate, &|| interrupt.asked())?;
+    }
+    Ok(())
 }
 
 fn begin(args: &Args, interrupt: &Interrupt) -> Result<Summary> {
@@ -143,9 +156,12 @@ fn watch(event: &Event, progress: &mut Progress, interrupt: &Interrupt) -> Contr
 }
 
 fn measure(recipe: &Recipe) -> Measure {
-    match recipe.data.vocabulary {
-        VocabularyKind::Characters => Measure::Bits,
-        VocabularyKind::Words { .. } | VocabularyKind::Bpe { .. } => Measure::Perplexity,
+    match &recipe.body {
+        Body::Language(language) => match language.data.vocabulary {
+            VocabularyKind::Characters => Measure::Bits,
+            VocabularyKind::Words { .. } | VocabularyKind::Bpe { .. } => Measure::Perplexity,
+        },
+        Body::Memory(_) => Measure::Plain,
     }
 }
 
@@ -225,7 +241,7 @@ fn report(summary: &Summary) -> String {
         }
     }
     let folder = typed(&summary.folder);
-    text += &format!("the model is in {folder}; let it write with: refrain generate {folder}\n\n");
+    text += &format!("the model is in {folder}\n");
     text
 }
 

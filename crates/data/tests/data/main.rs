@@ -2,5 +2,6 @@
 
 mod batch;
 mod corpus;
+mod memory;
 mod stories;
 mod vocab;

@@ -43,6 +43,8 @@ struct Forward<'a> {
     gates: SharedPtr<f32>,
     cells: SharedPtr<f32>,
     keep: bool,
+    /// See [`at_once_from`].
+    at_once: usize,
     /// Output at the direction's first feature; rows `y_stride` apart.
     y: SharedPtr<f32>,
     y_stride: usize,
@@ -91,6 +93,9 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             (x, words)
         })
         .collect();
+    let threads = useful(threads, plan, C::GATES);
+    let weights = directions * C::GATES * hidden * (N::count(plan.input) + N::count(hidden));
+    let at_once = at_once_from::<N>(4 * weights / threads.max(1));
     let mut buffers: Vec<Buffers> = layouts
         .iter()
         .enumerate()
@@ -98,7 +103,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             let steps = if train {
                 layout.external.len()
             } else {
-                stretch_rows(layout)
+                stretch_rows(layout, at_once)
             };
             let h0 = ranked(part(inputs.h0, d, batch * hidden), layout, hidden, hp);
             let ranks: Vec<usize> = (0..batch).collect();
@@ -112,7 +117,6 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             }
         })
         .collect();
-    let threads = useful(threads, plan, C::GATES);
     let kit = cache.map(|cache| {
         cache.kit(KitKey {
             level,
@@ -146,6 +150,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             gates: SharedPtr(own.gates.as_mut_ptr().cast()),
             cells: SharedPtr(own.cells.as_mut_ptr().cast()),
             keep: train,
+            at_once,
             y: SharedPtr(y_base.wrapping_add(d * hidden)),
             y_stride,
         })
@@ -196,9 +201,22 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
     (Outputs { y, h_n, c_n }, kept)
 }
 
+/// Rows of a step whose input is multiplied in the step itself, which saves the way of its product through memory. Below, some steps together
+/// use the packed weights better: those of `bytes` a thread, when they are more than a cache of its own holds.
+const fn at_once_from<N: Number>(bytes: usize) -> usize {
+    match N::PACK {
+        1 => 32,
+        _ if bytes > 2 << 20 => 48,
+        _ => 16,
+    }
+}
+
 /// End of the stretch of steps that starts at `start`.
-fn stretch_end(layout: &Layout, start: usize) -> usize {
+fn stretch_end(layout: &Layout, start: usize, at_once: usize) -> usize {
     let mut end = start + 1;
+    if layout.active(start) >= at_once {
+        return end;
+    }
     while end < layout.steps() && layout.first[end] - layout.first[start] < PROJECTED_ROWS {
         end += 1;
     }
@@ -206,10 +224,10 @@ fn stretch_end(layout: &Layout, start: usize) -> usize {
 }
 
 /// Rows of the largest stretch.
-fn stretch_rows(layout: &Layout) -> usize {
+fn stretch_rows(layout: &Layout, at_once: usize) -> usize {
     let (mut start, mut most) = (0, 0);
     while start < layout.steps() {
-        let end = stretch_end(layout, start);
+        let end = stretch_end(layout, start, at_once);
         most = most.max(layout.first[end] - layout.first[start]);
         start = end;
     }
@@ -249,18 +267,21 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
         let mut own = Words::room::<N>(if N::SCALED { ranks.len() } else { 0 }, pass.hp);
         let mut start = 0;
         while start < layout.steps() {
-            let end = stretch_end(layout, start);
+            let end = stretch_end(layout, start, pass.at_once);
             let base = if pass.keep { 0 } else { layout.first[start] };
             let rows = layout.first[start]..layout.first[end];
             // SAFETY: own columns of rows inside the layout; the barrier orders h between the threads.
             unsafe {
-                for panel in &panels {
+                // A step with as many rows has its input multiplied where it is needed, and nothing is written in between.
+                let at_once = end == start + 1 && rows.len() >= pass.at_once;
+                for panel in panels.iter().filter(|_| !at_once) {
                     project::<S, C, N>(pass, w_ih, panel, base, rows.clone());
                 }
+                let w_ih = at_once.then_some(w_ih);
                 for step in start..end {
                     let h = own_operand::<S, N>(pass, step, &ranks, &mut own);
                     for panel in there_and_back(panels.len(), step) {
-                        run_step::<S, C, N>(pass, w_hh, &panels[panel], h, base, step);
+                        run_step::<S, C, N>(pass, w_ih, w_hh, &panels[panel], h, base, step);
                     }
                     self.barrier.wait();
                 }
@@ -355,13 +376,41 @@ unsafe fn own_operand<S: Simd, N: Number>(
     }
 }
 
-/// One panel of one step.
+/// One vector of a row's projected input: from the gates buffer, or, with `w_ih`, from the `sums` of its own tile, where it then leaves what
+/// [`CellKernel::finish`] looks for.
+///
+/// # Safety
+/// As [`project`]; `gates` is slot 0 of the row at the panel's block.
+#[inline(always)]
+unsafe fn projected<S: Simd, C: CellKernel, N: Number>(
+    w_ih: Option<&Packed>,
+    (panel, v, gate): (&OwnPanel, usize, usize),
+    sums: *const f32,
+    scale: f32,
+    gates: *mut f32,
+) -> S::V {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let Some(w_ih) = w_ih else {
+            return S::load(gates);
+        };
+        let sum = w_ih.value::<S, N>(panel, v, S::load(sums), scale);
+        let x = S::add(sum, w_ih.bias::<S>(panel, v));
+        if C::INNER == Some(gate) {
+            S::store(gates, x);
+        }
+        x
+    }
+}
+
+/// One panel of one step, with its input's product where `w_ih` is given.
 ///
 /// # Safety
 /// As [`project`].
 #[inline(always)]
 unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
     pass: &Forward,
+    w_ih: Option<&Packed>,
     packed: &Packed,
     panel: &OwnPanel,
     operand: Operand,
@@ -374,8 +423,8 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
     let words = N::row(hp);
     let words_next = pass.h_words[(step + 1) % 2].get();
     let mut a = [operand.words; ROWS];
-    let mut sums = Sums::new();
-    let sums = sums.as_mut_ptr();
+    let (mut sums, mut x_sums) = (Sums::new(), Sums::new());
+    let (sums, x_sums) = (sums.as_mut_ptr(), x_sums.as_mut_ptr());
     for (rank, count) in cover(
         0..pass.layout.active(step),
         pass.table.most[panel.vectors - 1],
@@ -387,6 +436,10 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
             }
             let tile = pass.table.tile(panel.vectors, count);
             tile(count, packed.k, a.as_ptr(), packed.at::<S>(panel), sums);
+            if let Some(w_ih) = w_ih {
+                let x = pass.x.as_ptr().add(first_row + rank);
+                tile(count, w_ih.k, x, w_ih.at::<S>(panel), x_sums);
+            }
             for r in 0..count {
                 let row = first_row + rank + r;
                 for block in 0..panel.blocks {
@@ -396,16 +449,17 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
                     let mut acc = [S::splat(0.0); 4];
                     for gate in 0..C::GATES {
                         let v = vector + gate;
-                        let sum = S::load(sums.add((r * panel.vectors + v) * S::LANES));
-                        let scale = if N::SCALED {
-                            *operand.scales.add(rank + r)
-                        } else {
-                            1.0
+                        let at = (r * panel.vectors + v) * S::LANES;
+                        let [scale, x_scale] = match N::SCALED {
+                            true => [*operand.scales.add(rank + r), pass.x_scales[row]],
+                            false => [1.0; 2],
                         };
-                        let sum = packed.value::<S, N>(panel, v, sum, scale);
+                        let sum = packed.value::<S, N>(panel, v, S::load(sums.add(at)), scale);
+                        let (place, slot) = ((panel, v, gate), gates.add(C::x_slot(gate) * hp));
+                        let x = projected::<S, C, N>(w_ih, place, x_sums.add(at), x_scale, slot);
                         let rest = match C::INNER == Some(gate) {
                             true => packed.bias::<S>(panel, v),
-                            false => S::load(gates.add(C::x_slot(gate) * hp)),
+                            false => x,
                         };
                         acc[gate] = S::add(sum, rest);
                     }

@@ -58,7 +58,7 @@ pub struct Dropout {
 /// [`Precision`] as recipes write it.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Precision", rename_all = "lowercase")]
-enum PrecisionName {
+pub(super) enum PrecisionName {
     F32,
     Bf16,
     Int8,

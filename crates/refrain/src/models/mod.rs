@@ -2,8 +2,10 @@
 
 mod generator;
 mod language_model;
+mod sequence_model;
 
 pub use generator::Generator;
 pub use language_model::{
     CellKind, Dropout, Init, LanguageModel, LanguageModelConfig, LossOutput, State,
 };
+pub use sequence_model::{SequenceLoss, SequenceModel, SequenceModelConfig};

@@ -45,5 +45,15 @@ pub fn recipes() -> &'static [Shipped] {
         "language" / "ptb-medium",
         "language" / "ptb-characters",
         "language" / "ptb-modern",
+        "adding" / "adding-rnn",
+        "adding" / "adding-lstm",
+        "adding" / "adding-gru",
+        "copy" / "copy-rnn",
+        "copy" / "copy-lstm",
+        "copy" / "copy-gru",
+        "mnist" / "mnist-rnn",
+        "mnist" / "mnist-lstm",
+        "mnist" / "mnist-gru",
+        "mnist" / "mnist-permuted-gru",
     ]
 }

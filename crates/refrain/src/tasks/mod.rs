@@ -1,6 +1,8 @@
 //! Tasks: data, model and decoder wired together. [`TASKS`] is the one list that help texts, routes and docs come from.
 
 pub mod language;
+pub mod memory;
+mod run;
 
 use crate::error::Error;
 use crate::recipe::{Recipe, Shipped, closest, recipes};
@@ -32,20 +34,47 @@ pub struct Task {
     pub summary: &'static str,
     /// Its figures.
     pub metrics: &'static [Metric],
+    /// How its recipes are to be read.
+    pub(crate) body: BodyKind,
     train: fn(&Recipe, &TrainOptions, Observer) -> Result<Summary, Error>,
     resume: fn(ModelFolder, Option<&Path>, Observer) -> Result<Summary, Error>,
     evaluate: Evaluate,
 }
 
+/// Kinds of [`Body`](crate::recipe::Body).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum BodyKind {
+    Language,
+    Memory,
+}
+
 /// All tasks.
-pub const TASKS: &[Task] = &[Task {
-    name: language::NAME,
-    summary: "Learns to continue text: characters, words or byte pairs",
-    metrics: language::METRICS,
-    train: language::train,
-    resume: language::resume,
-    evaluate: language::evaluate,
-}];
+pub const TASKS: &[Task] = &[
+    Task {
+        name: language::NAME,
+        summary: "Learns to continue text: characters, words or byte pairs",
+        metrics: language::METRICS,
+        body: BodyKind::Language,
+        train: language::train,
+        resume: language::resume,
+        evaluate: language::evaluate,
+    },
+    memory::task(
+        "adding",
+        "Learns to add two marked numbers of a long sequence: shows how far back a cell remembers",
+        memory::ADDING,
+    ),
+    memory::task(
+        "copy",
+        "Learns to repeat ten symbols after a long wait",
+        memory::COPY,
+    ),
+    memory::task(
+        "mnist",
+        "Learns to read a handwritten digit pixel by pixel, in order or permuted",
+        memory::MNIST,
+    ),
+];
 
 impl Task {
     /// The shipped recipes for it.

@@ -2,6 +2,7 @@
 
 mod fit;
 mod language;
+mod memory;
 mod optimizers;
 mod recipes;
 mod schedules;

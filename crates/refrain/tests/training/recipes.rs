@@ -66,7 +66,7 @@ fn settings_come_on_top() {
     };
     assert_eq!(moments.lr, 1.0);
     assert_eq!(recipe.train.epochs, 3);
-    assert_eq!(recipe.generate.prime, "a=b");
+    assert_eq!(recipe.language().unwrap().generate.prime, "a=b");
     assert_eq!(recipe.train.threads, Some(1));
 }
 

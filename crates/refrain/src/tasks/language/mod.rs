@@ -7,15 +7,15 @@ mod trainee;
 
 pub use generate::Generated;
 
+use super::run::{Start, data_folder, open};
 use super::{EvaluateOn, Evaluation, Metric, Split, Summary, TrainOptions};
 use crate::error::Error;
-use crate::models::LanguageModel;
+use crate::models::{LanguageModel, LanguageModelConfig};
 use crate::params;
 use crate::recipe::{GenerateConfig, Recipe};
-use crate::store::{About, Figures, ModelFolder};
-use crate::train::fit::{Files, by_name};
-use crate::train::{Checkpoint, Control, Event, Metrics, Observer, Stopped, fit, log};
-use burn::module::Module;
+use crate::store::{About, ModelFolder};
+use crate::train::fit::by_name;
+use crate::train::{Control, Metrics, Observer};
 use burn::tensor::Device;
 use refrain_data::vocab::Vocabulary;
 use refrain_kernels::Precision;
@@ -47,28 +47,9 @@ pub(super) fn train(
     options: &TrainOptions,
     observe: Observer,
 ) -> Result<Summary, Error> {
-    let text = Text::load(recipe, options.data.as_deref())?;
-    let about = About {
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        figures: Figures::default(),
-        recipe: recipe.clone(),
-    };
-    let device = Device::flex().autodiff();
-    let model = recipe
-        .model
-        .init(text.vocabulary.len(), recipe.train.seed, &device)?;
-    let trainee = LanguageTrainee::new(recipe, &text)?;
-    let folder = ModelFolder::create(&options.out, about)?;
-    text.vocabulary.save(folder.path())?;
-    run(
-        folder,
-        text,
-        trainee,
-        model,
-        None,
-        options.data.as_deref(),
-        observe,
-    )
+    // Before the folder is made, data and settings must be there.
+    let ready = Ready::new(recipe, options.data.as_deref())?;
+    ready.run(Start::new(recipe, options)?, observe)
 }
 
 pub(super) fn resume(
@@ -76,104 +57,44 @@ pub(super) fn resume(
     data: Option<&Path>,
     observe: Observer,
 ) -> Result<Summary, Error> {
-    let About {
-        figures, recipe, ..
-    } = folder.about().clone();
-    let file = folder.checkpoint();
-    if figures.finished {
-        let stopped = match file.exists() {
-            true => Checkpoint::progress(&file)?
-                .stopped
-                .unwrap_or(Stopped::Done),
-            false => Stopped::Done,
-        };
-        return Ok(summary(&folder, stopped));
-    }
-    // A run that was killed before its first checkpoint begins anew.
-    let checkpoint = match file.exists() {
-        true => Some(Checkpoint::load(&file)?),
-        false => None,
+    let start = match Start::again(folder, data)? {
+        Ok(start) => start,
+        Err(finished) => return Ok(finished),
     };
-    let remembered = checkpoint
-        .as_ref()
-        .and_then(|checkpoint| checkpoint.progress.data.clone());
-    let data = data.map(Path::to_path_buf).or(remembered);
-    let text = Text::load(&recipe, data.as_deref())?;
-    let device = Device::flex().autodiff();
-    let model = recipe
-        .model
-        .init(text.vocabulary.len(), recipe.train.seed, &device)?;
-    let trainee = LanguageTrainee::new(&recipe, &text)?;
-    text.vocabulary.save(folder.path())?;
-    run(
-        folder,
-        text,
-        trainee,
-        model,
-        checkpoint,
-        data.as_deref(),
-        observe,
-    )
+    let recipe = start.folder.about().recipe.clone();
+    Ready::new(&recipe, start.data.as_deref())?.run(start, observe)
 }
 
-fn run(
-    mut folder: ModelFolder,
+/// All that a run needs.
+struct Ready {
     text: Text,
-    mut trainee: LanguageTrainee,
     model: LanguageModel,
-    checkpoint: Option<Checkpoint>,
-    data: Option<&Path>,
-    observe: Observer,
-) -> Result<Summary, Error> {
-    let recipe = folder.about().recipe.clone();
-    let mut figures = Figures {
-        parameters: model.num_params(),
-        vocabulary: text.vocabulary.len(),
-        ..Figures::default()
-    };
-    folder.set_figures(figures.clone())?;
-    let files = Files::of(&folder);
-    let shell = model.valid();
-    let outcome = fit(
-        &mut trainee,
-        model,
-        &recipe.train,
-        &files,
-        data,
-        checkpoint,
-        &mut *observe,
-    )?;
-    figures.epochs = outcome.progress.epoch;
-    figures.steps = outcome.progress.step;
-    figures.seconds = outcome.progress.seconds;
-    figures.validation = outcome.progress.best_metrics;
-    if outcome.stopped != Stopped::Asked {
-        let best = params::import(shell, &folder.tensors()?)?;
-        let (metrics, _) = measure::exactly(&best, &text.vocabulary, &text.corpus.test)?;
-        figures.test = text.with_truth(metrics, Split::Test);
-        figures.finished = true;
-        let event = Event::Tested {
-            metrics: figures.test.clone(),
-        };
-        log::append(&folder.log(), &event)?;
-        observe(&event);
-    }
-    folder.set_figures(figures)?;
-    Ok(summary(&folder, outcome.stopped))
+    trainee: LanguageTrainee,
 }
 
-fn summary(folder: &ModelFolder, stopped: Stopped) -> Summary {
-    let figures = &folder.about().figures;
-    let some = |metrics: &Metrics| (!metrics.is_empty()).then(|| metrics.clone());
-    Summary {
-        folder: folder.path().to_path_buf(),
-        stopped,
-        epochs: figures.epochs,
-        steps: figures.steps,
-        seconds: figures.seconds,
-        parameters: figures.parameters,
-        validation: some(&figures.validation),
-        test: some(&figures.test),
+impl Ready {
+    fn new(recipe: &Recipe, data: Option<&Path>) -> Result<Self, Error> {
+        let text = Text::load(recipe.language()?, data)?;
+        let (vocabulary, seed) = (text.vocabulary.len(), recipe.train.seed);
+        let device = Device::flex().autodiff();
+        Ok(Self {
+            model: recipe.language()?.model.init(vocabulary, seed, &device)?,
+            trainee: LanguageTrainee::new(recipe, &text)?,
+            text,
+        })
+    }
+
+    fn run(self, start: Start, observe: Observer) -> Result<Summary, Error> {
+        let Self {
+            text,
+            model,
+            trainee,
+        } = self;
+        text.vocabulary.save(start.folder.path())?;
+        start.run(trainee, model, text.vocabulary.len(), observe, |best| {
+            let (metrics, _) = measure::exactly(best, &text.vocabulary, &text.corpus.test)?;
+            Ok(text.with_truth(metrics, Split::Test))
+        })
     }
 }
 
@@ -190,12 +111,8 @@ pub(super) fn evaluate(
     let (metrics, unknown) = match on {
         EvaluateOn::File(file) => loaded.evaluate_text(&text::read(file)?)?,
         EvaluateOn::Split(split) => {
-            let recipe = &loaded.about.recipe;
-            let remembered = Checkpoint::progress(&ModelFolder::open(folder)?.checkpoint()).ok();
-            let data = data
-                .map(Path::to_path_buf)
-                .or(remembered.and_then(|progress| progress.data));
-            let text = Text::load(recipe, data.as_deref())?;
+            let data = data_folder(&ModelFolder::open(folder)?, data);
+            let text = Text::load(loaded.about.recipe.language()?, data.as_deref())?;
             let (metrics, unknown) = loaded.evaluate_text(text.part(*split))?;
             (text.with_truth(metrics, *split), unknown)
         }
@@ -222,22 +139,13 @@ pub struct Loaded {
 /// # Errors
 /// A folder that is missing, incomplete, damaged or of another task.
 pub fn load_language_model(folder: &Path) -> Result<Loaded, Error> {
-    let folder = ModelFolder::open(folder)?;
+    let folder = open(folder, &[NAME])?;
     let about = folder.about().clone();
-    if about.recipe.task != NAME {
-        let problem = format!(
-            "it holds a model for the task \"{}\", not for \"{NAME}\"",
-            about.recipe.task
-        );
-        return Err(Error::folder(folder.path(), problem));
-    }
     let tensors = folder.tensors()?;
     let vocabulary = Vocabulary::load(folder.path())?;
-    check_sizes(&folder, &vocabulary, &tensors)?;
-    let model = about
-        .recipe
-        .model
-        .init(vocabulary.len(), 0, &Device::flex())?;
+    let config = &about.recipe.language()?.model;
+    check_sizes(&folder, config, &vocabulary, &tensors)?;
+    let model = config.init(vocabulary.len(), 0, &Device::flex())?;
     let model = params::import(model, &tensors)?;
     Ok(Loaded {
         model,
@@ -249,10 +157,10 @@ pub fn load_language_model(folder: &Path) -> Result<Loaded, Error> {
 /// Before memory is taken for a model as large as `model.toml` says, the file must hold as much.
 fn check_sizes(
     folder: &ModelFolder,
+    model: &LanguageModelConfig,
     vocabulary: &Vocabulary,
     tensors: &std::collections::BTreeMap<String, params::NamedTensor>,
 ) -> Result<(), Error> {
-    let model = &folder.about().recipe.model;
     let name = "embedding.weight";
     let embedding = tensors
         .get(name)

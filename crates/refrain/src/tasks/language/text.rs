@@ -1,7 +1,7 @@
 //! The text of a recipe and its vocabulary.
 
 use crate::error::Error;
-use crate::recipe::Recipe;
+use crate::recipe::LanguageRecipe;
 use crate::tasks::Split;
 use crate::train::Metrics;
 use refrain_data::corpus::{self, Corpus, Source};
@@ -14,7 +14,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    pub(super) fn load(recipe: &Recipe, data: Option<&Path>) -> Result<Self, Error> {
+    pub(super) fn load(recipe: &LanguageRecipe, data: Option<&Path>) -> Result<Self, Error> {
         let folder = data.unwrap_or(Path::new("."));
         let place = "--data DIR or REFRAIN_DATA names another data folder";
         let hint = match &recipe.data.source {
@@ -49,7 +49,7 @@ impl Text {
     }
 }
 
-fn check_sums(recipe: &Recipe, folder: &Path) -> Result<(), Error> {
+fn check_sums(recipe: &LanguageRecipe, folder: &Path) -> Result<(), Error> {
     if matches!(recipe.data.text, Source::Generated { .. }) {
         return Ok(());
     }

@@ -1,0 +1,140 @@
+//! `refrain lab`
+
+mod plot;
+
+use super::{Data, Threads};
+use crate::Ending;
+use crate::terminal;
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use plot::Line;
+use refrain::lab;
+use refrain::recipe::Recipe;
+use refrain::store::ModelFolder;
+use refrain::tasks::memory::{fresh, load_sequence_model};
+use refrain_data::memory::Part;
+use std::path::{Path, PathBuf};
+
+/// Look inside models while they learn
+#[derive(Debug, Parser)]
+pub struct Args {
+    #[command(subcommand)]
+    experiment: Experiment,
+}
+
+#[derive(Debug, Subcommand)]
+enum Experiment {
+    Gradients(GradientArgs),
+}
+
+/// Measure how much of a loss reaches the states long before it, and draw it
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+For every lag k: the norm of the gradient of the loss after the last step with respect to the state h, k steps before; the mean over
+some test sequences. A recipe is measured as it begins, a model folder as it began and as it is now. Several of them share a picture.
+Writes OUT.svg, OUT.png and OUT.csv. Models and recipes of the tasks adding, copy and mnist can be measured.
+
+Examples:
+  refrain lab gradients adding-rnn adding-lstm adding-gru --out before
+  refrain lab gradients runs/adding-rnn runs/adding-lstm runs/adding-gru --out after")]
+struct GradientArgs {
+    /// Model folders and recipes
+    #[arg(value_name = "MODEL|RECIPE", required = true)]
+    models: Vec<String>,
+
+    /// Where to write, without the ending
+    #[arg(long, value_name = "OUT", default_value = "gradients")]
+    out: PathBuf,
+
+    /// Sequences to average over
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    sequences: usize,
+
+    /// Print one JSON object with all norms
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    data: Data,
+
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A model, recipe or file that cannot be used.
+pub fn run(args: &Args) -> Result<Ending> {
+    let Experiment::Gradients(args) = &args.experiment;
+    args.threads.apply();
+    if args.sequences == 0 {
+        bail!("--sequences is 0; at least one is needed");
+    }
+    let data = args.data.folder()?;
+    let mut lines = Vec::new();
+    for name in &args.models {
+        let found = measure(name, data.as_deref(), args.sequences);
+        lines.extend(found.with_context(|| format!("measuring {name}"))?);
+    }
+    plot::write(&args.out, &lines)?;
+    if args.json {
+        let all: serde_json::Map<_, _> = lines
+            .iter()
+            .map(|line| (line.name.clone(), line.norms.clone().into()))
+            .collect();
+        terminal::print(&format!("{}\n", serde_json::to_string(&all)?))?;
+        return Ok(Ending::Done);
+    }
+    let mut text = format!(
+        "{:40} {:>12} {:>12} {:>12}\n",
+        "gradient", "lag 0", "middle", "longest"
+    );
+    for Line { name, norms } in &lines {
+        let at = |k: usize| norms.get(k).copied().unwrap_or(0.0);
+        let (middle, last) = (norms.len() / 2, norms.len().saturating_sub(1));
+        text += &format!(
+            "{name:40} {:12.3e} {:12.3e} {:12.3e}\n",
+            at(0),
+            at(middle),
+            at(last)
+        );
+    }
+    let out = args.out.display();
+    text += &format!("drawn in {out}.svg and {out}.png, numbers in {out}.csv\n");
+    terminal::print(&text)?;
+    Ok(Ending::Done)
+}
+
+/// The lines of a model folder or a recipe.
+fn measure(name: &str, data: Option<&Path>, sequences: usize) -> Result<Vec<Line>> {
+    let line = |name: &str, when: &str, norms| Line {
+        name: format!("{name}, {when}"),
+        norms,
+    };
+    let folder = Path::new(name);
+    if !ModelFolder::is_run(folder) {
+        let recipe = Recipe::find(name, &[])?;
+        let (model, sequences) = fresh(&recipe, data, sequences)?;
+        let label = &recipe.recipe.name;
+        return Ok(vec![line(
+            label,
+            "at the start",
+            lab::gradients(&model, &sequences)?,
+        )]);
+    }
+    let loaded = load_sequence_model(folder, data)?;
+    let recipe = &loaded.about.recipe;
+    let examples = loaded.source.batch(Part::Test, 0, sequences);
+    let sizes = [loaded.source.features(), loaded.source.outputs()];
+    let device = burn::tensor::Device::flex();
+    let begun = recipe
+        .memory()?
+        .model
+        .init(sizes, recipe.train.seed, &device)?;
+    let label = &recipe.recipe.name;
+    Ok(vec![
+        line(label, "at the start", lab::gradients(&begun, &examples)?),
+        line(label, "trained", lab::gradients(&loaded.model, &examples)?),
+    ])
+}

@@ -1,0 +1,209 @@
+//! A recurrent stack that reads sequences of numbers and answers: after the last step, or at each step.
+
+use super::CellKind;
+use super::language_model::PrecisionName;
+use crate::error::Error;
+use crate::init::{param, uniform};
+use crate::layers::{Options, Recurrent, RecurrentConfig};
+use crate::ops::{DirectionWeights, floats, linear_cross_entropy};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use refrain_data::memory::{Sequences, Targets};
+use refrain_kernels::random::Key;
+use refrain_kernels::{Cell, Precision};
+use serde::{Deserialize, Serialize};
+
+/// Configuration of a [`SequenceModel`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SequenceModelConfig {
+    /// The recurrence.
+    pub cell: CellKind,
+    /// Hidden units of a layer.
+    pub hidden: usize,
+    /// Recurrent layers.
+    pub layers: usize,
+    /// Dropout between layers, a probability.
+    pub dropout: f64,
+    /// Added to an LSTM's forget gate bias at the start: how long it remembers before it has learned to.
+    pub forget_bias: f64,
+    /// What the products of the layers multiply, as for a language model.
+    #[serde(with = "PrecisionName")]
+    pub precision: Precision,
+}
+
+impl Default for SequenceModelConfig {
+    fn default() -> Self {
+        Self {
+            cell: CellKind::Lstm,
+            hidden: 128,
+            layers: 1,
+            dropout: 0.0,
+            forget_bias: 0.0,
+            precision: Precision::F32,
+        }
+    }
+}
+
+impl SequenceModelConfig {
+    /// A model with fresh parameters.
+    ///
+    /// # Errors
+    /// A size of zero, or a dropout that is no probability below one.
+    pub fn init(
+        &self,
+        [features, outputs]: [usize; 2],
+        seed: u64,
+        device: &Device,
+    ) -> Result<SequenceModel, Error> {
+        let sizes = [("model.hidden", self.hidden), ("model.layers", self.layers)];
+        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            return Err(Error::Config(format!("{name} is 0; it must be at least 1")));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(Error::Config(format!(
+                "model.dropout is {}; a probability from 0 to below 1 is needed",
+                self.dropout
+            )));
+        }
+        let key = Key::new(seed);
+        let bound = 1.0 / (self.hidden as f32).sqrt();
+        let weight = uniform([outputs, self.hidden], bound, key.fold(1));
+        let bias = uniform([outputs], bound, key.fold(2));
+        Ok(SequenceModel {
+            rnn: RecurrentConfig::new(self.cell.into(), features, self.hidden)
+                .with_layers(self.layers)
+                .with_dropout(self.dropout)
+                .with_forget_bias(self.forget_bias)
+                .with_precision(self.precision)
+                .with_seed(seed)
+                .init(device),
+            output: Linear {
+                weight: param(weight, [outputs, self.hidden], device),
+                bias: param(bias, [outputs], device),
+            },
+        })
+    }
+}
+
+#[derive(Module, Debug)]
+struct Linear {
+    /// `[V,H]`
+    weight: Param<Tensor<2>>,
+    /// `[V]`
+    bias: Param<Tensor<1>>,
+}
+
+/// A recurrent stack with a linear layer on top; [`SequenceModelConfig`] makes it.
+#[derive(Module, Debug)]
+pub struct SequenceModel {
+    rnn: Recurrent,
+    output: Linear,
+}
+
+/// What [`SequenceModel::loss`] gives.
+pub struct SequenceLoss {
+    /// `[1]`: mean over the answers.
+    pub loss: Tensor<1>,
+    /// Squared errors, or nats, of each answer.
+    pub each: Vec<f32>,
+}
+
+impl SequenceModel {
+    /// The same model with products of another precision.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.rnn = self.rnn.with_precision(precision);
+        self
+    }
+
+    /// The recurrence.
+    pub fn cell(&self) -> Cell {
+        self.rnn.cell()
+    }
+
+    /// Weights of the layers, and those of the linear layer: `[V,H]`, `[V]`.
+    pub fn weights(&self) -> (Vec<DirectionWeights>, [Vec<f32>; 2]) {
+        let layers = self.rnn.weights().into_iter().flatten().collect();
+        let output = [
+            floats(self.output.weight.val()),
+            floats(self.output.bias.val()),
+        ];
+        (layers, output)
+    }
+
+    /// `[N,H]`: what the linear layer sees, after the last step or at each one.
+    fn states(&self, sequences: &Sequences, key: Option<Key>) -> Result<Tensor<2>, Error> {
+        let Sequences {
+            batch,
+            time,
+            features,
+            x,
+            targets,
+        } = sequences;
+        let device = self.output.weight.val().device();
+        let data = TensorData::new(x.clone(), [*batch, *time, *features]);
+        let options = Options {
+            dropout: key,
+            ..Options::default()
+        };
+        let (y, state) = self
+            .rnn
+            .forward_with(Tensor::from_data(data, &device), options)?;
+        let [.., hidden] = y.dims();
+        Ok(match (targets, state.layers.into_iter().next_back()) {
+            (Targets::Number(_) | Targets::Class(_), Some(last)) => {
+                last.h.reshape([*batch, hidden])
+            }
+            _ => y.reshape([batch * time, hidden]),
+        })
+    }
+
+    /// Mean squared error of numbers, cross-entropy of classes and symbols; with `key`, dropout is on.
+    ///
+    /// # Errors
+    /// A shape or a target that does not fit.
+    pub fn loss(&self, sequences: &Sequences, key: Option<Key>) -> Result<SequenceLoss, Error> {
+        let h = self.states(sequences, key)?;
+        let (weight, bias) = (self.output.weight.val(), self.output.bias.val());
+        match &sequences.targets {
+            Targets::Number(numbers) => {
+                let device = h.device();
+                let [outputs, _] = weight.dims();
+                let got = h.matmul(weight.transpose()) + bias.reshape([1, outputs]);
+                let data = TensorData::new(numbers.clone(), [numbers.len(), 1]);
+                let squares = (got - Tensor::<2>::from_data(data, &device)).powi_scalar(2);
+                Ok(SequenceLoss {
+                    each: floats(squares.clone()),
+                    loss: squares.mean(),
+                })
+            }
+            Targets::Class(classes) | Targets::Symbols(classes) => {
+                let targets = classes.as_slice().into();
+                let out = linear_cross_entropy(h, weight, bias, targets, Precision::F32)?;
+                Ok(SequenceLoss {
+                    loss: out.loss,
+                    each: out.nll,
+                })
+            }
+        }
+    }
+
+    /// `[N,V]`: scores of each class or symbol, or the number itself.
+    ///
+    /// # Errors
+    /// A shape that does not fit.
+    pub fn scores(&self, sequences: &Sequences) -> Result<Vec<f32>, Error> {
+        let h = self.states(sequences, None)?;
+        let [n, hidden] = h.dims();
+        let (_, [weight, bias]) = self.weights();
+        let outputs = bias.len();
+        Ok(refrain_kernels::softmax::linear(
+            &floats(h),
+            &weight,
+            Some(&bias),
+            n,
+            hidden,
+            outputs,
+        ))
+    }
+}
