@@ -83,7 +83,7 @@ pub fn run(args: &Args) -> Result<Ending> {
         return Ok(Ending::Interrupted);
     }
     if !args.quiet {
-        terminal::print(&report(&summary))?;
+        terminal::print(&report(&summary)?)?;
         end(&summary.folder, &interrupt)?;
     }
     Ok(Ending::Done)
@@ -94,10 +94,6 @@ fn end(folder: &Path, interrupt: &Interrupt) -> Result<()> {
     let recipe = ModelFolder::open(folder)?.about().recipe.clone();
     if let Body::Language(language) = &recipe.body {
         let model = load_language_model(folder)?;
-        let shown = typed(folder);
-        terminal::print(&format!(
-            "let it write more with: refrain generate {shown}\n\n"
-        ))?;
         generate::write(&model, &language.generate, &|| interrupt.asked())?;
     }
     Ok(())
@@ -225,7 +221,7 @@ fn make_room(out: &Path, force: bool) -> Result<()> {
 }
 
 /// What the run came to.
-fn report(summary: &Summary) -> String {
+fn report(summary: &Summary) -> Result<String> {
     let mut text = format!(
         "\ntrained for {}, {}, in {}\n",
         counted(summary.epochs, "epoch"),
@@ -241,8 +237,12 @@ fn report(summary: &Summary) -> String {
         }
     }
     let folder = typed(&summary.folder);
-    text += &format!("the model is in {folder}\n");
-    text
+    let next = match ModelFolder::open(&summary.folder)?.about().recipe.body {
+        Body::Language(_) => "let it write with: refrain generate",
+        Body::Memory(_) => "see what reaches far back with: refrain lab gradients",
+    };
+    text += &format!("the model is in {folder}; {next} {folder}\n\n");
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ fn gradients_of_a_recipe_and_a_model_are_drawn() {
         .for_each(|setting| arguments.extend(["--set", setting]));
     let report = ok(&arguments);
     assert!(
-        report.contains("mse") && !report.contains("generate"),
+        report.contains("mean squared error") && !report.contains("generate"),
         "{report}"
     );
     let info = ok(&["info", &model]);
