@@ -5,6 +5,7 @@ pub mod eval;
 pub mod generate;
 pub mod info;
 pub mod list;
+pub mod onnx;
 pub mod train;
 
 use anyhow::{Context, Result};
