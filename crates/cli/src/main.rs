@@ -38,6 +38,7 @@ enum Command {
     Generate(commands::generate::Args),
     Info(commands::info::Args),
     List(commands::list::Args),
+    Export(commands::export::Args),
     Onnx(commands::onnx::Args),
     Bench(commands::bench::Args),
     /// Write a completion script for a shell to standard output
@@ -66,6 +67,7 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Generate(args) => commands::generate::run(&args),
         Command::Info(args) => commands::info::run(&args),
         Command::List(args) => commands::list::run(&args),
+        Command::Export(args) => commands::export::run(&args),
         Command::Onnx(args) => commands::onnx::run(&args),
         Command::Bench(args) => commands::bench::run(args).map(|()| Ending::Done),
         Command::Completions { shell } => {

@@ -34,13 +34,19 @@ impl Model {
         let model = ModelProto::decode(bytes)?;
         let opset = opset(&model)?;
         if !model.training_info.is_empty() {
-            return Err(OnnxError::Unsupported("a model with training information".into()));
+            return Err(OnnxError::Unsupported(
+                "a model with training information".into(),
+            ));
         }
         if let Some(function) = model.functions.first() {
             let name = function.name.as_deref().unwrap_or_default();
-            return Err(OnnxError::Unsupported(format!("function \"{name}\" of the model")));
+            return Err(OnnxError::Unsupported(format!(
+                "function \"{name}\" of the model"
+            )));
         }
-        let graph = model.graph.ok_or_else(|| OnnxError::Malformed("it has no graph".into()))?;
+        let graph = model
+            .graph
+            .ok_or_else(|| OnnxError::Malformed("it has no graph".into()))?;
         Self::from_graph(graph, opset)
     }
 
@@ -50,10 +56,17 @@ impl Model {
         }
         if let Some(annotation) = graph.quantization_annotation.first() {
             let name = annotation.tensor_name.as_deref().unwrap_or_default();
-            return Err(OnnxError::Unsupported(format!("quantisation of tensor \"{name}\"")));
+            return Err(OnnxError::Unsupported(format!(
+                "quantisation of tensor \"{name}\""
+            )));
         }
         let initializers = initializers(graph.initializer)?;
-        let ports = |infos: Vec<_>| infos.into_iter().map(Port::read).collect::<Result<Vec<_>, _>>();
+        let ports = |infos: Vec<_>| {
+            infos
+                .into_iter()
+                .map(Port::read)
+                .collect::<Result<Vec<_>, _>>()
+        };
         let nodes = graph.node.into_iter().map(|node| Node::read(node, opset));
         let mut model = Self {
             opset,
@@ -99,12 +112,19 @@ impl Model {
         let mut values: HashMap<String, Value> = inputs.into_iter().collect();
         let mut held: usize = values.values().map(Value::len).sum();
         for (node, spent) in self.nodes.iter().zip(&self.spent) {
-            let results = self.run_node(node, &values).map_err(|problem| node.error(problem))?;
-            let wanted = node.outputs.iter().zip(results).filter(|(name, _)| !name.is_empty());
+            let results = self
+                .run_node(node, &values)
+                .map_err(|problem| node.error(problem))?;
+            let wanted = node
+                .outputs
+                .iter()
+                .zip(results)
+                .filter(|(name, _)| !name.is_empty());
             for (name, value) in wanted {
                 held = held.saturating_add(value.len());
                 if held > self.limit {
-                    let too_much = format!("the run holds over {} elements with its result", self.limit);
+                    let too_much =
+                        format!("the run holds over {} elements with its result", self.limit);
                     return Err(node.error(OpError::Other(too_much)));
                 }
                 values.insert(name.clone(), value);
@@ -121,7 +141,10 @@ impl Model {
                 port.dtype,
                 value.dtype()
             ))),
-            None => Err(OnnxError::Malformed(format!("nothing makes output \"{}\"", port.name))),
+            None => Err(OnnxError::Malformed(format!(
+                "nothing makes output \"{}\"",
+                port.name
+            ))),
         };
         self.outputs.iter().map(output).collect()
     }
@@ -130,10 +153,18 @@ impl Model {
         values.get(name).or_else(|| self.initializers.get(name))
     }
 
-    fn run_node(&self, node: &Node, values: &HashMap<String, Value>) -> Result<Vec<Value>, OpError> {
+    fn run_node(
+        &self,
+        node: &Node,
+        values: &HashMap<String, Value>,
+    ) -> Result<Vec<Value>, OpError> {
         let call = Call {
             attributes: &node.attributes,
-            inputs: node.inputs.iter().map(|name| self.value(name, values)).collect(),
+            inputs: node
+                .inputs
+                .iter()
+                .map(|name| self.value(name, values))
+                .collect(),
             outputs: node.outputs.len(),
             opset: self.opset,
             limit: self.limit,
@@ -152,9 +183,19 @@ impl Model {
 
     fn check_inputs(&self, given: &BTreeMap<String, Value>) -> Result<(), OnnxError> {
         let known: HashSet<&str> = self.inputs.iter().map(|port| port.name.as_str()).collect();
-        let extra: Vec<_> = given.keys().filter(|name| !known.contains(name.as_str())).cloned().collect();
-        let missing = |port: &&Port| !given.contains_key(&port.name) && !self.has_default(&port.name);
-        let missing: Vec<_> = self.inputs.iter().filter(missing).map(Port::to_string).collect();
+        let extra: Vec<_> = given
+            .keys()
+            .filter(|name| !known.contains(name.as_str()))
+            .cloned()
+            .collect();
+        let missing =
+            |port: &&Port| !given.contains_key(&port.name) && !self.has_default(&port.name);
+        let missing: Vec<_> = self
+            .inputs
+            .iter()
+            .filter(missing)
+            .map(Port::to_string)
+            .collect();
         if !missing.is_empty() {
             let given = given.keys().cloned().collect();
             return Err(OnnxError::MissingInput { missing, given });
@@ -164,7 +205,10 @@ impl Model {
             return Err(OnnxError::ExtraInput { extra, known });
         }
         let mut bound = BTreeMap::new();
-        let mut given = self.inputs.iter().filter_map(|port| Some((port, given.get(&port.name)?)));
+        let mut given = self
+            .inputs
+            .iter()
+            .filter_map(|port| Some((port, given.get(&port.name)?)));
         given.try_for_each(|(port, value)| port.check(value, &mut bound))
     }
 
@@ -174,38 +218,62 @@ impl Model {
         let mut inputs = HashSet::new();
         for port in &self.inputs {
             if !inputs.insert(&port.name) {
-                return Err(OnnxError::Malformed(format!("there are two inputs \"{}\"", port.name)));
+                return Err(OnnxError::Malformed(format!(
+                    "there are two inputs \"{}\"",
+                    port.name
+                )));
             }
             known.insert(&port.name);
         }
         for node in &self.nodes {
             let used = node.inputs.iter().filter(|name| !name.is_empty());
             if let Some(name) = used.clone().find(|name| !known.contains(name.as_str())) {
-                let problem = format!("node \"{}\" uses \"{name}\", which nothing before it makes", node.name);
+                let problem = format!(
+                    "node \"{}\" uses \"{name}\", which nothing before it makes",
+                    node.name
+                );
                 return Err(OnnxError::Malformed(problem));
             }
             for name in node.outputs.iter().filter(|name| !name.is_empty()) {
                 if !known.insert(name) {
-                    return Err(OnnxError::Malformed(format!("two nodes or constants make \"{name}\"")));
+                    return Err(OnnxError::Malformed(format!(
+                        "two nodes or constants make \"{name}\""
+                    )));
                 }
             }
         }
         let mut outputs = HashSet::new();
         if let Some(port) = self.outputs.iter().find(|port| !outputs.insert(&port.name)) {
-            return Err(OnnxError::Malformed(format!("there are two outputs \"{}\"", port.name)));
+            return Err(OnnxError::Malformed(format!(
+                "there are two outputs \"{}\"",
+                port.name
+            )));
         }
-        match self.outputs.iter().find(|port| !known.contains(port.name.as_str())) {
-            Some(port) => Err(OnnxError::Malformed(format!("nothing makes output \"{}\"", port.name))),
+        match self
+            .outputs
+            .iter()
+            .find(|port| !known.contains(port.name.as_str()))
+        {
+            Some(port) => Err(OnnxError::Malformed(format!(
+                "nothing makes output \"{}\"",
+                port.name
+            ))),
             None => Ok(()),
         }
     }
 
     fn find_spent(&self) -> Vec<Vec<String>> {
-        let mut needed: HashSet<&str> = self.outputs.iter().map(|port| port.name.as_str()).collect();
+        let mut needed: HashSet<&str> =
+            self.outputs.iter().map(|port| port.name.as_str()).collect();
         let mut lists = Vec::with_capacity(self.nodes.len());
         for node in self.nodes.iter().rev() {
             let names = node.inputs.iter().chain(&node.outputs);
-            lists.push(names.filter(|name| !needed.contains(name.as_str())).cloned().collect());
+            lists.push(
+                names
+                    .filter(|name| !needed.contains(name.as_str()))
+                    .cloned()
+                    .collect(),
+            );
             needed.extend(node.inputs.iter().map(String::as_str));
         }
         lists.reverse();
@@ -218,8 +286,16 @@ fn opset(model: &ModelProto) -> Result<i64, OnnxError> {
     let mut versions = model.opset_import.iter().filter(|set| own(&set.domain));
     let version = match (versions.next(), versions.next()) {
         (Some(set), None) => set.version.unwrap_or(0),
-        (None, _) => return Err(OnnxError::Malformed("it does not say which opset it uses".into())),
-        (Some(_), Some(_)) => return Err(OnnxError::Malformed("it names two versions of one opset".into())),
+        (None, _) => {
+            return Err(OnnxError::Malformed(
+                "it does not say which opset it uses".into(),
+            ));
+        }
+        (Some(_), Some(_)) => {
+            return Err(OnnxError::Malformed(
+                "it names two versions of one opset".into(),
+            ));
+        }
     };
     match OPSETS.contains(&version) {
         true => Ok(version),
@@ -240,7 +316,9 @@ fn initializers(tensors: Vec<TensorProto>) -> Result<HashMap<String, Value>, Onn
         }
         let value = tensor::read(tensor, &name)?;
         if all.insert(name.clone(), value).is_some() {
-            return Err(OnnxError::Malformed(format!("there are two initializers \"{name}\"")));
+            return Err(OnnxError::Malformed(format!(
+                "there are two initializers \"{name}\""
+            )));
         }
     }
     Ok(all)

@@ -54,19 +54,25 @@ impl Node {
         let name = name.unwrap_or_default();
         let domain = node.domain.unwrap_or_default();
         if !matches!(domain.as_str(), "" | "ai.onnx") {
-            return Err(OnnxError::Unsupported(format!("operator {op} of the domain {domain} (node \"{name}\")")));
+            return Err(OnnxError::Unsupported(format!(
+                "operator {op} of the domain {domain} (node \"{name}\")"
+            )));
         }
         if let Some(overload) = node.overload.filter(|overload| !overload.is_empty()) {
-            return Err(OnnxError::Unsupported(format!("overload {overload} of {op} (node \"{name}\")")));
+            return Err(OnnxError::Unsupported(format!(
+                "overload {overload} of {op} (node \"{name}\")"
+            )));
         }
-        let operator = Operator::find(&op, opset)
-            .ok_or_else(|| OnnxError::Unsupported(format!("operator {op} (node \"{name}\") at opset {opset}")))?;
+        let operator = Operator::find(&op, opset).ok_or_else(|| {
+            OnnxError::Unsupported(format!("operator {op} (node \"{name}\") at opset {opset}"))
+        })?;
         let fail = |problem| OnnxError::Node {
             op: op.clone(),
             node: name.clone(),
             problem,
         };
-        let attributes = Attributes::read(node.attribute, operator.attributes, opset).map_err(fail)?;
+        let attributes =
+            Attributes::read(node.attribute, operator.attributes, opset).map_err(fail)?;
         count("input", operator.inputs, node.input.len()).map_err(fail)?;
         count("output", operator.outputs, node.output.len()).map_err(fail)?;
         Ok(Self {
@@ -90,7 +96,12 @@ impl Node {
 fn count(what: &'static str, (least, most): (usize, usize), got: usize) -> Result<(), OpError> {
     match (least..=most).contains(&got) {
         true => Ok(()),
-        false => Err(OpError::Count { what, least, most, got }),
+        false => Err(OpError::Count {
+            what,
+            least,
+            most,
+            got,
+        }),
     }
 }
 
@@ -103,7 +114,10 @@ impl Attributes {
         let mut all = BTreeMap::new();
         for attribute in given {
             let name = attribute.name.clone().unwrap_or_default();
-            if !known.iter().any(|attr| attr.name == name && (attr.from..=attr.to).contains(&opset)) {
+            if !known
+                .iter()
+                .any(|attr| attr.name == name && (attr.from..=attr.to).contains(&opset))
+            {
                 return Err(OpError::UnknownAttribute { name, opset });
             }
             let value = read_attribute(&name, attribute)?;
@@ -115,7 +129,10 @@ impl Attributes {
     }
 
     fn wrong<T>(name: &str, attribute: &Attribute, needed: &str) -> Result<T, OpError> {
-        Err(problem(name, &format!("is {} where {needed} is needed", attribute.kind())))
+        Err(problem(
+            name,
+            &format!("is {} where {needed} is needed", attribute.kind()),
+        ))
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -199,30 +216,49 @@ pub(crate) fn problem(name: &str, problem: &str) -> OpError {
 
 fn read_attribute(name: &str, attribute: AttributeProto) -> Result<Attribute, OpError> {
     if attribute.ref_attr_name.is_some_and(|name| !name.is_empty()) {
-        return Err(problem(name, "refers to an attribute of a function, which is not supported"));
+        return Err(problem(
+            name,
+            "refers to an attribute of a function, which is not supported",
+        ));
     }
-    let utf8 = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| problem(name, "is no UTF-8 text"));
+    let utf8 =
+        |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| problem(name, "is no UTF-8 text"));
     let graph = attribute.g.is_some() || !attribute.graphs.is_empty();
     let sparse = attribute.sparse_tensor.is_some() || !attribute.sparse_tensors.is_empty();
-    let other = attribute.tp.is_some() || !attribute.type_protos.is_empty() || !attribute.tensors.is_empty();
+    let other = attribute.tp.is_some()
+        || !attribute.type_protos.is_empty()
+        || !attribute.tensors.is_empty();
     match (graph, sparse, other) {
         (true, ..) => return Err(problem(name, "holds a graph, which is not supported")),
-        (_, true, _) => return Err(problem(name, "holds a sparse tensor, which is not supported")),
-        (_, _, true) => return Err(problem(name, "holds types or tensors, which is not supported")),
+        (_, true, _) => {
+            return Err(problem(
+                name,
+                "holds a sparse tensor, which is not supported",
+            ));
+        }
+        (_, _, true) => {
+            return Err(problem(
+                name,
+                "holds types or tensors, which is not supported",
+            ));
+        }
         _ => {}
     }
     let missing = || problem(name, "has no value");
     // Files of the first version of the format have no type; then the one field that is there tells it.
-    let kind_of = attribute.r#type.filter(|&kind| kind != 0).or(match &attribute {
-        AttributeProto { f: Some(_), .. } => Some(kind::FLOAT),
-        AttributeProto { i: Some(_), .. } => Some(kind::INT),
-        AttributeProto { s: Some(_), .. } => Some(kind::STRING),
-        AttributeProto { t: Some(_), .. } => Some(kind::TENSOR),
-        AttributeProto { floats, .. } if !floats.is_empty() => Some(kind::FLOATS),
-        AttributeProto { ints, .. } if !ints.is_empty() => Some(kind::INTS),
-        AttributeProto { strings, .. } if !strings.is_empty() => Some(kind::STRINGS),
-        _ => None,
-    });
+    let kind_of = attribute
+        .r#type
+        .filter(|&kind| kind != 0)
+        .or(match &attribute {
+            AttributeProto { f: Some(_), .. } => Some(kind::FLOAT),
+            AttributeProto { i: Some(_), .. } => Some(kind::INT),
+            AttributeProto { s: Some(_), .. } => Some(kind::STRING),
+            AttributeProto { t: Some(_), .. } => Some(kind::TENSOR),
+            AttributeProto { floats, .. } if !floats.is_empty() => Some(kind::FLOATS),
+            AttributeProto { ints, .. } if !ints.is_empty() => Some(kind::INTS),
+            AttributeProto { strings, .. } if !strings.is_empty() => Some(kind::STRINGS),
+            _ => None,
+        });
     Ok(match kind_of.ok_or_else(missing)? {
         // proto3 writers leave zeros out.
         kind::FLOAT => Attribute::Float(attribute.f.unwrap_or(0.0)),
@@ -234,7 +270,18 @@ fn read_attribute(name: &str, attribute: AttributeProto) -> Result<Attribute, Op
         }
         kind::FLOATS => Attribute::Floats(attribute.floats),
         kind::INTS => Attribute::Ints(attribute.ints),
-        kind::STRINGS => Attribute::Texts(attribute.strings.into_iter().map(utf8).collect::<Result<_, _>>()?),
-        other => return Err(problem(name, &format!("has the type {other}, which is not supported"))),
+        kind::STRINGS => Attribute::Texts(
+            attribute
+                .strings
+                .into_iter()
+                .map(utf8)
+                .collect::<Result<_, _>>()?,
+        ),
+        other => {
+            return Err(problem(
+                name,
+                &format!("has the type {other}, which is not supported"),
+            ));
+        }
     })
 }

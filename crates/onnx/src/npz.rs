@@ -26,14 +26,25 @@ pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, Value>, NpzError> {
     let mut left = 4 * DEFAULT_LIMIT as u64;
     for index in 0..archive.len() {
         let mut file = archive.by_index(index)?;
-        let name = file.name().strip_suffix(".npy").unwrap_or(file.name()).to_string();
+        let name = file
+            .name()
+            .strip_suffix(".npy")
+            .unwrap_or(file.name())
+            .to_string();
         let failed = |problem: String| NpzError::Array {
             name: name.clone(),
             problem,
         };
         let mut npy = Vec::new();
-        let damaged = |error: std::io::Error| failed(format!("it cannot be unpacked ({error}); write the archive again"));
-        file.by_ref().take(left + 1).read_to_end(&mut npy).map_err(damaged)?;
+        let damaged = |error: std::io::Error| {
+            failed(format!(
+                "it cannot be unpacked ({error}); write the archive again"
+            ))
+        };
+        file.by_ref()
+            .take(left + 1)
+            .read_to_end(&mut npy)
+            .map_err(damaged)?;
         left = left
             .checked_sub(npy.len() as u64)
             .ok_or_else(|| failed("the archive unpacks to more than 2 GiB; split it".into()))?;
@@ -56,7 +67,12 @@ fn read_npy(npy: &[u8]) -> Result<Value, String> {
     let order = file.order();
     let data = from_bytes(dtype, file.into_inner()).map_err(|error| error.to_string())?;
     let shape = shape.filter(|shape| elements(shape) == Some(data.len()));
-    let shape = shape.ok_or_else(|| format!("{damaged} (its shape does not fit its {} elements)", data.len()))?;
+    let shape = shape.ok_or_else(|| {
+        format!(
+            "{damaged} (its shape does not fit its {} elements)",
+            data.len()
+        )
+    })?;
     let array = match order {
         Order::C => Value::new(shape, data),
         Order::Fortran => from_fortran(shape, data),
@@ -67,8 +83,12 @@ fn read_npy(npy: &[u8]) -> Result<Value, String> {
 /// Whether the text before the numbers is all there, short and flat: what parses it recurses.
 fn plausible(npy: &[u8]) -> bool {
     let (size, start) = match npy {
-        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => (usize::from(u16::from_le_bytes([*a, *b])), 10),
-        [0x93, b'N', b'U', b'M', b'P', b'Y', _, _, a, b, 0, 0, ..] => (usize::from(u16::from_le_bytes([*a, *b])), 12),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => {
+            (usize::from(u16::from_le_bytes([*a, *b])), 10)
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', _, _, a, b, 0, 0, ..] => {
+            (usize::from(u16::from_le_bytes([*a, *b])), 12)
+        }
         _ => return false,
     };
     let Some(text) = npy.get(start..start + size) else {
@@ -81,7 +101,9 @@ fn plausible(npy: &[u8]) -> bool {
 fn dtype(of: &DType) -> Result<Dtype, String> {
     let text = of.descr();
     let DType::Plain(plain) = of else {
-        return Err(format!("it has records of {text}; save each field as an array of its own"));
+        return Err(format!(
+            "it has records of {text}; save each field as an array of its own"
+        ));
     };
     let big = plain.endianness() == npyz::Endianness::Big && plain.size_field() > 1;
     match (plain.type_char(), plain.size_field()) {

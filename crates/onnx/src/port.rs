@@ -39,7 +39,9 @@ impl Port {
     pub(crate) fn read(info: ValueInfoProto) -> Result<Self, OnnxError> {
         let name = info.name.unwrap_or_default();
         if name.is_empty() {
-            return Err(OnnxError::Malformed("an input or output has no name".into()));
+            return Err(OnnxError::Malformed(
+                "an input or output has no name".into(),
+            ));
         }
         let of = info.r#type.unwrap_or_default();
         let others = [
@@ -50,10 +52,14 @@ impl Port {
             ("an optional type", of.optional_type.is_some()),
         ];
         if let Some((what, _)) = others.iter().find(|(_, there)| *there) {
-            return Err(OnnxError::Unsupported(format!("{what} (\"{name}\") as input or output")));
+            return Err(OnnxError::Unsupported(format!(
+                "{what} (\"{name}\") as input or output"
+            )));
         }
         let Some(of) = of.tensor_type else {
-            return Err(OnnxError::Malformed(format!("input or output \"{name}\" has no type")));
+            return Err(OnnxError::Malformed(format!(
+                "input or output \"{name}\" has no type"
+            )));
         };
         let dtype = tensor::dtype(of.elem_type).map_err(|problem| OnnxError::Tensor {
             name: name.clone(),
@@ -77,7 +83,11 @@ impl Port {
     }
 
     /// Whether `value` may go in; names of sizes are bound as they are met.
-    pub(crate) fn check(&self, value: &Value, bound: &mut BTreeMap<String, usize>) -> Result<(), OnnxError> {
+    pub(crate) fn check(
+        &self,
+        value: &Value,
+        bound: &mut BTreeMap<String, usize>,
+    ) -> Result<(), OnnxError> {
         if value.dtype() != self.dtype {
             return Err(OnnxError::InputType {
                 name: self.name.clone(),
@@ -96,8 +106,15 @@ impl Port {
         if shape.len() == value.shape().len() && shape.iter().zip(value.shape()).all(&mut fits) {
             return Ok(());
         }
-        let sizes: Vec<_> = bound.iter().map(|(name, size)| format!("{name} = {size}")).collect();
-        let sizes = if sizes.is_empty() { String::new() } else { format!(" with {}", sizes.join(", ")) };
+        let sizes: Vec<_> = bound
+            .iter()
+            .map(|(name, size)| format!("{name} = {size}"))
+            .collect();
+        let sizes = if sizes.is_empty() {
+            String::new()
+        } else {
+            format!(" with {}", sizes.join(", "))
+        };
         Err(OnnxError::InputShape {
             name: self.name.clone(),
             expected: self.shape_text() + &sizes,
@@ -110,7 +127,9 @@ fn dims(shape: TensorShapeProto, name: &str) -> Result<Vec<Dim>, OnnxError> {
     let dim = |dim: crate::proto::DimensionProto| match (dim.dim_value, dim.dim_param) {
         (Some(size), _) => match usize::try_from(size) {
             Ok(size) => Ok(Dim::Fixed(size)),
-            Err(_) => Err(OnnxError::Malformed(format!("\"{name}\" has the size {size}"))),
+            Err(_) => Err(OnnxError::Malformed(format!(
+                "\"{name}\" has the size {size}"
+            ))),
         },
         (None, Some(name)) if !name.is_empty() => Ok(Dim::Named(name)),
         _ => Ok(Dim::Any),

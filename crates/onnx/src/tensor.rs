@@ -17,7 +17,11 @@ pub(crate) fn read(tensor: TensorProto, name: &str) -> Result<Value, OnnxError> 
 }
 
 fn read_checked(tensor: TensorProto) -> Result<Value, OpError> {
-    let refuse = |what: &str| Err(OpError::Other(format!("{what} is not supported; save the model in one file")));
+    let refuse = |what: &str| {
+        Err(OpError::Other(format!(
+            "{what} is not supported; save the model in one file"
+        )))
+    };
     if tensor.data_location.unwrap_or(0) != 0 || !tensor.external_data.is_empty() {
         return refuse("data in another file");
     }
@@ -49,11 +53,15 @@ pub(crate) fn dtype(code: Option<i32>) -> Result<Dtype, OpError> {
 }
 
 fn shape(dims: &[i64]) -> Result<Vec<usize>, OpError> {
-    let size = |&dim: &i64| usize::try_from(dim).map_err(|_| OpError::Other(format!("its size {dim} is negative")));
+    let size = |&dim: &i64| {
+        usize::try_from(dim).map_err(|_| OpError::Other(format!("its size {dim} is negative")))
+    };
     let shape: Vec<usize> = dims.iter().map(size).collect::<Result<_, _>>()?;
     match elements(&shape) {
         Some(_) => Ok(shape),
-        None => Err(OpError::Other(format!("its shape {shape:?} has more elements than can be counted"))),
+        None => Err(OpError::Other(format!(
+            "its shape {shape:?} has more elements than can be counted"
+        ))),
     }
 }
 
@@ -63,12 +71,19 @@ fn only_one_field(tensor: &TensorProto, dtype: Dtype) -> Result<(), OpError> {
     let fields = [
         ("float_data", tensor.float_data.len(), dtype == Dtype::F32),
         ("int64_data", tensor.int64_data.len(), dtype == Dtype::I64),
-        ("int32_data", tensor.int32_data.len(), matches!(dtype, Dtype::I32 | Dtype::Bool)),
+        (
+            "int32_data",
+            tensor.int32_data.len(),
+            matches!(dtype, Dtype::I32 | Dtype::Bool),
+        ),
         ("double_data", tensor.double_data.len(), false),
         ("uint64_data", tensor.uint64_data.len(), false),
         ("string_data", tensor.string_data.len(), false),
     ];
-    match fields.iter().find(|(_, count, own)| *count > 0 && (raw || !own)) {
+    match fields
+        .iter()
+        .find(|(_, count, own)| *count > 0 && (raw || !own))
+    {
         Some((field, ..)) => Err(OpError::Other(format!(
             "it holds {dtype} but has numbers in {field} too; a tensor has one field of numbers"
         ))),
@@ -78,11 +93,17 @@ fn only_one_field(tensor: &TensorProto, dtype: Dtype) -> Result<(), OpError> {
 
 /// Elements from little-endian bytes.
 pub(crate) fn from_bytes(dtype: Dtype, bytes: &[u8]) -> Result<Data, OpError> {
-    fn parts<const N: usize, T>(bytes: &[u8], from: impl Fn([u8; N]) -> T) -> Result<Vec<T>, OpError> {
+    fn parts<const N: usize, T>(
+        bytes: &[u8],
+        from: impl Fn([u8; N]) -> T,
+    ) -> Result<Vec<T>, OpError> {
         let (parts, rest) = bytes.as_chunks::<N>();
         match rest {
             [] => Ok(parts.iter().map(|&part| from(part)).collect()),
-            _ => Err(OpError::Other(format!("{} bytes are no whole number of elements of {N}", bytes.len()))),
+            _ => Err(OpError::Other(format!(
+                "{} bytes are no whole number of elements of {N}",
+                bytes.len()
+            ))),
         }
     }
     Ok(match dtype {

@@ -23,18 +23,35 @@ impl Dtype {
     /// A type that no value has, by name.
     pub fn from_onnx(code: i32) -> Result<Self, String> {
         const NAMES: [&str; 17] = [
-            "undefined", "float", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16",
-            "double", "uint32", "uint64", "complex64", "complex128", "bfloat16",
+            "undefined",
+            "float",
+            "uint8",
+            "int8",
+            "uint16",
+            "int16",
+            "int32",
+            "int64",
+            "string",
+            "bool",
+            "float16",
+            "double",
+            "uint32",
+            "uint64",
+            "complex64",
+            "complex128",
+            "bfloat16",
         ];
         match code {
             1 => Ok(Self::F32),
             6 => Ok(Self::I32),
             7 => Ok(Self::I64),
             9 => Ok(Self::Bool),
-            _ => Err(match usize::try_from(code).ok().and_then(|code| NAMES.get(code)) {
-                Some(name) => (*name).into(),
-                None => format!("type {code}"),
-            }),
+            _ => Err(
+                match usize::try_from(code).ok().and_then(|code| NAMES.get(code)) {
+                    Some(name) => (*name).into(),
+                    None => format!("type {code}"),
+                },
+            ),
         }
     }
 
@@ -220,7 +237,11 @@ impl Value {
     }
 
     /// A tensor of the elements at `offsets`, of which there must be as many as `shape` says and none past the end.
-    pub(crate) fn taken(&self, shape: Vec<usize>, offsets: impl Iterator<Item = usize>) -> Result<Self, OpError> {
+    pub(crate) fn taken(
+        &self,
+        shape: Vec<usize>,
+        offsets: impl Iterator<Item = usize>,
+    ) -> Result<Self, OpError> {
         let data = each!(&self.data, v => offsets.map(|at| v[at]).collect());
         Self::new(shape, data)
     }
@@ -229,7 +250,9 @@ impl Value {
 /// Number of elements of a shape, if it is at most [`DEFAULT_LIMIT`]; sizes of 0 count as 1 there, since loops run over sizes even where there
 /// are no elements.
 pub fn elements(shape: &[usize]) -> Option<usize> {
-    let bound = shape.iter().try_fold(1usize, |n, &size| n.checked_mul(size.max(1)));
+    let bound = shape
+        .iter()
+        .try_fold(1usize, |n, &size| n.checked_mul(size.max(1)));
     let count = if shape.contains(&0) { Some(0) } else { bound };
     bound.filter(|&bound| bound <= DEFAULT_LIMIT).and(count)
 }

@@ -72,7 +72,8 @@ pub(crate) fn strides(shape: &[usize]) -> Vec<isize> {
 /// The shape that two shapes are stretched to: sizes of 1 repeat, missing outer sizes count as 1.
 pub(crate) fn broadcast(left: &[usize], right: &[usize]) -> Result<Vec<usize>, OpError> {
     let rank = left.len().max(right.len());
-    let size = |shape: &[usize], d: usize| (d + shape.len()).checked_sub(rank).map_or(1, |d| shape[d]);
+    let size =
+        |shape: &[usize], d: usize| (d + shape.len()).checked_sub(rank).map_or(1, |d| shape[d]);
     let both = |d: usize| match (size(left, d), size(right, d)) {
         (l, r) if l == r || r == 1 => Ok(l),
         (1, r) => Ok(r),
@@ -93,7 +94,11 @@ pub(crate) fn axis(axis: i64, rank: usize) -> Result<usize, OpError> {
 /// An index from `-size` to `size - 1`, counted from the front.
 pub(crate) fn in_range(what: &'static str, index: i64, size: usize) -> Result<usize, OpError> {
     let high = size as i64;
-    let from_front = if index < 0 { index.saturating_add(high) } else { index };
+    let from_front = if index < 0 {
+        index.saturating_add(high)
+    } else {
+        index
+    };
     match (0..high).contains(&from_front) {
         true => Ok(from_front as usize),
         false => Err(OpError::Index {

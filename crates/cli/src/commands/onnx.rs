@@ -62,9 +62,13 @@ struct Run {
 pub fn run(args: &Args) -> Result<Ending> {
     let Action::Run(args) = &args.action;
     args.threads.apply();
-    let model = Model::read(&read(&args.model)?).with_context(|| args.model.display().to_string())?;
-    let inputs = npz::read(&read(&args.input)?).with_context(|| args.input.display().to_string())?;
-    let outputs = model.run(inputs).with_context(|| args.model.display().to_string())?;
+    let model =
+        Model::read(&read(&args.model)?).with_context(|| args.model.display().to_string())?;
+    let inputs =
+        npz::read(&read(&args.input)?).with_context(|| args.input.display().to_string())?;
+    let outputs = model
+        .run(inputs)
+        .with_context(|| args.model.display().to_string())?;
     atomic::write(&args.output, &npz::write(&outputs)?)?;
     let text = match args.json {
         true => json(&outputs),
@@ -91,7 +95,9 @@ fn json(outputs: &[(String, Value)]) -> String {
 }
 
 fn describe(outputs: &[(String, Value)], path: &Path) -> String {
-    let line = |(name, value): &(String, Value)| format!("{name:12} {} {:?}\n", value.dtype(), value.shape());
+    let line = |(name, value): &(String, Value)| {
+        format!("{name:12} {} {:?}\n", value.dtype(), value.shape())
+    };
     let lines: String = outputs.iter().map(line).collect();
     format!("{lines}written to {}\n", path.display())
 }

@@ -3,8 +3,8 @@
 use crate::error::{OnnxError, OpError};
 use crate::port::{Dim, Port};
 use crate::proto::{
-    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TensorTypeProto,
-    TypeProto, ValueInfoProto, attribute_type as kind,
+    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, attribute_type as kind,
 };
 use crate::recurrent::order;
 use crate::tensor;
@@ -58,14 +58,26 @@ impl Builder {
     }
 
     /// An operator; an empty name leaves an input or output out.
-    pub fn node(&mut self, op: &str, inputs: &[&str], outputs: &[&str], attributes: &[(&str, Setting)]) {
+    pub fn node(
+        &mut self,
+        op: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: &[(&str, Setting)],
+    ) {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
         self.0.node.push(NodeProto {
             input: names(inputs),
             output: names(outputs),
-            name: outputs.iter().find(|name| !name.is_empty()).map(|name| format!("{op}_{name}")),
+            name: outputs
+                .iter()
+                .find(|name| !name.is_empty())
+                .map(|name| format!("{op}_{name}")),
             op_type: Some(op.into()),
-            attribute: attributes.iter().map(|(name, setting)| attribute(name, setting)).collect(),
+            attribute: attributes
+                .iter()
+                .map(|(name, setting)| attribute(name, setting))
+                .collect(),
             ..NodeProto::default()
         });
     }
@@ -87,11 +99,20 @@ impl Builder {
         next: &[&str],
     ) -> Result<(), OpError> {
         let rows = cell.gates() * hidden;
-        let bias = |bias: Option<&[f32]>| bias.map_or(vec![0.0; rows], |bias| order::to_onnx(cell, bias));
+        let bias =
+            |bias: Option<&[f32]>| bias.map_or(vec![0.0; rows], |bias| order::to_onnx(cell, bias));
         let biases = [bias(weights.b_ih), bias(weights.b_hh)].concat();
         let constants = [
-            ("W", vec![1, rows, input], order::to_onnx(cell, weights.w_ih)),
-            ("R", vec![1, rows, hidden], order::to_onnx(cell, weights.w_hh)),
+            (
+                "W",
+                vec![1, rows, input],
+                order::to_onnx(cell, weights.w_ih),
+            ),
+            (
+                "R",
+                vec![1, rows, hidden],
+                order::to_onnx(cell, weights.w_hh),
+            ),
             ("B", vec![1, 2 * rows], biases),
         ];
         for (part, shape, data) in constants {
@@ -136,7 +157,9 @@ impl Builder {
             ..ModelProto::default()
         };
         match model.encoded_len() {
-            bytes if bytes > MAX_BYTES => Err(OnnxError::Unsupported(format!("a model of {bytes} bytes (2 GiB at most)"))),
+            bytes if bytes > MAX_BYTES => Err(OnnxError::Unsupported(format!(
+                "a model of {bytes} bytes (2 GiB at most)"
+            ))),
             _ => Ok(model.encode_to_vec()),
         }
     }
@@ -148,10 +171,26 @@ fn attribute(name: &str, setting: &Setting) -> AttributeProto {
         ..AttributeProto::default()
     };
     match setting {
-        Setting::Int(i) => AttributeProto { r#type: Some(kind::INT), i: Some(*i), ..named },
-        Setting::Float(f) => AttributeProto { r#type: Some(kind::FLOAT), f: Some(*f), ..named },
-        Setting::Text(s) => AttributeProto { r#type: Some(kind::STRING), s: Some(s.clone().into_bytes()), ..named },
-        Setting::Ints(i) => AttributeProto { r#type: Some(kind::INTS), ints: i.clone(), ..named },
+        Setting::Int(i) => AttributeProto {
+            r#type: Some(kind::INT),
+            i: Some(*i),
+            ..named
+        },
+        Setting::Float(f) => AttributeProto {
+            r#type: Some(kind::FLOAT),
+            f: Some(*f),
+            ..named
+        },
+        Setting::Text(s) => AttributeProto {
+            r#type: Some(kind::STRING),
+            s: Some(s.clone().into_bytes()),
+            ..named
+        },
+        Setting::Ints(i) => AttributeProto {
+            r#type: Some(kind::INTS),
+            ints: i.clone(),
+            ..named
+        },
         Setting::Texts(s) => AttributeProto {
             r#type: Some(kind::STRINGS),
             strings: s.iter().map(|s| s.clone().into_bytes()).collect(),
@@ -162,8 +201,14 @@ fn attribute(name: &str, setting: &Setting) -> AttributeProto {
 
 fn info(port: &Port) -> ValueInfoProto {
     let dim = |dim: &Dim| match dim {
-        Dim::Fixed(size) => DimensionProto { dim_value: Some(*size as i64), dim_param: None },
-        Dim::Named(name) => DimensionProto { dim_value: None, dim_param: Some(name.clone()) },
+        Dim::Fixed(size) => DimensionProto {
+            dim_value: Some(*size as i64),
+            dim_param: None,
+        },
+        Dim::Named(name) => DimensionProto {
+            dim_value: None,
+            dim_param: Some(name.clone()),
+        },
         Dim::Any => DimensionProto::default(),
     };
     let shape = port.shape.as_ref().map(|shape| TensorShapeProto {

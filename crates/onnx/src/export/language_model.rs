@@ -48,11 +48,24 @@ pub fn language_model(model: &LanguageModel) -> Result<Vec<u8>, OnnxError> {
         problem,
     };
     graph.input(&port("tokens", Dtype::I64, vec![named("B"), named("T")]));
-    graph.output(&port("logits", Dtype::F32, vec![named("B"), named("T"), Dim::Fixed(model.vocabulary)]));
-    let embedding = Value::floats(vec![model.vocabulary, model.features], model.embedding.to_vec()).map_err(failed)?;
+    graph.output(&port(
+        "logits",
+        Dtype::F32,
+        vec![named("B"), named("T"), Dim::Fixed(model.vocabulary)],
+    ));
+    let embedding = Value::floats(
+        vec![model.vocabulary, model.features],
+        model.embedding.to_vec(),
+    )
+    .map_err(failed)?;
     graph.initializer("embedding.weight", &embedding);
     graph.initializer("directions", &Value::ints(vec![1]));
-    graph.node("Gather", &["embedding.weight", "tokens"], &["embedded"], &[("axis", Setting::Int(0))]);
+    graph.node(
+        "Gather",
+        &["embedding.weight", "tokens"],
+        &["embedded"],
+        &[("axis", Setting::Int(0))],
+    );
     swap(&mut graph, "embedded", "x_l0");
     let mut input = model.features;
     for (l, layer) in model.layers.iter().enumerate() {
@@ -66,18 +79,41 @@ pub fn language_model(model: &LanguageModel) -> Result<Vec<u8>, OnnxError> {
 
 /// From `[T,B,·]` to `[B,T,·]`, and back.
 fn swap(graph: &mut Builder, from: &str, to: &str) {
-    graph.node("Transpose", &[from], &[to], &[("perm", Setting::Ints(vec![1, 0, 2]))]);
+    graph.node(
+        "Transpose",
+        &[from],
+        &[to],
+        &[("perm", Setting::Ints(vec![1, 0, 2]))],
+    );
 }
 
 /// From `x_l{l}` to `x_l{l + 1}`, both `[T,B,·]`.
-fn add_layer(graph: &mut Builder, cell: Cell, l: usize, input: usize, layer: &Layer) -> Result<(), OpError> {
-    let parts: &[&str] = if cell.has_memory() { &["h", "c"] } else { &["h"] };
+fn add_layer(
+    graph: &mut Builder,
+    cell: Cell,
+    l: usize,
+    input: usize,
+    layer: &Layer,
+) -> Result<(), OpError> {
+    let parts: &[&str] = if cell.has_memory() {
+        &["h", "c"]
+    } else {
+        &["h"]
+    };
     let before: Vec<String> = parts.iter().map(|part| format!("{part}_l{l}")).collect();
     let after: Vec<String> = parts.iter().map(|part| format!("{part}_n_l{l}")).collect();
     let shape = vec![Dim::Fixed(1), named("B"), Dim::Fixed(layer.hidden)];
-    before.iter().for_each(|name| graph.input(&port(name, Dtype::F32, shape.clone())));
-    after.iter().for_each(|name| graph.output(&port(name, Dtype::F32, shape.clone())));
-    let (x, y, next) = (format!("x_l{l}"), format!("y_l{l}"), format!("x_l{}", l + 1));
+    before
+        .iter()
+        .for_each(|name| graph.input(&port(name, Dtype::F32, shape.clone())));
+    after
+        .iter()
+        .for_each(|name| graph.output(&port(name, Dtype::F32, shape.clone())));
+    let (x, y, next) = (
+        format!("x_l{l}"),
+        format!("y_l{l}"),
+        format!("x_l{}", l + 1),
+    );
     graph.recurrent(
         &format!("rnn_l{l}"),
         cell,
@@ -92,7 +128,11 @@ fn add_layer(graph: &mut Builder, cell: Cell, l: usize, input: usize, layer: &La
 }
 
 /// From `y` `[B,T,H]` to `logits` `[B,T,V]`.
-fn add_projection(graph: &mut Builder, model: &LanguageModel, hidden: usize) -> Result<(), OpError> {
+fn add_projection(
+    graph: &mut Builder,
+    model: &LanguageModel,
+    hidden: usize,
+) -> Result<(), OpError> {
     let weight = match model.output {
         Some(weight) => {
             let weight = Value::floats(vec![model.vocabulary, hidden], weight.to_vec())?;
@@ -110,7 +150,12 @@ fn add_projection(graph: &mut Builder, model: &LanguageModel, hidden: usize) -> 
     };
     let bias = Value::floats(vec![model.vocabulary], model.bias.to_vec())?;
     graph.initializer("output.bias", &bias);
-    graph.node("Transpose", &[weight], &["projection"], &[("perm", Setting::Ints(vec![1, 0]))]);
+    graph.node(
+        "Transpose",
+        &[weight],
+        &["projection"],
+        &[("perm", Setting::Ints(vec![1, 0]))],
+    );
     graph.node("MatMul", &["y", "projection"], &["scores"], &[]);
     graph.node("Add", &["scores", "output.bias"], &["logits"], &[]);
     Ok(())

@@ -56,7 +56,9 @@ pub(crate) struct Operator {
 
 impl Operator {
     pub fn find(name: &str, opset: i64) -> Option<&'static Self> {
-        OPERATORS.iter().find(|operator| operator.name == name && operator.since <= opset)
+        OPERATORS
+            .iter()
+            .find(|operator| operator.name == name && operator.since <= opset)
     }
 }
 
@@ -81,23 +83,41 @@ impl<'a> Call<'a> {
     }
 
     /// An input that must hold floats, with its shape.
-    pub fn floats(&self, index: usize, what: &'static str) -> Result<(&'a [usize], &'a [f32]), OpError> {
+    pub fn floats(
+        &self,
+        index: usize,
+        what: &'static str,
+    ) -> Result<(&'a [usize], &'a [f32]), OpError> {
         floats(self.input(index, what)?, what)
     }
 
     /// An input that must hold integers.
     pub fn ints(&self, index: usize, what: &'static str) -> Result<Vec<i64>, OpError> {
-        self.optional_ints(index, what)?.ok_or(OpError::Missing(what))
+        self.optional_ints(index, what)?
+            .ok_or(OpError::Missing(what))
     }
 
     /// Integers from an input that may be left out.
-    pub fn optional_ints(&self, index: usize, what: &'static str) -> Result<Option<Vec<i64>>, OpError> {
-        let read = |value: &Value| value.to_i64().ok_or_else(|| wrong_dtype(what, "int32 or int64", value));
+    pub fn optional_ints(
+        &self,
+        index: usize,
+        what: &'static str,
+    ) -> Result<Option<Vec<i64>>, OpError> {
+        let read = |value: &Value| {
+            value
+                .to_i64()
+                .ok_or_else(|| wrong_dtype(what, "int32 or int64", value))
+        };
         self.optional(index).map(read).transpose()
     }
 
     /// Integers that are an attribute before opset `moved`, and an input from then on.
-    pub fn moved_ints(&self, name: &'static str, index: usize, moved: i64) -> Result<Option<Vec<i64>>, OpError> {
+    pub fn moved_ints(
+        &self,
+        name: &'static str,
+        index: usize,
+        moved: i64,
+    ) -> Result<Option<Vec<i64>>, OpError> {
         match self.opset < moved {
             true if self.inputs.len() > index => Err(OpError::Count {
                 what: "input",
@@ -112,8 +132,13 @@ impl<'a> Call<'a> {
 }
 
 /// Shape and elements of a tensor that must hold floats.
-pub(crate) fn floats<'a>(value: &'a Value, what: &'static str) -> Result<(&'a [usize], &'a [f32]), OpError> {
-    let data = value.as_f32().ok_or_else(|| wrong_dtype(what, "float32", value))?;
+pub(crate) fn floats<'a>(
+    value: &'a Value,
+    what: &'static str,
+) -> Result<(&'a [usize], &'a [f32]), OpError> {
+    let data = value
+        .as_f32()
+        .ok_or_else(|| wrong_dtype(what, "float32", value))?;
     Ok((value.shape(), data))
 }
 
@@ -133,7 +158,13 @@ const fn plain(name: &'static str, inputs: usize, run: Run) -> Operator {
 }
 
 /// An operator with one output.
-const fn with(name: &'static str, since: i64, attributes: &'static [Attr], inputs: (usize, usize), run: Run) -> Operator {
+const fn with(
+    name: &'static str,
+    since: i64,
+    attributes: &'static [Attr],
+    inputs: (usize, usize),
+    run: Run,
+) -> Operator {
     Operator {
         name,
         since,
@@ -184,9 +215,21 @@ const CONSTANT: &[Attr] = &[
     since("value_ints", 12),
 ];
 
-const REDUCE: &[Attr] = &[until("axes", 17), attr("keepdims"), since("noop_with_empty_axes", 18)];
-const REDUCE_SUM: &[Attr] = &[until("axes", 12), attr("keepdims"), since("noop_with_empty_axes", 13)];
-const ARG: &[Attr] = &[attr("axis"), attr("keepdims"), since("select_last_index", 12)];
+const REDUCE: &[Attr] = &[
+    until("axes", 17),
+    attr("keepdims"),
+    since("noop_with_empty_axes", 18),
+];
+const REDUCE_SUM: &[Attr] = &[
+    until("axes", 12),
+    attr("keepdims"),
+    since("noop_with_empty_axes", 13),
+];
+const ARG: &[Attr] = &[
+    attr("axis"),
+    attr("keepdims"),
+    since("select_last_index", 12),
+];
 const GEMM: &[Attr] = &[attr("alpha"), attr("beta"), attr("transA"), attr("transB")];
 const SLICE: &[Attr] = &[until("starts", 9), until("ends", 9), until("axes", 9)];
 const SPLIT: &[Attr] = &[attr("axis"), until("split", 12), since("num_outputs", 18)];
@@ -196,9 +239,18 @@ const CAST: &[Attr] = &[attr("to"), since("saturate", 19)];
 
 /// Every operator that Refrain runs.
 static OPERATORS: &[Operator] = &[
-    Operator { outputs: (1, 2), ..with("RNN", 7, RECURRENT, (3, 6), recurrent::rnn) },
-    Operator { outputs: (1, 2), ..with("GRU", 7, GRU, (3, 6), recurrent::gru) },
-    Operator { outputs: (1, 3), ..with("LSTM", 7, LSTM, (3, 8), recurrent::lstm) },
+    Operator {
+        outputs: (1, 2),
+        ..with("RNN", 7, RECURRENT, (3, 6), recurrent::rnn)
+    },
+    Operator {
+        outputs: (1, 2),
+        ..with("GRU", 7, GRU, (3, 6), recurrent::gru)
+    },
+    Operator {
+        outputs: (1, 3),
+        ..with("LSTM", 7, LSTM, (3, 8), recurrent::lstm)
+    },
     plain("Add", 2, elementwise::add),
     plain("Sub", 2, elementwise::sub),
     plain("Mul", 2, elementwise::mul),
@@ -208,13 +260,34 @@ static OPERATORS: &[Operator] = &[
     plain("Sigmoid", 1, elementwise::sigmoid),
     plain("Softplus", 1, elementwise::softplus),
     plain("Softsign", 1, elementwise::softsign),
-    with("LeakyRelu", 1, &[attr("alpha")], (1, 1), elementwise::leaky_relu),
+    with(
+        "LeakyRelu",
+        1,
+        &[attr("alpha")],
+        (1, 1),
+        elementwise::leaky_relu,
+    ),
     with("Elu", 1, &[attr("alpha")], (1, 1), elementwise::elu),
-    with("HardSigmoid", 1, &[attr("alpha"), attr("beta")], (1, 1), elementwise::hard_sigmoid),
+    with(
+        "HardSigmoid",
+        1,
+        &[attr("alpha"), attr("beta")],
+        (1, 1),
+        elementwise::hard_sigmoid,
+    ),
     with("Softmax", 1, &[attr("axis")], (1, 1), softmax::softmax),
-    with("LogSoftmax", 1, &[attr("axis")], (1, 1), softmax::log_softmax),
+    with(
+        "LogSoftmax",
+        1,
+        &[attr("axis")],
+        (1, 1),
+        softmax::log_softmax,
+    ),
     with("Cast", 6, CAST, (1, 1), cast::cast),
-    Operator { outputs: (1, 2), ..with("Dropout", 7, DROPOUT, (1, 3), elementwise::dropout) },
+    Operator {
+        outputs: (1, 2),
+        ..with("Dropout", 7, DROPOUT, (1, 3), elementwise::dropout)
+    },
     plain("MatMul", 2, product::matmul),
     with("Gemm", 7, GEMM, (2, 3), product::gemm),
     with("ReduceSum", 1, REDUCE_SUM, (1, 2), reduce::sum),
@@ -224,15 +297,36 @@ static OPERATORS: &[Operator] = &[
     with("Concat", 4, &[attr("axis")], (1, MANY), select::concat),
     with("Slice", 1, SLICE, (1, 5), select::slice),
     with("Gather", 1, &[attr("axis")], (2, 2), select::gather),
-    Operator { outputs: (1, MANY), ..with("Split", 2, SPLIT, (1, 2), select::split) },
+    Operator {
+        outputs: (1, MANY),
+        ..with("Split", 2, SPLIT, (1, 2), select::split)
+    },
     with("Squeeze", 1, AXES_UNTIL_12, (1, 2), shape::squeeze),
     with("Unsqueeze", 1, AXES_UNTIL_12, (1, 2), shape::unsqueeze),
     with("Transpose", 1, &[attr("perm")], (1, 1), shape::transpose),
-    with("Reshape", 5, &[since("allowzero", 14)], (2, 2), shape::reshape),
+    with(
+        "Reshape",
+        5,
+        &[since("allowzero", 14)],
+        (2, 2),
+        shape::reshape,
+    ),
     with("Flatten", 1, &[attr("axis")], (1, 1), shape::flatten),
     with("Expand", 8, &[], (2, 2), shape::expand),
-    with("Shape", 1, &[since("start", 15), since("end", 15)], (1, 1), shape::shape),
+    with(
+        "Shape",
+        1,
+        &[since("start", 15), since("end", 15)],
+        (1, 1),
+        shape::shape,
+    ),
     with("Identity", 1, &[], (1, 1), shape::identity),
     with("Constant", 1, CONSTANT, (0, 0), shape::constant),
-    with("ConstantOfShape", 9, &[attr("value")], (1, 1), shape::constant_of_shape),
+    with(
+        "ConstantOfShape",
+        9,
+        &[attr("value")],
+        (1, 1),
+        shape::constant_of_shape,
+    ),
 ];

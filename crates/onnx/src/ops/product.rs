@@ -33,7 +33,12 @@ pub(super) fn matmul(call: &Call) -> Result<Vec<Value>, OpError> {
     let pairs = Walk::broadcast(outer_a, &outer).zip(Walk::broadcast(outer_b, &outer));
     if m * n > 0 {
         for ((i, j), y) in pairs.zip(y.chunks_exact_mut(m * n)) {
-            add_product(&a[i * m * k..][..m * k], &b[j * k * n..][..k * n], y, [m, k, n]);
+            add_product(
+                &a[i * m * k..][..m * k],
+                &b[j * k * n..][..k * n],
+                y,
+                [m, k, n],
+            );
         }
     }
     let mut shape = outer;
@@ -82,7 +87,9 @@ pub(super) fn gemm(call: &Call) -> Result<Vec<Value>, OpError> {
                 });
             }
             let offsets = Walk::broadcast(shape, &[m, n]);
-            y.iter_mut().zip(offsets).for_each(|(y, at)| *y += beta * c[at]);
+            y.iter_mut()
+                .zip(offsets)
+                .for_each(|(y, at)| *y += beta * c[at]);
         }
         None if call.opset < 11 => return Err(OpError::Missing("C")),
         None => {}
@@ -91,10 +98,17 @@ pub(super) fn gemm(call: &Call) -> Result<Vec<Value>, OpError> {
 }
 
 /// A matrix, transposed where the attribute says so.
-fn matrix(call: &Call, index: usize, what: &'static str, turn: &str) -> Result<([usize; 2], Vec<f32>), OpError> {
+fn matrix(
+    call: &Call,
+    index: usize,
+    what: &'static str,
+    turn: &str,
+) -> Result<([usize; 2], Vec<f32>), OpError> {
     let (shape, x) = call.floats(index, what)?;
     let &[rows, columns] = shape else {
-        return Err(OpError::Other(format!("{what} has shape {shape:?} where a matrix is needed")));
+        return Err(OpError::Other(format!(
+            "{what} has shape {shape:?} where a matrix is needed"
+        )));
     };
     Ok(match call.attributes.switch(turn, false)? {
         false => ([rows, columns], x.to_vec()),

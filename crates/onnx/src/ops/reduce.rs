@@ -42,12 +42,21 @@ fn reduced(
     let kept: Vec<usize> = (0..shape.len()).map(sizes).collect();
     let mut y = vec![start; within(&kept, call.limit)?];
     let mut steps = strides(&kept);
-    steps.iter_mut().zip(&over).for_each(|(step, &over)| *step *= isize::from(!over));
+    steps
+        .iter_mut()
+        .zip(&over)
+        .for_each(|(step, &over)| *step *= isize::from(!over));
     for (&x, at) in x.iter().zip(Walk::new(shape, steps, 0)) {
         y[at] = fold(y[at], x.into());
     }
-    let count: usize = (0..shape.len()).filter(|&d| over[d]).map(|d| shape[d]).product();
-    let y = y.into_iter().map(|y| finish(y, count as f64) as f32).collect();
+    let count: usize = (0..shape.len())
+        .filter(|&d| over[d])
+        .map(|d| shape[d])
+        .product();
+    let y = y
+        .into_iter()
+        .map(|y| finish(y, count as f64) as f32)
+        .collect();
     let dropped = |d: &usize| keep || !over[*d];
     let shape = (0..shape.len()).filter(dropped).map(|d| kept[d]).collect();
     Ok(vec![Value::floats(shape, y)?])
@@ -61,11 +70,25 @@ pub(super) fn arg_max(call: &Call) -> Results {
     let along = axis(call.attributes.int("axis")?.unwrap_or(0), x.shape().len())?;
     let [outer, size, inner] = around(x.shape(), along);
     if size == 0 {
-        return Err(OpError::Other(format!("axis {along} of shape {:?} has no elements", x.shape())));
+        return Err(OpError::Other(format!(
+            "axis {along} of shape {:?} has no elements",
+            x.shape()
+        )));
     }
-    fn largest<N: PartialOrd + Copy>(x: &[N], at: impl Fn(usize) -> usize, size: usize, last: bool) -> i64 {
+    fn largest<N: PartialOrd + Copy>(
+        x: &[N],
+        at: impl Fn(usize) -> usize,
+        size: usize,
+        last: bool,
+    ) -> i64 {
         let better = |a: N, b: N| a > b || (last && a == b);
-        (1..size).fold(0, |best, s| if better(x[at(s)], x[at(best)]) { s } else { best }) as i64
+        (1..size).fold(0, |best, s| {
+            if better(x[at(s)], x[at(best)]) {
+                s
+            } else {
+                best
+            }
+        }) as i64
     }
     let lines = (0..outer).flat_map(|o| (0..inner).map(move |i| o * size * inner + i));
     let y = lines.map(|line| {

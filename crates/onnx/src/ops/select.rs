@@ -10,8 +10,13 @@ type Results = Result<Vec<Value>, OpError>;
 
 /// Tensors one after the other along an axis; all other sizes are equal.
 pub(super) fn concat(call: &Call) -> Results {
-    let given = call.attributes.int("axis")?.ok_or_else(|| problem("axis", "is missing"))?;
-    let parts: Vec<&Value> = (0..call.inputs.len()).map(|i| call.input(i, "inputs")).collect::<Result<_, _>>()?;
+    let given = call
+        .attributes
+        .int("axis")?
+        .ok_or_else(|| problem("axis", "is missing"))?;
+    let parts: Vec<&Value> = (0..call.inputs.len())
+        .map(|i| call.input(i, "inputs"))
+        .collect::<Result<_, _>>()?;
     let first = parts[0];
     let along = axis(given, first.shape().len())?;
     let mut shape = first.shape().to_vec();
@@ -69,10 +74,14 @@ pub(super) fn slice(call: &Call) -> Results {
     let ends = needed(call.moved_ints("ends", 2, 10)?, "ends")?;
     let over = call.moved_ints("axes", 3, 10)?;
     let over = over.unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = call.optional_ints(4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
+    let steps = call
+        .optional_ints(4, "steps")?
+        .unwrap_or_else(|| vec![1; starts.len()]);
     if [ends.len(), over.len(), steps.len()] != [starts.len(); 3] {
         let lengths = [starts.len(), ends.len(), over.len(), steps.len()];
-        return Err(OpError::Other(format!("starts, ends, axes and steps have different lengths {lengths:?}")));
+        return Err(OpError::Other(format!(
+            "starts, ends, axes and steps have different lengths {lengths:?}"
+        )));
     }
     crate::walk::axes(&over, rank)?;
     let (mut shape, mut walk, mut first) = (x.shape().to_vec(), strides(x.shape()), 0);
@@ -83,13 +92,21 @@ pub(super) fn slice(call: &Call) -> Results {
         walk[d] = walk[d].saturating_mul(steps[i] as isize);
         shape[d] = count;
     }
-    Ok(vec![x.taken(shape.clone(), Walk::new(&shape, walk, first))?])
+    Ok(vec![
+        x.taken(shape.clone(), Walk::new(&shape, walk, first))?,
+    ])
 }
 
 /// First index and number of elements of `start..end` by `step` in a dimension of `size`.
 fn span(start: i64, end: i64, step: i64, size: usize) -> Result<(usize, usize), OpError> {
     let size = size as i64;
-    let front = |index: i64| if index < 0 { index.saturating_add(size) } else { index };
+    let front = |index: i64| {
+        if index < 0 {
+            index.saturating_add(size)
+        } else {
+            index
+        }
+    };
     let (low, high) = match step {
         0 => return Err(OpError::Other("a step is 0".into())),
         1.. => (0, size),
@@ -98,7 +115,10 @@ fn span(start: i64, end: i64, step: i64, size: usize) -> Result<(usize, usize), 
     let (from, to) = match step > 0 {
         true => (front(start).clamp(low, high), front(end).clamp(low, high)),
         // Backwards, the start must be an element, and an end before the first one is -1.
-        false => (front(start).clamp(low, high.max(low)), front(end).clamp(low, high.max(low))),
+        false => (
+            front(start).clamp(low, high.max(low)),
+            front(end).clamp(low, high.max(low)),
+        ),
     };
     let distance = if step > 0 { to - from } else { from - to };
     let count = match distance > 0 {
@@ -123,7 +143,12 @@ pub(super) fn gather(call: &Call) -> Results {
     ]
     .concat();
     let count = within(&shape, call.limit)?;
-    fn picked<T: Clone>(v: &[T], at: &[usize], [outer, size, inner]: [usize; 3], count: usize) -> Vec<T> {
+    fn picked<T: Clone>(
+        v: &[T],
+        at: &[usize],
+        [outer, size, inner]: [usize; 3],
+        count: usize,
+    ) -> Vec<T> {
         let mut all = Vec::with_capacity(count);
         for o in (0..outer).filter(|_| inner > 0) {
             for i in at {
@@ -160,7 +185,11 @@ pub(super) fn split(call: &Call) -> Results {
 
 fn given_lengths(lengths: &[i64], outputs: usize, size: usize) -> Result<Vec<usize>, OpError> {
     let known: Option<Vec<usize>> = lengths.iter().map(|&n| usize::try_from(n).ok()).collect();
-    let total = |lengths: &Vec<usize>| lengths.iter().try_fold(0usize, |sum, &n| sum.checked_add(n));
+    let total = |lengths: &Vec<usize>| {
+        lengths
+            .iter()
+            .try_fold(0usize, |sum, &n| sum.checked_add(n))
+    };
     match known {
         Some(known) if known.len() == outputs && total(&known) == Some(size) => Ok(known),
         _ => Err(OpError::Other(format!(
@@ -180,7 +209,9 @@ fn equal_lengths(call: &Call, size: usize) -> Result<Vec<usize>, OpError> {
     };
     let uneven = !size.is_multiple_of(parts);
     if uneven && !call.attributes.has("num_outputs") {
-        return Err(OpError::Other(format!("{size} does not split into {parts} equal parts")));
+        return Err(OpError::Other(format!(
+            "{size} does not split into {parts} equal parts"
+        )));
     }
     // The last part is smaller where it does not come out even.
     let length = size.div_ceil(parts);

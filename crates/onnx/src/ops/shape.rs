@@ -30,7 +30,9 @@ pub(super) fn squeeze(call: &Call) -> Results {
 /// Puts axes of size 1 where the result shall have them.
 pub(super) fn unsqueeze(call: &Call) -> Results {
     let x = call.input(0, "data")?;
-    let list = call.moved_ints("axes", 1, 13)?.ok_or(OpError::Missing("axes"))?;
+    let list = call
+        .moved_ints("axes", 1, 13)?
+        .ok_or(OpError::Missing("axes"))?;
     let new = axes(&list, x.shape().len() + list.len())?;
     let mut old = x.shape().iter().copied();
     let size = |&new: &bool| if new { 1 } else { old.next().unwrap_or(1) };
@@ -47,7 +49,12 @@ pub(super) fn transpose(call: &Call) -> Results {
             axes(perm, rank)?;
             perm.iter().map(|&d| d as usize).collect()
         }
-        Some(perm) => return Err(problem("perm", &format!("is {perm:?} for a shape of {rank} sizes"))),
+        Some(perm) => {
+            return Err(problem(
+                "perm",
+                &format!("is {perm:?} for a shape of {rank} sizes"),
+            ));
+        }
     };
     let own = strides(x.shape());
     let shape: Vec<usize> = order.iter().map(|&d| x.shape()[d]).collect();
@@ -60,7 +67,12 @@ pub(super) fn reshape(call: &Call) -> Results {
     let x = call.input(0, "data")?;
     let wanted = call.ints(1, "shape")?;
     let zero_is_zero = call.attributes.switch("allowzero", false)?;
-    let cannot = |why: &str| OpError::Other(format!("shape {:?} cannot become {wanted:?}{why}", x.shape()));
+    let cannot = |why: &str| {
+        OpError::Other(format!(
+            "shape {:?} cannot become {wanted:?}{why}",
+            x.shape()
+        ))
+    };
     let mut shape = Vec::with_capacity(wanted.len());
     let mut open = None;
     for (d, &size) in wanted.iter().enumerate() {
@@ -69,7 +81,10 @@ pub(super) fn reshape(call: &Call) -> Results {
                 open = Some(d);
                 1
             }
-            (0, _) if !zero_is_zero => *x.shape().get(d).ok_or_else(|| cannot(", there is no size to keep"))?,
+            (0, _) if !zero_is_zero => *x
+                .shape()
+                .get(d)
+                .ok_or_else(|| cannot(", there is no size to keep"))?,
             (_, Ok(size)) => size,
             (-1, _) => return Err(cannot(", one size can be -1 only")),
             _ => return Err(cannot(", a size is negative")),
@@ -87,16 +102,21 @@ pub(super) fn reshape(call: &Call) -> Results {
 /// Two dimensions: the sizes before the axis multiplied, and those from it on.
 pub(super) fn flatten(call: &Call) -> Results {
     let x = call.input(0, "input")?;
-    let at = axis(call.attributes.int("axis")?.unwrap_or(1), x.shape().len() + 1)?;
+    let at = axis(
+        call.attributes.int("axis")?.unwrap_or(1),
+        x.shape().len() + 1,
+    )?;
     let at = match call.attributes.int("axis")? {
         // Negative axes count within the rank, not within the places between.
         Some(given) if given < 0 => axis(given, x.shape().len())?,
         _ => at,
     };
-    let size = |sizes: &[usize]| elements(sizes).ok_or(OpError::TooLarge {
-        shape: sizes.to_vec(),
-        limit: call.limit,
-    });
+    let size = |sizes: &[usize]| {
+        elements(sizes).ok_or(OpError::TooLarge {
+            shape: sizes.to_vec(),
+            limit: call.limit,
+        })
+    };
     let shape = vec![size(&x.shape()[..at])?, size(&x.shape()[at..])?];
     Ok(vec![x.reshaped(shape)?])
 }
@@ -114,7 +134,14 @@ pub(super) fn expand(call: &Call) -> Results {
 pub(super) fn shape(call: &Call) -> Results {
     let x = call.input(0, "data")?;
     let rank = x.shape().len() as i64;
-    let place = |given: i64| (if given < 0 { given.saturating_add(rank) } else { given }).clamp(0, rank) as usize;
+    let place = |given: i64| {
+        (if given < 0 {
+            given.saturating_add(rank)
+        } else {
+            given
+        })
+        .clamp(0, rank) as usize
+    };
     let start = place(call.attributes.int("start")?.unwrap_or(0));
     let end = place(call.attributes.int("end")?.unwrap_or(rank)).max(start);
     let sizes = x.shape()[start..end].iter().map(|&size| size as i64);
@@ -138,10 +165,16 @@ pub(super) fn constant(call: &Call) -> Results {
     if let Some(x) = attributes.int("value_int")? {
         all.push(Value::new(vec![], Data::I64(vec![x]))?);
     }
-    all.extend(attributes.ints("value_ints")?.map(|x| Value::ints(x.to_vec())));
+    all.extend(
+        attributes
+            .ints("value_ints")?
+            .map(|x| Value::ints(x.to_vec())),
+    );
     match all.len() {
         1 => Ok(all),
-        count => Err(OpError::Other(format!("it has {count} values where one is needed"))),
+        count => Err(OpError::Other(format!(
+            "it has {count} values where one is needed"
+        ))),
     }
 }
 
@@ -160,6 +193,9 @@ pub(super) fn constant_of_shape(call: &Call) -> Results {
 }
 
 fn sizes(shape: &[i64]) -> Result<Vec<usize>, OpError> {
-    let size = |&size: &i64| usize::try_from(size).map_err(|_| OpError::Other(format!("shape {shape:?} has a negative size")));
+    let size = |&size: &i64| {
+        usize::try_from(size)
+            .map_err(|_| OpError::Other(format!("shape {shape:?} has a negative size")))
+    };
     shape.iter().map(size).collect()
 }

@@ -19,12 +19,19 @@ pub(super) fn log_softmax(call: &Call) -> Result<Vec<Value>, OpError> {
 fn normalised(call: &Call, f: impl Fn(f32, f32, f32) -> f32) -> Result<Vec<Value>, OpError> {
     let (shape, x) = call.floats(0, "input")?;
     let along_one = call.opset >= 13;
-    let given = call.attributes.int("axis")?.unwrap_or(if along_one { -1 } else { 1 });
+    let given = call
+        .attributes
+        .int("axis")?
+        .unwrap_or(if along_one { -1 } else { 1 });
     let [outer, size, inner] = match along_one {
         true => around(shape, axis(given, shape.len())?),
         false => {
             let from = axis(given, shape.len() + 1)?;
-            [shape[..from].iter().product(), shape[from..].iter().product(), 1]
+            [
+                shape[..from].iter().product(),
+                shape[from..].iter().product(),
+                1,
+            ]
         }
     };
     let mut y = vec![0.0; x.len()];

@@ -35,7 +35,13 @@ impl Activation {
             Self::Softplus => softplus(x),
             Self::Affine(alpha, beta) => alpha * x + beta,
             Self::LeakyRelu(alpha) => leaky_relu(x, alpha),
-            Self::ThresholdedRelu(alpha) => if x < alpha { 0.0 } else { x },
+            Self::ThresholdedRelu(alpha) => {
+                if x < alpha {
+                    0.0
+                } else {
+                    x
+                }
+            }
             Self::ScaledTanh(alpha, beta) => alpha * (beta * x).tanh(),
             Self::HardSigmoid(alpha, beta) => hard_sigmoid(x, alpha, beta),
             Self::Elu(alpha) => elu(x, alpha),
@@ -87,16 +93,29 @@ impl Parameters<'_> {
     fn finish(self) -> Result<(), OpError> {
         match self.left.len() {
             0 => Ok(()),
-            more => Err(problem(self.name, &format!("has {more} values more than the activations take"))),
+            more => Err(problem(
+                self.name,
+                &format!("has {more} values more than the activations take"),
+            )),
         }
     }
 }
 
 /// The functions that `names` says. Each takes the next of `alpha` and `beta` if it has such a parameter (so does ONNX Runtime; the specification says
 /// only "in the order of activation functions"), or else the default of the operator of its name; letter case does not count.
-pub(super) fn parse(names: &[String], alpha: &[f32], beta: &[f32]) -> Result<Vec<Activation>, OpError> {
-    let mut alpha = Parameters { name: "activation_alpha", left: alpha.iter() };
-    let mut beta = Parameters { name: "activation_beta", left: beta.iter() };
+pub(super) fn parse(
+    names: &[String],
+    alpha: &[f32],
+    beta: &[f32],
+) -> Result<Vec<Activation>, OpError> {
+    let mut alpha = Parameters {
+        name: "activation_alpha",
+        left: alpha.iter(),
+    };
+    let mut beta = Parameters {
+        name: "activation_beta",
+        left: beta.iter(),
+    };
     let mut one = |name: &String| {
         Ok(match name.to_ascii_lowercase().as_str() {
             "relu" => Activation::Relu,
@@ -110,7 +129,12 @@ pub(super) fn parse(names: &[String], alpha: &[f32], beta: &[f32]) -> Result<Vec
             "scaledtanh" => Activation::ScaledTanh(alpha.next(1.0), beta.next(1.0)),
             "hardsigmoid" => Activation::HardSigmoid(alpha.next(0.2), beta.next(0.5)),
             "elu" => Activation::Elu(alpha.next(1.0)),
-            _ => return Err(problem("activations", &format!("has \"{name}\", which is not supported"))),
+            _ => {
+                return Err(problem(
+                    "activations",
+                    &format!("has \"{name}\", which is not supported"),
+                ));
+            }
         })
     };
     let all = names.iter().map(&mut one).collect::<Result<_, _>>()?;
@@ -130,7 +154,14 @@ mod tests {
     #[test]
     fn parameters_go_to_those_who_take_them() {
         let parsed = parse(&names(&["Sigmoid", "Affine", "elu"]), &[2.0], &[3.0]).unwrap();
-        assert_eq!(parsed, [Activation::Sigmoid, Activation::Affine(2.0, 3.0), Activation::Elu(1.0)]);
+        assert_eq!(
+            parsed,
+            [
+                Activation::Sigmoid,
+                Activation::Affine(2.0, 3.0),
+                Activation::Elu(1.0)
+            ]
+        );
         assert!(parse(&names(&["Tanh"]), &[1.0], &[]).is_err());
         assert!(parse(&names(&["Gelu"]), &[], &[]).is_err());
     }

@@ -17,7 +17,9 @@ pub(super) fn forward(layer: &Layer) -> Result<Option<Outputs>, OpError> {
     let Some(cell) = cell(layer) else {
         return Ok(None);
     };
-    let owned: Vec<Owned> = (0..layer.directions.len()).map(|d| weights(layer, cell, d)).collect();
+    let owned: Vec<Owned> = (0..layer.directions.len())
+        .map(|d| weights(layer, cell, d))
+        .collect();
     let borrowed: Vec<Weights> = owned.iter().map(Owned::borrow).collect();
     let plan = Plan {
         cell,
@@ -41,7 +43,12 @@ pub(super) fn forward(layer: &Layer) -> Result<Option<Outputs>, OpError> {
 
 /// The kernels' cell that the layer is, if any.
 fn cell(layer: &Layer) -> Option<Cell> {
-    let all = |functions: &[Activation]| layer.functions.chunks(functions.len()).all(|own| own == functions);
+    let all = |functions: &[Activation]| {
+        layer
+            .functions
+            .chunks(functions.len())
+            .all(|own| own == functions)
+    };
     if layer.clip.is_some() || layer.peepholes.is_some() || layer.coupled {
         return None;
     }
@@ -56,11 +63,15 @@ fn cell(layer: &Layer) -> Option<Cell> {
 
 fn weights(layer: &Layer, cell: Cell, d: usize) -> Owned {
     let rows = cell.gates() * layer.hidden;
-    let part = |all: &[f32], size: usize, at: usize| order::from_onnx(cell, &all[at * size..(at + 1) * size]);
+    let part = |all: &[f32], size: usize, at: usize| {
+        order::from_onnx(cell, &all[at * size..(at + 1) * size])
+    };
     Owned {
         w_ih: part(layer.w, rows * layer.input, d),
         w_hh: part(layer.r, rows * layer.hidden, d),
-        biases: layer.bias.map(|bias| [part(bias, rows, 2 * d), part(bias, rows, 2 * d + 1)]),
+        biases: layer
+            .bias
+            .map(|bias| [part(bias, rows, 2 * d), part(bias, rows, 2 * d + 1)]),
     }
 }
 

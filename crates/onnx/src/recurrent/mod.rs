@@ -119,9 +119,15 @@ impl<'a> Layer<'a> {
         let directions = directions(call)?;
         let (x_shape, x) = call.floats(0, "X")?;
         let &[first, second, input] = x_shape else {
-            return Err(OpError::Other(format!("X has shape {x_shape:?} where [T,B,C] is needed")));
+            return Err(OpError::Other(format!(
+                "X has shape {x_shape:?} where [T,B,C] is needed"
+            )));
         };
-        let [time, batch] = if batch_first { [second, first] } else { [first, second] };
+        let [time, batch] = if batch_first {
+            [second, first]
+        } else {
+            [first, second]
+        };
         let hidden = hidden(call)?;
         let d = directions.len();
         within(&[time, d, batch, hidden], call.limit)?;
@@ -137,7 +143,8 @@ impl<'a> Layer<'a> {
                     .map(|state| Cow::Owned(swapped(state, [batch, d], hidden))),
             })
         };
-        let needed = |index, what, shape: &[usize]| fixed(index, what, shape)?.ok_or(OpError::Missing(what));
+        let needed =
+            |index, what, shape: &[usize]| fixed(index, what, shape)?.ok_or(OpError::Missing(what));
         Ok(Self {
             kind,
             directions,
@@ -165,7 +172,9 @@ impl<'a> Layer<'a> {
 
     /// Steps of sequence `b`.
     fn length(&self, b: usize) -> usize {
-        self.lengths.as_ref().map_or(self.time, |lengths| lengths[b])
+        self.lengths
+            .as_ref()
+            .map_or(self.time, |lengths| lengths[b])
     }
 
     /// From `[B,T,D·H]` and `[D,B,H]` to what the layout says.
@@ -202,7 +211,11 @@ fn swapped(x: &[f32], [m, n]: [usize; 2], size: usize) -> Vec<f32> {
     y
 }
 
-fn exactly<'a>(value: &'a Value, what: &'static str, expected: &[usize]) -> Result<&'a [f32], OpError> {
+fn exactly<'a>(
+    value: &'a Value,
+    what: &'static str,
+    expected: &[usize],
+) -> Result<&'a [f32], OpError> {
     let (shape, data) = floats(value, what)?;
     match shape == expected {
         true => Ok(data),
@@ -230,12 +243,15 @@ fn directions(call: &Call) -> Result<&'static [Direction], OpError> {
 fn hidden(call: &Call) -> Result<usize, OpError> {
     let (shape, _) = call.floats(2, "R")?;
     let &[_, _, hidden] = shape else {
-        return Err(OpError::Other(format!("R has shape {shape:?} where [D,G·H,H] is needed")));
+        return Err(OpError::Other(format!(
+            "R has shape {shape:?} where [D,G·H,H] is needed"
+        )));
     };
     match call.attributes.int("hidden_size")? {
-        Some(said) if usize::try_from(said).ok() != Some(hidden) => {
-            Err(problem("hidden_size", &format!("is {said} where R has {hidden} units")))
-        }
+        Some(said) if usize::try_from(said).ok() != Some(hidden) => Err(problem(
+            "hidden_size",
+            &format!("is {said} where R has {hidden} units"),
+        )),
         _ => Ok(hidden),
     }
 }
@@ -266,16 +282,23 @@ fn lengths(call: &Call, batch: usize, time: usize) -> Result<Option<Vec<usize>>,
 
 fn clip(call: &Call) -> Result<Option<f32>, OpError> {
     match call.attributes.float("clip")? {
-        Some(clip) if clip.is_nan() || clip <= 0.0 => {
-            Err(problem("clip", &format!("is {clip} where a number above 0 is needed")))
-        }
+        Some(clip) if clip.is_nan() || clip <= 0.0 => Err(problem(
+            "clip",
+            &format!("is {clip} where a number above 0 is needed"),
+        )),
         clip => Ok(clip),
     }
 }
 
 fn functions(kind: Kind, call: &Call, directions: usize) -> Result<Vec<Activation>, OpError> {
-    let alpha = call.attributes.floats("activation_alpha")?.unwrap_or_default();
-    let beta = call.attributes.floats("activation_beta")?.unwrap_or_default();
+    let alpha = call
+        .attributes
+        .floats("activation_alpha")?
+        .unwrap_or_default();
+    let beta = call
+        .attributes
+        .floats("activation_beta")?
+        .unwrap_or_default();
     let Some(names) = call.attributes.texts("activations")? else {
         // The default functions take no parameters.
         activation::parse(&[], alpha, beta)?;
@@ -283,7 +306,8 @@ fn functions(kind: Kind, call: &Call, directions: usize) -> Result<Vec<Activatio
     };
     let mut functions = activation::parse(names, alpha, beta)?;
     // The specification's default for an RNN of one direction is, by oversight, two functions; some files have it written out.
-    if kind == Kind::Rnn && directions == 1 && functions.len() == 2 && functions[0] == functions[1] {
+    if kind == Kind::Rnn && directions == 1 && functions.len() == 2 && functions[0] == functions[1]
+    {
         functions.pop();
     }
     let needed = kind.functions().len() * directions;
@@ -291,7 +315,10 @@ fn functions(kind: Kind, call: &Call, directions: usize) -> Result<Vec<Activatio
         true => Ok(functions),
         false => Err(problem(
             "activations",
-            &format!("has {} functions where {needed} are needed", functions.len()),
+            &format!(
+                "has {} functions where {needed} are needed",
+                functions.len()
+            ),
         )),
     }
 }

@@ -23,7 +23,8 @@ pub(crate) fn to_onnx(cell: Cell, gates: &[f32]) -> Vec<f32> {
     let size = gates.len() / cell.gates();
     let mut onnx = vec![0.0; size * cell.gates()];
     for (gate, place) in places(cell).iter().enumerate() {
-        onnx[place * size..(place + 1) * size].copy_from_slice(&gates[gate * size..(gate + 1) * size]);
+        onnx[place * size..(place + 1) * size]
+            .copy_from_slice(&gates[gate * size..(gate + 1) * size]);
     }
     onnx
 }
@@ -37,7 +38,10 @@ mod tests {
         let [i, o, f, c] = [0.0, 1.0, 2.0, 3.0];
         assert_eq!(from_onnx(Cell::Lstm, &[i, o, f, c]), [i, f, c, o]);
         let [z, r, h] = [0.0, 1.0, 2.0];
-        assert_eq!(from_onnx(Cell::Gru, &[z, z, r, r, h, h]), [r, r, z, z, h, h]);
+        assert_eq!(
+            from_onnx(Cell::Gru, &[z, z, r, r, h, h]),
+            [r, r, z, z, h, h]
+        );
         for cell in [Cell::RnnTanh, Cell::Lstm, Cell::Gru] {
             let gates: Vec<f32> = (0..12u8).map(f32::from).collect();
             assert_eq!(from_onnx(cell, &to_onnx(cell, &gates)), gates);

@@ -56,8 +56,12 @@ impl<'a> Cell<'a> {
             layer,
             w: part(layer.w, rows * layer.input, d),
             r: part(layer.r, rows * n, d),
-            biases: layer.bias.map(|bias| [0, 1].map(|side| part(bias, rows, 2 * d + side))),
-            peepholes: layer.peepholes.map(|p| [0, 1, 2].map(|gate| part(p, n, 3 * d + gate))),
+            biases: layer
+                .bias
+                .map(|bias| [0, 1].map(|side| part(bias, rows, 2 * d + side))),
+            peepholes: layer
+                .peepholes
+                .map(|p| [0, 1, 2].map(|gate| part(p, n, 3 * d + gate))),
             functions: &layer.functions[d * count..(d + 1) * count],
         }
     }
@@ -90,7 +94,9 @@ impl<'a> Cell<'a> {
     fn step(&self, x: &[f32], state: &State) -> State {
         match self.layer.kind {
             Kind::Rnn => State {
-                h: (0..self.layer.hidden).map(|j| self.apply(0, self.sum(j, x, &state.h))).collect(),
+                h: (0..self.layer.hidden)
+                    .map(|j| self.apply(0, self.sum(j, x, &state.h)))
+                    .collect(),
                 c: Vec::new(),
             },
             Kind::Gru => self.gru(x, &state.h),
@@ -101,7 +107,9 @@ impl<'a> Cell<'a> {
     /// z, r = f(·), n = g(·), h' = (1 − z)⊙n + z⊙h
     fn gru(&self, x: &[f32], h: &[f32]) -> State {
         let n = self.layer.hidden;
-        let gates: Vec<f32> = (0..2 * n).map(|row| self.apply(0, self.sum(row, x, h))).collect();
+        let gates: Vec<f32> = (0..2 * n)
+            .map(|row| self.apply(0, self.sum(row, x, h)))
+            .collect();
         let (z, r) = gates.split_at(n);
         let reset: Vec<f32> = r.iter().zip(h).map(|(r, h)| r * h).collect();
         let candidate = |j: usize| {

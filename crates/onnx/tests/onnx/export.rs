@@ -46,11 +46,21 @@ fn tokens(time: std::ops::Range<usize>) -> Value {
 }
 
 /// Logits `[B,T,V]` by the kernels.
-fn expected(cell: Cell, weights: &[[Vec<f32>; 4]], embedding: &[f32], output: &[f32], bias: &[f32]) -> Value {
+fn expected(
+    cell: Cell,
+    weights: &[[Vec<f32>; 4]],
+    embedding: &[f32],
+    output: &[f32],
+    bias: &[f32],
+) -> Value {
     let Data::I64(ids) = tokens(0..T).into_parts().1 else {
         unreachable!("tokens are integers")
     };
-    let mut x: Vec<f32> = ids.iter().flat_map(|&id| &embedding[id as usize * C..][..C]).copied().collect();
+    let mut x: Vec<f32> = ids
+        .iter()
+        .flat_map(|&id| &embedding[id as usize * C..][..C])
+        .copied()
+        .collect();
     let mut input = C;
     for (layer, hidden) in weights.iter().zip(SIZES) {
         let plan = Plan {
@@ -82,16 +92,26 @@ fn run(model: &Model, state: &mut BTreeMap<String, Value>, time: std::ops::Range
     inputs.insert("tokens".into(), tokens(time));
     let mut outputs: BTreeMap<String, Value> = model.run(inputs).unwrap().into_iter().collect();
     let logits = outputs.remove("logits").unwrap();
-    *state = outputs.into_iter().map(|(name, value)| (name.replace("_n_", "_"), value)).collect();
+    *state = outputs
+        .into_iter()
+        .map(|(name, value)| (name.replace("_n_", "_"), value))
+        .collect();
     logits
 }
 
 #[test]
 fn language_models_of_every_cell() {
-    for cell in [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru, Cell::GruResetBefore] {
+    for cell in [
+        Cell::RnnTanh,
+        Cell::RnnRelu,
+        Cell::Lstm,
+        Cell::Gru,
+        Cell::GruResetBefore,
+    ] {
         for tied in [false, true] {
             let weights = weights(cell);
-            let (embedding, output, bias) = (data(&[V, C], 91), data(&[V, SIZES[1]], 92), data(&[V], 93));
+            let (embedding, output, bias) =
+                (data(&[V, C], 91), data(&[V, SIZES[1]], 92), data(&[V], 93));
             let projection = if tied { &embedding } else { &output };
             let layers = weights.iter().zip(SIZES).map(|(weights, hidden)| Layer {
                 hidden,
@@ -107,19 +127,28 @@ fn language_models_of_every_cell() {
                 bias: &bias,
             });
             let model = Model::read(&bytes.unwrap()).unwrap();
-            let zeros = |hidden: usize| Value::floats(vec![1, B, hidden], vec![0.0; B * hidden]).unwrap();
+            let zeros =
+                |hidden: usize| Value::floats(vec![1, B, hidden], vec![0.0; B * hidden]).unwrap();
             let ports: Vec<String> = model.inputs().map(|port| port.name.clone()).collect();
             let states = ports.iter().filter(|name| *name != "tokens");
-            let start: BTreeMap<_, _> =
-                states.map(|name| (name.clone(), zeros(SIZES[usize::from(name.ends_with('1'))]))).collect();
+            let start: BTreeMap<_, _> = states
+                .map(|name| (name.clone(), zeros(SIZES[usize::from(name.ends_with('1'))])))
+                .collect();
             let whole = run(&model, &mut start.clone(), 0..T);
             let expected = expected(cell, &weights, &embedding, projection, &bias);
             assert!(error(&expected, &whole) < 1e-6, "{cell:?} {tied}");
 
             // In pieces, with the state carried over.
             let mut state = start;
-            let parts = [0..2, 2..3, 3..T].map(|time| run(&model, &mut state, time).as_f32().unwrap().to_vec());
-            let row = |b: usize| [(2, 0), (1, 1), (2, 2)].map(|(time, part): (usize, usize)| &parts[part][b * time * V..(b + 1) * time * V]).concat();
+            let parts = [0..2, 2..3, 3..T]
+                .map(|time| run(&model, &mut state, time).as_f32().unwrap().to_vec());
+            let row = |b: usize| {
+                [(2, 0), (1, 1), (2, 2)]
+                    .map(|(time, part): (usize, usize)| {
+                        &parts[part][b * time * V..(b + 1) * time * V]
+                    })
+                    .concat()
+            };
             let pieces = Value::floats(vec![B, T, V], (0..B).flat_map(row).collect()).unwrap();
             assert!(error(&whole, &pieces) < 1e-6, "{cell:?} {tied}");
         }

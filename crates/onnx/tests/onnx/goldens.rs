@@ -9,14 +9,25 @@ fn check(archive: &str, count: usize) {
     let cases = goldens(archive);
     assert_eq!(cases.len(), count, "{archive}");
     let mut worst = 0f32;
-    for Golden { name, model, inputs, outputs } in cases {
+    for Golden {
+        name,
+        model,
+        inputs,
+        outputs,
+    } in cases
+    {
         let model = Model::read(&model).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let got = model.run(inputs).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let got = model
+            .run(inputs)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(got.len(), outputs.len(), "{name}");
         for (output, got) in &got {
             let expected = &outputs[output];
             let error = error(expected, got);
-            assert!(error <= TOLERANCE, "{name}, {output}: {error:e}\n{expected:?}\n{got:?}");
+            assert!(
+                error <= TOLERANCE,
+                "{name}, {output}: {error:e}\n{expected:?}\n{got:?}"
+            );
             worst = worst.max(error);
         }
     }

@@ -10,12 +10,16 @@ const LIMIT: usize = 1 << 16;
 
 /// Every golden's model and archive of inputs.
 static FILES: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
-    let all = ["node", "runtime", "operators"].into_iter().flat_map(goldens);
+    let all = ["node", "runtime", "operators"]
+        .into_iter()
+        .flat_map(goldens);
     let small = all.filter(|golden| golden.model.len() < 20_000);
-    small.map(|golden| {
-        let inputs: Vec<_> = golden.inputs.into_iter().collect();
-        (golden.model, npz::write(&inputs).unwrap())
-    }).collect()
+    small
+        .map(|golden| {
+            let inputs: Vec<_> = golden.inputs.into_iter().collect();
+            (golden.model, npz::write(&inputs).unwrap())
+        })
+        .collect()
 });
 
 /// A change at a place given as a fraction of the file.
@@ -71,7 +75,9 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 
 /// Inputs given over, as much as there is.
 fn cases() -> u32 {
-    let asked = std::env::var("REFRAIN_FUZZ_CASES").ok().and_then(|text| text.parse().ok());
+    let asked = std::env::var("REFRAIN_FUZZ_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok());
     asked.unwrap_or(4000)
 }
 

@@ -1,6 +1,8 @@
 //! Options of RNN, GRU and LSTM that the goldens do not settle.
 
-use crate::tools::{error, float, floats, int, lengths, node, noise, refused, run, single, text, texts};
+use crate::tools::{
+    error, float, floats, int, lengths, node, noise, refused, run, single, text, texts,
+};
 use refrain_onnx::Value;
 use refrain_onnx::proto::{AttributeProto, ModelProto};
 
@@ -23,7 +25,11 @@ fn model(op: &str, attributes: Vec<AttributeProto>) -> ModelProto {
         "LSTM" => &["X", "W", "R", "B", "lens", "h", "c"],
         _ => &["X", "W", "R", "B", "lens", "h"],
     };
-    let outputs: &[&str] = if op == "LSTM" { &["Y", "Y_h", "Y_c"] } else { &["Y", "Y_h"] };
+    let outputs: &[&str] = if op == "LSTM" {
+        &["Y", "Y_h", "Y_c"]
+    } else {
+        &["Y", "Y_h"]
+    };
     single(14, node(op, inputs, outputs, attributes), &[("lens", 6)])
 }
 
@@ -73,7 +79,12 @@ fn a_sequence_without_steps_ends_in_its_initial_state() {
             let y = out["Y"].as_f32().unwrap();
             // Step 0 of sequence 1, and step 2 of sequence 2, [T,1,B,H].
             assert!(y[H..2 * H].iter().all(|&y| y == 0.0), "{op}");
-            assert!(y[(2 * B + 2) * H..(2 * B + 3) * H].iter().all(|&y| y == 0.0), "{op}");
+            assert!(
+                y[(2 * B + 2) * H..(2 * B + 3) * H]
+                    .iter()
+                    .all(|&y| y == 0.0),
+                "{op}"
+            );
         }
     }
 }
@@ -99,10 +110,18 @@ fn nan_stays_in_its_sequence() {
 
 #[test]
 fn relu_layers_and_doubled_defaults() {
-    let two = run(&model("RNN", vec![texts("activations", &["Tanh", "Tanh"])]), &inputs("RNN")).unwrap();
+    let two = run(
+        &model("RNN", vec![texts("activations", &["Tanh", "Tanh"])]),
+        &inputs("RNN"),
+    )
+    .unwrap();
     let none = run(&model("RNN", vec![]), &inputs("RNN")).unwrap();
     assert_eq!(two, none);
-    let relu = run(&model("RNN", vec![texts("activations", &["Relu"])]), &inputs("RNN")).unwrap();
+    let relu = run(
+        &model("RNN", vec![texts("activations", &["Relu"])]),
+        &inputs("RNN"),
+    )
+    .unwrap();
     assert!(relu["Y"].as_f32().unwrap().iter().all(|&y| y >= 0.0));
 }
 
@@ -121,7 +140,10 @@ fn attributes_that_cannot_be_are_named() {
     ];
     for (attribute, said) in cases {
         let error = refused(&model("LSTM", vec![attribute]), &inputs("LSTM"));
-        assert!(error.contains(said) && error.contains("LSTM \"here\""), "{error}");
+        assert!(
+            error.contains(said) && error.contains("LSTM \"here\""),
+            "{error}"
+        );
     }
     let mut early = model("GRU", vec![int("layout", 0)]);
     early.opset_import[0].version = Some(7);
@@ -133,7 +155,10 @@ fn shapes_that_do_not_fit_are_named_with_both() {
     let mut with = inputs("LSTM");
     with[1].1 = noise(&[1, 4 * H, C + 1], 2);
     let error = refused(&model("LSTM", vec![]), &with);
-    assert!(error.contains("W has shape [1, 20, 3] where [1, 20, 2] is needed"), "{error}");
+    assert!(
+        error.contains("W has shape [1, 20, 3] where [1, 20, 2] is needed"),
+        "{error}"
+    );
     let mut with = inputs("LSTM");
     with[4].1 = lengths(&[5, 1, 1]);
     let error = refused(&model("LSTM", vec![]), &with);

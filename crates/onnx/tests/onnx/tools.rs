@@ -2,7 +2,8 @@
 
 use prost::Message;
 use refrain_onnx::proto::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use refrain_onnx::{Data, Model, OnnxError, Value};
 use std::collections::BTreeMap;
@@ -23,14 +24,20 @@ pub fn goldens(archive: &str) -> Vec<Golden> {
     let names: Vec<String> = files.file_names().map(String::from).collect();
     let mut file = |name: String| {
         let mut bytes = Vec::new();
-        files.by_name(&name).unwrap().read_to_end(&mut bytes).unwrap();
+        files
+            .by_name(&name)
+            .unwrap()
+            .read_to_end(&mut bytes)
+            .unwrap();
         bytes
     };
     let golden = |name: &String| {
         let name = name.strip_suffix(".onnx")?;
         let arrays = refrain_onnx::npz::read(&file(format!("{name}.npz"))).unwrap();
         let part = |prefix: &str| {
-            let own = arrays.iter().filter_map(|(name, array)| Some((name.strip_prefix(prefix)?.to_string(), array.clone())));
+            let own = arrays.iter().filter_map(|(name, array)| {
+                Some((name.strip_prefix(prefix)?.to_string(), array.clone()))
+            });
             own.collect()
         };
         Some(Golden {
@@ -53,7 +60,11 @@ pub fn error(expected: &Value, got: &Value) -> f32 {
     }
     let largest = e.iter().fold(1f32, |largest, x| largest.max(x.abs()));
     let difference = |(e, g): (&f32, &f32)| if e == g { 0.0 } else { (e - g).abs() };
-    let worst = e.iter().zip(g).map(difference).fold(0f32, |worst, d| if d > worst || d.is_nan() { d } else { worst });
+    let worst =
+        e.iter().zip(g).map(difference).fold(
+            0f32,
+            |worst, d| if d > worst || d.is_nan() { d } else { worst },
+        );
     worst / largest
 }
 
@@ -116,7 +127,12 @@ pub fn constant(name: &str, dims: &[i64], data: &[f32]) -> TensorProto {
     }
 }
 
-pub fn node(op: &str, inputs: &[&str], outputs: &[&str], attribute: Vec<AttributeProto>) -> NodeProto {
+pub fn node(
+    op: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    attribute: Vec<AttributeProto>,
+) -> NodeProto {
     NodeProto {
         op_type: Some(op.into()),
         name: Some("here".into()),
@@ -142,7 +158,12 @@ pub fn info(name: &str, code: i32) -> ValueInfoProto {
 
 /// A model of one node with floats, or the types given, going in and out.
 pub fn single(opset: i64, node: NodeProto, types: &[(&str, i32)]) -> ModelProto {
-    let code = |name: &str| types.iter().find(|(of, _)| *of == name).map_or(1, |(_, code)| *code);
+    let code = |name: &str| {
+        types
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map_or(1, |(_, code)| *code)
+    };
     let infos = |names: &[String]| {
         let named = names.iter().filter(|name| !name.is_empty());
         named.map(|name| info(name, code(name))).collect()
@@ -167,8 +188,14 @@ pub fn read(model: &ModelProto) -> Result<Model, OnnxError> {
     Model::read(&model.encode_to_vec())
 }
 
-pub fn run(model: &ModelProto, inputs: &[(&str, Value)]) -> Result<BTreeMap<String, Value>, OnnxError> {
-    let inputs = inputs.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+pub fn run(
+    model: &ModelProto,
+    inputs: &[(&str, Value)],
+) -> Result<BTreeMap<String, Value>, OnnxError> {
+    let inputs = inputs
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.clone()))
+        .collect();
     Ok(read(model)?.run(inputs)?.into_iter().collect())
 }
 
