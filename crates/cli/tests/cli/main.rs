@@ -3,6 +3,7 @@
 mod errors;
 mod folders;
 mod generate;
+mod onnx;
 mod resume;
 mod tools;
 mod train;

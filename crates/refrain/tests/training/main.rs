@@ -2,6 +2,7 @@
 
 mod fit;
 mod language;
+mod onnx;
 mod optimizers;
 mod recipes;
 mod schedules;
