@@ -11,6 +11,7 @@ mod error;
 pub mod export;
 mod graph;
 mod node;
+mod npy;
 pub mod npz;
 mod ops;
 mod port;

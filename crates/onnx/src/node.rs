@@ -215,7 +215,11 @@ pub(crate) fn problem(name: &str, problem: &str) -> OpError {
 }
 
 fn read_attribute(name: &str, attribute: AttributeProto) -> Result<Attribute, OpError> {
-    if attribute.ref_attr_name.is_some_and(|name| !name.is_empty()) {
+    if attribute
+        .ref_attr_name
+        .as_ref()
+        .is_some_and(|name| !name.is_empty())
+    {
         return Err(problem(
             name,
             "refers to an attribute of a function, which is not supported",

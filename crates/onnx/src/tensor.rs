@@ -115,7 +115,7 @@ pub(crate) fn from_bytes(dtype: Dtype, bytes: &[u8]) -> Result<Data, OpError> {
 }
 
 /// Elements as little-endian bytes.
-fn to_bytes(data: &Data) -> Vec<u8> {
+pub(crate) fn to_bytes(data: &Data) -> Vec<u8> {
     match data {
         Data::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
         Data::I64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),

@@ -6,6 +6,9 @@ use std::fmt;
 /// Most elements of a tensor, and, unless told otherwise, of all tensors that a run holds at a time: 2 GiB of floats.
 pub const DEFAULT_LIMIT: usize = 1 << 29;
 
+/// Most dimensions, as in NumPy.
+const MAX_RANK: usize = 64;
+
 /// Type of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -247,14 +250,16 @@ impl Value {
     }
 }
 
-/// Number of elements of a shape, if it is at most [`DEFAULT_LIMIT`]; sizes of 0 count as 1 there, since loops run over sizes even where there
+/// Number of elements of a shape, if it is at most [`DEFAULT_LIMIT`] in at most 64 dimensions; sizes of 0 count as 1 there, since loops run over sizes even where there
 /// are no elements.
 pub fn elements(shape: &[usize]) -> Option<usize> {
     let bound = shape
         .iter()
         .try_fold(1usize, |n, &size| n.checked_mul(size.max(1)));
     let count = if shape.contains(&0) { Some(0) } else { bound };
-    bound.filter(|&bound| bound <= DEFAULT_LIMIT).and(count)
+    bound
+        .filter(|&bound| bound <= DEFAULT_LIMIT && shape.len() <= MAX_RANK)
+        .and(count)
 }
 
 /// Refuses a shape with more elements than `limit`.

@@ -84,7 +84,7 @@ impl Builder {
 
     /// A recurrent layer of one direction, weights in the kernels' order: `x` `[T,B,C]`, states `[1,B,H]` in and out, `y` `[T,1,B,H]`.
     ///
-    /// `states` and `next` are `h`, and `c` where the cell has a memory. Its constants are named `{name}.W`, `.R` and `.B`.
+    /// The states before and after are `h`, and `c` where the cell has a memory. Its constants are named `{name}.W`, `.R` and `.B`.
     ///
     /// # Errors
     /// Weights whose sizes do not fit each other.
@@ -95,8 +95,7 @@ impl Builder {
         [input, hidden]: [usize; 2],
         weights: &Weights,
         [x, y]: [&str; 2],
-        states: &[&str],
-        next: &[&str],
+        [states, next]: [&[&str]; 2],
     ) -> Result<(), OpError> {
         let rows = cell.gates() * hidden;
         let bias =
@@ -119,9 +118,9 @@ impl Builder {
             self.initializer(&format!("{name}.{part}"), &Value::floats(shape, data)?);
         }
         let names = ["W", "R", "B"].map(|part| format!("{name}.{part}"));
-        let [w, r, b] = &names;
-        let inputs = [&[x, w, r, b, ""], states].concat();
-        let outputs = [&[y], next].concat();
+        let [w, r, b] = names.each_ref().map(String::as_str);
+        let inputs = [&[x, w, r, b, ""][..], states].concat();
+        let outputs = [&[y][..], next].concat();
         let mut attributes = vec![("hidden_size", Setting::Int(hidden as i64))];
         let op = match cell {
             Cell::RnnTanh => "RNN",

@@ -119,9 +119,11 @@ fn add_layer(
         cell,
         [input, layer.hidden],
         &layer.weights,
-        [&x, &y],
-        &before.iter().map(String::as_str).collect::<Vec<_>>(),
-        &after.iter().map(String::as_str).collect::<Vec<_>>(),
+        [x.as_str(), y.as_str()],
+        [
+            &before.iter().map(String::as_str).collect::<Vec<_>>(),
+            &after.iter().map(String::as_str).collect::<Vec<_>>(),
+        ],
     )?;
     graph.node("Squeeze", &[&y, "directions"], &[&next], &[]);
     Ok(())

@@ -102,9 +102,10 @@ pub(super) fn arg_max(call: &Call) -> Results {
     });
     let y: Vec<i64> = y.collect();
     let mut shape = x.shape().to_vec();
-    match keep {
-        true => shape[along] = 1,
-        false => drop(shape.remove(along)),
+    if keep {
+        shape[along] = 1;
+    } else {
+        shape.remove(along);
     }
     Ok(vec![Value::new(shape, Data::I64(y))?])
 }
