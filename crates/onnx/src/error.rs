@@ -21,7 +21,7 @@ pub enum OnnxError {
         /// The initializer, or the attribute that holds it.
         name: String,
         /// What is wrong.
-        problem: OpError,
+        problem: Box<OpError>,
     },
     /// A node that cannot run.
     #[error("{op} \"{node}\": {problem}")]
@@ -31,7 +31,7 @@ pub enum OnnxError {
         /// The node's name, or that of its first output where it has none.
         node: String,
         /// What is wrong.
-        problem: OpError,
+        problem: Box<OpError>,
     },
     /// Inputs that were not given.
     #[error("the model needs {}; the archive has {}", list("input", .missing), list("array", .given))]

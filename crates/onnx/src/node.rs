@@ -69,7 +69,7 @@ impl Node {
         let fail = |problem| OnnxError::Node {
             op: op.clone(),
             node: name.clone(),
-            problem,
+            problem: Box::new(problem),
         };
         let attributes =
             Attributes::read(node.attribute, operator.attributes, opset).map_err(fail)?;
@@ -88,7 +88,7 @@ impl Node {
         OnnxError::Node {
             op: self.operator.name.into(),
             node: self.name.clone(),
-            problem,
+            problem: Box::new(problem),
         }
     }
 }

@@ -21,11 +21,8 @@ pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, Value>, NpzError> {
     let mut left = MAX_BYTES;
     for index in 0..archive.len() {
         let file = archive.by_index(index)?;
-        let name = file
-            .name()
-            .strip_suffix(".npy")
-            .unwrap_or(file.name())
-            .to_string();
+        let name = file.name()?;
+        let name = name.strip_suffix(".npy").unwrap_or(&name).to_string();
         let failed = |problem: String| NpzError::Array {
             name: name.clone(),
             problem,

@@ -63,7 +63,7 @@ impl Port {
         };
         let dtype = tensor::dtype(of.elem_type).map_err(|problem| OnnxError::Tensor {
             name: name.clone(),
-            problem,
+            problem: Box::new(problem),
         })?;
         let shape = of.shape.map(|shape| dims(shape, &name)).transpose()?;
         Ok(Self { name, dtype, shape })

@@ -12,7 +12,7 @@ pub(crate) fn read(tensor: TensorProto, name: &str) -> Result<Value, OnnxError> 
     let checked = read_checked(tensor);
     checked.map_err(|problem| OnnxError::Tensor {
         name: name.into(),
-        problem,
+        problem: Box::new(problem),
     })
 }
 

@@ -45,7 +45,7 @@ pub fn language_model(model: &LanguageModel) -> Result<Vec<u8>, OnnxError> {
     let mut graph = Builder::new("language_model");
     let failed = |problem| OnnxError::Tensor {
         name: "weights of the language model".into(),
-        problem,
+        problem: Box::new(problem),
     };
     graph.input(&port("tokens", Dtype::I64, vec![named("B"), named("T")]));
     graph.output(&port(

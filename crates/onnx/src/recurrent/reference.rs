@@ -115,8 +115,8 @@ impl<'a> Cell<'a> {
         let candidate = |j: usize| {
             let row = 2 * n + j;
             match self.layer.linear_before_reset {
-                true => self.from_x(row, x) + r[j] * self.from_h(row, h),
-                false => self.from_x(row, x) + self.from_h(row, &reset),
+                true => self.of_x(row, x) + r[j] * self.of_h(row, h),
+                false => self.of_x(row, x) + self.of_h(row, &reset),
             }
         };
         let next = |j: usize| (1.0 - z[j]) * self.apply(1, candidate(j)) + z[j] * h[j];
@@ -153,14 +153,14 @@ impl<'a> Cell<'a> {
     }
 
     fn sum(&self, row: usize, x: &[f32], h: &[f32]) -> f32 {
-        self.from_x(row, x) + self.from_h(row, h)
+        self.of_x(row, x) + self.of_h(row, h)
     }
 
-    fn from_x(&self, row: usize, x: &[f32]) -> f32 {
+    fn of_x(&self, row: usize, x: &[f32]) -> f32 {
         dot(part(self.w, self.layer.input, row), x) + self.biases.map_or(0.0, |[b, _]| b[row])
     }
 
-    fn from_h(&self, row: usize, h: &[f32]) -> f32 {
+    fn of_h(&self, row: usize, h: &[f32]) -> f32 {
         dot(part(self.r, self.layer.hidden, row), h) + self.biases.map_or(0.0, |[_, b]| b[row])
     }
 }

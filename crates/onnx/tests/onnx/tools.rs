@@ -21,7 +21,10 @@ pub struct Golden {
 pub fn goldens(archive: &str) -> Vec<Golden> {
     let path = format!("{}/tests/golden/{archive}.zip", env!("CARGO_MANIFEST_DIR"));
     let mut files = zip::ZipArchive::new(Cursor::new(std::fs::read(path).unwrap())).unwrap();
-    let names: Vec<String> = files.file_names().map(String::from).collect();
+    let names: Vec<String> = files
+        .file_names()
+        .map(|name| name.unwrap().into())
+        .collect();
     let mut file = |name: String| {
         let mut bytes = Vec::new();
         files
