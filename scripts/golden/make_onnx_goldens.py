@@ -84,6 +84,8 @@ def runtime() -> dict:
             outputs = case.expected()
         except Exception:  # What ONNX Runtime refuses is no case.
             continue
+        if not fuzz_onnx.bounded(outputs):
+            continue
         found[f"case_{number:02}_{case.op.lower()}"] = (case.model(case.layout), case.inputs(case.layout), outputs)
     return found
 
@@ -171,7 +173,7 @@ def operators() -> dict:
     case("first", "ArgMax", 13, np.array([[1, 2, 2]], dtype=np.float32), axis=1)
     case("last", "ArgMax", 13, np.array([[1, 2, 2]], dtype=np.float32), axis=1, select_last_index=1)
     case("two", "Concat", 13, x(2, 3), x(2, 1), axis=1)
-    case("three", "Concat", 4, x(1, 3), x(2, 3), x(1, 3), axis=0)
+    case("three", "Concat", 7, x(1, 3), x(2, 3), x(1, 3), axis=0)
     case("negative", "Concat", 13, ints(1, 2), ints(3), axis=-1)
     case("attribute", "Slice", 9, x(4, 5), starts=[1, -3], ends=[3, 1000], axes=[0, 1])
     case("attribute_no_axes", "Slice", 9, x(4, 5), starts=[1], ends=[-1])

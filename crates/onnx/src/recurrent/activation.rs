@@ -90,6 +90,16 @@ impl Parameters<'_> {
         self.left.next().copied().unwrap_or(default)
     }
 
+    fn needed(&mut self, function: &str) -> Result<f32, OpError> {
+        let missing = || {
+            problem(
+                self.name,
+                &format!("has no value for {function}, which has no default"),
+            )
+        };
+        self.left.next().copied().ok_or_else(missing)
+    }
+
     fn finish(self) -> Result<(), OpError> {
         match self.left.len() {
             0 => Ok(()),
@@ -101,8 +111,10 @@ impl Parameters<'_> {
     }
 }
 
-/// The functions that `names` says. Each takes the next of `alpha` and `beta` if it has such a parameter (so does ONNX Runtime; the specification says
-/// only "in the order of activation functions"), or else the default of the operator of its name; letter case does not count.
+/// The functions that `names` says; letter case does not count.
+///
+/// Each takes the next of `alpha` and `beta` if it has such a parameter (so does ONNX Runtime; the specification says only "in the order of activation
+/// functions"), or else the default of the operator of its name. Affine and ScaledTanh are no operators any more and have none.
 pub(super) fn parse(
     names: &[String],
     alpha: &[f32],
@@ -123,10 +135,10 @@ pub(super) fn parse(
             "sigmoid" => Activation::Sigmoid,
             "softsign" => Activation::Softsign,
             "softplus" => Activation::Softplus,
-            "affine" => Activation::Affine(alpha.next(1.0), beta.next(0.0)),
+            "affine" => Activation::Affine(alpha.needed(name)?, beta.needed(name)?),
             "leakyrelu" => Activation::LeakyRelu(alpha.next(0.01)),
             "thresholdedrelu" => Activation::ThresholdedRelu(alpha.next(1.0)),
-            "scaledtanh" => Activation::ScaledTanh(alpha.next(1.0), beta.next(1.0)),
+            "scaledtanh" => Activation::ScaledTanh(alpha.needed(name)?, beta.needed(name)?),
             "hardsigmoid" => Activation::HardSigmoid(alpha.next(0.2), beta.next(0.5)),
             "elu" => Activation::Elu(alpha.next(1.0)),
             _ => {
@@ -163,6 +175,7 @@ mod tests {
             ]
         );
         assert!(parse(&names(&["Tanh"]), &[1.0], &[]).is_err());
+        assert!(parse(&names(&["Affine"]), &[1.0], &[]).is_err());
         assert!(parse(&names(&["Gelu"]), &[], &[]).is_err());
     }
 

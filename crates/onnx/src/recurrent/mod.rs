@@ -4,7 +4,8 @@
 //! no `input_forget`, and for a GRU `linear_before_reset = 1`. Directions, lengths, initial states and `layout` are open to both. Everything
 //! else takes the loop in `reference.rs`.
 //!
-//! Where the specification is silent: a sequence of length 0 ends in its initial state; `Y` is zero past the end of a sequence.
+//! `Y` is zero past the end of a sequence. Where the specification is silent: a sequence of length 0 ends in its initial state (ONNX Runtime gives zeros),
+//! and `clip` is not for what goes into the last function of an LSTM, the memory itself (nor is it in ONNX Runtime).
 
 pub(crate) mod activation;
 mod fast;
@@ -282,9 +283,9 @@ fn lengths(call: &Call, batch: usize, time: usize) -> Result<Option<Vec<usize>>,
 
 fn clip(call: &Call) -> Result<Option<f32>, OpError> {
     match call.attributes.float("clip")? {
-        Some(clip) if clip.is_nan() || clip <= 0.0 => Err(problem(
+        Some(clip) if clip.is_nan() || clip < 0.0 => Err(problem(
             "clip",
-            &format!("is {clip} where a number above 0 is needed"),
+            &format!("is {clip} where 0 or more is needed"),
         )),
         clip => Ok(clip),
     }
