@@ -7,3 +7,4 @@ mod mutate;
 mod npz;
 mod recurrent;
 mod tools;
+mod twist;

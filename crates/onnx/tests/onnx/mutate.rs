@@ -73,8 +73,8 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec(change(), 1..5)
 }
 
-/// Inputs given over, as much as there is.
-fn cases() -> u32 {
+/// How many inputs each test makes: as `REFRAIN_FUZZ_CASES` says.
+pub fn cases() -> u32 {
     let asked = std::env::var("REFRAIN_FUZZ_CASES")
         .ok()
         .and_then(|text| text.parse().ok());
