@@ -221,8 +221,12 @@ def operators() -> dict:
 def main() -> None:
     makers = {"node": node, "runtime": runtime, "operators": operators}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=[*makers, []], default=list(makers))
-    for name in parser.parse_args().what:
+    parser.add_argument("what", nargs="*", help="of: " + ", ".join(makers))
+    wanted = parser.parse_args().what or list(makers)
+    unknown = set(wanted) - set(makers)
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    for name in wanted:
         save(name, makers[name]())
 
 
