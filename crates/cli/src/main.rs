@@ -39,6 +39,8 @@ enum Command {
     Info(commands::info::Args),
     List(commands::list::Args),
     Lab(commands::lab::Args),
+    Export(commands::export::Args),
+    Onnx(commands::onnx::Args),
     Bench(commands::bench::Args),
     /// Write a completion script for a shell to standard output
     #[command(
@@ -67,6 +69,8 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Info(args) => commands::info::run(&args),
         Command::List(args) => commands::list::run(&args),
         Command::Lab(args) => commands::lab::run(&args),
+        Command::Export(args) => commands::export::run(&args),
+        Command::Onnx(args) => commands::onnx::run(&args),
         Command::Bench(args) => commands::bench::run(args).map(|()| Ending::Done),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -81,6 +81,9 @@ pub enum Error {
     /// A kernel's arguments do not fit.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// An ONNX model that cannot be read, run or written.
+    #[error(transparent)]
+    Onnx(#[from] refrain_onnx::OnnxError),
     /// Data that cannot be read or used.
     #[error(transparent)]
     Data(#[from] refrain_data::DataError),

@@ -2,10 +2,12 @@
 
 pub mod bench;
 pub mod eval;
+pub mod export;
 pub mod generate;
 pub mod info;
 pub mod lab;
 pub mod list;
+pub mod onnx;
 pub mod train;
 
 use anyhow::{Context, Result};

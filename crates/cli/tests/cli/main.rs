@@ -4,6 +4,7 @@ mod errors;
 mod folders;
 mod generate;
 mod lab;
+mod onnx;
 mod resume;
 mod tools;
 mod train;

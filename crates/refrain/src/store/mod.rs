@@ -10,6 +10,7 @@
 
 pub mod atomic;
 mod folder;
+pub mod onnx;
 pub mod tensors;
 
 pub use folder::{About, Figures, MODEL, ModelFolder};

@@ -3,6 +3,7 @@
 mod fit;
 mod language;
 mod memory;
+mod onnx;
 mod optimizers;
 mod recipes;
 mod schedules;

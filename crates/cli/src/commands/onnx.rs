@@ -1,0 +1,103 @@
+//! `refrain onnx`
+
+use super::Threads;
+use crate::Ending;
+use crate::terminal;
+use anyhow::{Context, Result};
+use refrain::store::atomic;
+use refrain_onnx::{Model, Value, npz};
+use std::path::{Path, PathBuf};
+
+/// Run models in the ONNX format, which PyTorch, TensorFlow and other tools export
+#[derive(Debug, clap::Parser)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    Run(Run),
+}
+
+/// Run a model once, on arrays from a file
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Models are made of RNN, GRU and LSTM, all options included, and of what usually joins them (MatMul, Gather,
+Transpose, Reshape, Softmax and so on), opset 7 to 22. What is not supported is named.
+
+Arrays go in and out as .npz archives of NumPy, one array for each input and output of the model, by its name:
+
+  import numpy
+  numpy.savez(\"in.npz\", X=numpy.zeros((10, 1, 40), dtype=numpy.float32))
+  print(numpy.load(\"out.npz\")[\"Y\"])
+
+Example:
+  refrain onnx run model.onnx --input in.npz --output out.npz")]
+struct Run {
+    /// Model file
+    #[arg(value_name = "MODEL.onnx")]
+    model: PathBuf,
+
+    /// Archive with an array for each of the model's inputs
+    #[arg(long, short, value_name = "IN.npz")]
+    input: PathBuf,
+
+    /// Archive to write, with an array for each of the model's outputs
+    #[arg(long, short, value_name = "OUT.npz")]
+    output: PathBuf,
+
+    /// Print names, types and shapes of the outputs as one JSON object
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A model or an archive that cannot be read, is not supported or do not fit each other.
+pub fn run(args: &Args) -> Result<Ending> {
+    let Action::Run(args) = &args.action;
+    args.threads.apply();
+    let model =
+        Model::read(&read(&args.model)?).with_context(|| args.model.display().to_string())?;
+    let inputs =
+        npz::read(&read(&args.input)?).with_context(|| args.input.display().to_string())?;
+    let outputs = model
+        .run(inputs)
+        .with_context(|| args.model.display().to_string())?;
+    atomic::write(&args.output, &npz::write(&outputs)?)?;
+    let text = match args.json {
+        true => json(&outputs),
+        false => describe(&outputs, &args.output),
+    };
+    terminal::print(&text)?;
+    Ok(Ending::Done)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn json(outputs: &[(String, Value)]) -> String {
+    let about = |(name, value): &(String, Value)| {
+        serde_json::json!({
+            "name": name,
+            "dtype": value.dtype().to_string(),
+            "shape": value.shape(),
+        })
+    };
+    let outputs: Vec<_> = outputs.iter().map(about).collect();
+    format!("{}\n", serde_json::json!({ "outputs": outputs }))
+}
+
+fn describe(outputs: &[(String, Value)], path: &Path) -> String {
+    let line = |(name, value): &(String, Value)| {
+        format!("{name:12} {} {:?}\n", value.dtype(), value.shape())
+    };
+    let lines: String = outputs.iter().map(line).collect();
+    format!("{lines}written to {}\n", path.display())
+}

@@ -1,0 +1,192 @@
+//! What can go wrong with a model, a node and an archive; each message is one sentence.
+
+use crate::value::Dtype;
+use refrain_kernels::KernelError;
+
+/// A model that cannot be read or run.
+#[derive(Debug, thiserror::Error)]
+pub enum OnnxError {
+    /// Bytes that are no ONNX file.
+    #[error("the file is no ONNX model, or it is damaged ({0}); export it again")]
+    Decode(#[from] prost::DecodeError),
+    /// A file that contradicts itself.
+    #[error("the model is not well-formed: {0}; onnx.checker of the onnx package says more")]
+    Malformed(String),
+    /// Something that ONNX has and Refrain has not.
+    #[error("{0} is not supported; Refrain runs recurrent operators and what usually joins them")]
+    Unsupported(String),
+    /// A constant that cannot be.
+    #[error("tensor \"{name}\": {problem}")]
+    Tensor {
+        /// The initializer, or the attribute that holds it.
+        name: String,
+        /// What is wrong.
+        problem: Box<OpError>,
+    },
+    /// A node that cannot run.
+    #[error("{op} \"{node}\": {problem}")]
+    Node {
+        /// The operator.
+        op: String,
+        /// The node's name, or that of its first output where it has none.
+        node: String,
+        /// What is wrong.
+        problem: Box<OpError>,
+    },
+    /// Inputs that were not given.
+    #[error("the model needs {}; the archive has {}", list("input", .missing), list("array", .given))]
+    MissingInput {
+        /// Names with types and shapes.
+        missing: Vec<String>,
+        /// Names that were given.
+        given: Vec<String>,
+    },
+    /// Inputs that the model does not have.
+    #[error("the model has no {}; it takes {}", list("input", .extra), list("input", .known))]
+    ExtraInput {
+        /// Names that were given.
+        extra: Vec<String>,
+        /// The model's names with types and shapes.
+        known: Vec<String>,
+    },
+    /// An input of another type.
+    #[error("input \"{name}\" holds {got} where the model takes {expected}; convert it with .astype(numpy.{})", .expected.numpy())]
+    InputType {
+        /// The input.
+        name: String,
+        /// The model's type.
+        expected: Dtype,
+        /// The type given.
+        got: Dtype,
+    },
+    /// An input of another shape.
+    #[error("input \"{name}\" has shape {got:?} where the model takes {expected}")]
+    InputShape {
+        /// The input.
+        name: String,
+        /// The model's shape.
+        expected: String,
+        /// The shape given.
+        got: Vec<usize>,
+    },
+}
+
+/// What is wrong with one node or tensor.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum OpError {
+    /// An attribute that the operator does not have at the model's opset.
+    #[error("attribute \"{name}\" is not supported at opset {opset}")]
+    UnknownAttribute {
+        /// The attribute.
+        name: String,
+        /// The model's opset.
+        opset: i64,
+    },
+    /// An attribute of another type, or with a value that cannot be.
+    #[error("attribute \"{name}\" {problem}")]
+    Attribute {
+        /// The attribute.
+        name: String,
+        /// What is wrong, after its name.
+        problem: String,
+    },
+    /// Too few or too many inputs or outputs.
+    #[error("it has {got} {what}s where {least} to {most} are possible")]
+    Count {
+        /// "input" or "output".
+        what: &'static str,
+        /// Fewest.
+        least: usize,
+        /// Most.
+        most: usize,
+        /// The node's.
+        got: usize,
+    },
+    /// A required input that was left out.
+    #[error("input {0} is missing")]
+    Missing(&'static str),
+    /// A type that the operator does not take here.
+    #[error("{what} holds {got} where {expected} is needed")]
+    Dtype {
+        /// The input.
+        what: &'static str,
+        /// Types that would do.
+        expected: &'static str,
+        /// Its type.
+        got: String,
+    },
+    /// Two shapes that do not fit each other.
+    #[error("{what} has shape {got:?} where {expected:?} is needed")]
+    Shape {
+        /// The input.
+        what: &'static str,
+        /// What the rest of the node needs.
+        expected: Vec<usize>,
+        /// What it has.
+        got: Vec<usize>,
+    },
+    /// Two shapes that an operation cannot bring together.
+    #[error("shapes {left:?} and {right:?} do not fit together{why}")]
+    Shapes {
+        /// Of the first input.
+        left: Vec<usize>,
+        /// Of the second input.
+        right: Vec<usize>,
+        /// A reason, with its comma; may be empty.
+        why: &'static str,
+    },
+    /// A tensor with more elements than the limit.
+    #[error("a tensor of shape {shape:?} is over the limit of {limit} elements")]
+    TooLarge {
+        /// The shape.
+        shape: Vec<usize>,
+        /// The limit.
+        limit: usize,
+    },
+    /// An index or axis outside its range.
+    #[error("{what} {got} is outside {low}..{high}")]
+    Index {
+        /// What is counted.
+        what: &'static str,
+        /// The number.
+        got: i64,
+        /// Smallest that is possible.
+        low: i64,
+        /// One above the largest.
+        high: i64,
+    },
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+    /// The kernels refuse.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+}
+
+/// An archive of arrays that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum NpzError {
+    /// No .npz archive.
+    #[error("the file is no .npz archive, or it is damaged ({0}); numpy.savez writes one")]
+    Archive(#[from] zip::result::ZipError),
+    /// An array that cannot be read.
+    #[error("array \"{name}\": {problem}")]
+    Array {
+        /// The array.
+        name: String,
+        /// What is wrong, and what helps.
+        problem: String,
+    },
+    /// The system's reason.
+    #[error("the archive cannot be read or written ({0})")]
+    Io(#[from] std::io::Error),
+}
+
+/// `input a`, `inputs a, b and c`, `no inputs`
+fn list(thing: &str, names: &[String]) -> String {
+    match names {
+        [] => format!("no {thing}s"),
+        [name] => format!("{thing} {name}"),
+        [most @ .., last] => format!("{thing}s {} and {last}", most.join(", ")),
+    }
+}

@@ -1,0 +1,45 @@
+//! From one type to another.
+
+use super::Call;
+use crate::error::OpError;
+use crate::node::problem;
+use crate::value::{Data, Dtype, Value};
+
+/// `Cast` between the types that values have. Floats lose what stands behind the point; one that an integer cannot hold becomes the nearest that it
+/// can, and NaN zero (the specification leaves both open). A long integer loses its upper half.
+pub(super) fn cast(call: &Call) -> Result<Vec<Value>, OpError> {
+    let code = call
+        .attributes
+        .int("to")?
+        .ok_or_else(|| problem("to", "is missing"))?;
+    // It concerns types of 8 bits only.
+    call.attributes.switch("saturate", true)?;
+    let code = i32::try_from(code).unwrap_or(0);
+    let to = Dtype::from_onnx(code)
+        .map_err(|name| problem("to", &format!("names {name}, which is not supported")))?;
+    let x = call.input(0, "input")?;
+    Ok(vec![Value::new(
+        x.shape().to_vec(),
+        converted(x.data(), to),
+    )?])
+}
+
+fn converted(data: &Data, to: Dtype) -> Data {
+    match (data, to) {
+        (data, to) if data.dtype() == to => data.clone(),
+        (Data::F32(v), Dtype::I64) => Data::I64(v.iter().map(|&x| x as i64).collect()),
+        (Data::F32(v), Dtype::I32) => Data::I32(v.iter().map(|&x| x as i32).collect()),
+        (Data::F32(v), _) => Data::Bool(v.iter().map(|&x| x != 0.0).collect()),
+        (Data::I64(v), Dtype::F32) => Data::F32(v.iter().map(|&x| x as f32).collect()),
+        (Data::I64(v), Dtype::I32) => Data::I32(v.iter().map(|&x| x as i32).collect()),
+        (Data::I64(v), _) => Data::Bool(v.iter().map(|&x| x != 0).collect()),
+        (Data::I32(v), Dtype::F32) => Data::F32(v.iter().map(|&x| x as f32).collect()),
+        (Data::I32(v), Dtype::I64) => Data::I64(v.iter().map(|&x| x.into()).collect()),
+        (Data::I32(v), _) => Data::Bool(v.iter().map(|&x| x != 0).collect()),
+        (Data::Bool(v), Dtype::F32) => {
+            Data::F32(v.iter().map(|&x| f32::from(u8::from(x))).collect())
+        }
+        (Data::Bool(v), Dtype::I32) => Data::I32(v.iter().map(|&x| x.into()).collect()),
+        (Data::Bool(v), _) => Data::I64(v.iter().map(|&x| x.into()).collect()),
+    }
+}

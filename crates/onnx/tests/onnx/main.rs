@@ -1,0 +1,10 @@
+//! Models through the public functions of the crate.
+
+mod errors;
+mod export;
+mod goldens;
+mod mutate;
+mod npz;
+mod recurrent;
+mod tools;
+mod twist;

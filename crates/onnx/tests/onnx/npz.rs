@@ -1,0 +1,104 @@
+//! Archives of arrays.
+
+use refrain_onnx::{Data, Value, npz};
+use std::io::{Cursor, Write};
+
+/// An archive of one array with these bytes.
+fn archive(npy: &[u8]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    archive.start_file("x.npy", options).unwrap();
+    archive.write_all(npy).unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
+/// An array with this text before its numbers.
+fn npy(text: &str, data: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((text.len() as u16).to_le_bytes());
+    bytes.extend(text.as_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn error(npy: &[u8]) -> String {
+    npz::read(&archive(npy)).unwrap_err().to_string()
+}
+
+#[test]
+fn every_type_goes_there_and_back() {
+    let all = [
+        ("a/b:0", Data::F32(vec![1.5, f32::NEG_INFINITY, -0.0])),
+        ("longs", Data::I64(vec![i64::MIN, 0, i64::MAX])),
+        ("ints", Data::I32(vec![i32::MIN, 0, i32::MAX])),
+        ("flags", Data::Bool(vec![true, false, true])),
+    ];
+    let mut arrays: Vec<_> = all
+        .map(|(name, data)| (name.to_string(), Value::new(vec![3, 1], data).unwrap()))
+        .into();
+    arrays.push(("number".into(), Value::floats(vec![], vec![2.0]).unwrap()));
+    arrays.push(("nothing".into(), Value::floats(vec![0, 3], vec![]).unwrap()));
+    let read = npz::read(&npz::write(&arrays).unwrap()).unwrap();
+    assert_eq!(read, arrays.into_iter().collect());
+}
+
+#[test]
+fn columns_first_are_turned() {
+    let data: Vec<u8> = [1i32, 4, 2, 5, 3, 6]
+        .iter()
+        .flat_map(|i| i.to_le_bytes())
+        .collect();
+    let npy = npy(
+        "{'descr': '<i4', 'fortran_order': True, 'shape': (2, 3), }\n",
+        &data,
+    );
+    let read = npz::read(&archive(&npy)).unwrap();
+    assert_eq!(
+        read["x"],
+        Value::new(vec![2, 3], Data::I32(vec![1, 2, 3, 4, 5, 6])).unwrap()
+    );
+}
+
+#[test]
+fn other_types_are_named() {
+    for (descr, size) in [
+        ("<f8", 8),
+        ("<f2", 2),
+        (">f4", 4),
+        ("|u1", 1),
+        ("<U3", 12),
+        ("<c8", 8),
+    ] {
+        let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (1,), }}\n");
+        let error = error(&npy(&text, &vec![0; size]));
+        assert!(
+            error.contains(descr) && error.contains("float32") && error.contains("\"x\""),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn forged_arrays_are_refused() {
+    let text =
+        |shape: &str| format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
+    for shape in [
+        "(2,)",
+        "(1099511627776, 1099511627776)",
+        "(1099511627776, 0)",
+        "(-1,)",
+        "3",
+    ] {
+        assert!(error(&npy(&text(shape), &[0; 4])).contains("\"x\""));
+    }
+    error(&npy(&"(".repeat(60_000), &[]));
+    error(b"\x93NUMPY\x02\x00\xff\xff\xff\xff");
+    error(b"");
+    assert!(
+        npz::read(b"PK no archive")
+            .unwrap_err()
+            .to_string()
+            .contains("numpy.savez")
+    );
+}

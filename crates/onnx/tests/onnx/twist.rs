@@ -1,0 +1,149 @@
+//! Models that decode and ask for something impossible: other operators, attributes, shapes and indices than those that fit.
+
+use crate::tools::goldens;
+use proptest::prelude::*;
+use prost::Message;
+use refrain_onnx::proto::{AttributeProto, ModelProto};
+use refrain_onnx::{Data, Model, Value};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// Elements that a run may hold here.
+const LIMIT: usize = 1 << 14;
+
+type File = (ModelProto, BTreeMap<String, Value>);
+
+static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+    let all = ["operators", "node", "operators", "runtime"];
+    let all = all.into_iter().flat_map(goldens);
+    let decoded = all.map(|golden| {
+        let mut model = ModelProto::decode(&golden.model[..]).unwrap();
+        // Shapes are for the operators to refuse, not for the check of inputs.
+        let ports = model.graph.iter_mut().flat_map(|graph| &mut graph.input);
+        for port in ports {
+            if let Some(of) = port.r#type.as_mut().and_then(|of| of.tensor_type.as_mut()) {
+                of.shape = None;
+            }
+        }
+        (model, golden.inputs)
+    });
+    decoded.collect()
+});
+
+#[derive(Clone, Debug)]
+enum Twist {
+    Operator(usize),
+    Opset(i64),
+    Int(usize, i64),
+    Float(usize, f32),
+    Drop(usize),
+    Borrow(usize),
+    Input(usize, usize),
+    Value(usize, usize, i64),
+    Shape(usize, Vec<usize>),
+}
+
+fn integer() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        6 => -4..6i64,
+        1 => any::<i64>(),
+        1 => Just(i64::MIN),
+        1 => Just(i64::MAX),
+        1 => Just(1 << 31),
+    ]
+}
+
+fn twist() -> impl Strategy<Value = Twist> {
+    let at = || 0..500usize;
+    prop_oneof![
+        at().prop_map(Twist::Operator),
+        (7..23i64).prop_map(Twist::Opset),
+        (at(), integer()).prop_map(|(at, i)| Twist::Int(at, i)),
+        (at(), any::<f32>()).prop_map(|(at, f)| Twist::Float(at, f)),
+        at().prop_map(Twist::Drop),
+        at().prop_map(Twist::Borrow),
+        (at(), at()).prop_map(|(at, from)| Twist::Input(at, from)),
+        (at(), at(), integer()).prop_map(|(at, place, i)| Twist::Value(at, place, i)),
+        (at(), prop::collection::vec(0..5usize, 0..5))
+            .prop_map(|(at, shape)| Twist::Shape(at, shape)),
+    ]
+}
+
+fn pick<T>(all: &mut [T], at: usize) -> Option<&mut T> {
+    let at = at.checked_rem(all.len())?;
+    all.get_mut(at)
+}
+
+fn set_int(attribute: &mut AttributeProto, at: usize, to: i64) {
+    match pick(&mut attribute.ints, at) {
+        Some(i) => *i = to,
+        None => attribute.i = attribute.i.map(|_| to),
+    }
+}
+
+fn set_float(attribute: &mut AttributeProto, at: usize, to: f32) {
+    match pick(&mut attribute.floats, at) {
+        Some(f) => *f = to,
+        None => attribute.f = attribute.f.map(|_| to),
+    }
+}
+
+fn apply((model, inputs): &mut File, twist: &Twist) -> Option<()> {
+    let node = &mut model.graph.as_mut()?.node[0];
+    let other = |at: usize| Some(&FILES[at % FILES.len()].0.graph.as_ref()?.node[0]);
+    let mut values: Vec<&mut Value> = inputs.values_mut().collect();
+    match twist {
+        Twist::Operator(at) => node.op_type = other(*at)?.op_type.clone(),
+        Twist::Opset(version) => model.opset_import[0].version = Some(*version),
+        Twist::Int(at, i) => set_int(pick(&mut node.attribute, *at)?, *at, *i),
+        Twist::Float(at, f) => set_float(pick(&mut node.attribute, *at)?, *at, *f),
+        Twist::Drop(at) => {
+            let at = at.checked_rem(node.attribute.len())?;
+            node.attribute.remove(at);
+        }
+        Twist::Borrow(at) => node.attribute = other(*at)?.attribute.clone(),
+        Twist::Input(at, from) => {
+            let name = pick(&mut node.input, *from)?.clone();
+            *pick(&mut node.input, *at)? = name;
+        }
+        Twist::Value(at, place, to) => {
+            let value = pick(&mut values, *at)?;
+            let (shape, mut data) = value.clone().into_parts();
+            match &mut data {
+                Data::I64(v) => *pick(v, *place)? = *to,
+                Data::I32(v) => *pick(v, *place)? = *to as i32,
+                Data::F32(v) => *pick(v, *place)? = *to as f32,
+                Data::Bool(v) => *pick(v, *place)? = *to != 0,
+            }
+            **value = Value::new(shape, data).ok()?;
+        }
+        Twist::Shape(at, shape) => {
+            let value = pick(&mut values, *at)?;
+            let count = shape.iter().product();
+            let data = match value.data() {
+                Data::F32(v) => Data::F32(v.iter().copied().cycle().take(count).collect()),
+                Data::I64(v) => Data::I64(v.iter().copied().cycle().take(count).collect()),
+                Data::I32(v) => Data::I32(v.iter().copied().cycle().take(count).collect()),
+                Data::Bool(v) => Data::Bool(v.iter().copied().cycle().take(count).collect()),
+            };
+            **value = Value::new(shape.clone(), data).ok()?;
+        }
+    }
+    Some(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: crate::mutate::cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn impossible_models_do_not_panic(which in 0..1000usize, twists in prop::collection::vec(twist(), 1..4)) {
+        let mut file = FILES[which % FILES.len()].clone();
+        for twist in &twists {
+            let _ = apply(&mut file, twist);
+        }
+        let (model, inputs) = file;
+        if let Ok(model) = Model::read(&model.encode_to_vec()) {
+            let _ = model.with_limit(LIMIT).run(inputs);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Models as ONNX files, for other engines.
+
+use super::atomic;
+use crate::error::Error;
+use crate::models::LanguageModel;
+use crate::params::{self, NamedTensor};
+use refrain_kernels::{Cell, Weights};
+use refrain_onnx::export;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Writes a language model with its state as inputs and outputs; [`export::language_model`] says which. Gives the size in bytes.
+///
+/// Numbers are `f32`, whatever the precision that the model was trained with.
+///
+/// # Errors
+/// A write that fails, or a model over 2 GiB.
+pub fn write_language_model(path: &Path, model: &LanguageModel, cell: Cell) -> Result<u64, Error> {
+    let bytes = language_model(model, cell)?;
+    atomic::write(path, &bytes)?;
+    Ok(bytes.len() as u64)
+}
+
+/// The bytes of such a file.
+///
+/// # Errors
+/// A model over 2 GiB.
+pub fn language_model(model: &LanguageModel, cell: Cell) -> Result<Vec<u8>, Error> {
+    let tensors: BTreeMap<String, NamedTensor> = params::export(model)
+        .into_iter()
+        .map(|tensor| (tensor.name.clone(), tensor))
+        .collect();
+    let embedding = find(&tensors, "embedding.weight")?;
+    let output = tensors.get("output.weight");
+    let layers = (0..).map_while(|l| layer(&tensors, l));
+    let plain = export::LanguageModel {
+        cell,
+        vocabulary: embedding.shape[0],
+        features: embedding.shape[1],
+        embedding: &embedding.data,
+        layers: layers.collect(),
+        output: output.map(|tensor| &tensor.data[..]),
+        bias: &find(&tensors, "output.bias")?.data,
+    };
+    Ok(export::language_model(&plain)?)
+}
+
+/// Layer `l`, if there is one.
+fn layer(tensors: &BTreeMap<String, NamedTensor>, l: usize) -> Option<export::Layer<'_>> {
+    let part = |name: &str| tensors.get(&format!("rnn.{name}_l{l}"));
+    let w_hh = part("weight_hh")?;
+    Some(export::Layer {
+        hidden: w_hh.shape[1],
+        weights: Weights {
+            w_ih: &part("weight_ih")?.data,
+            w_hh: &w_hh.data,
+            b_ih: part("bias_ih").map(|bias| &bias.data[..]),
+            b_hh: part("bias_hh").map(|bias| &bias.data[..]),
+        },
+    })
+}
+
+fn find<'a>(
+    tensors: &'a BTreeMap<String, NamedTensor>,
+    name: &str,
+) -> Result<&'a NamedTensor, Error> {
+    tensors
+        .get(name)
+        .ok_or_else(|| Error::MissingTensor { name: name.into() })
+}
