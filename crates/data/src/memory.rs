@@ -214,7 +214,7 @@ impl Source {
         let mut all: Vec<usize> = (0..self.len(part)).collect();
         shuffle(
             &mut all,
-            &mut SplitMix64::new(self.seed ^ epoch << 16 ^ 0x6d6e_6973_74),
+            &mut SplitMix64::new(self.seed ^ epoch << 16 ^ 0x006d_6e69_7374),
         );
         all[places].to_vec()
     }

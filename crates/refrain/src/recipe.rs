@@ -35,7 +35,7 @@ pub struct Recipe {
 #[serde(untagged)]
 pub enum Body {
     /// Of `language`.
-    Language(LanguageRecipe),
+    Language(Box<LanguageRecipe>),
     /// Of `adding`, `copy` and `mnist`.
     Memory(MemoryRecipe),
 }
@@ -78,7 +78,7 @@ impl<'de> Deserialize<'de> for Recipe {
             recipe: part(&mut tree, "recipe")?,
             train: part(&mut tree, "train")?,
             body: match tasks::find(&task).map_err(D::Error::custom)?.body {
-                BodyKind::Language => Body::Language(rest(tree)?),
+                BodyKind::Language => Body::Language(Box::new(rest(tree)?)),
                 BodyKind::Memory => Body::Memory(rest(tree)?),
             },
             task,

@@ -4,7 +4,7 @@ use crate::Ending;
 use crate::terminal::{self, counted, grouped, typed};
 use anyhow::Result;
 use refrain::models::CellKind;
-use refrain::recipe::{Body, LanguageRecipe, MemoryRecipe};
+use refrain::recipe::{Body, MemoryRecipe};
 use refrain::store::{About, MODEL, ModelFolder};
 use std::path::PathBuf;
 
@@ -96,7 +96,8 @@ fn architecture(body: &Body) -> String {
     };
     match body {
         Body::Memory(MemoryRecipe { model, .. }) => stack(model.cell, model.layers, model.hidden),
-        Body::Language(LanguageRecipe { model, .. }) => {
+        Body::Language(language) => {
+            let model = &language.model;
             let tied = if model.tied {
                 ", tied to the output"
             } else {

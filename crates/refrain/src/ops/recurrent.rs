@@ -35,17 +35,20 @@ pub struct RecurrentSpec {
 /// The weights of a layer as the kernels read them, kept from one pass of inference to the next while the tensors stay the same. It
 /// holds the tensors, so none of them can change in its place; a pass of training lets go of them. Clones share what is kept.
 #[derive(Clone, Debug, Default)]
-pub struct PackedWeights(Arc<Mutex<Option<(Vec<FlexTensor>, WeightCache)>>>);
+pub struct PackedWeights(Arc<Mutex<Option<KeptWeights>>>);
+
+/// The tensors and what was made of them.
+type KeptWeights = (Vec<FlexTensor>, WeightCache);
 
 impl PackedWeights {
-    fn kept(&self) -> MutexGuard<'_, Option<(Vec<FlexTensor>, WeightCache)>> {
+    fn kept(&self) -> MutexGuard<'_, Option<KeptWeights>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The cache that belongs to these tensors.
     fn of(&self, weights: &[FlexTensor]) -> WeightCache {
         let mut kept = self.kept();
-        let same = |(own, _): &&(Vec<FlexTensor>, WeightCache)| {
+        let same = |(own, _): &&KeptWeights| {
             let data = |tensors: &[FlexTensor]| -> Vec<*const [f32]> {
                 tensors
                     .iter()
