@@ -28,6 +28,7 @@ pub struct RecurrentConfig {
     weight_dropout: f64,
     variational: bool,
     forget_bias: f64,
+    chrono: Option<usize>,
     precision: Precision,
     seed: u64,
 }
@@ -88,6 +89,7 @@ impl RecurrentConfig {
             weight_dropout: 0.0,
             variational: false,
             forget_bias: 0.0,
+            chrono: None,
             precision: Precision::F32,
             seed: 0,
         }
@@ -138,6 +140,14 @@ impl RecurrentConfig {
     /// Added to an LSTM's forget gate bias at the start (Jozefowicz et al. 2015 use 1).
     pub fn with_forget_bias(mut self, bias: f64) -> Self {
         self.forget_bias = bias;
+        self
+    }
+
+    /// Chrono initialisation (Tallec & Ollivier 2018, eq. 16) for dependencies of up to `longest` steps: ln u, with u uniform in
+    /// 1..`longest`, is added to the bias of an LSTM's forget gate and of a GRU's update gate, and taken from that of an LSTM's
+    /// input gate. A vanilla RNN has no gate and starts as ever.
+    pub fn with_chrono(mut self, longest: usize) -> Self {
+        self.chrono = Some(longest);
         self
     }
 
@@ -213,6 +223,20 @@ impl Weights {
             b_ih[hidden..2 * hidden]
                 .iter_mut()
                 .for_each(|b| *b += config.forget_bias as f32);
+        }
+        if let Some(longest) = config.chrono {
+            let scale = longest.saturating_sub(1).max(1) as f32;
+            for (unit, u) in uniform([hidden], 0.5, key.fold(4)).into_iter().enumerate() {
+                let logarithm = (1.0 + (u + 0.5) * (scale - 1.0)).ln();
+                match config.cell {
+                    Cell::Lstm => {
+                        b_ih[unit] -= logarithm;
+                        b_ih[hidden + unit] += logarithm;
+                    }
+                    Cell::Gru | Cell::GruResetBefore => b_ih[hidden + unit] += logarithm,
+                    Cell::RnnTanh | Cell::RnnRelu => {}
+                }
+            }
         }
         let w_ih = uniform([rows, input], bound, key.fold(0));
         let w_hh = uniform([rows, hidden], bound, key.fold(1));

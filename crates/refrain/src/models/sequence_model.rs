@@ -27,6 +27,9 @@ pub struct SequenceModelConfig {
     pub dropout: f64,
     /// Added to an LSTM's forget gate bias at the start: how long it remembers before it has learned to.
     pub forget_bias: f64,
+    /// Longest dependency that the gates' biases begin with (chrono initialisation, Tallec & Ollivier 2018); absent: biases as in PyTorch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chrono: Option<usize>,
     /// What the products of the layers multiply, as for a language model.
     #[serde(with = "PrecisionName")]
     pub precision: Precision,
@@ -40,6 +43,7 @@ impl Default for SequenceModelConfig {
             layers: 1,
             dropout: 0.0,
             forget_bias: 0.0,
+            chrono: None,
             precision: Precision::F32,
         }
     }
@@ -70,14 +74,17 @@ impl SequenceModelConfig {
         let bound = 1.0 / (self.hidden as f32).sqrt();
         let weight = uniform([outputs, self.hidden], bound, key.fold(1));
         let bias = uniform([outputs], bound, key.fold(2));
+        let mut rnn = RecurrentConfig::new(self.cell.into(), features, self.hidden)
+            .with_layers(self.layers)
+            .with_dropout(self.dropout)
+            .with_forget_bias(self.forget_bias)
+            .with_precision(self.precision)
+            .with_seed(seed);
+        if let Some(longest) = self.chrono {
+            rnn = rnn.with_chrono(longest);
+        }
         Ok(SequenceModel {
-            rnn: RecurrentConfig::new(self.cell.into(), features, self.hidden)
-                .with_layers(self.layers)
-                .with_dropout(self.dropout)
-                .with_forget_bias(self.forget_bias)
-                .with_precision(self.precision)
-                .with_seed(seed)
-                .init(device),
+            rnn: rnn.init(device),
             output: Linear {
                 weight: param(weight, [outputs, self.hidden], device),
                 bias: param(bias, [outputs], device),

@@ -54,6 +54,8 @@ pub fn recipes() -> &'static [Shipped] {
         "mnist" / "mnist-rnn",
         "mnist" / "mnist-lstm",
         "mnist" / "mnist-gru",
+        "mnist" / "mnist-permuted-rnn",
+        "mnist" / "mnist-permuted-lstm",
         "mnist" / "mnist-permuted-gru",
     ]
 }
