@@ -47,6 +47,16 @@ pub enum KernelError {
         /// Size of the table.
         bound: usize,
     },
+    /// A setting that this cell, or any, cannot have.
+    #[error("{op}: {what}: {problem}")]
+    Option {
+        /// The operation.
+        op: &'static str,
+        /// The setting.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
 }
 
 /// Checks one size.

@@ -17,6 +17,11 @@ use refrain_kernels::{
 /// # Errors
 /// Sequences that do not fit the model.
 pub fn gradients(model: &SequenceModel, sequences: &Sequences) -> Result<Vec<f64>, Error> {
+    if model.variant().changes_inference() {
+        return Err(Error::Config(
+            "its layers have a projection, a norm or zoneout, whose gradients are not taken apart here; use a model without [model.variant]".into(),
+        ));
+    }
     let layers = Layers::of(model);
     let Sequences { batch, time, .. } = *sequences;
     let mut state = layers.zeros(batch);

@@ -1,5 +1,6 @@
 //! Stacks of RNN, LSTM and GRU layers, in one or both directions, with PyTorch's names, shapes and initialisation.
 
+use super::variant::{NormWeights, Variant, VariantLayer, VariantWeights};
 use crate::init::{param, uniform};
 use crate::ops::{
     DirectionWeights, DropoutMask, PackedWeights, RecurrentOutput, RecurrentSpec, dropout,
@@ -30,6 +31,7 @@ pub struct RecurrentConfig {
     forget_bias: f64,
     chrono: Option<usize>,
     precision: Precision,
+    variant: Variant,
     seed: u64,
 }
 
@@ -91,6 +93,7 @@ impl RecurrentConfig {
             forget_bias: 0.0,
             chrono: None,
             precision: Precision::F32,
+            variant: Variant::default(),
             seed: 0,
         }
     }
@@ -157,6 +160,12 @@ impl RecurrentConfig {
         self
     }
 
+    /// What the layers do beside their cell (default: nothing). A pass of a cell that has no form of it gives an error.
+    pub fn with_variant(mut self, variant: Variant) -> Self {
+        self.variant = variant;
+        self
+    }
+
     /// Seed of the initial weights (default 0).
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -184,7 +193,7 @@ impl RecurrentConfig {
                 let key = key.fold(weights.len() as u64);
                 weights.push(Weights::init(self, input, hidden, key, device));
             }
-            input = hidden * directions.len();
+            input = self.variant.projection.unwrap_or(hidden) * directions.len();
         }
         Recurrent {
             cell: self.cell,
@@ -193,6 +202,7 @@ impl RecurrentConfig {
             weight_dropout: self.weight_dropout,
             variational: self.variational,
             precision: self.precision,
+            variant: self.variant,
             weights,
             packed: (0..self.layers).map(|_| PackedWeights::default()).collect(),
         }
@@ -200,12 +210,24 @@ impl RecurrentConfig {
 }
 
 /// Parameters of one layer and direction.
-#[derive(Clone, Debug)]
+#[derive(Module, Debug)]
 struct Weights {
     w_ih: Param<Tensor<2>>,
     w_hh: Param<Tensor<2>>,
     b_ih: Param<Tensor<1>>,
     b_hh: Param<Tensor<1>>,
+    /// `[P,H]`, with a projection.
+    w_hr: Option<Param<Tensor<2>>>,
+    norm: Option<Norm>,
+}
+
+/// Parameters of a layer normalisation: [`NormWeights`].
+#[derive(Module, Debug)]
+struct Norm {
+    ih: Param<Tensor<1>>,
+    hh: Param<Tensor<1>>,
+    c: Param<Tensor<1>>,
+    c_bias: Param<Tensor<1>>,
 }
 
 impl Weights {
@@ -239,25 +261,45 @@ impl Weights {
             }
         }
         let w_ih = uniform([rows, input], bound, key.fold(0));
-        let w_hh = uniform([rows, hidden], bound, key.fold(1));
+        let around = config.variant.projection.unwrap_or(hidden);
+        let w_hh = uniform([rows, around], bound, key.fold(1));
         let b_hh = uniform([rows], bound, key.fold(3));
+        let w_hr = config.variant.projection.map(|features| {
+            let values = uniform([features, hidden], bound, key.fold(5));
+            param(values, [features, hidden], device)
+        });
+        let all = |value: f32, size: usize| param(vec![value; size], [size], device);
         Self {
             w_ih: param(w_ih, [rows, input], device),
-            w_hh: param(w_hh, [rows, hidden], device),
+            w_hh: param(w_hh, [rows, around], device),
             b_ih: param(b_ih, [rows], device),
             b_hh: param(b_hh, [rows], device),
+            w_hr,
+            norm: config.variant.layer_norm.then(|| Norm {
+                ih: all(1.0, rows),
+                hh: all(1.0, rows),
+                c: all(1.0, hidden),
+                c_bias: all(0.0, hidden),
+            }),
         }
     }
 
-    fn hidden(&self) -> usize {
-        self.w_hh.dims()[1]
+    /// Features of h and of c.
+    fn sizes(&self, cell: Cell) -> [usize; 2] {
+        let [rows, around] = self.w_hh.dims();
+        let memory = if cell.has_memory() {
+            rows / cell.gates()
+        } else {
+            0
+        };
+        [around, memory]
     }
 }
 
 /// `(h, c)` of one layer, after the last real step of every sequence.
 #[derive(Clone, Debug)]
 pub struct LayerState {
-    /// `[D,B,H]`
+    /// `[D,B,H]`; `[D,B,P]` with a projection.
     pub h: Tensor<3>,
     /// `[D,B,H]`; `[D,B,0]` for a cell without memory.
     pub c: Tensor<3>,
@@ -290,6 +332,7 @@ pub struct Recurrent {
     weight_dropout: f64,
     variational: bool,
     precision: Precision,
+    variant: Variant,
     /// Layer by layer, forward before reverse.
     weights: Vec<Weights>,
     /// Layer by layer.
@@ -318,6 +361,11 @@ impl Recurrent {
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
+    }
+
+    /// What its layers do beside the cell.
+    pub fn variant(&self) -> Variant {
+        self.variant
     }
 
     /// `x` `[B,T,C]` → (`[B,T,D·H]`, state after the last step), from a zero state unless one is given.
@@ -376,7 +424,13 @@ impl Recurrent {
             let state = states
                 .as_mut()
                 .and_then(Iterator::next)
-                .unwrap_or_else(|| self.zeros(&x, weights[0].hidden()));
+                .unwrap_or_else(|| self.zeros(&x, weights[0].sizes(self.cell)));
+            if self.variant.step_by_step(key.is_some()) {
+                let (y, state) = self.step_by_step(&x, &state, weights, lengths.as_deref(), key)?;
+                x = y;
+                after.push(state);
+                continue;
+            }
             let spec = RecurrentSpec {
                 cell: self.cell,
                 directions: self.directions.clone(),
@@ -404,13 +458,44 @@ impl Recurrent {
         }
     }
 
-    fn zeros(&self, x: &Tensor<3>, hidden: usize) -> LayerState {
-        let shape = [self.directions.len(), x.dims()[0], hidden];
-        let memory = if self.cell.has_memory() { hidden } else { 0 };
-        LayerState {
-            h: Tensor::zeros(shape, &x.device()),
-            c: Tensor::zeros([shape[0], shape[1], memory], &x.device()),
-        }
+    fn zeros(&self, x: &Tensor<3>, sizes: [usize; 2]) -> LayerState {
+        let [batch, ..] = x.dims();
+        let [h, c] = sizes.map(|size| {
+            let shape = [self.directions.len(), batch, size];
+            Tensor::zeros(shape, &x.device())
+        });
+        LayerState { h, c }
+    }
+
+    /// A layer that the fused operation does not know.
+    fn step_by_step(
+        &self,
+        x: &Tensor<3>,
+        state: &LayerState,
+        weights: &[Weights],
+        lengths: Option<&[usize]>,
+        key: Option<Key>,
+    ) -> Result<(Tensor<3>, LayerState), KernelError> {
+        let layer = VariantLayer {
+            cell: self.cell,
+            variant: self.variant,
+            directions: &self.directions,
+            lengths,
+            key: key.map(|key| key.fold(3)),
+            variational: self.variational,
+        };
+        let values = self.values(weights, key).into_iter();
+        let values = values.zip(weights).map(|(direction, w)| VariantWeights {
+            direction,
+            w_hr: w.w_hr.as_ref().map(Param::val),
+            norm: w.norm.as_ref().map(|norm| NormWeights {
+                ih: norm.ih.val(),
+                hh: norm.hh.val(),
+                c: norm.c.val(),
+                c_bias: norm.c_bias.val(),
+            }),
+        });
+        layer.forward(x, state, &values.collect::<Vec<_>>())
     }
 
     /// Weights of one layer, its recurrent ones thinned by weight drop when `key` is given.
@@ -453,65 +538,61 @@ impl Recurrent {
             _ => format!("l{layer}"),
         }
     }
-
-    /// Maps every parameter through its own [`Module`] function.
-    fn each(
-        self,
-        mut f2: impl FnMut(Param<Tensor<2>>) -> Param<Tensor<2>>,
-        mut f1: impl FnMut(Param<Tensor<1>>) -> Param<Tensor<1>>,
-    ) -> Self {
-        let weights = self.weights.into_iter().map(|w| Weights {
-            w_ih: f2(w.w_ih),
-            w_hh: f2(w.w_hh),
-            b_ih: f1(w.b_ih),
-            b_hh: f1(w.b_hh),
-        });
-        Self {
-            weights: weights.collect(),
-            ..self
-        }
-    }
 }
 
 impl Module for Recurrent {
     fn collect_devices(&self, devices: Devices) -> Devices {
-        self.weights
-            .iter()
-            .fold(devices, |devices, w| w.w_ih.collect_devices(devices))
+        self.weights.collect_devices(devices)
     }
 
     fn fork(self, device: &Device) -> Self {
-        self.each(|p| p.fork(device), |p| p.fork(device))
+        let weights = self.weights.fork(device);
+        Self { weights, ..self }
     }
 
     fn to_device(self, device: &Device) -> Self {
-        self.each(|p| p.to_device(device), |p| p.to_device(device))
+        let weights = self.weights.to_device(device);
+        Self { weights, ..self }
     }
 
     fn train(self) -> Self {
-        self.each(Module::train, Module::train)
+        let weights = self.weights.train();
+        Self { weights, ..self }
     }
 
     fn valid(&self) -> Self {
-        self.clone().each(|p| p.valid(), |p| p.valid())
+        let weights = self.weights.valid();
+        Self {
+            weights,
+            ..self.clone()
+        }
     }
 
     fn materialize(self) -> Self {
-        self.each(Module::materialize, Module::materialize)
+        let weights = self.weights.materialize();
+        Self { weights, ..self }
     }
 
+    // By hand for PyTorch's names and order.
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        fn named<V: ModuleVisitor>(visitor: &mut V, name: String, param: &impl Module) {
-            visitor.enter_module(&name, "Struct:Recurrent");
-            param.visit(visitor);
-            visitor.exit_module(&name, "Struct:Recurrent");
-        }
         for (index, w) in self.weights.iter().enumerate() {
             let suffix = self.suffix(index);
-            named(visitor, format!("weight_ih_{suffix}"), &w.w_ih);
-            named(visitor, format!("weight_hh_{suffix}"), &w.w_hh);
-            named(visitor, format!("bias_ih_{suffix}"), &w.b_ih);
-            named(visitor, format!("bias_hh_{suffix}"), &w.b_hh);
+            let mut named = |name: &str, param: &dyn VisitParam<V>| {
+                visitor.enter_module(&format!("{name}_{suffix}"), "Struct:Recurrent");
+                param.visit_with(visitor);
+                visitor.exit_module(name, "Struct:Recurrent");
+            };
+            named("weight_ih", &w.w_ih);
+            named("weight_hh", &w.w_hh);
+            named("bias_ih", &w.b_ih);
+            named("bias_hh", &w.b_hh);
+            named("weight_hr", &w.w_hr);
+            if let Some(norm) = &w.norm {
+                named("norm_ih", &norm.ih);
+                named("norm_hh", &norm.hh);
+                named("norm_c", &norm.c);
+                named("norm_c_bias", &norm.c_bias);
+            }
         }
     }
 
@@ -523,20 +604,37 @@ impl Module for Recurrent {
             param
         }
         let suffixes: Vec<String> = (0..self.weights.len()).map(|i| self.suffix(i)).collect();
-        let weights = self
-            .weights
-            .into_iter()
-            .zip(suffixes)
-            .map(|(w, suffix)| Weights {
-                w_ih: named(mapper, format!("weight_ih_{suffix}"), w.w_ih),
-                w_hh: named(mapper, format!("weight_hh_{suffix}"), w.w_hh),
-                b_ih: named(mapper, format!("bias_ih_{suffix}"), w.b_ih),
-                b_hh: named(mapper, format!("bias_hh_{suffix}"), w.b_hh),
-            });
+        let weights = self.weights.into_iter().zip(suffixes).map(|(w, suffix)| {
+            let name = |what: &str| format!("{what}_{suffix}");
+            Weights {
+                w_ih: named(mapper, name("weight_ih"), w.w_ih),
+                w_hh: named(mapper, name("weight_hh"), w.w_hh),
+                b_ih: named(mapper, name("bias_ih"), w.b_ih),
+                b_hh: named(mapper, name("bias_hh"), w.b_hh),
+                w_hr: named(mapper, name("weight_hr"), w.w_hr),
+                norm: w.norm.map(|norm| Norm {
+                    ih: named(mapper, name("norm_ih"), norm.ih),
+                    hh: named(mapper, name("norm_hh"), norm.hh),
+                    c: named(mapper, name("norm_c"), norm.c),
+                    c_bias: named(mapper, name("norm_c_bias"), norm.c_bias),
+                }),
+            }
+        });
         Self {
             weights: weights.collect(),
             ..self
         }
+    }
+}
+
+/// [`Module::visit`] as an object.
+trait VisitParam<V> {
+    fn visit_with(&self, visitor: &mut V);
+}
+
+impl<V: ModuleVisitor, P: Module> VisitParam<V> for P {
+    fn visit_with(&self, visitor: &mut V) {
+        self.visit(visitor);
     }
 }
 

@@ -1,5 +1,6 @@
 //! A language model that writes: one token in, scores for the next one out.
 
+use super::language_model::{LanguageModel, State};
 use crate::error::Error;
 use crate::layers::Recurrent;
 use crate::ops::{DirectionWeights, floats};
@@ -11,14 +12,25 @@ struct Layer {
     c: Vec<f32>,
 }
 
-/// Runs a language model one token at a time with weights packed once; memory does not grow with the text.
+/// Runs a language model one token at a time; memory does not grow with the text.
 pub struct Generator {
+    engine: Engine,
+    logits: Vec<f32>,
+}
+
+enum Engine {
+    Packed(Packed),
+    /// Layers that the steppers do not know.
+    StepByStep(Box<LanguageModel>, Option<State>),
+}
+
+/// Weights packed once.
+struct Packed {
     layers: Vec<Layer>,
     embedding: Vec<f32>,
     /// Absent where tied to the embedding.
     output: Option<Vec<f32>>,
     bias: Vec<f32>,
-    logits: Vec<f32>,
     features: usize,
 }
 
@@ -55,13 +67,22 @@ impl Generator {
             })
         });
         Ok(Self {
-            layers: layers.collect::<Result<_, Error>>()?,
-            embedding,
-            output,
-            bias,
+            engine: Engine::Packed(Packed {
+                layers: layers.collect::<Result<_, Error>>()?,
+                embedding,
+                output,
+                bias,
+                features,
+            }),
             logits: vec![0.0; vocabulary],
-            features,
         })
+    }
+
+    pub(super) fn step_by_step(model: LanguageModel) -> Self {
+        Self {
+            logits: vec![0.0; model.vocabulary()],
+            engine: Engine::StepByStep(Box::new(model), None),
+        }
     }
 
     /// Tokens `V`.
@@ -80,7 +101,32 @@ impl Generator {
                 "token {id} is outside the vocabulary of {vocabulary}"
             )));
         }
-        let start = id as usize * self.features;
+        self.logits = match &mut self.engine {
+            Engine::Packed(packed) => packed.step(id as usize, vocabulary)?,
+            Engine::StepByStep(model, state) => {
+                let (logits, after) = model.read(id, state.take())?;
+                *state = Some(after);
+                logits
+            }
+        };
+        Ok(&self.logits)
+    }
+
+    /// Back to the state before the first token.
+    pub fn reset(&mut self) {
+        match &mut self.engine {
+            Engine::Packed(packed) => packed.layers.iter_mut().for_each(|layer| {
+                layer.h.fill(0.0);
+                layer.c.fill(0.0);
+            }),
+            Engine::StepByStep(_, state) => *state = None,
+        }
+    }
+}
+
+impl Packed {
+    fn step(&mut self, id: usize, vocabulary: usize) -> Result<Vec<f32>, Error> {
+        let start = id * self.features;
         let mut x = &self.embedding[start..start + self.features];
         for layer in &mut self.layers {
             layer.stepper.step(x, &mut layer.h, &mut layer.c)?;
@@ -88,15 +134,7 @@ impl Generator {
         }
         let hidden = x.len();
         let weight = self.output.as_ref().unwrap_or(&self.embedding);
-        self.logits = softmax::linear(x, weight, Some(&self.bias), 1, hidden, vocabulary);
-        Ok(&self.logits)
-    }
-
-    /// Back to the state before the first token.
-    pub fn reset(&mut self) {
-        for layer in &mut self.layers {
-            layer.h.fill(0.0);
-            layer.c.fill(0.0);
-        }
+        let bias = Some(&self.bias[..]);
+        Ok(softmax::linear(x, weight, bias, 1, hidden, vocabulary))
     }
 }

@@ -4,7 +4,9 @@
 use super::generator::Generator;
 use crate::error::Error;
 use crate::init::{normal, param, uniform};
-use crate::layers::{LayerState, Options, Recurrent, RecurrentConfig, State as StackState};
+use crate::layers::{
+    LayerState, Options, Recurrent, RecurrentConfig, State as StackState, Variant,
+};
 use crate::ops::{DropoutMask, dropout, embedding, floats, linear_cross_entropy};
 use crate::params::NamedTensor;
 use burn::module::{Module, ModuleMapper, Param};
@@ -99,6 +101,8 @@ pub struct LanguageModelConfig {
     pub init: Init,
     /// Added to an LSTM's forget gate bias at the start.
     pub forget_bias: f64,
+    /// What the layers do beside their cell.
+    pub variant: Variant,
 }
 
 impl Default for LanguageModelConfig {
@@ -113,6 +117,7 @@ impl Default for LanguageModelConfig {
             precision: Precision::F32,
             init: Init::default(),
             forget_bias: 0.0,
+            variant: Variant::default(),
         }
     }
 }
@@ -133,16 +138,21 @@ impl LanguageModelConfig {
         let last = if self.tied {
             self.embedding
         } else {
-            self.hidden
+            self.variant.projection.unwrap_or(self.hidden)
+        };
+        let last_hidden = match self.variant.projection {
+            Some(_) => self.hidden,
+            None => last,
         };
         let bound = 1.0 / (last as f32).sqrt();
         let rnn = RecurrentConfig::new(self.cell.into(), self.embedding, self.hidden)
             .with_layers(self.layers)
-            .with_last_hidden(last)
+            .with_last_hidden(last_hidden)
             .with_dropout(self.dropout.hidden)
             .with_weight_dropout(self.dropout.weights)
             .with_variational(self.dropout.variational)
             .with_forget_bias(self.forget_bias)
+            .with_variant(self.variant)
             .with_precision(self.precision)
             .with_seed(seed)
             .init(device);
@@ -187,6 +197,16 @@ impl LanguageModelConfig {
             ("weights", d.weights),
             ("words", d.words),
         ];
+        self.variant.check(self.cell.into())?;
+        match self.variant.projection {
+            Some(features) if self.tied && features != self.embedding => {
+                return Err(Error::Config(format!(
+                    "model.variant.projection is {features} and model.embedding {}; tied weights need them equal",
+                    self.embedding
+                )));
+            }
+            _ => {}
+        }
         match probabilities.iter().find(|(_, p)| !(0.0..1.0).contains(p)) {
             Some((name, p)) => Err(Error::Config(format!(
                 "model.dropout.{name} is {p}; a probability from 0 to below 1 is needed"
@@ -429,6 +449,27 @@ impl LanguageModel {
         }
     }
 
+    /// What its layers do beside the cell.
+    pub fn variant(&self) -> Variant {
+        self.rnn.variant()
+    }
+
+    /// Reads one token: its scores `[V]` for the next one, and the state after it.
+    pub(super) fn read(&self, id: u32, state: Option<State>) -> Result<(Vec<f32>, State), Error> {
+        let table = self.embedding.weight.val();
+        let x = self.embed(&[id], [1, 1], table.clone(), None)?;
+        let options = Options {
+            state: state.map(|state| state.lifted(&x.device())),
+            ..Options::default()
+        };
+        let (y, state) = self.rnn.forward_with(x, options)?;
+        let [_, _, hidden] = y.dims();
+        let weight = self.output.weight.as_ref().map_or(table, Param::val);
+        let scores = y.reshape([1, hidden]).matmul(weight.transpose());
+        let scores = scores + self.output.bias.val().unsqueeze();
+        Ok((floats(scores), State::detached(state)))
+    }
+
     /// A copy for writing text, token by token.
     ///
     /// # Errors
@@ -436,6 +477,9 @@ impl LanguageModel {
     pub fn generator(&self) -> Result<Generator, Error> {
         let weight = self.embedding.weight.val();
         let [vocabulary, features] = weight.dims();
+        if self.rnn.variant().changes_inference() {
+            return Ok(Generator::step_by_step(self.clone()));
+        }
         let embedding = floats(weight);
         let output = self.output.weight.as_ref().map(|w| floats(w.val()));
         let bias = floats(self.output.bias.val());

@@ -4,7 +4,7 @@ use super::CellKind;
 use super::language_model::PrecisionName;
 use crate::error::Error;
 use crate::init::{param, uniform};
-use crate::layers::{Options, Recurrent, RecurrentConfig};
+use crate::layers::{Options, Recurrent, RecurrentConfig, Variant};
 use crate::ops::{DirectionWeights, floats, linear_cross_entropy};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -30,6 +30,8 @@ pub struct SequenceModelConfig {
     /// Longest dependency that the gates' biases begin with (chrono initialisation, Tallec & Ollivier 2018); absent: biases as in PyTorch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chrono: Option<usize>,
+    /// What the layers do beside their cell.
+    pub variant: Variant,
     /// What the products of the layers multiply, as for a language model.
     #[serde(with = "PrecisionName")]
     pub precision: Precision,
@@ -44,6 +46,7 @@ impl Default for SequenceModelConfig {
             dropout: 0.0,
             forget_bias: 0.0,
             chrono: None,
+            variant: Variant::default(),
             precision: Precision::F32,
         }
     }
@@ -70,14 +73,17 @@ impl SequenceModelConfig {
                 self.dropout
             )));
         }
+        self.variant.check(self.cell.into())?;
         let key = Key::new(seed);
-        let bound = 1.0 / (self.hidden as f32).sqrt();
-        let weight = uniform([outputs, self.hidden], bound, key.fold(1));
+        let hidden = self.variant.projection.unwrap_or(self.hidden);
+        let bound = 1.0 / (hidden as f32).sqrt();
+        let weight = uniform([outputs, hidden], bound, key.fold(1));
         let bias = uniform([outputs], bound, key.fold(2));
         let mut rnn = RecurrentConfig::new(self.cell.into(), features, self.hidden)
             .with_layers(self.layers)
             .with_dropout(self.dropout)
             .with_forget_bias(self.forget_bias)
+            .with_variant(self.variant)
             .with_precision(self.precision)
             .with_seed(seed);
         if let Some(longest) = self.chrono {
@@ -86,7 +92,7 @@ impl SequenceModelConfig {
         Ok(SequenceModel {
             rnn: rnn.init(device),
             output: Linear {
-                weight: param(weight, [outputs, self.hidden], device),
+                weight: param(weight, [outputs, hidden], device),
                 bias: param(bias, [outputs], device),
             },
         })
@@ -126,6 +132,11 @@ impl SequenceModel {
     /// The recurrence.
     pub fn cell(&self) -> Cell {
         self.rnn.cell()
+    }
+
+    /// What its layers do beside the cell.
+    pub fn variant(&self) -> Variant {
+        self.rnn.variant()
     }
 
     /// Weights of the layers, and those of the linear layer: `[V,H]`, `[V]`.

@@ -20,4 +20,5 @@ pub use dropout::{DropoutMask, dropout};
 pub use embedding::embedding;
 pub use flex::{Values, floats, floats_mut};
 pub use loss::{LossOutput, linear_cross_entropy};
+pub(crate) use recurrent::fits;
 pub use recurrent::{DirectionWeights, PackedWeights, RecurrentOutput, RecurrentSpec, recurrent};

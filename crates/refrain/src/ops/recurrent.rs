@@ -208,6 +208,25 @@ pub fn recurrent(
     })
 }
 
+/// # Errors
+/// Sizes that differ.
+pub(crate) fn fits(
+    op: &'static str,
+    what: &'static str,
+    got: &[usize],
+    expected: &[usize],
+) -> Result<(), KernelError> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(KernelError::Shape {
+        op,
+        what,
+        expected: expected.to_vec(),
+        got: got.to_vec(),
+    })
+}
+
 fn check(
     x: &Tensor<3>,
     h0: &Tensor<3>,
@@ -215,18 +234,7 @@ fn check(
     weights: &[DirectionWeights],
     spec: &RecurrentSpec,
 ) -> Result<(), KernelError> {
-    const OP: &str = "recurrent";
-    let expect = |what: &'static str, got: &[usize], expected: &[usize]| {
-        if got == expected {
-            return Ok(());
-        }
-        Err(KernelError::Shape {
-            op: OP,
-            what,
-            expected: expected.to_vec(),
-            got: got.to_vec(),
-        })
-    };
+    let expect = |what, got: &[usize], expected: &[usize]| fits("recurrent", what, got, expected);
     let directions = spec.directions.len();
     expect("directions", &[weights.len()], &[directions.clamp(1, 2)])?;
     let [batch, time, input] = x.dims();

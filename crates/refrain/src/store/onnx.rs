@@ -24,8 +24,13 @@ pub fn write_language_model(path: &Path, model: &LanguageModel, cell: Cell) -> R
 /// The bytes of such a file.
 ///
 /// # Errors
-/// A model over 2 GiB.
+/// A model over 2 GiB, or one whose layers ONNX's operators cannot say.
 pub fn language_model(model: &LanguageModel, cell: Cell) -> Result<Vec<u8>, Error> {
+    if model.variant().changes_inference() {
+        return Err(Error::Config(
+            "ONNX's LSTM, GRU and RNN have no projection, layer norm or zoneout; train without [model.variant] to export".into(),
+        ));
+    }
     let tensors: BTreeMap<String, NamedTensor> = params::export(model)
         .into_iter()
         .map(|tensor| (tensor.name.clone(), tensor))

@@ -1,10 +1,8 @@
 //! Against PyTorch: tests/golden/README.md says how the files were made.
 
+use crate::case::{self, below};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
-use refrain::layers::{
-    GruConfig, LayerState, LstmConfig, Options, RecurrentConfig, RnnConfig, State,
-};
+use burn::tensor::Device;
 use refrain::models::{CellKind, LanguageModelConfig, State as Carried};
 use refrain::params::{self, NamedTensor};
 use refrain::train::{Optimizer, OptimizerConfig};
@@ -40,22 +38,6 @@ fn load(file: &str) -> BTreeMap<String, NamedTensor> {
         .collect()
 }
 
-/// The tensors below `prefix/`, by the rest of their names.
-fn below(all: &BTreeMap<String, NamedTensor>, prefix: &str) -> BTreeMap<String, NamedTensor> {
-    let prefix = format!("{prefix}/");
-    let named = all.iter().filter_map(|(name, tensor)| {
-        let name = name.strip_prefix(&prefix)?.to_string();
-        Some((
-            name.clone(),
-            NamedTensor {
-                name,
-                ..tensor.clone()
-            },
-        ))
-    });
-    named.collect()
-}
-
 /// |a − b| ≤ within · max(1, |b|) everywhere.
 fn close(got: &[f32], expected: &[f32], within: f32, what: &str) {
     assert_eq!(got.len(), expected.len(), "{what}");
@@ -67,155 +49,41 @@ fn close(got: &[f32], expected: &[f32], within: f32, what: &str) {
     }
 }
 
-fn tensor<const D: usize>(from: &NamedTensor, device: &Device) -> Tensor<D> {
-    Tensor::from_data(
-        TensorData::new(from.data.clone(), from.shape.clone()),
-        device,
-    )
-}
-
 #[test]
 fn recurrent_stacks_agree_with_pytorch() {
-    let all = load("cells");
+    stacks("cells", 22);
+}
+
+/// Sizes from 0, lengths, layers, projection, layer norm and zoneout, drawn by scripts/fuzz_torch.py.
+#[test]
+fn drawn_stacks_agree_with_pytorch() {
+    stacks("fuzz", 50);
+}
+
+fn stacks(file: &str, count: usize) {
+    let all = load(file);
     let cases: BTreeSet<&str> = all
         .keys()
         .filter_map(|name| name.split('/').next())
         .collect();
-    assert_eq!(cases.len(), 22);
+    assert_eq!(cases.len(), count);
     for name in cases {
-        stack(name, &below(&all, name));
-    }
-}
-
-fn stack(name: &str, case: &BTreeMap<String, NamedTensor>) {
-    let device = Device::flex().autodiff();
-    let input = case["x"].shape[2];
-    let hidden = case["weight_hh_l0"].shape[1];
-    let bidirectional = case.contains_key("weight_ih_l0_reverse");
-    let layers = if case.contains_key("weight_ih_l1") {
-        2
-    } else {
-        1
-    };
-    let config: RecurrentConfig = match name {
-        name if name.starts_with("lstm") => LstmConfig::new(input, hidden),
-        name if name.starts_with("gru") => GruConfig::new(input, hidden),
-        name if name.starts_with("rnn_relu") => RnnConfig::relu(input, hidden),
-        _ => RnnConfig::new(input, hidden),
-    };
-    let model = config
-        .with_layers(layers)
-        .with_bidirectional(bidirectional)
-        .init(&device);
-    let is_parameter = |name: &str| name.starts_with("weight_") || name.starts_with("bias_");
-    let parameters: BTreeMap<_, _> = case
-        .iter()
-        .filter(|(name, _)| is_parameter(name))
-        .map(|(n, t)| (n.clone(), t.clone()))
-        .collect();
-    let model = params::import(model, &parameters).expect("PyTorch's names");
-
-    let d = if bidirectional { 2 } else { 1 };
-    let leaf = |name: &str| tensor::<3>(&case[name], &device).require_grad();
-    let (x, h0) = (leaf("x"), leaf("h0"));
-    let c0 = case.contains_key("c0").then(|| leaf("c0"));
-    let batch = x.dims()[0];
-    let states = (0..layers).map(|layer| LayerState {
-        h: h0.clone().narrow(0, layer * d, d),
-        c: match &c0 {
-            Some(c0) => c0.clone().narrow(0, layer * d, d),
-            None => Tensor::zeros([d, batch, 0], &device),
-        },
-    });
-    let options = Options {
-        state: Some(State {
-            layers: states.collect(),
-        }),
-        lengths: Some(case["lengths"].data.iter().map(|&l| l as usize).collect()),
-        dropout: None,
-    };
-    let (y, state) = model.forward_with(x.clone(), options).expect("shapes fit");
-    let h_n = Tensor::cat(state.layers.iter().map(|s| s.h.clone()).collect(), 0);
-    let mut loss = (y.clone() * tensor(&case["gy"], &device)).sum()
-        + (h_n.clone() * tensor(&case["gh"], &device)).sum();
-    let floats = refrain::ops::floats::<3>;
-    close(&floats(y), &case["y"].data, 2e-6, &format!("{name} y"));
-    close(
-        &floats(h_n),
-        &case["h_n"].data,
-        2e-6,
-        &format!("{name} h_n"),
-    );
-    if c0.is_some() {
-        let c_n = Tensor::cat(state.layers.iter().map(|s| s.c.clone()).collect(), 0);
-        loss = loss + (c_n.clone() * tensor(&case["gc"], &device)).sum();
-        close(
-            &floats(c_n),
-            &case["c_n"].data,
-            2e-6,
-            &format!("{name} c_n"),
-        );
-    }
-    let mut gradients = loss.backward();
-    for (what, leaf) in [("d_x", Some(x)), ("d_h0", Some(h0)), ("d_c0", c0)] {
-        let Some(leaf) = leaf else { continue };
-        let gradient = leaf.grad_remove(&mut gradients).expect("a gradient");
-        close(
-            &floats(gradient),
-            &case[what].data,
-            1e-5,
-            &format!("{name} {what}"),
-        );
-    }
-    params_gradients(name, &model, case);
-}
-
-/// Gradients of the weights, from a forward pass of their own.
-fn params_gradients(
-    name: &str,
-    model: &refrain::layers::Recurrent,
-    case: &BTreeMap<String, NamedTensor>,
-) {
-    let device = Device::flex().autodiff();
-    let d = 1 + usize::from(case.contains_key("weight_ih_l0_reverse"));
-    let layers = case["h0"].shape[0] / d;
-    let batch = case["x"].shape[0];
-    let state = |name: &str, layer: usize| match case.get(name) {
-        Some(state) => tensor::<3>(state, &device).narrow(0, layer * d, d),
-        None => Tensor::zeros([d, batch, 0], &device),
-    };
-    let options = Options {
-        state: Some(State {
-            layers: (0..layers)
-                .map(|l| LayerState {
-                    h: state("h0", l),
-                    c: state("c0", l),
-                })
-                .collect(),
-        }),
-        lengths: Some(case["lengths"].data.iter().map(|&l| l as usize).collect()),
-        dropout: None,
-    };
-    let (y, state) = model
-        .forward_with(tensor(&case["x"], &device), options)
-        .expect("shapes fit");
-    let h_n = Tensor::cat(state.layers.iter().map(|s| s.h.clone()).collect(), 0);
-    let mut loss =
-        (y * tensor(&case["gy"], &device)).sum() + (h_n * tensor(&case["gh"], &device)).sum();
-    if case.contains_key("gc") {
-        let c_n = Tensor::cat(state.layers.iter().map(|s| s.c.clone()).collect(), 0);
-        loss = loss + (c_n * tensor(&case["gc"], &device)).sum();
-    }
-    let gradients = params::gradients(model, &loss);
-    assert_eq!(gradients.len(), 4 * d * layers);
-    for gradient in gradients {
-        let expected = &case[&format!("d_{}", gradient.name)];
-        close(
-            gradient.as_slice(),
-            &expected.data,
-            1e-5,
-            &format!("{name} d_{}", gradient.name),
-        );
+        let case = below(&all, name);
+        let got = case::run(name, &case).expect("a stack");
+        let results =
+            |name: &&String| name.starts_with("d_") || ["y", "h_n", "c_n"].contains(&name.as_str());
+        let expected: Vec<_> = case.keys().filter(results).collect();
+        assert_eq!(got.keys().collect::<Vec<_>>(), expected, "{name}");
+        for (what, tensor) in got {
+            let within = if what.starts_with("d_") { 1e-5 } else { 2e-6 };
+            assert_eq!(tensor.shape, case[&what].shape, "{name} {what}");
+            close(
+                &tensor.data,
+                &case[&what].data,
+                within,
+                &format!("{name} {what}"),
+            );
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 #[cfg(feature = "ndarray")]
 mod backends;
+mod case;
 mod golden;
 mod operations;
 mod recurrent;
 mod second_opinion;
+mod variant;

@@ -1,0 +1,36 @@
+//! Runs the recurrent stacks of a file and writes what they give, with gradients: `scripts/fuzz_torch.py` compares that with PyTorch.
+//!
+//!     cargo run --release --example layer_cases -- IN.safetensors OUT.safetensors
+//!
+//! Each tensor is named `CASE/NAME`; crates/refrain/tests/golden/README.md says which there are.
+
+#[path = "../tests/layers/case.rs"]
+mod case;
+
+use refrain::params::NamedTensor;
+use refrain::store::tensors;
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [from, to] = &args[..] else {
+        return Err("two files are needed: IN.safetensors OUT.safetensors".into());
+    };
+    let (all, _) = tensors::load(Path::new(from))?;
+    let names: BTreeSet<&str> = all
+        .keys()
+        .filter_map(|name| name.split('/').next())
+        .collect();
+    let mut out = Vec::new();
+    for name in names {
+        let results = case::run(name, &case::below(&all, name))?;
+        out.extend(results.into_values().map(|tensor| NamedTensor {
+            name: format!("{name}/{}", tensor.name),
+            ..tensor
+        }));
+    }
+    tensors::save(Path::new(to), out, ("made_by", "layer_cases".into()))?;
+    Ok(())
+}
