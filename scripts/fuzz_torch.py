@@ -9,7 +9,8 @@ zoneout. PyTorch computes in float64 from the float32 numbers that Refrain is gi
 (a size or a length of 0, a projection that does not narrow, normalisation, zoneout) is computed by the loop below, which is itself held against them in every other case.
 
 The error is the largest difference over the largest value of the result (or over 1 where that is smaller). Exits with 1 if an
-output is above 1e-5 or a gradient above 1e-4, unless PyTorch's own float32 is at least a quarter as far off. With `--goldens FILE`, 50 small cases are written with their results instead.
+output is above 1e-5 or a gradient above 1e-4 (ten times that with layer
+normalisation). With `--goldens FILE`, 50 small cases are written with their results instead.
 """
 
 import argparse
@@ -236,7 +237,7 @@ def refrain(program: str, cases: dict[str, Case]) -> Tensors:
 
 
 def fuzz(arguments: argparse.Namespace) -> int:
-    worst, bad, rough, own, counts = {"output": 0.0, "gradient": 0.0}, 0, 0, 0, Counter()
+    worst, bad, own, counts = {"output": 0.0, "gradient": 0.0}, 0, 0, Counter()
     limits = {"output": 1e-5, "gradient": 1e-4}
     for start in range(0, arguments.cases, 50):
         numbers = range(start, min(start + 50, arguments.cases))
@@ -250,19 +251,13 @@ def fuzz(arguments: argparse.Namespace) -> int:
             for key, value in wanted.items():
                 kind = "gradient" if key.startswith("d_") else "output"
                 found = error(value, results[f"{name}/{key}"])
-                if found > limits[kind]:
-                    # Normalising what hardly varies magnifies any rounding: PyTorch's own float32 is then as far off.
-                    theirs = error(value, differentiated(loop, case, torch.float32)[key])
-                    rough += found <= 4 * theirs
-                    if found <= 4 * theirs:
-                        print(f"{name} {key}: error {found:.2e}, PyTorch's own float32 {theirs:.2e}")
-                        continue
+                worst[kind] = max(worst[kind], found)
+                # Normalising what hardly varies magnifies every rounding, PyTorch's too.
+                if found > limits[kind] * (10 if "layer norm" in case.options else 1):
                     bad += 1
                     shapes = {k: tuple(v.shape) for k, v in case.tensors.items() if k in ("x", "h0")}
-                    print(f"{name} {key}: error {found:.2e}, PyTorch's own float32 {theirs:.2e}, {case.options} {shapes}")
-                worst[kind] = max(worst[kind], found)
+                    print(f"{name} {key}: error {found:.2e}, {case.options} {shapes}")
     print(f"{arguments.cases} cases, {bad} results above {limits}; {own} of them are no case of PyTorch's modules")
-    print(f"{rough} results beyond them where PyTorch's float32 is as far off")
     print(f"worst output {worst['output']:.2e}, worst gradient {worst['gradient']:.2e}")
     print("options met:", ", ".join(f"{option} {count}" for option, count in counts.most_common()))
     return 1 if bad else 0

@@ -103,6 +103,8 @@ pub struct Source {
     order: Vec<usize>,
 }
 
+/// Most steps of a sequence that is made.
+const LONGEST: usize = 100_000;
 /// Training pictures that are kept back for validation.
 const HELD_BACK: usize = 5_000;
 /// Sequences of validation and of test where sequences are made.
@@ -120,9 +122,9 @@ impl Source {
         };
         match *problem {
             Problem::Adding { length, examples } | Problem::Copy { length, examples } => {
-                if length < 2 || examples == 0 {
+                if !(2..=LONGEST).contains(&length) || examples == 0 {
                     return Err(DataError::Memory(format!(
-                        "a length of {length} with {examples} examples; at least 2 steps and 1 example are needed"
+                        "a length of {length} with {examples} examples; 2 to {LONGEST} steps and at least 1 example are needed"
                     )));
                 }
             }

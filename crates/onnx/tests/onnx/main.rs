@@ -1,5 +1,6 @@
 //! Models through the public functions of the crate.
 
+mod changes;
 mod errors;
 mod export;
 mod goldens;

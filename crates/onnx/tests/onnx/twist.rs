@@ -133,7 +133,7 @@ fn apply((model, inputs): &mut File, twist: &Twist) -> Option<()> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: crate::mutate::cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::changes::cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn impossible_models_do_not_panic(which in 0..1000usize, twists in prop::collection::vec(twist(), 1..4)) {

@@ -180,6 +180,41 @@ impl RecurrentConfig {
         }
     }
 
+    /// How many numbers the stack has; the largest `usize` if there are more.
+    pub fn parameters(&self) -> usize {
+        let directions = self.directions().len() as u128;
+        let layer = |input: u128, hidden: usize| {
+            let hidden = hidden as u128;
+            let rows = self.cell.gates() as u128 * hidden;
+            let projected = self.variant.projection.map_or(0, |p| p as u128);
+            let around = if projected == 0 { hidden } else { projected };
+            let matrices = rows.saturating_mul(input.saturating_add(around).saturating_add(2));
+            let norm = match self.variant.layer_norm {
+                true => 2 * (rows + hidden),
+                false => 0,
+            };
+            let own = matrices.saturating_add(projected * hidden + norm);
+            (
+                own.saturating_mul(directions),
+                around.saturating_mul(directions),
+            )
+        };
+        let last = self.last_hidden.unwrap_or(self.hidden);
+        let input = self.input as u128;
+        let all = match self.layers as u128 {
+            0 => 0,
+            1 => layer(input, last).0,
+            layers => {
+                let (first, between) = layer(input, self.hidden);
+                let inner = layer(between, self.hidden).0.saturating_mul(layers - 2);
+                first
+                    .saturating_add(inner)
+                    .saturating_add(layer(between, last).0)
+            }
+        };
+        usize::try_from(all).unwrap_or(usize::MAX)
+    }
+
     /// The stack with weights uniform in ±1/√H, as in PyTorch.
     pub fn init(&self, device: &Device) -> Recurrent {
         let directions = self.directions();

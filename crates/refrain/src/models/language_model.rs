@@ -123,6 +123,38 @@ impl Default for LanguageModelConfig {
 }
 
 impl LanguageModelConfig {
+    fn stack(&self) -> RecurrentConfig {
+        let last_hidden = match self.variant.projection {
+            Some(_) => self.hidden,
+            None => self.predicts_from(),
+        };
+        RecurrentConfig::new(self.cell.into(), self.embedding, self.hidden)
+            .with_layers(self.layers)
+            .with_last_hidden(last_hidden)
+            .with_dropout(self.dropout.hidden)
+            .with_weight_dropout(self.dropout.weights)
+            .with_variational(self.dropout.variational)
+            .with_forget_bias(self.forget_bias)
+            .with_variant(self.variant)
+            .with_precision(self.precision)
+    }
+
+    /// Features that the projection onto the vocabulary sees.
+    fn predicts_from(&self) -> usize {
+        match self.tied {
+            true => self.embedding,
+            false => self.variant.projection.unwrap_or(self.hidden),
+        }
+    }
+
+    /// How many numbers a model for `vocabulary` tokens has; the largest `usize` if there are more.
+    pub fn parameters(&self, vocabulary: usize) -> usize {
+        let projection = if self.tied { 0 } else { self.predicts_from() };
+        let token = self.embedding.saturating_add(projection).saturating_add(1);
+        let stack = self.stack().parameters();
+        stack.saturating_add(vocabulary.saturating_mul(token))
+    }
+
     /// A model for `vocabulary` tokens with weights that follow from `seed`.
     ///
     /// # Errors
@@ -135,27 +167,9 @@ impl LanguageModelConfig {
     ) -> Result<LanguageModel, Error> {
         self.check(vocabulary)?;
         let key = Key::new(seed);
-        let last = if self.tied {
-            self.embedding
-        } else {
-            self.variant.projection.unwrap_or(self.hidden)
-        };
-        let last_hidden = match self.variant.projection {
-            Some(_) => self.hidden,
-            None => last,
-        };
+        let last = self.predicts_from();
         let bound = 1.0 / (last as f32).sqrt();
-        let rnn = RecurrentConfig::new(self.cell.into(), self.embedding, self.hidden)
-            .with_layers(self.layers)
-            .with_last_hidden(last_hidden)
-            .with_dropout(self.dropout.hidden)
-            .with_weight_dropout(self.dropout.weights)
-            .with_variational(self.dropout.variational)
-            .with_forget_bias(self.forget_bias)
-            .with_variant(self.variant)
-            .with_precision(self.precision)
-            .with_seed(seed)
-            .init(device);
+        let rnn = self.stack().with_seed(seed).init(device);
         let embedded = match self.tied {
             true => uniform([vocabulary, self.embedding], bound, key.fold(1)),
             false => normal([vocabulary, self.embedding], key.fold(1)),

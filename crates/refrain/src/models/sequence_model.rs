@@ -53,6 +53,30 @@ impl Default for SequenceModelConfig {
 }
 
 impl SequenceModelConfig {
+    fn stack(&self, features: usize) -> RecurrentConfig {
+        let stack = RecurrentConfig::new(self.cell.into(), features, self.hidden)
+            .with_layers(self.layers)
+            .with_dropout(self.dropout)
+            .with_forget_bias(self.forget_bias)
+            .with_variant(self.variant)
+            .with_precision(self.precision);
+        match self.chrono {
+            Some(longest) => stack.with_chrono(longest),
+            None => stack,
+        }
+    }
+
+    /// Features that the linear layer sees.
+    fn answers_from(&self) -> usize {
+        self.variant.projection.unwrap_or(self.hidden)
+    }
+
+    /// How many numbers a model has; the largest `usize` if there are more.
+    pub fn parameters(&self, [features, outputs]: [usize; 2]) -> usize {
+        let output = outputs.saturating_mul(self.answers_from().saturating_add(1));
+        self.stack(features).parameters().saturating_add(output)
+    }
+
     /// A model with fresh parameters.
     ///
     /// # Errors
@@ -75,22 +99,12 @@ impl SequenceModelConfig {
         }
         self.variant.check(self.cell.into())?;
         let key = Key::new(seed);
-        let hidden = self.variant.projection.unwrap_or(self.hidden);
+        let hidden = self.answers_from();
         let bound = 1.0 / (hidden as f32).sqrt();
         let weight = uniform([outputs, hidden], bound, key.fold(1));
         let bias = uniform([outputs], bound, key.fold(2));
-        let mut rnn = RecurrentConfig::new(self.cell.into(), features, self.hidden)
-            .with_layers(self.layers)
-            .with_dropout(self.dropout)
-            .with_forget_bias(self.forget_bias)
-            .with_variant(self.variant)
-            .with_precision(self.precision)
-            .with_seed(seed);
-        if let Some(longest) = self.chrono {
-            rnn = rnn.with_chrono(longest);
-        }
         Ok(SequenceModel {
-            rnn: rnn.init(device),
+            rnn: self.stack(features).with_seed(seed).init(device),
             output: Linear {
                 weight: param(weight, [outputs, hidden], device),
                 bias: param(bias, [outputs], device),

@@ -55,8 +55,8 @@ pub const TASKS: &[Task] = &[
         summary: "Learns to continue text: characters, words or byte pairs",
         metrics: language::METRICS,
         body: BodyKind::Language,
-        train: language::train,
-        resume: language::resume,
+        train: run::train::<language::LanguageJob>,
+        resume: run::resume::<language::LanguageJob>,
         evaluate: language::evaluate,
     },
     memory::task(

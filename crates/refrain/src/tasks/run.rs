@@ -10,6 +10,67 @@ use crate::train::{Checkpoint, Event, Metrics, Observer, Stopped, Trainee, fit, 
 use burn::module::Module;
 use std::path::{Path, PathBuf};
 
+/// The best model of a folder. Before memory is taken for one as large as `model.toml` says, `model.safetensors` must hold as many numbers.
+///
+/// # Errors
+/// Parameters that are missing, damaged or of another model; as `init`.
+pub(super) fn load_model<M: Module>(
+    folder: &ModelFolder,
+    parameters: usize,
+    init: impl FnOnce() -> Result<M, Error>,
+) -> Result<M, Error> {
+    let tensors = folder.tensors()?;
+    let held: usize = tensors.values().map(|tensor| tensor.data.len()).sum();
+    if parameters > held {
+        let problem = format!(
+            "model.toml describes {parameters} parameters and model.safetensors holds {held}: they belong to different models; copy the folder again"
+        );
+        return Err(Error::folder(folder.path(), problem));
+    }
+    params::import(init()?, &tensors)
+}
+
+/// All that a run needs, made from a recipe before its folder is.
+pub(super) trait Job: Sized {
+    /// # Errors
+    /// Data that is missing, or settings that cannot work.
+    fn new(recipe: &Recipe, data: Option<&Path>) -> Result<Self, Error>;
+
+    /// # Errors
+    /// As [`Start::run`].
+    fn run(self, start: Start, observe: Observer) -> Result<Summary, Error>;
+}
+
+/// A new run.
+///
+/// # Errors
+/// As [`Job`], or a folder that cannot be made.
+pub(super) fn train<J: Job>(
+    recipe: &Recipe,
+    options: &TrainOptions,
+    observe: Observer,
+) -> Result<Summary, Error> {
+    let job = J::new(recipe, options.data.as_deref())?;
+    job.run(Start::new(recipe, options)?, observe)
+}
+
+/// A run that goes on.
+///
+/// # Errors
+/// As [`train`], or a checkpoint that cannot be read.
+pub(super) fn resume<J: Job>(
+    folder: ModelFolder,
+    data: Option<&Path>,
+    observe: Observer,
+) -> Result<Summary, Error> {
+    let start = match Start::again(folder, data)? {
+        Ok(start) => start,
+        Err(finished) => return Ok(finished),
+    };
+    let recipe = start.folder.about().recipe.clone();
+    J::new(&recipe, start.data.as_deref())?.run(start, observe)
+}
+
 /// Where a run goes on: at its beginning or at a checkpoint.
 pub(super) struct Start {
     pub folder: ModelFolder,

@@ -3,6 +3,7 @@
 #[cfg(feature = "ndarray")]
 mod backends;
 mod case;
+mod exchange;
 mod golden;
 mod operations;
 mod recurrent;

@@ -1,8 +1,11 @@
 //! The training loop, recipes, the model folder and the language task.
 
+#[path = "../../../onnx/tests/onnx/changes.rs"]
+mod changes;
 mod fit;
 mod language;
 mod memory;
+mod mutate;
 mod onnx;
 mod optimizers;
 mod recipes;

@@ -7,10 +7,10 @@ mod trainee;
 
 pub use generate::Generated;
 
-use super::run::{Start, data_folder, open};
-use super::{EvaluateOn, Evaluation, Metric, Split, Summary, TrainOptions};
+use super::run::{Job, Start, data_folder, load_model, open};
+use super::{EvaluateOn, Evaluation, Metric, Split, Summary};
 use crate::error::Error;
-use crate::models::{LanguageModel, LanguageModelConfig};
+use crate::models::LanguageModel;
 use crate::params;
 use crate::recipe::{GenerateConfig, Recipe};
 use crate::store::{About, ModelFolder};
@@ -42,37 +42,14 @@ pub const METRICS: &[Metric] = &[
     },
 ];
 
-pub(super) fn train(
-    recipe: &Recipe,
-    options: &TrainOptions,
-    observe: Observer,
-) -> Result<Summary, Error> {
-    // Before the folder is made, data and settings must be there.
-    let ready = Ready::new(recipe, options.data.as_deref())?;
-    ready.run(Start::new(recipe, options)?, observe)
-}
-
-pub(super) fn resume(
-    folder: ModelFolder,
-    data: Option<&Path>,
-    observe: Observer,
-) -> Result<Summary, Error> {
-    let start = match Start::again(folder, data)? {
-        Ok(start) => start,
-        Err(finished) => return Ok(finished),
-    };
-    let recipe = start.folder.about().recipe.clone();
-    Ready::new(&recipe, start.data.as_deref())?.run(start, observe)
-}
-
-/// All that a run needs.
-struct Ready {
+/// A run of the task.
+pub(super) struct LanguageJob {
     text: Text,
     model: LanguageModel,
     trainee: LanguageTrainee,
 }
 
-impl Ready {
+impl Job for LanguageJob {
     fn new(recipe: &Recipe, data: Option<&Path>) -> Result<Self, Error> {
         let text = Text::load(recipe.language()?, data)?;
         let (vocabulary, seed) = (text.vocabulary.len(), recipe.train.seed);
@@ -141,49 +118,17 @@ pub struct Loaded {
 pub fn load_language_model(folder: &Path) -> Result<Loaded, Error> {
     let folder = open(folder, &[NAME])?;
     let about = folder.about().clone();
-    let tensors = folder.tensors()?;
     let vocabulary = Vocabulary::load(folder.path())?;
     let config = &about.recipe.language()?.model;
-    check_sizes(&folder, config, &vocabulary, &tensors)?;
-    let model = config.init(vocabulary.len(), 0, &Device::flex())?;
-    let model = params::import(model, &tensors)?;
+    let parameters = config.parameters(vocabulary.len());
+    let model = load_model(&folder, parameters, || {
+        config.init(vocabulary.len(), 0, &Device::flex())
+    })?;
     Ok(Loaded {
         model,
         vocabulary,
         about,
     })
-}
-
-/// Before memory is taken for a model as large as `model.toml` says, the file must hold as much.
-fn check_sizes(
-    folder: &ModelFolder,
-    model: &LanguageModelConfig,
-    vocabulary: &Vocabulary,
-    tensors: &std::collections::BTreeMap<String, params::NamedTensor>,
-) -> Result<(), Error> {
-    let name = "embedding.weight";
-    let embedding = tensors
-        .get(name)
-        .ok_or_else(|| Error::MissingTensor { name: name.into() })?;
-    let expected = vec![vocabulary.len(), model.embedding];
-    if embedding.shape != expected {
-        return Err(Error::TensorShape {
-            name: name.into(),
-            expected,
-            got: embedding.shape.clone(),
-        });
-    }
-    let held: usize = tensors.values().map(|tensor| tensor.data.len()).sum();
-    let wanted = model
-        .hidden
-        .saturating_mul(model.hidden)
-        .saturating_mul(model.layers.saturating_sub(1));
-    if model.layers > tensors.len() || model.hidden > held || wanted > held {
-        let problem =
-            "model.toml and model.safetensors belong to different models; copy the folder again";
-        return Err(Error::folder(folder.path(), problem));
-    }
-    Ok(())
 }
 
 impl Loaded {

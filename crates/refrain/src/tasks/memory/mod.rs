@@ -2,13 +2,12 @@
 
 mod trainee;
 
-use super::run::{Start, data_folder, open};
-use super::{BodyKind, EvaluateOn, Evaluation, Metric, Split, Summary, Task, TrainOptions};
+use super::run::{self, Job, Start, data_folder, load_model, open};
+use super::{BodyKind, EvaluateOn, Evaluation, Metric, Split, Summary, Task};
 use crate::error::Error;
 use crate::models::SequenceModel;
-use crate::params;
 use crate::recipe::Recipe;
-use crate::store::{About, ModelFolder};
+use crate::store::About;
 use crate::train::Observer;
 use burn::tensor::Device;
 use refrain_data::memory::{Part, Sequences, Source};
@@ -61,28 +60,14 @@ pub(super) const fn task(
         summary,
         metrics,
         body: BodyKind::Memory,
-        train,
-        resume,
+        train: run::train::<MemoryJob>,
+        resume: run::resume::<MemoryJob>,
         evaluate,
     }
 }
 
-fn train(recipe: &Recipe, options: &TrainOptions, observe: Observer) -> Result<Summary, Error> {
-    let ready = Ready::new(recipe, options.data.as_deref())?;
-    ready.run(Start::new(recipe, options)?, observe)
-}
-
-fn resume(folder: ModelFolder, data: Option<&Path>, observe: Observer) -> Result<Summary, Error> {
-    let start = match Start::again(folder, data)? {
-        Ok(start) => start,
-        Err(finished) => return Ok(finished),
-    };
-    let recipe = start.folder.about().recipe.clone();
-    Ready::new(&recipe, start.data.as_deref())?.run(start, observe)
-}
-
-/// All that a run needs.
-struct Ready {
+/// A run of the task.
+pub(super) struct MemoryJob {
     trainee: MemoryTrainee,
     model: SequenceModel,
 }
@@ -94,7 +79,7 @@ fn source(recipe: &Recipe, data: Option<&Path>) -> Result<Source, Error> {
     Ok(Source::new(problem, recipe.train.seed, folder)?)
 }
 
-impl Ready {
+impl Job for MemoryJob {
     fn new(recipe: &Recipe, data: Option<&Path>) -> Result<Self, Error> {
         recipe.train.check()?;
         let source = source(recipe, data)?;
@@ -164,18 +149,12 @@ pub fn load_sequence_model(folder: &Path, data: Option<&Path>) -> Result<Loaded,
     let about = folder.about().clone();
     let source = source(&about.recipe, data_folder(&folder, data).as_deref())?;
     let sizes = [source.features(), source.outputs()];
-    let tensors = folder.tensors()?;
     let config = &about.recipe.memory()?.model;
-    // Before memory is taken for a model as large as `model.toml` says, the file must hold as much.
-    let held: usize = tensors.values().map(|tensor| tensor.data.len()).sum();
-    if config.layers > tensors.len() || config.hidden.saturating_mul(config.hidden) > held {
-        let problem =
-            "model.toml and model.safetensors belong to different models; copy the folder again";
-        return Err(Error::folder(folder.path(), problem));
-    }
-    let model = config.init(sizes, 0, &Device::flex())?;
+    let model = load_model(&folder, config.parameters(sizes), || {
+        config.init(sizes, 0, &Device::flex())
+    })?;
     Ok(Loaded {
-        model: params::import(model, &tensors)?,
+        model,
         source,
         about,
     })
