@@ -10,7 +10,7 @@
 //! A row keeps n, r, z, u in this order: x needs the first three slots, h the last three.
 
 use crate::act::{sigmoid, tanh};
-use crate::recurrence::{BackwardAt, CellKernel, ForwardAt};
+use crate::recurrence::{BackwardAt, CellKernel, ForwardAt, flushed};
 use crate::simd::Simd;
 
 #[derive(Clone, Copy)]
@@ -56,7 +56,7 @@ impl CellKernel for Gru {
             let r = S::load(at.gates.add(at.hp));
             let z = S::load(at.gates.add(2 * at.hp));
             let u = S::load(at.gates.add(3 * at.hp));
-            let d_h = S::add(d_h, S::load(at.carry));
+            let d_h = flushed::<S>(S::add(d_h, S::load(at.carry)));
             S::store(at.carry, S::mul(d_h, z));
             let slope = |y: S::V| S::mul(y, S::sub(one, y));
             let d_n = S::mul(S::mul(d_h, S::sub(one, z)), S::sub(one, S::mul(n, n)));

@@ -8,7 +8,7 @@
 //! d_a_o = d_h'⊙tanh(c')⊙o(1−o), d_c = d_c'⊙f, d_h = W_hhᵀ d_a.
 
 use crate::act::{sigmoid, tanh};
-use crate::recurrence::{BackwardAt, CellKernel, ForwardAt};
+use crate::recurrence::{BackwardAt, CellKernel, ForwardAt, flushed};
 use crate::simd::Simd;
 
 #[derive(Clone, Copy)]
@@ -49,7 +49,8 @@ impl CellKernel for Lstm {
             let o = S::load(at.gates.add(3 * at.hp));
             let t = tanh::<S>(S::load(at.c));
             let d_t = S::sub(one, S::mul(t, t));
-            let d_c = S::fma(S::mul(d_h, o), d_t, S::load(at.carry));
+            let d_h = flushed::<S>(d_h);
+            let d_c = flushed::<S>(S::fma(S::mul(d_h, o), d_t, S::load(at.carry)));
             S::store(at.carry, S::mul(d_c, f));
             let slope = |y: S::V| S::mul(y, S::sub(one, y));
             [

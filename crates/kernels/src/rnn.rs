@@ -3,7 +3,7 @@
 //! Backward: d_a = d_h'⊙f'(a), with f' from h' itself: 1 − h'² or [h' > 0]; d_h = W_hhᵀ d_a. A row keeps h'.
 
 use crate::act;
-use crate::recurrence::{BackwardAt, CellKernel, ForwardAt};
+use crate::recurrence::{BackwardAt, CellKernel, ForwardAt, flushed};
 use crate::simd::Simd;
 use std::marker::PhantomData;
 
@@ -68,6 +68,7 @@ impl<N: Nonlinearity> CellKernel for Rnn<N> {
         // SAFETY: `at` points at LANES units of the row's buffers.
         unsafe {
             let zero = S::splat(0.0);
+            let d_h = flushed::<S>(d_h);
             [N::slope::<S>(S::load(at.gates), d_h), zero, zero, zero]
         }
     }

@@ -53,6 +53,20 @@ pub(crate) struct BackwardAt<S: Simd> {
     pub carry: *mut f32,
 }
 
+/// Gradients through time below this count as zero.
+const VANISHED: f32 = 1e-30;
+
+/// `d`, or zero where it has vanished: over many steps gradients shrink without end, and arithmetic on denormal numbers takes some hundred times
+/// as long. NaN stays NaN.
+#[inline(always)]
+pub(crate) unsafe fn flushed<S: Simd>(d: S::V) -> S::V {
+    // SAFETY: the caller has the instruction set of `S`.
+    unsafe {
+        let room = S::sub(S::splat(VANISHED), S::abs(d));
+        S::sub(d, S::where_positive(room, d))
+    }
+}
+
 /// What differs between the cells.
 pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
     /// Gate rows per unit, PyTorch order.

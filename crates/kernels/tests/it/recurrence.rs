@@ -171,6 +171,36 @@ fn empty_batches_and_sequences_give_empty_or_zero_results() {
     }
 }
 
+/// Over many steps gradients shrink below what a float holds with all its bits; such arithmetic is slow, so they become zero before.
+#[test]
+fn vanished_gradients_are_zero_and_nan_is_not() {
+    let mut random = Random(31);
+    for cell in [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru] {
+        let mut case = Case::new(&mut random, cell, [3, 300, 4, 20], DIRECTIONS[0]);
+        for weights in &mut case.weights {
+            weights[1].iter_mut().for_each(|w| *w *= 0.1);
+            // Gates that forget: of an LSTM f, of a GRU z.
+            weights[2][20..].iter_mut().take(20).for_each(|b| *b = -3.0);
+        }
+        (case.d_y, case.d_c_n) = (None, None);
+        case.d_h_n = Some(random.values(3 * 20, 1.0));
+        for level in Level::available() {
+            check(&case, level);
+            let (_, d) = fast(&case, level, 1);
+            let d_x = d.d_x.unwrap();
+            assert!(d_x.iter().all(|d| *d == 0.0 || d.abs() > f32::MIN_POSITIVE));
+            assert!(d_x[..100 * 4].iter().all(|d| *d == 0.0), "{cell:?}");
+            assert!(d_x.iter().any(|d| d.abs() > 1e-5));
+        }
+        case.d_h_n.iter_mut().for_each(|d| d[25] = f32::NAN);
+        let (_, d) = fast(&case, Level::best(), 1);
+        let d_x = d.d_x.unwrap();
+        let of = |b: usize| d_x[b * 300 * 4..(b + 1) * 300 * 4].iter();
+        assert!(of(1).any(|d| d.is_nan()), "{cell:?}");
+        assert!(of(0).chain(of(2)).all(|d| d.is_finite()));
+    }
+}
+
 #[test]
 fn results_are_the_same_bits_for_any_number_of_threads() {
     let mut random = Random(4);
