@@ -340,3 +340,88 @@ pub fn backward<F: Float>(
         d_c0: Some(d_c0),
     }
 }
+
+/// [`crate::ctc::ctc_loss`] from the equations, in `f64`: nll `[B]`, and the gradient of Σ `scale`·nll for the logits `[B,T,V]`.
+pub fn ctc_loss(batch: &crate::ctc::CtcBatch, scale: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    let (time, vocabulary) = (batch.time, batch.vocabulary);
+    let add = |a: f64, b: f64| match a.max(b) {
+        most if most == f64::NEG_INFINITY => most,
+        most => most + ((a - most).exp() + (b - most).exp()).ln(),
+    };
+    let mut nlls = Vec::new();
+    let mut d_logits = vec![0.0; batch.logits.len()];
+    for (b, target) in batch.targets.iter().enumerate() {
+        let length = batch.lengths.map_or(time, |lengths| lengths[b]);
+        let states = 2 * target.len() + 1;
+        let class = |s: usize| match s % 2 {
+            0 => batch.blank as usize,
+            _ => target[s / 2] as usize,
+        };
+        let skips = |s: usize| s >= 2 && s % 2 == 1 && class(s) != class(s - 2);
+        let log_p: Vec<Vec<f64>> = (0..length)
+            .map(|t| {
+                let row = &batch.logits[(b * time + t) * vocabulary..][..vocabulary];
+                let total = row
+                    .iter()
+                    .map(|&x| f64::from(x))
+                    .fold(f64::NEG_INFINITY, add);
+                row.iter().map(|&x| f64::from(x) - total).collect()
+            })
+            .collect();
+        let never = f64::NEG_INFINITY;
+        // α with the emission of its step, β without; both start before the first and behind the last step.
+        let mut alpha = vec![vec![never; states]; length];
+        let mut beta = vec![vec![never; states]; length];
+        for t in 0..length {
+            for s in 0..states {
+                let from = |s: usize| if t == 0 { never } else { alpha[t - 1][s] };
+                let mut sum = if t == 0 && s < 2 { 0.0 } else { from(s) };
+                if s > 0 {
+                    sum = add(sum, from(s - 1));
+                }
+                if skips(s) {
+                    sum = add(sum, from(s - 2));
+                }
+                alpha[t][s] = sum + log_p[t][class(s)];
+            }
+        }
+        for t in (0..length).rev() {
+            for s in 0..states {
+                let to = |s: usize| match t + 1 == length {
+                    true => never,
+                    false => beta[t + 1][s] + log_p[t + 1][class(s)],
+                };
+                let ends = t + 1 == length && s + 2 >= states;
+                let mut sum = if ends { 0.0 } else { to(s) };
+                if s + 1 < states {
+                    sum = add(sum, to(s + 1));
+                }
+                if s + 2 < states && skips(s + 2) {
+                    sum = add(sum, to(s + 2));
+                }
+                beta[t][s] = sum;
+            }
+        }
+        let total = match length {
+            0 if states == 1 => 0.0,
+            0 => never,
+            _ => (0..states)
+                .map(|s| alpha[0][s] + beta[0][s])
+                .fold(never, add),
+        };
+        nlls.push(-total);
+        if total == never {
+            continue;
+        }
+        for t in 0..length {
+            let row = &mut d_logits[(b * time + t) * vocabulary..][..vocabulary];
+            for (d, log_p) in row.iter_mut().zip(&log_p[t]) {
+                *d = log_p.exp() * f64::from(scale[b]);
+            }
+            for s in 0..states {
+                row[class(s)] -= (alpha[t][s] + beta[t][s] - total).exp() * f64::from(scale[b]);
+            }
+        }
+    }
+    (nlls, d_logits)
+}

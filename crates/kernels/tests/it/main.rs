@@ -2,6 +2,7 @@
 
 mod activations;
 mod cases;
+mod ctc;
 mod finite_differences;
 mod int8;
 mod recurrence;

@@ -1,0 +1,428 @@
+//! Connectionist temporal classification (Graves et al. 2006): the loss of label sequences shorter than their inputs, and its gradient.
+//!
+//! p(target | x) sums over all paths of one class a step that become the target when repeats are merged and blanks taken out. With the states
+//! blank, l₁, blank, l₂, …, blank (S = 2L + 1), α_t(s) is the log-probability of all beginnings of paths that end in s at step t, β_t(s) that of all ends
+//! from there (eqs. 5–11); ∂nll/∂logits = softmax − γ, where γ_t(s) is α_t(s) + β_t(s) normalised over s and summed by class (eq. 15).
+//!
+//! All in log space, whole vectors of states at once, each step shifted by the maximum of the one before it: no step underflows, however long
+//! or unlikely the path. Utterances are shared between the threads; each is computed by one, so results do not depend on their number.
+
+use crate::KernelError;
+use crate::act::exp;
+use crate::error::expect;
+use crate::pool::{self, SharedPtr};
+use crate::product::load_edge;
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The logarithm of no probability at all; finite, so that differences are numbers.
+const NEVER: f32 = -1e30;
+/// Room before the first and behind the last state.
+const EDGE: usize = 16;
+
+/// Inputs of [`ctc_loss`].
+#[derive(Clone, Copy, Debug)]
+pub struct CtcBatch<'a> {
+    /// `[B,T,V]`: scores before the softmax.
+    pub logits: &'a [f32],
+    /// `T`
+    pub time: usize,
+    /// `V`
+    pub vocabulary: usize,
+    /// `[B]`: real steps of each utterance; all `T` if absent. What lies behind them does not count.
+    pub lengths: Option<&'a [usize]>,
+    /// `B` sequences of classes, each below `V` and none the blank.
+    pub targets: &'a [&'a [u32]],
+    /// The class of no label.
+    pub blank: u32,
+}
+
+/// What [`ctc_loss`] gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CtcLoss {
+    /// `[B]`: −ln p(target | x), nats; infinite where no path has the length (a target with more labels and repeats than there are steps).
+    pub nll: Vec<f32>,
+    /// `[B,T,V]`: of Σ scale·nll for the logits, where asked for; zero past the end of an utterance and where `nll` is infinite.
+    pub d_logits: Option<Vec<f32>>,
+}
+
+/// The loss of each utterance, and the gradient of Σ `scale`·nll if scales `[B]` are given.
+///
+/// # Errors
+/// A slice of the wrong size, a length over `T`, or a class that is not below `V` or is the blank.
+pub fn ctc_loss(batch: &CtcBatch, scale: Option<&[f32]>) -> Result<CtcLoss, KernelError> {
+    ctc_loss_at(Level::best(), pool::threads(), batch, scale)
+}
+
+/// [`ctc_loss`] with instruction set and threads named.
+///
+/// # Errors
+/// As [`ctc_loss`].
+pub fn ctc_loss_at(
+    level: Level,
+    threads: usize,
+    batch: &CtcBatch,
+    scale: Option<&[f32]>,
+) -> Result<CtcLoss, KernelError> {
+    check(batch, scale)?;
+    let utterances = batch.targets.len();
+    let frames = batch.time * batch.vocabulary;
+    let mut nll = vec![0.0; utterances];
+    let mut d_logits = scale.map(|_| vec![0.0; utterances * frames]);
+    {
+        let nll = SharedPtr(nll.as_mut_ptr());
+        let d_logits = d_logits.as_mut().map(|d| SharedPtr(d.as_mut_ptr()));
+        let next = AtomicUsize::new(0);
+        pool::run(threads.clamp(1, utterances.max(1)), |_| {
+            let mut room = Room::default();
+            loop {
+                let b = next.fetch_add(1, Ordering::Relaxed);
+                if b >= utterances {
+                    break;
+                }
+                let length = batch.lengths.map_or(batch.time, |lengths| lengths[b]);
+                let utterance = Utterance {
+                    logits: &batch.logits[b * frames..][..length * batch.vocabulary],
+                    vocabulary: batch.vocabulary,
+                    target: batch.targets[b],
+                    blank: batch.blank,
+                    scale: scale.map_or(0.0, |scale| scale[b]),
+                    // SAFETY: each utterance is taken by one thread.
+                    d_logits: d_logits.as_ref().map(|d| unsafe {
+                        let first = d.get().add(b * frames);
+                        std::slice::from_raw_parts_mut(first, length * batch.vocabulary)
+                    }),
+                    room: &mut room,
+                };
+                let loss = dispatch(level, utterance);
+                // SAFETY: as above.
+                unsafe { *nll.get().add(b) = loss }
+            }
+        });
+    }
+    Ok(CtcLoss { nll, d_logits })
+}
+
+fn check(batch: &CtcBatch, scale: Option<&[f32]>) -> Result<(), KernelError> {
+    const OP: &str = "ctc_loss";
+    let utterances = batch.targets.len();
+    let (time, vocabulary) = (batch.time, batch.vocabulary);
+    let size = utterances
+        .checked_mul(time)
+        .and_then(|n| n.checked_mul(vocabulary));
+    expect(OP, "logits", size.unwrap_or(usize::MAX), batch.logits.len())?;
+    if let Some(scale) = scale {
+        expect(OP, "scale", utterances, scale.len())?;
+    }
+    if let Some(lengths) = batch.lengths {
+        expect(OP, "lengths", utterances, lengths.len())?;
+        if let Some(index) = lengths.iter().position(|&length| length > time) {
+            let length = lengths[index];
+            return Err(KernelError::Length {
+                op: OP,
+                index,
+                length,
+                time,
+            });
+        }
+    }
+    let class =
+        |what: &'static str, position: usize, class: u32| match (class as usize) < vocabulary {
+            true => Ok(()),
+            false => Err(KernelError::Index {
+                op: OP,
+                what,
+                position,
+                got: class as usize,
+                bound: vocabulary,
+            }),
+        };
+    class("blank", 0, batch.blank)?;
+    for target in batch.targets {
+        for (position, &label) in target.iter().enumerate() {
+            class("label", position, label)?;
+            if label == batch.blank {
+                return Err(KernelError::Option {
+                    op: OP,
+                    what: "target",
+                    problem: "a label is the blank",
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Memory that a thread uses for one utterance after the other.
+#[derive(Default)]
+struct Room {
+    /// α of all steps.
+    alpha: Vec<f32>,
+    /// Log-softmax of the states' classes at all steps.
+    emission: Vec<f32>,
+    /// ln Σ exp of each step's scores.
+    total: Vec<f32>,
+    /// 0 where a state may be reached from two before it, else [`NEVER`].
+    skip: Vec<f32>,
+    beta: [Vec<f32>; 2],
+    gamma: Vec<f32>,
+}
+
+struct Utterance<'a> {
+    /// `[T,V]`, only the real steps.
+    logits: &'a [f32],
+    vocabulary: usize,
+    target: &'a [u32],
+    blank: u32,
+    scale: f32,
+    d_logits: Option<&'a mut [f32]>,
+    room: &'a mut Room,
+}
+
+impl Utterance<'_> {
+    /// Class of a state.
+    fn class(&self, state: usize) -> usize {
+        match state % 2 {
+            0 => self.blank as usize,
+            _ => self.target[state / 2] as usize,
+        }
+    }
+}
+
+impl Kernel for Utterance<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) -> f32 {
+        let time = self.logits.len() / self.vocabulary.max(1);
+        let states = 2 * self.target.len() + 1;
+        // Whole vectors of states between the edges, [`NEVER`] in every cell that is none.
+        let stride = states.next_multiple_of(EDGE) + 2 * EDGE;
+        if time == 0 {
+            return if self.target.is_empty() {
+                0.0
+            } else {
+                f32::INFINITY
+            };
+        }
+        // SAFETY: the caller has the instruction set of `S`; the arrays hold `stride` cells a step.
+        unsafe {
+            self.emissions::<S>(time, states, stride);
+            let nll = self.forward::<S>(time, states, stride);
+            let impossible = nll > -0.1 * NEVER;
+            if let Some(d_logits) = self.d_logits.take().filter(|_| !impossible) {
+                self.backward::<S>(d_logits, states, stride);
+            }
+            if impossible { f32::INFINITY } else { nll }
+        }
+    }
+}
+
+impl Utterance<'_> {
+    /// Log-probabilities of every state's class at every step.
+    #[inline(always)]
+    unsafe fn emissions<S: Simd>(&mut self, time: usize, states: usize, stride: usize) {
+        let mut emission = std::mem::take(&mut self.room.emission);
+        emission.clear();
+        emission.resize(time * stride, NEVER);
+        self.room.total.clear();
+        for (t, scores) in self.logits.chunks_exact(self.vocabulary).enumerate() {
+            // SAFETY: the caller has the instruction set of `S`.
+            let total = unsafe { log_sum_exp::<S>(scores) };
+            self.room.total.push(total);
+            let row = &mut emission[t * stride + EDGE..][..states];
+            for (state, e) in row.iter_mut().enumerate() {
+                let log_p = scores[self.class(state)] - total;
+                // NaN stays.
+                *e = if log_p < NEVER { NEVER } else { log_p };
+            }
+        }
+        self.room.emission = emission;
+        self.room.skip.clear();
+        self.room.skip.resize(stride, NEVER);
+        for state in (3..states).step_by(2) {
+            if self.class(state) != self.class(state - 2) {
+                self.room.skip[EDGE + state] = 0.0;
+            }
+        }
+    }
+
+    /// Fills α; gives the loss.
+    #[inline(always)]
+    unsafe fn forward<S: Simd>(&mut self, time: usize, states: usize, stride: usize) -> f32 {
+        let Room {
+            alpha,
+            emission,
+            skip,
+            ..
+        } = &mut *self.room;
+        alpha.clear();
+        alpha.resize(time * stride, NEVER);
+        let begin = states.min(2);
+        alpha[EDGE..EDGE + begin].copy_from_slice(&emission[EDGE..EDGE + begin]);
+        let mut shifted = 0.0f64;
+        for t in 1..time {
+            let (before, now) = alpha.split_at_mut(t * stride);
+            let before = &before[(t - 1) * stride..];
+            // SAFETY: states lie between the edges, and no vector is longer than an edge.
+            unsafe {
+                let most = most::<S>(&before[EDGE..stride - EDGE]);
+                shifted += f64::from(most);
+                let shift = S::splat(-most);
+                for s in (EDGE..EDGE + states).step_by(S::LANES) {
+                    let from = before.as_ptr().add(s);
+                    let skipped = S::add(S::load(from.sub(2)), S::load(skip.as_ptr().add(s)));
+                    let sum = log_add::<S>(S::load(from), S::load(from.sub(1)), skipped);
+                    let e = S::add(S::load(emission.as_ptr().add(t * stride + s)), shift);
+                    S::store(now.as_mut_ptr().add(s), S::add(sum, e));
+                }
+                // A whole vector may reach into the edge.
+                now[EDGE + states..stride].fill(NEVER);
+            }
+        }
+        let last = &alpha[(time - 1) * stride + EDGE..][..states];
+        let [a, b] =
+            [states.wrapping_sub(2), states - 1].map(|s| last.get(s).copied().unwrap_or(NEVER));
+        let largest = if a > b { a } else { b };
+        let sum = (a - largest).exp() + (b - largest).exp();
+        (-(f64::from(largest + sum.ln()) + shifted)) as f32
+    }
+
+    /// From the last step to the first: β, and the gradient of each step's scores.
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(&mut self, d_logits: &mut [f32], states: usize, stride: usize) {
+        let time = self.room.total.len();
+        let mut gamma = std::mem::take(&mut self.room.gamma);
+        gamma.clear();
+        gamma.resize(stride, 0.0);
+        for beta in &mut self.room.beta {
+            beta.clear();
+            beta.resize(stride, NEVER);
+        }
+        // A path may end in the last label or in the blank behind it.
+        self.room.beta[0][EDGE + states.saturating_sub(2)..EDGE + states].fill(0.0);
+        for t in (0..time).rev() {
+            let Room {
+                alpha,
+                emission,
+                total,
+                skip,
+                beta: [now, ahead],
+                ..
+            } = &mut *self.room;
+            let row = t * self.vocabulary..(t + 1) * self.vocabulary;
+            let (scores, d) = (&self.logits[row.clone()], &mut d_logits[row]);
+            let steps = EDGE..EDGE + states;
+            // SAFETY: states lie between the edges, and no vector is longer than an edge.
+            unsafe {
+                // `ahead` becomes β + emission of this step, before `now` moves on.
+                let alpha = alpha.as_ptr().add(t * stride);
+                let mut most = S::splat(NEVER);
+                let mut highest = S::splat(NEVER);
+                for s in steps.clone().step_by(S::LANES) {
+                    let beta = S::load(now.as_ptr().add(s));
+                    let both = S::add(S::load(alpha.add(s)), beta);
+                    S::store(gamma.as_mut_ptr().add(s), both);
+                    most = S::max(most, both);
+                    let e = S::load(emission.as_ptr().add(t * stride + s));
+                    S::store(ahead.as_mut_ptr().add(s), S::add(beta, e));
+                    highest = S::max(highest, beta);
+                }
+                gamma[steps.end..].fill(NEVER);
+                ahead[steps.end..].fill(NEVER);
+                let shift = S::splat(-S::largest(most));
+                let mut sum = S::splat(0.0);
+                for s in steps.clone().step_by(S::LANES) {
+                    let e = exp::<S>(S::add(S::load(gamma.as_ptr().add(s)), shift));
+                    let e = S::first(e, steps.end - s);
+                    S::store(gamma.as_mut_ptr().add(s), e);
+                    sum = S::add(sum, e);
+                }
+                let factor = self.scale / S::sum(sum);
+                let (n, total) = (scores.len(), S::splat(-total[t]));
+                for i in (0..n).step_by(S::LANES) {
+                    let p = exp::<S>(S::add(load_edge::<S>(scores.as_ptr().add(i), n - i), total));
+                    let p = S::mul(p, S::splat(self.scale));
+                    crate::product::store_edge::<S>(d.as_mut_ptr().add(i), p, n - i);
+                }
+                let mut blank = 0.0;
+                for (state, share) in gamma[steps.clone()].iter().enumerate() {
+                    match state % 2 {
+                        0 => blank += share,
+                        _ => d[self.target[state / 2] as usize] -= share * factor,
+                    }
+                }
+                d[self.blank as usize] -= blank * factor;
+                // β of the step before.
+                let shift = S::splat(-S::largest(highest));
+                for s in steps.clone().step_by(S::LANES) {
+                    let from = ahead.as_ptr().add(s);
+                    let skipped = S::add(S::load(from.add(2)), S::load(skip.as_ptr().add(s + 2)));
+                    let sum = log_add::<S>(S::load(from), S::load(from.add(1)), skipped);
+                    S::store(now.as_mut_ptr().add(s), S::add(sum, shift));
+                }
+                now[steps.end..].fill(NEVER);
+            }
+        }
+        self.room.gamma = gamma;
+    }
+}
+
+/// The largest of whole vectors.
+#[inline(always)]
+unsafe fn most<S: Simd>(values: &[f32]) -> f32 {
+    // SAFETY: the caller gives a multiple of LANES.
+    unsafe {
+        let mut most = S::splat(NEVER);
+        for i in (0..values.len()).step_by(S::LANES) {
+            most = S::max(most, S::load(values.as_ptr().add(i)));
+        }
+        S::largest(most)
+    }
+}
+
+/// ln Σ exp of a row.
+#[inline(always)]
+unsafe fn log_sum_exp<S: Simd>(row: &[f32]) -> f32 {
+    let n = row.len();
+    let greater = |m: f32, &x: &f32| if x > m { x } else { m };
+    let largest = row.iter().fold(f32::NEG_INFINITY, greater);
+    // SAFETY: `load_edge` stays inside the row.
+    unsafe {
+        let shift = S::splat(-largest);
+        let mut sum = S::splat(0.0);
+        for i in (0..n).step_by(S::LANES) {
+            let e = exp::<S>(S::add(load_edge::<S>(row.as_ptr().add(i), n - i), shift));
+            sum = S::add(sum, S::first(e, n - i));
+        }
+        largest + S::sum(sum).ln()
+    }
+}
+
+/// ln(eᵃ + eᵇ + eᶜ)
+#[inline(always)]
+unsafe fn log_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
+    // SAFETY: the caller has the instruction set of `S`.
+    unsafe {
+        let most = S::max(S::max(a, b), c);
+        let part = |x: S::V| exp::<S>(S::sub(x, most));
+        let sum = S::add(S::add(part(a), part(b)), part(c));
+        S::add(most, ln_1_to_3::<S>(sum))
+    }
+}
+
+/// ln x = 2 artanh((x − 1)/(x + 1)) for x in 1..=3, where the argument is at most a half.
+#[inline(always)]
+unsafe fn ln_1_to_3<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: the caller has the instruction set of `S`.
+    unsafe {
+        let one = S::splat(1.0);
+        let z = S::div(S::sub(x, one), S::add(x, one));
+        let w = S::mul(z, z);
+        let mut p = S::splat(2.0 / 19.0);
+        for k in (0..9).rev() {
+            p = S::fma(p, w, S::splat(2.0 / (2 * k + 1) as f32));
+        }
+        S::mul(p, z)
+    }
+}
