@@ -1,8 +1,9 @@
-"""Random recurrent stacks with their gradients, run by PyTorch and by Refrain, and compared.
+"""Random recurrent stacks and CTC losses with their gradients, run by PyTorch and by Refrain, and compared.
 
     pip install torch==2.15.0 safetensors numpy
     cargo build --release --example layer_cases
     python scripts/fuzz_torch.py --cases 1000
+    python scripts/fuzz_torch.py --cases 1000 --ctc
 
 Each case draws a cell, sizes from 0 to --largest and options: layers, directions, lengths (0 too), projection, layer normalisation,
 zoneout. PyTorch computes in float64 from the float32 numbers that Refrain is given. What `nn.RNN`, `nn.LSTM` and `nn.GRU` do not take
@@ -10,7 +11,10 @@ zoneout. PyTorch computes in float64 from the float32 numbers that Refrain is gi
 
 The error is the largest difference over the largest value of the result (or over 1 where that is smaller). Exits with 1 if an
 output is above 1e-5 or a gradient above 1e-4 (ten times that with layer
-normalisation). With `--goldens FILE`, 50 small cases are written with their results instead.
+normalisation). With `--goldens FILE`, 50 small cases (20 of CTC) are written with their results instead.
+
+With `--ctc`: `F.ctc_loss(reduction="mean", zero_infinity=True)` on the log-softmax of random scores, in float64; repeats, empty and impossible
+targets, lengths from 0, blunt and sharp scores; loss, nats and gradient within 1e-4.
 """
 
 import argparse
@@ -117,6 +121,57 @@ def draw(seed: int, largest: int) -> Case:
     return case
 
 
+@dataclass
+class CtcCase:
+    """`tensors` holds logits [B,T,V], lengths [B], labels [B,L] (-1 behind the last) and blank [1]."""
+
+    tensors: Tensors
+    options: list[str] = field(default_factory=list)
+    cell: str = "ctc"
+
+
+def draw_ctc(seed: int, largest: int) -> CtcCase:
+    random = Draw(seed)
+    batch, time, classes = 1 + random.below(4), random.size(1, largest), 2 + random.size(0, min(largest, 60))
+    blank = random.below(classes)
+    lengths = [time if random.chance(0.5) else random.below(time + 1) for _ in range(batch)]
+    rows = []
+    for length in lengths:
+        count = random.below(length // (1 + random.below(4)) + 2)
+        # Few classes give many repeats.
+        few = 1 + random.below(classes - 1)
+        rows.append([(blank + 1 + random.below(few)) % classes for _ in range(count)])
+    longest = max(1, max(map(len, rows)))
+    labels = torch.tensor([row + [-1] * (longest - len(row)) for row in rows], dtype=torch.float32)
+    sharp = (0.1, 1.0, 5.0, 20.0)[random.below(4)]
+    tensors = {
+        "logits": random.normal(batch, time, classes) * sharp,
+        "lengths": torch.tensor(lengths, dtype=torch.float32),
+        "labels": labels,
+        "blank": torch.tensor([float(blank)]),
+    }
+    return CtcCase(tensors, ["ctc", f"sharpness {sharp}"])
+
+
+def expected_ctc(case: CtcCase) -> tuple[Tensors, bool]:
+    logits = case.tensors["logits"].double().requires_grad_()
+    lengths, blank = case.tensors["lengths"].long(), int(case.tensors["blank"])
+    counts = (case.tensors["labels"] >= 0).sum(1)
+    labels = case.tensors["labels"].long().clamp(min=0)
+    scores = nn.functional.log_softmax(logits, 2).transpose(0, 1)
+
+    def loss(**options) -> torch.Tensor:
+        return nn.functional.ctc_loss(scores, labels, lengths, counts, blank=blank, **options)
+
+    mean = loss(reduction="mean", zero_infinity=True)
+    nll = loss(reduction="none").detach()
+    if bool(nll.isinf().any()):
+        case.options.append("impossible")
+    mean.backward()
+    # PyTorch's gradient for scores of an empty target or utterance is that of the log-softmax alone, as it should be.
+    return {"loss": mean.detach()[None], "nll": nll, "d_logits": logits.grad}, True
+
+
 def loop(case: Case, leaves: Tensors) -> Tensors:
     """Everything step by step, from the equations."""
 
@@ -220,8 +275,9 @@ def expected(case: Case) -> tuple[Tensors, bool]:
 
 def error(wanted: torch.Tensor, got: torch.Tensor) -> float:
     """Largest difference over the largest value; infinite where shapes differ."""
-    if wanted.shape != got.shape or not bool(got.isfinite().all()):
+    if wanted.shape != got.shape or not bool((wanted.isfinite() == got.isfinite()).all()):
         return float("inf")
+    wanted, got = (values[wanted.isfinite()] for values in (wanted, got))
     if wanted.numel() == 0:
         return 0.0
     return float((wanted - got.double()).abs().max() / wanted.abs().max().clamp(min=1))
@@ -238,14 +294,15 @@ def refrain(program: str, cases: dict[str, Case]) -> Tensors:
 
 def fuzz(arguments: argparse.Namespace) -> int:
     worst, bad, own, counts = Counter(), 0, 0, Counter()
-    limits = {"output": 1e-5, "gradient": 1e-4}
+    limits = {"output": 1e-4 if arguments.ctc else 1e-5, "gradient": 1e-4}
     for start in range(0, arguments.cases, 50):
         numbers = range(start, min(start + 50, arguments.cases))
-        drawn = {seed: draw(arguments.seed * 1_000_000 + seed, arguments.largest) for seed in numbers}
+        make = draw_ctc if arguments.ctc else draw
+        drawn = {seed: make(arguments.seed * 1_000_000 + seed, arguments.largest) for seed in numbers}
         cases = {f"{case.cell}_{seed}": case for seed, case in drawn.items()}
         results = refrain(arguments.program, cases)
         for name, case in cases.items():
-            wanted, by_module = expected(case)
+            wanted, by_module = expected_ctc(case) if arguments.ctc else expected(case)
             own += not by_module
             counts.update(case.options)
             for key, value in wanted.items():
@@ -257,7 +314,7 @@ def fuzz(arguments: argparse.Namespace) -> int:
                 worst[kinds] = max(worst[kinds], found)
                 if found > limits[kind] * (10 if normed else 1):
                     bad += 1
-                    shapes = {k: tuple(v.shape) for k, v in case.tensors.items() if k in ("x", "h0")}
+                    shapes = {k: tuple(v.shape) for k, v in case.tensors.items() if k in ("x", "h0", "logits", "labels")}
                     print(f"{name} {key}: error {found:.2e}, {case.options} {shapes}")
     print(f"{arguments.cases} cases, {bad} results above {limits}; {own} of them are no case of PyTorch's modules")
     print("worst errors:", ", ".join(f"{kind} {value:.2e}" for kind, value in worst.items()))
@@ -266,11 +323,12 @@ def fuzz(arguments: argparse.Namespace) -> int:
 
 
 def goldens(arguments: argparse.Namespace) -> int:
-    """50 cases of small sizes; results rounded once to float32."""
+    """Cases of small sizes; results rounded once to float32."""
     stored: Tensors = {}
-    for seed in range(50):
-        case = draw(arguments.seed * 1_000_000 + seed, 9)
-        for key, value in (case.tensors | expected(case)[0]).items():
+    for seed in range(20 if arguments.ctc else 50):
+        case = (draw_ctc if arguments.ctc else draw)(arguments.seed * 1_000_000 + seed, 12 if arguments.ctc else 9)
+        results, _ = expected_ctc(case) if arguments.ctc else expected(case)
+        for key, value in (case.tensors | results).items():
             stored[f"{case.cell}_{seed}/{key}"] = value.float().contiguous()
     save_file(stored, arguments.goldens, metadata={"made_by": f"fuzz_torch.py, torch {torch.__version__}"})
     print(f"{len(stored)} tensors, {Path(arguments.goldens).stat().st_size} bytes")
@@ -283,6 +341,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--largest", type=int, default=300, help="largest C and H")
+    parser.add_argument("--ctc", action="store_true", help="CTC losses instead of stacks")
     parser.add_argument("--goldens", help="write goldens to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

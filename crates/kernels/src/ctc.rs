@@ -15,6 +15,7 @@ use crate::product::load_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+const OP: &str = "ctc_loss";
 /// The logarithm of no probability at all; finite, so that differences are numbers.
 const NEVER: f32 = -1e30;
 /// Room before the first and behind the last state.
@@ -104,17 +105,29 @@ pub fn ctc_loss_at(
 }
 
 fn check(batch: &CtcBatch, scale: Option<&[f32]>) -> Result<(), KernelError> {
-    const OP: &str = "ctc_loss";
-    let utterances = batch.targets.len();
-    let (time, vocabulary) = (batch.time, batch.vocabulary);
-    let size = utterances
-        .checked_mul(time)
-        .and_then(|n| n.checked_mul(vocabulary));
+    let shape = [batch.targets.len(), batch.time, batch.vocabulary];
+    let size = shape
+        .iter()
+        .try_fold(1usize, |n, &size| n.checked_mul(size));
     expect(OP, "logits", size.unwrap_or(usize::MAX), batch.logits.len())?;
     if let Some(scale) = scale {
-        expect(OP, "scale", utterances, scale.len())?;
+        expect(OP, "scale", shape[0], scale.len())?;
     }
-    if let Some(lengths) = batch.lengths {
+    check_targets(shape, batch.lengths, batch.targets, batch.blank)
+}
+
+/// Whether targets and lengths fit logits of the shape `[B,T,V]`, as [`ctc_loss`] checks it.
+///
+/// # Errors
+/// The wrong number of either, a length over `T`, or a class that is not below `V` or is the blank.
+pub fn check_targets(
+    [utterances, time, vocabulary]: [usize; 3],
+    lengths: Option<&[usize]>,
+    targets: &[&[u32]],
+    blank: u32,
+) -> Result<(), KernelError> {
+    expect(OP, "targets", utterances, targets.len())?;
+    if let Some(lengths) = lengths {
         expect(OP, "lengths", utterances, lengths.len())?;
         if let Some(index) = lengths.iter().position(|&length| length > time) {
             let length = lengths[index];
@@ -126,22 +139,23 @@ fn check(batch: &CtcBatch, scale: Option<&[f32]>) -> Result<(), KernelError> {
             });
         }
     }
-    let class =
-        |what: &'static str, position: usize, class: u32| match (class as usize) < vocabulary {
-            true => Ok(()),
-            false => Err(KernelError::Index {
-                op: OP,
-                what,
-                position,
-                got: class as usize,
-                bound: vocabulary,
-            }),
-        };
-    class("blank", 0, batch.blank)?;
-    for target in batch.targets {
+    let below = |what: &'static str, position: usize, class: u32| {
+        if (class as usize) < vocabulary {
+            return Ok(());
+        }
+        Err(KernelError::Index {
+            op: OP,
+            what,
+            position,
+            got: class as usize,
+            bound: vocabulary,
+        })
+    };
+    below("blank", 0, blank)?;
+    for target in targets {
         for (position, &label) in target.iter().enumerate() {
-            class("label", position, label)?;
-            if label == batch.blank {
+            below("label", position, label)?;
+            if label == blank {
                 return Err(KernelError::Option {
                     op: OP,
                     what: "target",

@@ -1,5 +1,6 @@
 //! The backends that the operations run on, without gradients; [`Autodiff`](burn::backend::Autodiff) wraps any of them.
 
+use super::ctc::{CtcBackend, CtcKernels, CtcTargets};
 use super::dropout::{DropoutBackend, DropoutKernels, DropoutSpec};
 use super::embedding::{EmbeddingBackend, EmbeddingKernels};
 use super::loss::{LossBackend, LossKernels, LossParts, LossPrimitives};
@@ -30,6 +31,12 @@ macro_rules! runs_on {
             }
         }
 
+        impl CtcBackend for $backend {
+            fn ctc_op(logits: FloatTensor<Self>, targets: Arc<CtcTargets>) -> LossPrimitives<Self> {
+                Self::ctc_forward(logits, &targets, false).0
+            }
+        }
+
         impl EmbeddingBackend for $backend {
             fn embedding_op(w: FloatTensor<Self>, ids: Arc<[u32]>) -> FloatTensor<Self> {
                 Self::rows_forward(w, &ids)
@@ -54,6 +61,7 @@ macro_rules! composed_on {
             type Reserve = ();
         }
         impl LossKernels for $backend {}
+        impl CtcKernels for $backend {}
         impl EmbeddingKernels for $backend {}
         impl DropoutKernels for $backend {}
         runs_on!($backend);

@@ -1,8 +1,9 @@
 //! The fused operations made of Burn's own, for backends without kernels of ours, and as a second opinion in tests.
 
+use super::ctc::CtcTargets;
 use super::dropout::DropoutSpec;
 use super::flex::dims;
-use super::loss::LossParts;
+use super::loss::{LossParts, LossPrimitives};
 use super::recurrent::RecurrentSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorMetadata};
@@ -251,10 +252,24 @@ pub fn linear_cross_entropy<B: Backend>(
     }
 }
 
+/// [`super::ctc_loss`] over primitives: by the kernel, on what is read back from the device.
+pub fn ctc_loss<B: Backend>(
+    logits: FloatTensor<B>,
+    targets: &CtcTargets,
+    train: bool,
+) -> (LossPrimitives<B>, Option<FloatTensor<B>>) {
+    let shape @ [_, time, vocabulary] = dims(&logits);
+    let (loss, nll, d_logits) =
+        targets.loss(&values::<B>(logits.clone()), [time, vocabulary], train);
+    let loss = constant::<B>(vec![loss], [1], &logits);
+    let gradient = d_logits.map(|d| constant::<B>(d, shape, &logits));
+    (LossPrimitives { loss, nll }, gradient)
+}
+
 fn values<B: Backend>(x: FloatTensor<B>) -> Vec<f32> {
     let data = burn::tensor::try_read_sync(B::float_into_data(x))
         .and_then(Result::ok)
-        .expect("a loss can be read back from its device");
+        .expect("a tensor can be read back from its device");
     data.convert_dtype(DType::F32)
         .try_into_vec::<f32>()
         .expect("converted to f32")

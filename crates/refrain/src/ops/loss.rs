@@ -173,13 +173,14 @@ impl LossKernels for Flex {
     }
 }
 
+/// The way back of a loss whose gradients were made beside it: each times the loss's own.
 #[derive(Debug)]
-struct LossBackward;
+pub(super) struct ScaledGradients;
 
-impl<B: LossKernels> Backward<B, 3> for LossBackward {
-    type State = [FloatTensor<B>; 3];
+impl<B: LossKernels, const N: usize> Backward<B, N> for ScaledGradients {
+    type State = [FloatTensor<B>; N];
 
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let scale = grads.consume::<B>(&ops.node);
         for (parent, gradient) in ops.parents.into_iter().zip(ops.state) {
             if let Some(parent) = parent {
@@ -200,7 +201,7 @@ impl<B: LossKernels, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
         let inputs = [h, w, b];
         let guards = inputs.each_ref().map(|input| input.node());
         let inputs = inputs.map(|input| input.into_primitive());
-        let prepared = Backward::<B, 3>::prepare::<C>(LossBackward, guards)
+        let prepared = Backward::<B, 3>::prepare::<C>(ScaledGradients, guards)
             .compute_bound()
             .stateful();
         let train = matches!(prepared, OpsKind::Tracked(_));

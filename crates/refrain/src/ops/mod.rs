@@ -9,6 +9,7 @@
 
 mod backends;
 pub mod composed;
+mod ctc;
 mod dropout;
 mod embedding;
 mod flex;
@@ -16,6 +17,7 @@ mod loss;
 mod outputs;
 mod recurrent;
 
+pub use ctc::{CtcOutput, CtcTargets, ctc_loss};
 pub use dropout::{DropoutMask, dropout};
 pub use embedding::embedding;
 pub use flex::{Values, floats, floats_mut};

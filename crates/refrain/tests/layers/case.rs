@@ -1,11 +1,11 @@
-//! A recurrent stack as it comes from elsewhere: weights, inputs and the loss's factors by name; results and gradients by name.
+//! A recurrent stack or a CTC loss as it comes from elsewhere: weights, inputs and the loss's factors by name; results and gradients by name.
 //! The goldens and the example `layer_cases`, which the fuzz drives, both read cases so.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::error::Error;
 use refrain::layers::{LayerState, Options, Recurrent, RecurrentConfig, State, Variant};
-use refrain::ops::floats;
+use refrain::ops::{CtcTargets, ctc_loss, floats};
 use refrain::params::{self, NamedTensor};
 use refrain_kernels::Cell;
 use std::collections::BTreeMap;
@@ -67,8 +67,50 @@ fn stack(name: &str, case: &Tensors, device: &Device) -> Result<Recurrent, Error
     params::import(config.init(device), &parameters)
 }
 
-/// `y`, `h_n`, `c_n` and `d_NAME` of the loss Σ y·gy + Σ h_n·gh + Σ c_n·gc for every parameter and `x`, `h0`, `c0`.
+fn named(name: String, shape: Vec<usize>, data: Vec<f32>) -> (String, NamedTensor) {
+    (name.clone(), NamedTensor { name, shape, data })
+}
+
+/// What a case gives; the first part of its name says what it is.
 pub fn run(name: &str, case: &Tensors) -> Result<Tensors, Error> {
+    match name.starts_with("ctc") {
+        true => run_ctc(case),
+        false => run_stack(name, case),
+    }
+}
+
+/// `loss` `[1]`, `nll` `[B]` and `d_logits` of `logits` `[B,T,V]`, `lengths` `[B]`, `labels` `[B,L]` (−1 behind the last) and `blank` `[1]`.
+fn run_ctc(case: &Tensors) -> Result<Tensors, Error> {
+    let device = Device::flex().autodiff();
+    let shape = case["logits"].shape.clone();
+    let logits = TensorData::new(case["logits"].data.clone(), shape.clone());
+    let logits = Tensor::<3>::from_data(logits, &device).require_grad();
+    let longest = case["labels"].shape[1].max(1);
+    let mut labels = vec![Vec::new(); shape[0]];
+    for (labels, row) in labels.iter_mut().zip(case["labels"].data.chunks(longest)) {
+        labels.extend(
+            row.iter()
+                .filter(|&&label| label >= 0.0)
+                .map(|&label| label as u32),
+        );
+    }
+    let targets = CtcTargets {
+        labels,
+        lengths: case["lengths"].data.iter().map(|&l| l as usize).collect(),
+        blank: case["blank"].data[0] as u32,
+    };
+    let out = ctc_loss(logits.clone(), targets.into())?;
+    let mut gradients = out.loss.backward();
+    let d_logits = logits.grad_remove(&mut gradients).map(floats);
+    Ok(Tensors::from([
+        named("loss".into(), vec![1], floats(out.loss)),
+        named("nll".into(), vec![out.nll.len()], out.nll),
+        named("d_logits".into(), shape, d_logits.expect("a gradient")),
+    ]))
+}
+
+/// `y`, `h_n`, `c_n` and `d_NAME` of the loss Σ y·gy + Σ h_n·gh + Σ c_n·gc for every parameter and `x`, `h0`, `c0`.
+fn run_stack(name: &str, case: &Tensors) -> Result<Tensors, Error> {
     let device = Device::flex().autodiff();
     let model = stack(name, case, &device)?;
     let d = 1 + usize::from(case.contains_key("weight_ih_l0_reverse"));
@@ -113,9 +155,6 @@ pub fn run(name: &str, case: &Tensors) -> Result<Tensors, Error> {
     for (_, factor, value) in &results {
         loss = loss + (value.clone() * tensor(factor)).sum();
     }
-    let named = |name: String, shape: Vec<usize>, data: Vec<f32>| {
-        (name.clone(), NamedTensor { name, shape, data })
-    };
     let mut out: Tensors = results
         .into_iter()
         .map(|(name, _, value)| named(name.into(), value.dims().to_vec(), floats(value)))
