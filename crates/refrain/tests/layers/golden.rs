@@ -75,10 +75,9 @@ fn stacks(file: &str, count: usize) {
     for name in cases {
         let case = below(&all, name);
         let got = case::run(name, &case).expect("a stack");
-        let results =
-            |name: &&String| let outputs = ["y", "h_n", "c_n", "loss", "nll"];
-            name.starts_with("d_") || outputs.contains(&name.as_str());
-        let expected: Vec<_> = case.keys().filter(results).collect();
+        let outputs = ["y", "h_n", "c_n", "loss", "nll"];
+        let result = |name: &&String| name.starts_with("d_") || outputs.contains(&name.as_str());
+        let expected: Vec<_> = case.keys().filter(result).collect();
         assert_eq!(got.keys().collect::<Vec<_>>(), expected, "{name}");
         for (what, tensor) in got {
             let within = if what.starts_with("d_") { 1e-5 } else { 2e-6 };
