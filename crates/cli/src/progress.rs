@@ -20,6 +20,8 @@ pub enum Measure {
     Perplexity,
     /// As it is.
     Plain,
+    /// Nats of a label of a transcript.
+    Labels,
 }
 
 impl Measure {
@@ -28,6 +30,7 @@ impl Measure {
             Self::Bits => format!("{:.3} bits", nats / std::f64::consts::LN_2),
             Self::Perplexity => format!("perplexity {:.2}", nats.exp()),
             Self::Plain => format!("loss {nats:.3e}"),
+            Self::Labels => format!("loss {nats:.4}"),
         }
     }
 }
@@ -209,6 +212,7 @@ impl Progress {
         let loss = self.pace.loss.unwrap_or(*loss);
         let (plain, unit) = match self.measure {
             Measure::Plain => (String::new(), "answers/s"),
+            Measure::Labels => (String::new(), "labels/s"),
             _ => (format!("loss {loss:.4}, "), "tokens/s"),
         };
         let text = format!(

@@ -78,6 +78,16 @@ pub fn figures(metrics: &Metrics) -> String {
     if let Some(accuracy) = metrics.get("accuracy") {
         text.push(format!("accuracy {accuracy:.2}%"));
     }
+    let rates = [
+        ("cer", "characters"),
+        ("wer", "words"),
+        ("ser", "utterances"),
+    ];
+    for (name, of) in rates {
+        if let Some(rate) = metrics.get(name) {
+            text.push(format!("{rate:.2}% of {of} wrong"));
+        }
+    }
     text.join(", ")
 }
 

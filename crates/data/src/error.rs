@@ -58,6 +58,14 @@ pub enum DataError {
     /// A problem of long memory that cannot be made.
     #[error("memory: {0}")]
     Memory(String),
+    /// A table of utterances, or an archive of their sounds, that cannot be used.
+    #[error("speech: {}: {problem}", path.display())]
+    Speech {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A vocabulary was asked for that cannot be built.
     #[error("vocabulary: {0}")]
     Vocabulary(String),

@@ -9,6 +9,7 @@
 //! | [`corpus`] | training, validation and test text from the grammar or from files |
 //! | [`vocab`] | text to token ids and back: characters, words, byte-pair encoding |
 //! | [`memory`] | sequences that only a long memory solves: adding, copying, pixels of digits |
+//! | [`speech`] | tables of utterances and archives of their sounds |
 //! | [`batch`] | token ids to `[B,T]` batches for truncated backpropagation through time |
 
 pub mod batch;
@@ -17,6 +18,7 @@ pub mod error;
 mod idx;
 pub mod memory;
 mod random;
+pub mod speech;
 pub mod stories;
 pub mod vocab;
 

@@ -10,7 +10,7 @@
 
 use crate::error::DataError;
 use crate::idx;
-use crate::random::SplitMix64;
+use crate::random::{SplitMix64, shuffle};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -238,12 +238,6 @@ impl Source {
             x,
             targets: Targets::Class(labels),
         }
-    }
-}
-
-fn shuffle(values: &mut [usize], random: &mut SplitMix64) {
-    for last in (1..values.len()).rev() {
-        values.swap(last, random.below(last as u64 + 1) as usize);
     }
 }
 

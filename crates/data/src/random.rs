@@ -25,3 +25,10 @@ fn finalise(mut z: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
 }
+
+/// Puts the values into a random order (Fisher & Yates).
+pub(crate) fn shuffle(values: &mut [usize], random: &mut SplitMix64) {
+    for last in (1..values.len()).rev() {
+        values.swap(last, random.below(last as u64 + 1) as usize);
+    }
+}

@@ -7,8 +7,10 @@
 //! |---|---|
 //! | [`rng`] | a small seedable generator whose state is plain data |
 //! | [`sample`] | one index out of `V` logits: temperature, top-k, top-p |
-//! | [`metrics`] | perplexity and bits per character |
+//! | [`ctc`] | labels out of the scores of connectionist temporal classification: the best path, and a known text's place |
+//! | [`metrics`] | perplexity and bits per character; edit distance and error rates |
 
+pub mod ctc;
 pub mod metrics;
 pub mod rng;
 pub mod sample;

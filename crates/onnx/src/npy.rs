@@ -7,6 +7,7 @@ use crate::error::OpError;
 use crate::tensor::{from_bytes, to_bytes};
 use crate::value::{Data, Dtype, Value, elements};
 use crate::walk::Walk;
+use half::f16;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Where the numbers begin is a multiple of this.
@@ -28,7 +29,11 @@ pub(crate) fn read(npy: &[u8]) -> Result<Value, String> {
         fortran,
         shape,
     } = parse(text)?;
-    let data = from_bytes(dtype(descr)?, numbers).map_err(|error| error.to_string())?;
+    let data = match descr {
+        // Half precision is for storing: it is read as float32.
+        "<f2" => halves(numbers)?,
+        _ => from_bytes(dtype(descr)?, numbers).map_err(|error| error.to_string())?,
+    };
     if elements(&shape) != Some(data.len()) {
         return Err(format!(
             "{DAMAGED} (shape {shape:?} does not fit {} elements)",
@@ -149,8 +154,21 @@ fn dtype(descr: &str) -> Result<Dtype, String> {
         "<i8" => Ok(Dtype::I64),
         "|b1" => Ok(Dtype::Bool),
         _ => Err(format!(
-            "its type {descr} is not supported; convert it to float32, int32, int64 or bool with .astype"
+            "its type {descr} is not supported; convert it to float16, float32, int32, int64 or bool with .astype"
         )),
+    }
+}
+
+fn halves(bytes: &[u8]) -> Result<Data, String> {
+    let (parts, rest) = bytes.as_chunks::<2>();
+    match rest {
+        [] => Ok(Data::F32(
+            parts
+                .iter()
+                .map(|&part| f16::from_le_bytes(part).to_f32())
+                .collect(),
+        )),
+        _ => Err(DAMAGED.into()),
     }
 }
 

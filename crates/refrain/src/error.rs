@@ -87,6 +87,15 @@ pub enum Error {
     /// Data that cannot be read or used.
     #[error(transparent)]
     Data(#[from] refrain_data::DataError),
+    /// An archive of arrays that cannot be read.
+    #[error(transparent)]
+    Npz(#[from] refrain_onnx::NpzError),
+    /// A sound that cannot be read or used.
+    #[error(transparent)]
+    Sound(#[from] refrain_sound::SoundError),
+    /// Scores that no text can be found in.
+    #[error(transparent)]
+    Ctc(#[from] refrain_decode::ctc::CtcError),
     /// Scores that nothing can be drawn from, or a sampler that cannot be.
     #[error(transparent)]
     Sample(#[from] refrain_decode::SampleError),

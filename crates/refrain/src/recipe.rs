@@ -1,8 +1,10 @@
 //! Recipes: one TOML file per run. A key that nobody knows is an error.
 
 mod shipped;
+mod speech;
 
 pub use shipped::{Shipped, recipes};
+pub use speech::{AugmentConfig, FeatureConfig, Normalise, SpeechData, SpeechRecipe};
 
 use crate::error::Error;
 use crate::models::{LanguageModelConfig, SequenceModelConfig};
@@ -38,6 +40,8 @@ pub enum Body {
     Language(Box<LanguageRecipe>),
     /// Of `adding`, `copy` and `mnist`.
     Memory(MemoryRecipe),
+    /// Of `speech`.
+    Speech(Box<SpeechRecipe>),
 }
 
 /// What a language model learns from, what it is and what it writes.
@@ -80,6 +84,7 @@ impl<'de> Deserialize<'de> for Recipe {
             body: match tasks::find(&task).map_err(D::Error::custom)?.body {
                 BodyKind::Language => Body::Language(Box::new(rest(tree)?)),
                 BodyKind::Memory => Body::Memory(rest(tree)?),
+                BodyKind::Speech => Body::Speech(Box::new(rest(tree)?)),
             },
             task,
         })
@@ -245,7 +250,7 @@ impl Recipe {
     pub fn language(&self) -> Result<&LanguageRecipe, Error> {
         match &self.body {
             Body::Language(language) => Ok(language),
-            Body::Memory(_) => Err(self.other("language")),
+            Body::Memory(_) | Body::Speech(_) => Err(self.other("language")),
         }
     }
 
@@ -256,7 +261,18 @@ impl Recipe {
     pub fn memory(&self) -> Result<&MemoryRecipe, Error> {
         match &self.body {
             Body::Memory(memory) => Ok(memory),
-            Body::Language(_) => Err(self.other("adding, copy and mnist")),
+            Body::Language(_) | Body::Speech(_) => Err(self.other("adding, copy and mnist")),
+        }
+    }
+
+    /// What it says of a model of speech.
+    ///
+    /// # Errors
+    /// A recipe of another task.
+    pub fn speech(&self) -> Result<&SpeechRecipe, Error> {
+        match &self.body {
+            Body::Speech(speech) => Ok(speech),
+            Body::Language(_) | Body::Memory(_) => Err(self.other("speech")),
         }
     }
 

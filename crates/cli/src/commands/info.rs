@@ -96,6 +96,19 @@ fn architecture(body: &Body) -> String {
     };
     match body {
         Body::Memory(MemoryRecipe { model, .. }) => stack(model.cell, model.layers, model.hidden),
+        Body::Speech(speech) => {
+            let model = &speech.model;
+            let ways = if model.bidirectional {
+                " a direction"
+            } else {
+                ""
+            };
+            format!(
+                "{}; {}{ways}",
+                counted(model.convolutions.len() as u64, "convolution"),
+                stack(model.cell, model.layers, model.hidden)
+            )
+        }
         Body::Language(language) => {
             let model = &language.model;
             let tied = if model.tied {

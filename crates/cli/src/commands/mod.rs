@@ -9,6 +9,7 @@ pub mod lab;
 pub mod list;
 pub mod onnx;
 pub mod train;
+pub mod transcribe;
 
 use anyhow::{Context, Result};
 use clap::builder::OsStringValueParser;

@@ -158,6 +158,7 @@ fn measure(recipe: &Recipe) -> Measure {
             VocabularyKind::Words { .. } | VocabularyKind::Bpe { .. } => Measure::Perplexity,
         },
         Body::Memory(_) => Measure::Plain,
+        Body::Speech(_) => Measure::Labels,
     }
 }
 
@@ -238,10 +239,13 @@ fn report(summary: &Summary) -> Result<String> {
     }
     let folder = typed(&summary.folder);
     let next = match ModelFolder::open(&summary.folder)?.about().recipe.body {
-        Body::Language(_) => "let it write with: refrain generate",
-        Body::Memory(_) => "see what reaches far back with: refrain lab gradients",
+        Body::Language(_) => format!("let it write with: refrain generate {folder}"),
+        Body::Memory(_) => {
+            format!("see what reaches far back with: refrain lab gradients {folder}")
+        }
+        Body::Speech(_) => format!("use it with: refrain transcribe --model {folder} FILE"),
     };
-    text += &format!("the model is in {folder}; {next} {folder}\n\n");
+    text += &format!("the model is in {folder}; {next}\n\n");
     Ok(text)
 }
 

@@ -3,5 +3,6 @@
 mod batch;
 mod corpus;
 mod memory;
+mod speech;
 mod stories;
 mod vocab;

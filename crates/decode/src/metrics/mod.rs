@@ -1,3 +1,4 @@
 //! How good the answers are.
 
+pub mod edit;
 pub mod perplexity;

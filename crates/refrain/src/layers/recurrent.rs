@@ -387,6 +387,11 @@ impl Recurrent {
         self.cell
     }
 
+    /// Features of the input, `C`; 0 without a layer.
+    pub fn input(&self) -> usize {
+        self.weights.first().map_or(0, |first| first.w_ih.dims()[1])
+    }
+
     /// What the products multiply.
     pub fn precision(&self) -> Precision {
         self.precision

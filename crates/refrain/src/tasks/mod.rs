@@ -3,6 +3,7 @@
 pub mod language;
 pub mod memory;
 mod run;
+pub mod speech;
 
 use crate::error::Error;
 use crate::recipe::{Recipe, Shipped, closest, recipes};
@@ -46,6 +47,7 @@ pub struct Task {
 pub(crate) enum BodyKind {
     Language,
     Memory,
+    Speech,
 }
 
 /// All tasks.
@@ -74,6 +76,15 @@ pub const TASKS: &[Task] = &[
         "Learns to read a handwritten digit pixel by pixel, in order or permuted",
         memory::MNIST,
     ),
+    Task {
+        name: speech::NAME,
+        summary: "Learns to write down what is said: recurrent encoders with CTC",
+        metrics: speech::METRICS,
+        body: BodyKind::Speech,
+        train: run::train::<speech::SpeechJob>,
+        resume: run::resume::<speech::SpeechJob>,
+        evaluate: speech::evaluate,
+    },
 ];
 
 impl Task {

@@ -1,5 +1,6 @@
 //! Layers and fused operations on Burn: against Burn's own operations and against PyTorch.
 
+mod acoustic;
 #[cfg(feature = "ndarray")]
 mod backends;
 mod case;

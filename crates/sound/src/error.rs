@@ -1,0 +1,154 @@
+//! What can go wrong between a sound file and its features.
+
+use std::io;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Error of this crate; each message names the operation, the file where there is one, and a way out.
+#[derive(Debug, Error)]
+pub enum SoundError {
+    /// A file could not be opened.
+    #[error("sound: {} cannot be opened ({error}); check the path and that it may be read", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        error: io::Error,
+    },
+    /// Bytes could not be read.
+    #[error(
+        "sound: reading {name} failed ({error}); check the disk or the connection, and try again"
+    )]
+    Read {
+        /// The file, or what kind of source it is.
+        name: String,
+        /// The system's answer.
+        #[source]
+        error: io::Error,
+    },
+    /// A file could not be written.
+    #[error("sound: {} cannot be written ({error}); check that the folder exists and has space", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        error: io::Error,
+    },
+    /// Not a single byte.
+    #[error("sound: {name} is empty (0 bytes); record or copy it again")]
+    Empty {
+        /// The file, or what kind of source it is.
+        name: String,
+    },
+    /// None of the formats that are read.
+    #[error(
+        "sound: {name} is not a WAV, FLAC, Ogg Vorbis or MP3 file that can be read ({reason}); convert it, for example to a 16-bit WAV file"
+    )]
+    Format {
+        /// The file, or what kind of source it is.
+        name: String,
+        /// What the format's reader says.
+        reason: String,
+    },
+    /// A container without a track of sound.
+    #[error("sound: {name} has no track of sound; extract the sound into a file of its own")]
+    NoTrack {
+        /// The file, or what kind of source it is.
+        name: String,
+    },
+    /// A sound of no length.
+    #[error(
+        "sound: {name} holds no samples; it was perhaps not closed after recording, so record it again or repair its header"
+    )]
+    NoSamples {
+        /// The file, or what kind of source it is.
+        name: String,
+    },
+    /// Not one packet could be decoded.
+    #[error("sound: {name} is damaged ({reason}), nothing of it could be decoded; copy it again")]
+    Damaged {
+        /// The file, or what kind of source it is.
+        name: String,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// More samples than a WAV file can hold, or a rate that it cannot state.
+    #[error(
+        "sound: {samples} samples at {rate} Hz do not fit a WAV file; write shorter pieces at a rate of at least 1 Hz"
+    )]
+    WavSize {
+        /// Samples given.
+        samples: usize,
+        /// Samples per second.
+        rate: u32,
+    },
+    /// A rate outside what is resampled.
+    #[error(
+        "resample: from {from} Hz to {to} Hz; both must lie in {} to {} Hz",
+        crate::LOWEST_RATE,
+        crate::HIGHEST_RATE
+    )]
+    Rate {
+        /// Samples per second of the input.
+        from: u32,
+        /// Samples per second of the output.
+        to: u32,
+    },
+    /// The resampler refused.
+    #[error("resample: from {from} Hz to {to} Hz failed ({reason}); try another rate")]
+    Resample {
+        /// Samples per second of the input.
+        from: u32,
+        /// Samples per second of the output.
+        to: u32,
+        /// What it says.
+        reason: String,
+    },
+    /// A setting that cannot be.
+    #[error("{operation}: {reason}")]
+    Config {
+        /// Which settings.
+        operation: &'static str,
+        /// What is wrong, and what to set instead.
+        reason: String,
+    },
+    /// Numbers that are not whole frames.
+    #[error(
+        "{operation}: {length} numbers are not whole frames of {features} features; give [T,F] row by row"
+    )]
+    Shape {
+        /// What was tried.
+        operation: &'static str,
+        /// Numbers given.
+        length: usize,
+        /// `F`
+        features: usize,
+    },
+}
+
+impl SoundError {
+    pub(crate) fn config(operation: &'static str, reason: impl Into<String>) -> Self {
+        Self::Config {
+            operation,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Refuses `length` numbers that are not whole frames.
+pub(crate) fn whole_frames(
+    operation: &'static str,
+    length: usize,
+    features: usize,
+) -> Result<(), SoundError> {
+    if features == 0 || !length.is_multiple_of(features) {
+        return Err(SoundError::Shape {
+            operation,
+            length,
+            features,
+        });
+    }
+    Ok(())
+}

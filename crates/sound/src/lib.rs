@@ -1,0 +1,46 @@
+//! From sound files and live samples to features, and how features and samples are varied for training.
+//!
+//! Samples are mono `f32` in ±1. Features are rows of frames, `[T,F]`: `T` frames in time, `F` numbers each. Files, resampler and features
+//! all work in pieces of any size with constant memory, and give the same numbers whatever the pieces are.
+//!
+//! ```
+//! use refrain_sound::{LogMel, MelConfig, resample};
+//!
+//! let config = MelConfig::default();
+//! let second: Vec<f32> = (0..44_100).map(|i| (i as f32 * 0.06).sin()).collect();
+//! let samples = resample(&second, 44_100, config.rate)?;
+//! let frames = LogMel::new(&config)?.frames(&samples);
+//! assert_eq!(frames.len() / config.mels, 97);
+//! # Ok::<(), refrain_sound::SoundError>(())
+//! ```
+
+mod augment;
+mod error;
+mod file;
+mod mel;
+mod noise;
+mod normal;
+mod pcm;
+mod resample;
+mod wav;
+
+pub use augment::{MaskConfig, mask, speed};
+pub use error::SoundError;
+pub use file::{Reader, Sound, load};
+pub use mel::{LogMel, MelConfig, MelStream};
+pub use noise::{add_noise, gain, pink_noise, white_noise};
+pub use normal::{Running, deltas, normalise};
+pub use pcm::Pcm;
+pub use resample::{HIGHEST_RATE, LOWEST_RATE, Resampler, resample};
+pub use wav::{wav_bytes, write_wav};
+
+/// Far beyond any sound; sums of squares of such samples still fit an `f32`.
+const LOUDEST: f32 = 1e9;
+
+/// A sample that a transform can take: clipped where it is absurd, and silence where it is no number.
+fn usable(sample: f32) -> f32 {
+    match sample.is_finite() {
+        true => sample.clamp(-LOUDEST, LOUDEST),
+        false => 0.0,
+    }
+}

@@ -1,0 +1,164 @@
+//! Features of mean 0 and variance 1, and how features change in time.
+
+use crate::error::{SoundError, whole_frames};
+
+/// Added to a variance before its root is taken, so that a constant feature becomes 0.
+const LEAST_VARIANCE: f64 = 1e-5;
+
+/// Makes each feature of one sound, `frames` `[T,F]`, of mean 0 and variance 1 over its frames, in place:
+/// x ← (x − mean) / √(variance + 10⁻⁵).
+///
+/// # Errors
+/// Numbers that are not whole frames.
+pub fn normalise(frames: &mut [f32], features: usize) -> Result<(), SoundError> {
+    whole_frames("normalise", frames.len(), features)?;
+    let time = (frames.len() / features) as f64;
+    for feature in 0..features {
+        let column = || frames.iter().skip(feature).step_by(features);
+        let mean = column().map(|&x| f64::from(x)).sum::<f64>() / time;
+        let variance = column()
+            .map(|&x| (f64::from(x) - mean).powi(2))
+            .sum::<f64>()
+            / time;
+        let scale = (variance + LEAST_VARIANCE).sqrt().recip();
+        for x in frames.iter_mut().skip(feature).step_by(features) {
+            *x = ((f64::from(*x) - mean) * scale) as f32;
+        }
+    }
+    Ok(())
+}
+
+/// Normalises a stream by what it has been so far.
+///
+/// A prior of mean m₀ and variance v₀ counts as n₀ frames. With d = x − m₀, frame `t` (counted from 1) is normalised by
+///
+/// ```text
+/// mean     = m₀ + Σd / (n₀ + t)
+/// variance = (n₀·v₀ + Σd²) / (n₀ + t) − (Σd / (n₀ + t))²
+/// x ← (x − mean) / √(variance + 10⁻⁵)
+/// ```
+///
+/// where the sums run over the frames 1 to `t`: no frame depends on a later one. Frames with a number that is not finite are left out of the
+/// sums.
+#[derive(Clone, Debug)]
+pub struct Running {
+    mean: Vec<f64>,
+    variance: Vec<f64>,
+    weight: f64,
+    /// Σd and Σd² of each feature.
+    sums: Vec<[f64; 2]>,
+    frames: u64,
+}
+
+impl Running {
+    /// A prior `mean` and `variance` `[F]` that count as `weight` frames; 100 frames, a second, is usual.
+    ///
+    /// # Errors
+    /// Lengths that differ or are 0, a negative variance, or a weight that is not above 0.
+    pub fn new(mean: &[f32], variance: &[f32], weight: f32) -> Result<Self, SoundError> {
+        let refuse = |reason: String| Err(SoundError::config("running normalisation", reason));
+        if mean.is_empty() || mean.len() != variance.len() {
+            return refuse(format!(
+                "{} means and {} variances; give one of each per feature",
+                mean.len(),
+                variance.len()
+            ));
+        }
+        let finite = mean.iter().all(|x| x.is_finite());
+        if !finite || !variance.iter().all(|&x| x >= 0.0 && x.is_finite()) {
+            return refuse(
+                "a prior that is no number or a negative variance; measure it on training sounds"
+                    .into(),
+            );
+        }
+        if !(weight > 0.0 && weight.is_finite()) {
+            return refuse(format!(
+                "a prior of {weight} frames; it must count as more than 0"
+            ));
+        }
+        let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect();
+        Ok(Self {
+            mean: wide(mean),
+            variance: wide(variance),
+            weight: f64::from(weight),
+            sums: vec![[0.0; 2]; mean.len()],
+            frames: 0,
+        })
+    }
+
+    /// Normalises the next frames `[T,F]` in place.
+    ///
+    /// # Errors
+    /// Numbers that are not whole frames.
+    pub fn push(&mut self, frames: &mut [f32]) -> Result<(), SoundError> {
+        let features = self.mean.len();
+        whole_frames("running normalisation", frames.len(), features)?;
+        for frame in frames.chunks_exact_mut(features) {
+            self.frame(frame);
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &mut [f32]) {
+        let counted = frame.iter().all(|x| x.is_finite());
+        self.frames += u64::from(counted);
+        let total = self.weight + self.frames as f64;
+        for (feature, x) in frame.iter_mut().enumerate() {
+            let d = f64::from(*x) - self.mean[feature];
+            let [sum, squares] = &mut self.sums[feature];
+            if counted {
+                *sum += d;
+                *squares += d * d;
+            }
+            let shift = *sum / total;
+            let variance =
+                (self.weight * self.variance[feature] + *squares) / total - shift * shift;
+            // Rounding may leave a tiny negative variance.
+            *x = ((d - shift) / (variance.max(0.0) + LEAST_VARIANCE).sqrt()) as f32;
+        }
+    }
+
+    /// Forgets the stream; the prior stays.
+    pub fn reset(&mut self) {
+        self.sums.fill([0.0; 2]);
+        self.frames = 0;
+    }
+}
+
+/// `[T,F]` → `[T,3F]`: each frame followed by its change and the change of that change, by the regression of the HTK book (eq. 5.16),
+///
+/// dₜ = Σ θ·(cₜ₊θ − cₜ₋θ) / (2·Σ θ²), θ = 1 … `width`,
+///
+/// where the first and last frame stand for those before and after them. 2 is the usual width.
+///
+/// # Errors
+/// Numbers that are not whole frames, or a width of 0.
+pub fn deltas(frames: &[f32], features: usize, width: usize) -> Result<Vec<f32>, SoundError> {
+    whole_frames("deltas", frames.len(), features)?;
+    if !(1..=1000).contains(&width) {
+        return Err(SoundError::config(
+            "deltas",
+            format!("a width of {width} frames; 1 to 1000 can be, 2 is usual"),
+        ));
+    }
+    let first = regression(frames, features, width);
+    let second = regression(&first, features, width);
+    let rows = |values: &[f32], row: usize| values[row * features..][..features].to_vec();
+    Ok((0..frames.len() / features)
+        .flat_map(|row| [rows(frames, row), rows(&first, row), rows(&second, row)].concat())
+        .collect())
+}
+
+fn regression(frames: &[f32], features: usize, width: usize) -> Vec<f32> {
+    let time = frames.len() / features;
+    let scale = 2.0 * (1..=width).map(|theta| (theta * theta) as f32).sum::<f32>();
+    let mut out = Vec::with_capacity(frames.len());
+    for t in 0..time {
+        for feature in 0..features {
+            let at = |row: usize| frames[row.min(time - 1) * features + feature];
+            let slope = |theta: usize| theta as f32 * (at(t + theta) - at(t.saturating_sub(theta)));
+            out.push((1..=width).map(slope).sum::<f32>() / scale);
+        }
+    }
+    out
+}

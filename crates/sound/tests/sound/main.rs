@@ -1,0 +1,9 @@
+//! Tests of the crate from outside.
+
+mod augmenting;
+mod files;
+mod fuzz;
+mod mels;
+mod normals;
+mod rates;
+mod tools;
