@@ -8,6 +8,8 @@ use crate::store::{About, Figures, ModelFolder};
 use crate::train::fit::Files;
 use crate::train::{Checkpoint, Event, Metrics, Observer, Stopped, Trainee, fit, log};
 use burn::module::Module;
+use refrain_data::corpus;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The best model of a folder. Before memory is taken for one as large as `model.toml` says, `model.safetensors` must hold as many numbers.
@@ -215,4 +217,23 @@ pub(super) fn open(folder: &Path, tasks: &[&str]) -> Result<ModelFolder, Error> 
     let wanted = tasks.join(", ");
     let problem = format!("it holds a model for the task \"{task}\", not for {wanted}");
     Err(Error::folder(folder.path(), problem))
+}
+
+/// Whether files of the data folder are those that a recipe was made with.
+///
+/// # Errors
+/// A file that is missing or another.
+pub(super) fn check_sums(sha256: &BTreeMap<String, String>, folder: &Path) -> Result<(), Error> {
+    for (name, expected) in sha256 {
+        let path = folder.join(name);
+        let got = corpus::sha256(&path)?;
+        if got != *expected {
+            return Err(Error::Config(format!(
+                "{} is not the file that the recipe was made with (SHA-256 {got} instead of {expected}); to train on it all the same, \
+                 copy the recipe and drop data.sha256",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
 }

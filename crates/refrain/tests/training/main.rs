@@ -10,5 +10,6 @@ mod onnx;
 mod optimizers;
 mod recipes;
 mod schedules;
+mod speech;
 mod store;
 mod toy;

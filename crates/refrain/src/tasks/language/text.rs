@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::recipe::LanguageRecipe;
 use crate::tasks::Split;
+use crate::tasks::run::check_sums;
 use crate::train::Metrics;
 use refrain_data::corpus::{self, Corpus, Source};
 use refrain_data::vocab::Vocabulary;
@@ -22,7 +23,9 @@ impl Text {
             None => format!("wherever the recipe's author had it; {place}"),
         };
         let corpus = Corpus::load(&recipe.data.text, folder, Some(&hint))?;
-        check_sums(recipe, folder)?;
+        if !matches!(recipe.data.text, Source::Generated { .. }) {
+            check_sums(&recipe.data.sha256, folder)?;
+        }
         let vocabulary = Vocabulary::build(recipe.data.vocabulary, &corpus.train)?;
         Ok(Self { corpus, vocabulary })
     }
@@ -47,24 +50,6 @@ impl Text {
         }
         metrics
     }
-}
-
-fn check_sums(recipe: &LanguageRecipe, folder: &Path) -> Result<(), Error> {
-    if matches!(recipe.data.text, Source::Generated { .. }) {
-        return Ok(());
-    }
-    for (name, expected) in &recipe.data.sha256 {
-        let path = folder.join(name);
-        let got = corpus::sha256(&path)?;
-        if got != *expected {
-            return Err(Error::Config(format!(
-                "{} is not the file that the recipe was made with (SHA-256 {got} instead of {expected}); to train on it all the same, \
-                 copy the recipe and drop data.sha256",
-                path.display()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// A text file that is not part of a recipe.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::features::Features;
+use crate::tasks::run::check_sums;
 
 /// How an utterance is kept.
 #[derive(Clone, Debug)]
@@ -64,6 +65,8 @@ impl Corpus {
             valid.append(train.split_off(&kept));
         }
         let (_, test) = load(&config.test)?;
+        // Behind the reading, which says better what is missing.
+        check_sums(&config.sha256, data)?;
         for (what, part) in [("train", &train), ("valid", &valid), ("test", &test)] {
             if part.len() == 0 {
                 return Err(Error::Config(format!(
