@@ -36,12 +36,14 @@ fn every_file_of_a_model_may_be_damaged() {
 fn weights_of_another_model_are_refused() {
     let (_keep, copy) = copy_of_model();
     let about = std::fs::read_to_string(copy.join("model.toml")).unwrap();
-    std::fs::write(
-        copy.join("model.toml"),
-        about.replace("hidden = 24", "hidden = 25"),
-    )
-    .unwrap();
-    assert!(fails(&["generate", &path(&copy)]).contains("has shape"));
+    for (hidden, expected) in [
+        ("hidden = 23", "has shape"),
+        ("hidden = 25", "different models"),
+    ] {
+        let about = about.replace("hidden = 24", hidden);
+        std::fs::write(copy.join("model.toml"), about).unwrap();
+        assert!(fails(&["generate", &path(&copy)]).contains(expected));
+    }
 }
 
 #[test]
