@@ -60,11 +60,26 @@ fn columns_first_are_turned() {
     );
 }
 
+/// Half precision is for storing: it is read as float32.
+#[test]
+fn halves_are_widened() {
+    // 1, −2, the smallest denormal, the largest number, −∞ and a NaN.
+    let halves = [0x3c00u16, 0xc000, 0x0001, 0x7bff, 0xfc00, 0x7e00];
+    let data: Vec<u8> = halves.iter().flat_map(|h| h.to_le_bytes()).collect();
+    let text = "{'descr': '<f2', 'fortran_order': False, 'shape': (6,), }\n";
+    let read = npz::read(&archive(&npy(text, &data))).unwrap();
+    let got = read["x"].as_f32().unwrap();
+    let expected = [1.0, -2.0, 2f32.powi(-24), 65504.0, f32::NEG_INFINITY];
+    assert_eq!(got[..5], expected);
+    assert!(got[5].is_nan());
+    assert!(npz::read(&archive(&npy(text, &data[1..]))).is_err());
+}
+
 #[test]
 fn other_types_are_named() {
     for (descr, size) in [
         ("<f8", 8),
-        ("<f2", 2),
+        (">f2", 2),
         (">f4", 4),
         ("|u1", 1),
         ("<U3", 12),
