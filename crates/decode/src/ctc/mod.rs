@@ -5,6 +5,7 @@
 //! probability of 0. Frames are counted from 0, and a label's last frame belongs to it.
 
 pub mod align;
+pub mod beam;
 pub mod greedy;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,10 @@
+//! Sums of probabilities kept as logarithms.
+
+/// ln(e^a + e^b), nats; −∞ stands for probability 0.
+pub(crate) fn log_add(a: f64, b: f64) -> f64 {
+    let (high, low) = if a >= b { (a, b) } else { (b, a) };
+    if low == f64::NEG_INFINITY {
+        return high;
+    }
+    high + libm::log1p(libm::exp(low - high))
+}
