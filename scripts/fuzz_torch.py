@@ -168,7 +168,6 @@ def expected_ctc(case: CtcCase) -> tuple[Tensors, bool]:
     if bool(nll.isinf().any()):
         case.options.append("impossible")
     mean.backward()
-    # PyTorch's gradient for scores of an empty target or utterance is that of the log-softmax alone, as it should be.
     return {"loss": mean.detach()[None], "nll": nll, "d_logits": logits.grad}, True
 
 

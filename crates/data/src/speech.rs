@@ -130,7 +130,11 @@ pub fn sounds(
     utterances.iter().map(take).collect()
 }
 
-fn read(data: &Path, path: &Path, source_hint: Option<&str>) -> Result<Vec<u8>, DataError> {
+/// The bytes of a file of the data folder.
+///
+/// # Errors
+/// A file that is missing, with where it comes from, or that cannot be read.
+pub fn read(data: &Path, path: &Path, source_hint: Option<&str>) -> Result<Vec<u8>, DataError> {
     std::fs::read(path).map_err(|error| missing(data, path, source_hint, error))
 }
 

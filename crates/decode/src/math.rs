@@ -1,4 +1,4 @@
-//! Sums of probabilities kept as logarithms.
+//! Arithmetic that several searches share.
 
 /// ln(e^a + e^b), nats; −∞ stands for probability 0.
 pub(crate) fn log_add(a: f64, b: f64) -> f64 {
@@ -7,4 +7,15 @@ pub(crate) fn log_add(a: f64, b: f64) -> f64 {
         return high;
     }
     high + libm::log1p(libm::exp(low - high))
+}
+
+/// The first of the largest.
+pub(crate) fn argmax(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, &value) in values.iter().enumerate() {
+        if value > values[best] {
+            best = index;
+        }
+    }
+    best
 }

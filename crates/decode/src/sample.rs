@@ -1,5 +1,6 @@
 //! One index out of `V` logits.
 
+use crate::math::argmax;
 use crate::rng::Rng;
 use thiserror::Error;
 
@@ -156,15 +157,4 @@ fn check(logits: &[f32]) -> Result<(), SampleError> {
         }),
         None => Ok(()),
     }
-}
-
-/// The first of the largest.
-fn argmax(logits: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, &l) in logits.iter().enumerate() {
-        if l > logits[best] {
-            best = index;
-        }
-    }
-    best
 }

@@ -11,7 +11,7 @@ use crate::KernelError;
 use crate::act::exp;
 use crate::error::expect;
 use crate::pool::{self, SharedPtr};
-use crate::product::load_edge;
+use crate::product::{load_edge, store_edge};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -357,7 +357,7 @@ impl Utterance<'_> {
                 for i in (0..n).step_by(S::LANES) {
                     let p = exp::<S>(S::add(load_edge::<S>(scores.as_ptr().add(i), n - i), total));
                     let p = S::mul(p, S::splat(self.scale));
-                    crate::product::store_edge::<S>(d.as_mut_ptr().add(i), p, n - i);
+                    store_edge::<S>(d.as_mut_ptr().add(i), p, n - i);
                 }
                 let mut blank = 0.0;
                 for (state, share) in gamma[steps.clone()].iter().enumerate() {

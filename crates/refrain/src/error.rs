@@ -96,6 +96,9 @@ pub enum Error {
     /// Scores that no text can be found in.
     #[error(transparent)]
     Ctc(#[from] refrain_decode::ctc::CtcError),
+    /// Characters that cannot be labels.
+    #[error(transparent)]
+    Labels(#[from] refrain_decode::text::TextError),
     /// Scores that nothing can be drawn from, or a sampler that cannot be.
     #[error(transparent)]
     Sample(#[from] refrain_decode::SampleError),

@@ -33,16 +33,7 @@ pub struct Sound {
 /// # Errors
 /// As [`Reader::open`] and [`Reader::next_chunk`].
 pub fn load(path: impl AsRef<Path>) -> Result<Sound, SoundError> {
-    let mut reader = Reader::open(path)?;
-    let mut samples = Vec::new();
-    while let Some(chunk) = reader.next_chunk()? {
-        samples.extend(chunk);
-    }
-    Ok(Sound {
-        samples,
-        rate: reader.rate(),
-        truncated: reader.truncated(),
-    })
+    Reader::open(path)?.into_sound()
 }
 
 /// Reads a sound piece by piece; memory does not grow with the length of the sound.
@@ -152,6 +143,22 @@ impl Reader {
             truncated: false,
             ended: false,
             interleaved: Vec::new(),
+        })
+    }
+
+    /// All that is left, in memory.
+    ///
+    /// # Errors
+    /// As [`Self::next_chunk`].
+    pub fn into_sound(mut self) -> Result<Sound, SoundError> {
+        let mut samples = Vec::new();
+        while let Some(chunk) = self.next_chunk()? {
+            samples.extend(chunk);
+        }
+        Ok(Sound {
+            samples,
+            rate: self.rate(),
+            truncated: self.truncated(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The labels of the best path.
 
 use super::{CtcError, LabelSpan, check, probability};
+use crate::math::argmax;
 
 /// What [`greedy`] gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,15 +48,4 @@ pub fn greedy(log_probs: &[f32], vocabulary: usize, blank: u32) -> Result<Greedy
         span.confidence /= (span.last - span.first + 1) as f64;
     }
     Ok(Greedy { labels, log_prob })
-}
-
-/// The first of the largest.
-fn argmax(values: &[f32]) -> usize {
-    let mut best = 0;
-    for (class, &value) in values.iter().enumerate() {
-        if value > values[best] {
-            best = class;
-        }
-    }
-    best
 }

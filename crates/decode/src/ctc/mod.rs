@@ -7,6 +7,9 @@
 pub mod align;
 pub mod beam;
 pub mod greedy;
+mod words;
+
+pub use words::{Word, words};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

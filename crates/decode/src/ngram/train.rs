@@ -145,16 +145,17 @@ impl Corpus {
         &self.tokens[place..place + n]
     }
 
+    /// Where each sentence begins and ends among the tokens.
+    fn sentences(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let ends = self.starts.iter().skip(1).copied();
+        let ends = ends.chain([self.tokens.len()]);
+        self.starts.iter().copied().zip(ends)
+    }
+
     /// The n-grams of all orders from 1 with the counts that smoothing wants.
     fn levels(&self, order: usize) -> Vec<Level> {
         let mut places = Vec::new();
-        let ends = self
-            .starts
-            .iter()
-            .skip(1)
-            .copied()
-            .chain([self.tokens.len()]);
-        for (&start, end) in self.starts.iter().zip(ends) {
+        for (start, end) in self.sentences() {
             places.extend(start..(end + 1).saturating_sub(order).max(start));
         }
         let mut levels = vec![self.count(places, order)];
@@ -162,13 +163,7 @@ impl Corpus {
             // Each different n-gram one longer is one different word before its suffix.
             let longer = &levels[levels.len() - 1].places;
             let mut places: Vec<usize> = longer.iter().map(|place| place + 1).collect();
-            let ends = self
-                .starts
-                .iter()
-                .skip(1)
-                .copied()
-                .chain([self.tokens.len()]);
-            for (&start, end) in self.starts.iter().zip(ends) {
+            for (start, end) in self.sentences() {
                 places.extend((start + n <= end).then_some(start));
             }
             levels.push(self.count(places, n));

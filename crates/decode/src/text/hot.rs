@@ -1,6 +1,7 @@
 //! Words and phrases that a search should prefer.
 
 use super::TextError;
+use super::edges::Edges;
 use std::collections::VecDeque;
 
 /// A word or a phrase of several, with what it adds to the score of a hypothesis each time that it stands there.
@@ -24,8 +25,7 @@ pub(crate) struct HotWords {
 
 #[derive(Debug, Clone, Default)]
 struct Node {
-    /// Ordered by character.
-    next: Vec<(char, u32)>,
+    next: Edges,
     /// The longest proper suffix of these letters that begins a phrase.
     fail: u32,
     /// The bonus of the phrase of these letters.
@@ -84,7 +84,7 @@ impl HotWords {
     fn link(&mut self) {
         let mut queue = VecDeque::from([0u32]);
         while let Some(node) = queue.pop_front() {
-            for (character, child) in self.nodes[node as usize].next.clone() {
+            for (character, child) in self.nodes[node as usize].next.clone().iter() {
                 let fail = match node {
                     0 => 0,
                     _ => self.step(self.nodes[node as usize].fail, character).0,
@@ -112,8 +112,7 @@ impl HotWords {
     pub(crate) fn step(&self, mut state: u32, character: char) -> (u32, f64) {
         loop {
             let node = &self.nodes[state as usize];
-            if let Ok(at) = node.next.binary_search_by_key(&character, |n| n.0) {
-                let next = node.next[at].1;
+            if let Some(next) = node.next.get(character) {
                 return (next, self.nodes[next as usize].done);
             }
             if state == 0 {
@@ -129,15 +128,11 @@ impl HotWords {
     }
 
     fn grow(&mut self, node: usize, character: char) -> usize {
-        let new = self.nodes.len();
-        let next = &mut self.nodes[node].next;
-        match next.binary_search_by_key(&character, |n| n.0) {
-            Ok(at) => next[at].1 as usize,
-            Err(at) => {
-                next.insert(at, (character, new as u32));
-                self.nodes.push(Node::default());
-                new
-            }
+        let new = self.nodes.len() as u32;
+        let next = self.nodes[node].next.get_or_insert(character, new);
+        if next == new {
+            self.nodes.push(Node::default());
         }
+        next as usize
     }
 }

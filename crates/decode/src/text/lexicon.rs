@@ -1,5 +1,7 @@
 //! A list of words to which a search keeps.
 
+use super::edges::Edges;
+
 /// A trie of words over their characters: what may be written, letter by letter.
 ///
 /// It knows characters, not labels, so that one lexicon serves every way of spelling a word (letters or pieces).
@@ -11,8 +13,7 @@ pub struct Lexicon {
 
 #[derive(Debug, Clone, Default)]
 struct Node {
-    /// Ordered by character.
-    next: Vec<(char, u32)>,
+    next: Edges,
     word: bool,
 }
 
@@ -55,9 +56,7 @@ impl Lexicon {
 
     /// The node one character on, if any word goes on so.
     pub(crate) fn step(&self, node: u32, character: char) -> Option<u32> {
-        let next = &self.nodes[node as usize].next;
-        let at = next.binary_search_by_key(&character, |n| n.0).ok()?;
-        Some(next[at].1)
+        self.nodes[node as usize].next.get(character)
     }
 
     /// Whether the characters up to this node are a word.
@@ -66,15 +65,11 @@ impl Lexicon {
     }
 
     fn grow(&mut self, node: usize, character: char) -> usize {
-        let new = self.nodes.len();
-        let next = &mut self.nodes[node].next;
-        match next.binary_search_by_key(&character, |n| n.0) {
-            Ok(at) => next[at].1 as usize,
-            Err(at) => {
-                next.insert(at, (character, new as u32));
-                self.nodes.push(Node::default());
-                new
-            }
+        let new = self.nodes.len() as u32;
+        let next = self.nodes[node].next.get_or_insert(character, new);
+        if next == new {
+            self.nodes.push(Node::default());
         }
+        next as usize
     }
 }

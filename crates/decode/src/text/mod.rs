@@ -1,5 +1,6 @@
 //! From labels to words: texts of labels, lists of words, and words that deserve attention.
 
+mod edges;
 mod hot;
 mod labels;
 mod lexicon;

@@ -56,8 +56,8 @@ pub(crate) struct BackwardAt<S: Simd> {
 /// Gradients through time below this count as zero.
 const VANISHED: f32 = 1e-30;
 
-/// `d`, or zero where it has vanished: over many steps gradients shrink without end, and arithmetic on denormal numbers takes some hundred times
-/// as long. NaN stays NaN.
+/// `d`, or zero where it has vanished: over many steps gradients shrink without end, and arithmetic on denormal numbers takes many
+/// times as long. NaN stays NaN.
 #[inline(always)]
 pub(crate) unsafe fn flushed<S: Simd>(d: S::V) -> S::V {
     // SAFETY: the caller has the instruction set of `S`.

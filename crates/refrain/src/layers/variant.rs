@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 const OP: &str = "recurrent layer, step by step";
 
-/// What a layer does beside its cell. All of it off is the fused layer; otherwise the steps are made of Burn's operations in `f32`, some
-/// ten times slower (recurrent dropout only while it is on, that is, in training).
+/// What a layer does beside its cell. All of it off is the fused layer; otherwise the steps are made of Burn's operations in `f32`,
+/// much slower (recurrent dropout only while it is on, that is, in training).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Variant {

@@ -3,6 +3,8 @@
 
 use super::CellKind;
 use super::language_model::PrecisionName;
+use super::linear::Linear;
+use super::{check_probabilities, check_sizes};
 use crate::error::Error;
 use crate::init::{param, uniform};
 use crate::layers::{Options, Recurrent, RecurrentConfig, State, Variant};
@@ -37,6 +39,11 @@ impl Convolution {
     /// Frames that come out of `length`.
     fn shorten(&self, length: usize) -> usize {
         length.div_ceil(self.stride)
+    }
+
+    /// What a stream has heard of `width` features before it begins.
+    fn silence(&self, width: usize) -> Vec<f32> {
+        vec![0.0; (self.kernel - self.stride) * width]
     }
 
     /// Zeros before and behind a sequence of `time` frames.
@@ -121,30 +128,19 @@ impl AcousticModelConfig {
             });
             inputs = own.channels;
         }
-        let hidden = self.answers_from();
-        let bound = 1.0 / (hidden as f32).sqrt();
         Ok(AcousticModel {
             convolutions,
             rnn: self.stack(inputs).with_seed(seed).init(device),
-            output: Scores {
-                weight: param(
-                    uniform([classes, hidden], bound, key.fold(1)),
-                    [classes, hidden],
-                    device,
-                ),
-                bias: param(uniform([classes], bound, key.fold(2)), [classes], device),
-            },
+            output: Linear::init([classes, self.answers_from()], key, device),
             config: self.clone(),
         })
     }
 
     fn check(&self) -> Result<(), Error> {
-        let mut sizes = vec![("hidden", self.hidden), ("layers", self.layers)];
+        let mut sizes = vec![("model.hidden", self.hidden), ("model.layers", self.layers)];
         for own in &self.convolutions {
-            sizes.extend([
-                ("convolutions.channels", own.channels),
-                ("convolutions.stride", own.stride),
-            ]);
+            sizes.push(("model.convolutions.channels", own.channels));
+            sizes.push(("model.convolutions.stride", own.stride));
             if own.kernel < own.stride {
                 return Err(Error::Config(format!(
                     "a convolution with a kernel of {} and a stride of {} leaves frames out; the kernel must be at least the stride",
@@ -152,19 +148,9 @@ impl AcousticModelConfig {
                 )));
             }
         }
-        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Err(Error::Config(format!(
-                "model.{name} is 0; it must be at least 1"
-            )));
-        }
+        check_sizes(&sizes)?;
         self.variant.check(self.cell.into())?;
-        match (0.0..1.0).contains(&self.dropout) {
-            true => Ok(()),
-            false => Err(Error::Config(format!(
-                "model.dropout is {}; a probability from 0 to below 1 is needed",
-                self.dropout
-            ))),
-        }
+        check_probabilities(&[("model.dropout", self.dropout)])
     }
 
     fn stack(&self, inputs: usize) -> RecurrentConfig {
@@ -217,12 +203,18 @@ struct ConvolutionWeights {
     bias: Param<Tensor<1>>,
 }
 
-#[derive(Module, Debug)]
-struct Scores {
-    /// `[V,D·H]`
-    weight: Param<Tensor<2>>,
-    /// `[V]`
-    bias: Param<Tensor<1>>,
+impl ConvolutionWeights {
+    /// `[B,T,features]` → `[B,T',channels]`
+    fn forward(&self, x: Tensor<3>, stride: usize, padding: (usize, usize)) -> Tensor<3> {
+        let options = ConvOptions {
+            stride: [stride],
+            padding: [padding],
+            dilation: [1],
+            groups: 1,
+        };
+        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
+        relu(conv1d(x.swap_dims(1, 2), weight, bias, options)).swap_dims(1, 2)
+    }
 }
 
 /// A model of speech; [`AcousticModelConfig`] makes it.
@@ -230,7 +222,7 @@ struct Scores {
 pub struct AcousticModel {
     convolutions: Vec<ConvolutionWeights>,
     rnn: Recurrent,
-    output: Scores,
+    output: Linear,
     #[module(skip)]
     config: AcousticModelConfig,
 }
@@ -263,20 +255,8 @@ impl AcousticModel {
         let Frames { mut x, mut lengths } = frames;
         for (own, weights) in self.config.convolutions.iter().zip(&self.convolutions) {
             let [_, time, _] = x.dims();
-            let options = ConvOptions {
-                stride: [own.stride],
-                padding: [own.padding(time, !self.config.bidirectional)],
-                dilation: [1],
-                groups: 1,
-            };
-            let bias = Some(weights.bias.val());
-            x = relu(conv1d(
-                x.swap_dims(1, 2),
-                weights.weight.val(),
-                bias,
-                options,
-            ))
-            .swap_dims(1, 2);
+            let padding = own.padding(time, !self.config.bidirectional);
+            x = weights.forward(x, own.stride, padding);
             for length in &mut lengths {
                 *length = own.shorten(*length);
             }
@@ -297,10 +277,8 @@ impl AcousticModel {
     /// `[B,T,D·H]` → `[B,T,V]`
     fn score(&self, y: Tensor<3>) -> Tensor<3> {
         let [batch, time, hidden] = y.dims();
-        let [classes, _] = self.output.weight.dims();
-        let weight = self.output.weight.val().transpose();
-        let scores = y.reshape([batch * time, hidden]).matmul(weight);
-        let scores = scores + self.output.bias.val().unsqueeze();
+        let scores = self.output.forward(y.reshape([batch * time, hidden]));
+        let [_, classes] = scores.dims();
         scores.reshape([batch, time, classes])
     }
 
@@ -372,9 +350,7 @@ impl AcousticModel {
             .collect();
         let before = self.config.convolutions.iter().zip(&widths);
         Ok(AcousticStream {
-            heard: before
-                .map(|(own, width)| vec![0.0; (own.kernel - own.stride) * width])
-                .collect(),
+            heard: before.map(|(own, width)| own.silence(*width)).collect(),
             widths,
             model: self.clone(),
             state: None,
@@ -404,8 +380,7 @@ impl AcousticStream {
             .zip(&self.model.config.convolutions)
             .zip(&self.widths);
         for ((heard, own), width) in all {
-            heard.clear();
-            heard.resize((own.kernel - own.stride) * width, 0.0);
+            *heard = own.silence(*width);
         }
         Ok(last)
     }
@@ -442,15 +417,8 @@ impl AcousticStream {
             let outputs = (count - own.kernel) / own.stride + 1;
             let seen = (outputs - 1) * own.stride + own.kernel;
             let x = TensorData::new(heard[..seen * width].to_vec(), [1, seen, width]);
-            let x = Tensor::<3>::from_data(x, &device).swap_dims(1, 2);
-            let options = ConvOptions {
-                stride: [own.stride],
-                padding: [(0, 0)],
-                dilation: [1],
-                groups: 1,
-            };
-            let bias = Some(weights.bias.val());
-            frames = floats(relu(conv1d(x, weights.weight.val(), bias, options)).swap_dims(1, 2));
+            let x = Tensor::from_data(x, &device);
+            frames = floats(weights.forward(x, own.stride, (0, 0)));
             heard.drain(..outputs * own.stride * width);
         }
         self.step(frames, &device)

@@ -2,6 +2,7 @@
 //! Zaremba et al. 2014; regularised as in AWD-LSTM, Merity et al. 2017).
 
 use super::generator::Generator;
+use super::{check_probabilities, check_sizes};
 use crate::error::Error;
 use crate::init::{normal, param, uniform};
 use crate::layers::{
@@ -200,16 +201,14 @@ impl LanguageModelConfig {
             ("model.hidden", self.hidden),
             ("model.layers", self.layers),
         ];
-        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Err(Error::Config(format!("{name} is 0; it must be at least 1")));
-        }
+        check_sizes(&sizes)?;
         let d = &self.dropout;
         let probabilities = [
-            ("embedding", d.embedding),
-            ("hidden", d.hidden),
-            ("output", d.output),
-            ("weights", d.weights),
-            ("words", d.words),
+            ("model.dropout.embedding", d.embedding),
+            ("model.dropout.hidden", d.hidden),
+            ("model.dropout.output", d.output),
+            ("model.dropout.weights", d.weights),
+            ("model.dropout.words", d.words),
         ];
         self.variant.check(self.cell.into())?;
         match self.variant.projection {
@@ -221,12 +220,7 @@ impl LanguageModelConfig {
             }
             _ => {}
         }
-        match probabilities.iter().find(|(_, p)| !(0.0..1.0).contains(p)) {
-            Some((name, p)) => Err(Error::Config(format!(
-                "model.dropout.{name} is {p}; a probability from 0 to below 1 is needed"
-            ))),
-            None => Ok(()),
-        }
+        check_probabilities(&probabilities)
     }
 }
 

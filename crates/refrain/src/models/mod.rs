@@ -3,7 +3,10 @@
 mod acoustic_model;
 mod generator;
 mod language_model;
+mod linear;
 mod sequence_model;
+
+use crate::error::Error;
 
 pub use acoustic_model::{AcousticModel, AcousticModelConfig, AcousticStream, Convolution, Frames};
 pub use generator::Generator;
@@ -11,3 +14,23 @@ pub use language_model::{
     CellKind, Dropout, Init, LanguageModel, LanguageModelConfig, LossOutput, State,
 };
 pub use sequence_model::{SequenceLoss, SequenceModel, SequenceModelConfig};
+
+/// # Errors
+/// The first size that is 0.
+fn check_sizes(sizes: &[(&str, usize)]) -> Result<(), Error> {
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        Some((name, _)) => Err(Error::Config(format!("{name} is 0; it must be at least 1"))),
+        None => Ok(()),
+    }
+}
+
+/// # Errors
+/// The first that is no probability below one.
+fn check_probabilities(probabilities: &[(&str, f64)]) -> Result<(), Error> {
+    match probabilities.iter().find(|(_, p)| !(0.0..1.0).contains(p)) {
+        Some((name, p)) => Err(Error::Config(format!(
+            "{name} is {p}; a probability from 0 to below 1 is needed"
+        ))),
+        None => Ok(()),
+    }
+}

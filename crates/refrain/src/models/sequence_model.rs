@@ -2,11 +2,12 @@
 
 use super::CellKind;
 use super::language_model::PrecisionName;
+use super::linear::Linear;
+use super::{check_probabilities, check_sizes};
 use crate::error::Error;
-use crate::init::{param, uniform};
 use crate::layers::{Options, Recurrent, RecurrentConfig, Variant};
 use crate::ops::{DirectionWeights, floats, linear_cross_entropy};
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain_data::memory::{Sequences, Targets};
 use refrain_kernels::random::Key;
@@ -87,38 +88,15 @@ impl SequenceModelConfig {
         seed: u64,
         device: &Device,
     ) -> Result<SequenceModel, Error> {
-        let sizes = [("model.hidden", self.hidden), ("model.layers", self.layers)];
-        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Err(Error::Config(format!("{name} is 0; it must be at least 1")));
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(Error::Config(format!(
-                "model.dropout is {}; a probability from 0 to below 1 is needed",
-                self.dropout
-            )));
-        }
+        check_sizes(&[("model.hidden", self.hidden), ("model.layers", self.layers)])?;
+        check_probabilities(&[("model.dropout", self.dropout)])?;
         self.variant.check(self.cell.into())?;
-        let key = Key::new(seed);
-        let hidden = self.answers_from();
-        let bound = 1.0 / (hidden as f32).sqrt();
-        let weight = uniform([outputs, hidden], bound, key.fold(1));
-        let bias = uniform([outputs], bound, key.fold(2));
+        let output = [outputs, self.answers_from()];
         Ok(SequenceModel {
             rnn: self.stack(features).with_seed(seed).init(device),
-            output: Linear {
-                weight: param(weight, [outputs, hidden], device),
-                bias: param(bias, [outputs], device),
-            },
+            output: Linear::init(output, Key::new(seed), device),
         })
     }
-}
-
-#[derive(Module, Debug)]
-struct Linear {
-    /// `[V,H]`
-    weight: Param<Tensor<2>>,
-    /// `[V]`
-    bias: Param<Tensor<1>>,
 }
 
 /// A recurrent stack with a linear layer on top; [`SequenceModelConfig`] makes it.
@@ -196,12 +174,10 @@ impl SequenceModel {
     /// A shape or a target that does not fit.
     pub fn loss(&self, sequences: &Sequences, key: Option<Key>) -> Result<SequenceLoss, Error> {
         let h = self.states(sequences, key)?;
-        let (weight, bias) = (self.output.weight.val(), self.output.bias.val());
         match &sequences.targets {
             Targets::Number(numbers) => {
                 let device = h.device();
-                let [outputs, _] = weight.dims();
-                let got = h.matmul(weight.transpose()) + bias.reshape([1, outputs]);
+                let got = self.output.forward(h);
                 let data = TensorData::new(numbers.clone(), [numbers.len(), 1]);
                 let squares = (got - Tensor::<2>::from_data(data, &device)).powi_scalar(2);
                 Ok(SequenceLoss {
@@ -210,6 +186,7 @@ impl SequenceModel {
                 })
             }
             Targets::Class(classes) | Targets::Symbols(classes) => {
+                let (weight, bias) = (self.output.weight.val(), self.output.bias.val());
                 let targets = classes.as_slice().into();
                 let out = linear_cross_entropy(h, weight, bias, targets, Precision::F32)?;
                 Ok(SequenceLoss {

@@ -9,6 +9,7 @@ use crate::train::fit::Files;
 use crate::train::{Checkpoint, Event, Metrics, Observer, Stopped, Trainee, fit, log};
 use burn::module::Module;
 use refrain_data::corpus;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -236,4 +237,10 @@ pub(super) fn check_sums(sha256: &BTreeMap<String, String>, folder: &Path) -> Re
         }
     }
     Ok(())
+}
+
+/// A hash as text, for fingerprints.
+pub(super) fn hex(hash: Sha256) -> String {
+    let bytes = hash.finalize();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,6 @@
 //! What a prefix is worth besides its sound: language models, lexicon, hot words, bonuses.
 
-use super::{BeamConfig, BeamError, BeamModels};
+use super::{BeamConfig, BeamError, BeamModels, ScoreParts};
 use crate::ngram::State;
 use crate::text::{HotWords, Labels, Lexicon};
 
@@ -14,22 +14,10 @@ pub(super) struct Context {
     /// Whether the current word has letters.
     spelled: bool,
     hot_done: f64,
-    pub parts: Parts,
+    /// The sums that the score weighs, with what is lent to the hot word being spelled; ctc is filled in at the end.
+    pub parts: ScoreParts,
     /// What the score adds to ln p_ctc.
     pub extra: f64,
-}
-
-/// The sums that the score weighs.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Parts {
-    /// ln p of the finished words, and of the labels.
-    pub word_lm: f64,
-    pub label_lm: f64,
-    pub words: usize,
-    pub unknown: usize,
-    pub labels: usize,
-    /// Bonuses of hot words, with what is lent to the one being spelled.
-    pub hot: f64,
 }
 
 /// What the n-gram of words says about a prefix's last word: looked up once, though the word may end in any frame.
@@ -95,7 +83,7 @@ impl Fusion {
             labels: start(&self.models.labels),
             spelled: false,
             hot_done: 0.0,
-            parts: Parts::default(),
+            parts: ScoreParts::default(),
             extra: 0.0,
         };
         self.weigh(&mut context);

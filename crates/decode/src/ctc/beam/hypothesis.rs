@@ -1,9 +1,8 @@
 //! What a search gives.
 
-use super::fusion::{Context, Parts};
+use super::fusion::Context;
 use super::search::{BeamSearch, Slot};
-use crate::ctc::LabelSpan;
-use crate::text::Labels;
+use crate::ctc::{LabelSpan, Word, words};
 use serde::{Deserialize, Serialize};
 
 /// A sequence of labels with its score.
@@ -21,21 +20,8 @@ pub struct Hypothesis {
     pub parts: ScoreParts,
 }
 
-/// A word with its place.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Word {
-    /// Its text.
-    pub text: String,
-    /// First frame of its first label.
-    pub first: usize,
-    /// Last frame of its last label.
-    pub last: usize,
-    /// The mean of its labels' confidences; the space is none of them.
-    pub confidence: f64,
-}
-
 /// What the score of a [`Hypothesis`] is made of, before weights.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScoreParts {
     /// ln p(labels | x) over the paths that the search followed, nats.
     pub ctc: f64,
@@ -51,20 +37,6 @@ pub struct ScoreParts {
     pub labels: usize,
     /// Bonuses of hot words, nats.
     pub hot: f64,
-}
-
-impl ScoreParts {
-    fn new(ctc: f64, parts: &Parts) -> Self {
-        Self {
-            ctc,
-            word_lm: parts.word_lm,
-            label_lm: parts.label_lm,
-            words: parts.words,
-            unknown: parts.unknown,
-            labels: parts.labels,
-            hot: parts.hot,
-        }
-    }
 }
 
 impl BeamSearch {
@@ -94,7 +66,10 @@ impl BeamSearch {
                 text: fusion.labels.join(spans.iter().map(|span| span.label)),
                 labels: spans,
                 score,
-                parts: ScoreParts::new(slot.total, &last.parts),
+                parts: ScoreParts {
+                    ctc: slot.total,
+                    ..last.parts
+                },
             }
         };
         ended.into_iter().take(n).map(hypothesis).collect()
@@ -145,34 +120,4 @@ impl BeamSearch {
         found.reverse();
         found
     }
-}
-
-/// The words of a sequence of labels.
-fn words(spans: &[LabelSpan], labels: &Labels) -> Vec<Word> {
-    let mut words: Vec<Word> = Vec::new();
-    let mut pieces = 0;
-    for span in spans {
-        if labels.opens_word(span.label) {
-            pieces = 0;
-        }
-        let text = labels.text(span.label);
-        if text.is_empty() {
-            continue;
-        }
-        pieces += 1;
-        match words.last_mut() {
-            Some(word) if pieces > 1 => {
-                word.text.push_str(text);
-                word.last = span.last;
-                word.confidence += (span.confidence - word.confidence) / f64::from(pieces);
-            }
-            _ => words.push(Word {
-                text: text.to_owned(),
-                first: span.first,
-                last: span.last,
-                confidence: span.confidence,
-            }),
-        }
-    }
-    words
 }

@@ -17,7 +17,7 @@ mod hypothesis;
 mod search;
 mod tree;
 
-pub use hypothesis::{Hypothesis, ScoreParts, Word};
+pub use hypothesis::{Hypothesis, ScoreParts};
 pub use search::BeamSearch;
 
 use super::{CtcError, check};

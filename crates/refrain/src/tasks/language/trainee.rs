@@ -7,6 +7,7 @@ use crate::models::{LanguageModel, State};
 use crate::params::NamedTensor;
 use crate::recipe::Recipe;
 use crate::tasks::Split;
+use crate::tasks::run::hex;
 use crate::train::{BatchLoss, Metrics, Place, Trainee};
 use burn::tensor::Device;
 use refrain_data::batch::Continuous;
@@ -62,10 +63,7 @@ fn fingerprint(parts: &[&[u32]]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         part.iter().for_each(|id| hash.update(id.to_le_bytes()));
     }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(hash)
 }
 
 impl Trainee for LanguageTrainee {

@@ -26,7 +26,6 @@ pub(super) enum Sound {
 pub(super) struct Part {
     /// Transcripts as the model is to write them.
     pub transcripts: Vec<String>,
-    pub names: Vec<String>,
     pub sounds: Vec<Sound>,
 }
 
@@ -53,7 +52,6 @@ impl Corpus {
                 part.sounds.extend(features.sounds(data, name, &own, hint)?);
                 part.transcripts
                     .extend(own.iter().map(|u| config.writing.write(&u.transcript)));
-                part.names.extend(own.iter().map(|u| u.name.clone()));
                 utterances.extend(own);
             }
             Ok((utterances, part))
@@ -101,11 +99,10 @@ impl Part {
     fn split_off(&mut self, marked: &[bool]) -> Self {
         let (mut taken, mut left) = (Self::default(), Self::default());
         let own = std::mem::take(self);
-        let all = own.transcripts.into_iter().zip(own.names).zip(own.sounds);
-        for (((transcript, name), sound), &marked) in all.zip(marked) {
+        let all = own.transcripts.into_iter().zip(own.sounds);
+        for ((transcript, sound), &marked) in all.zip(marked) {
             let to = if marked { &mut taken } else { &mut left };
             to.transcripts.push(transcript);
-            to.names.push(name);
             to.sounds.push(sound);
         }
         *self = left;
@@ -114,7 +111,6 @@ impl Part {
 
     fn append(&mut self, other: Self) {
         self.transcripts.extend(other.transcripts);
-        self.names.extend(other.names);
         self.sounds.extend(other.sounds);
     }
 
@@ -152,15 +148,7 @@ pub(super) fn stored(
     hint: Option<&str>,
 ) -> Result<Vec<Sound>, Error> {
     let path = speech::file(data, part, "npz");
-    let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::Data(DataError::Missing {
-            path: path.clone(),
-            name: format!("{part}.npz"),
-            folder: data.to_path_buf(),
-            source_hint: hint.map(str::to_string),
-        }),
-        _ => Error::io("read", &path)(error),
-    })?;
+    let bytes = speech::read(data, &path, hint)?;
     let arrays: BTreeMap<String, Value> = npz::read(&bytes)?;
     let wrong = |problem: String| {
         Error::Data(DataError::Speech {

@@ -73,12 +73,8 @@ impl Features {
         let all = files.into_iter().zip(utterances).map(|(bytes, utterance)| {
             let ending = Path::new(&utterance.name).extension();
             let ending = ending.and_then(|ending| ending.to_str());
-            let mut reader = Reader::new(Cursor::new(bytes), ending)?;
-            let mut samples = Vec::new();
-            while let Some(chunk) = reader.next_chunk()? {
-                samples.extend(chunk);
-            }
-            Ok(Sound::Samples(self.resampled(&samples, reader.rate())?))
+            let sound = Reader::new(Cursor::new(bytes), ending)?.into_sound()?;
+            Ok(Sound::Samples(self.resampled(&sound.samples, sound.rate)?))
         });
         all.collect()
     }

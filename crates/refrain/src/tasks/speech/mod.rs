@@ -15,11 +15,11 @@ use burn::tensor::Device;
 use corpus::{Corpus, Sound};
 use features::Features;
 use refrain_data::vocab::Vocabulary;
-use refrain_decode::ctc::LabelSpan;
+use refrain_decode::text::Labels;
 use refrain_kernels::Precision;
 use serde::Serialize;
 use std::path::Path;
-use trainee::{SpeechTrainee, best_path, log_probabilities, measure, spell};
+use trainee::{SpeechTrainee, best_path, labels, log_probabilities, measure};
 
 /// What recipes call the task.
 pub const NAME: &str = "speech";
@@ -42,6 +42,7 @@ pub const METRICS: &[Metric] = &[
 
 /// A run of the task.
 pub(super) struct SpeechJob {
+    vocabulary: Vocabulary,
     trainee: SpeechTrainee,
     model: AcousticModel,
 }
@@ -55,20 +56,25 @@ impl Job for SpeechJob {
         // The blank is the class behind the characters.
         let sizes = [corpus.features.width(), vocabulary.len() + 1];
         let model = own.model.init(sizes, seed, &Device::flex().autodiff())?;
-        let sizes = [recipe.train.batch as u64, seed];
+        let augment = own.data.augment.clone();
         Ok(Self {
-            trainee: SpeechTrainee::new(corpus, vocabulary, own.data.augment.clone(), sizes),
+            trainee: SpeechTrainee::new(corpus, &vocabulary, augment, &recipe.train)?,
+            vocabulary,
             model,
         })
     }
 
     fn run(self, start: Start, observe: Observer) -> Result<Summary, Error> {
-        let Self { trainee, model } = self;
-        let vocabulary = trainee.vocabulary.clone();
+        let Self {
+            vocabulary,
+            mut trainee,
+            model,
+        } = self;
         vocabulary.save(start.folder.path())?;
-        let (features, test) = (trainee.corpus.features.clone(), trainee.corpus.test.clone());
+        let (features, labels) = (trainee.corpus.features.clone(), trainee.labels.clone());
+        let test = std::mem::take(&mut trainee.corpus.test);
         start.run(trainee, model, vocabulary.len(), observe, |best| {
-            measure(best, &features, &vocabulary, &test)
+            measure(best, &features, &labels, &test)
         })
     }
 }
@@ -98,7 +104,7 @@ pub(super) fn evaluate(
     };
     Ok(Evaluation {
         task: NAME.into(),
-        metrics: measure(&loaded.model, &corpus.features, &loaded.vocabulary, part)?,
+        metrics: measure(&loaded.model, &corpus.features, &loaded.labels, part)?,
         unknown: 0,
     })
 }
@@ -112,6 +118,7 @@ pub struct Loaded {
     /// The recipe and the figures.
     pub about: About,
     features: Features,
+    labels: Labels,
 }
 
 /// Opens a model folder that [`train`](super::train) wrote for speech.
@@ -132,6 +139,7 @@ pub fn load_acoustic_model(folder: &Path) -> Result<Loaded, Error> {
     })?;
     Ok(Loaded {
         model,
+        labels: labels(&vocabulary)?,
         vocabulary,
         about,
         features,
@@ -186,32 +194,21 @@ impl Loaded {
         let sound = Sound::Samples(self.features.resampled(samples, rate)?);
         let scores = log_probabilities(&self.model, &self.features, [&sound].into_iter())?;
         let scores = scores.first().map_or(&[][..], Vec::as_slice);
-        let labels = best_path(&self.vocabulary, scores)?;
+        let path = best_path(&self.labels, scores)?;
         let own = &self.about.recipe.speech()?.model;
         let step = self.features.hop_seconds() * own.frames_a_step() as f64;
+        let words = refrain_decode::ctc::words(&path, &self.labels).into_iter();
+        let placed = |word: refrain_decode::ctc::Word| Word {
+            word: word.text,
+            begin: word.first as f64 * step,
+            end: (word.last + 1) as f64 * step,
+            confidence: word.confidence,
+        };
         Ok(Transcript {
-            text: spell(&self.vocabulary, &labels),
-            words: words(&self.vocabulary, &labels, step),
+            text: self.labels.join(path.iter().map(|span| span.label)),
+            words: words.map(placed).collect(),
             seconds: samples.len() as f64 / f64::from(rate.max(1)),
             truncated: false,
         })
     }
-}
-
-/// The words of a path of labels, `step` seconds a frame.
-fn words(vocabulary: &Vocabulary, labels: &[LabelSpan], step: f64) -> Vec<Word> {
-    let mut words = Vec::new();
-    for span in labels.split(|span| vocabulary.token(span.label).as_deref() == Some(" ")) {
-        let (Some(first), Some(last)) = (span.first(), span.last()) else {
-            continue;
-        };
-        let sum: f64 = span.iter().map(|label| label.confidence).sum();
-        words.push(Word {
-            word: spell(vocabulary, span),
-            begin: first.first as f64 * step,
-            end: (last.last + 1) as f64 * step,
-            confidence: sum / span.len() as f64,
-        });
-    }
-    words
 }

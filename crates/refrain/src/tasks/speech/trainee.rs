@@ -6,48 +6,49 @@ use crate::error::Error;
 use crate::models::{AcousticModel, Frames};
 use crate::ops::floats;
 use crate::recipe::AugmentConfig;
-use crate::train::{BatchLoss, Metrics, Place, Trainee};
+use crate::tasks::run::hex;
+use crate::train::{BatchLoss, Metrics, Place, TrainConfig, Trainee};
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain_data::vocab::Vocabulary;
 use refrain_decode::ctc::LabelSpan;
 use refrain_decode::ctc::greedy::greedy;
 use refrain_decode::metrics::edit::ErrorRate;
+use refrain_decode::text::Labels;
 use refrain_kernels::random::Key;
 use sha2::{Digest, Sha256};
 
 pub(super) struct SpeechTrainee {
     pub corpus: Corpus,
-    pub vocabulary: Vocabulary,
-    pub augment: AugmentConfig,
+    /// What the classes stand for.
+    pub labels: Labels,
+    augment: AugmentConfig,
     batch: usize,
     seed: u64,
-    /// Of the training transcripts.
-    labels: Vec<Vec<u32>>,
+    /// The training transcripts as classes.
+    transcripts: Vec<Vec<u32>>,
     /// Batches of an epoch.
     order: Option<(u64, Vec<Vec<usize>>)>,
 }
 
 impl SpeechTrainee {
+    /// # Errors
+    /// As [`labels`].
     pub fn new(
         corpus: Corpus,
-        vocabulary: Vocabulary,
+        vocabulary: &Vocabulary,
         augment: AugmentConfig,
-        [batch, seed]: [u64; 2],
-    ) -> Self {
-        let labels = corpus
-            .train
-            .transcripts
-            .iter()
-            .map(|text| vocabulary.encode(text));
-        Self {
-            labels: labels.collect(),
-            batch: batch as usize,
-            seed,
+        config: &TrainConfig,
+    ) -> Result<Self, Error> {
+        let transcripts = corpus.train.transcripts.iter();
+        Ok(Self {
+            transcripts: transcripts.map(|text| vocabulary.encode(text)).collect(),
+            labels: labels(vocabulary)?,
+            batch: config.batch,
+            seed: config.seed,
             order: None,
             corpus,
-            vocabulary,
             augment,
-        }
+        })
     }
 
     fn batches_of(&mut self, epoch: u64) -> &[Vec<usize>] {
@@ -88,7 +89,7 @@ impl Trainee for SpeechTrainee {
         )?;
         let labels: Vec<Vec<u32>> = numbers
             .iter()
-            .map(|&number| self.labels[number].clone())
+            .map(|&number| self.transcripts[number].clone())
             .collect();
         let tokens = labels.iter().map(Vec::len).sum();
         let out = model.loss(frames, labels, Some(key.fold(1)))?;
@@ -106,7 +107,7 @@ impl Trainee for SpeechTrainee {
         measure(
             model,
             &self.corpus.features,
-            &self.vocabulary,
+            &self.labels,
             &self.corpus.valid,
         )
     }
@@ -128,10 +129,7 @@ impl Trainee for SpeechTrainee {
             hash.update((values.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
         }
-        hash.finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hex(hash)
     }
 }
 
@@ -177,27 +175,34 @@ pub(super) fn log_probabilities<'a>(
         .collect())
 }
 
-/// The labels of the likeliest path.
-pub(super) fn best_path(
-    vocabulary: &Vocabulary,
-    log_probabilities: &[f32],
-) -> Result<Vec<LabelSpan>, Error> {
-    let (classes, blank) = (vocabulary.len() + 1, vocabulary.len() as u32);
-    Ok(greedy(log_probabilities, classes, blank)?.labels)
+/// What the classes stand for: the characters, and behind them the blank.
+///
+/// # Errors
+/// A character that is white space but not the space.
+pub(super) fn labels(vocabulary: &Vocabulary) -> Result<Labels, Error> {
+    let blank = vocabulary.len() as u32;
+    let mut texts: Vec<String> = (0..blank)
+        .map(|id| vocabulary.token(id).unwrap_or_default())
+        .collect();
+    let space = texts.iter().position(|text| text == " ");
+    texts.push(String::new());
+    Ok(Labels::new(texts, blank, space.map(|id| id as u32))?)
 }
 
-/// Labels as text, with one space between words.
-pub(super) fn spell(vocabulary: &Vocabulary, labels: &[LabelSpan]) -> String {
-    let ids: Vec<u32> = labels.iter().map(|span| span.label).collect();
-    let text = vocabulary.decode(&ids);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The labels of the likeliest path.
+pub(super) fn best_path(
+    labels: &Labels,
+    log_probabilities: &[f32],
+) -> Result<Vec<LabelSpan>, Error> {
+    let found = greedy(log_probabilities, labels.vocabulary(), labels.blank())?;
+    Ok(found.labels)
 }
 
 /// Error rates of a part in percent.
 pub(super) fn measure(
     model: &AcousticModel,
     features: &Features,
-    vocabulary: &Vocabulary,
+    labels: &Labels,
     part: &Part,
 ) -> Result<Metrics, Error> {
     /// Utterances that are read at once.
@@ -207,10 +212,9 @@ pub(super) fn measure(
         let sounds = batch.iter().map(|&number| &part.sounds[number]);
         let scores = log_probabilities(model, features, sounds)?;
         for (number, scores) in batch.iter().zip(scores) {
-            let (reference, got) = (
-                &part.transcripts[*number],
-                spell(vocabulary, &best_path(vocabulary, &scores)?),
-            );
+            let path = best_path(labels, &scores)?;
+            let got = labels.join(path.iter().map(|span| span.label));
+            let reference = &part.transcripts[*number];
             characters.add_characters(reference, &got);
             words.add_words(reference, &got);
         }

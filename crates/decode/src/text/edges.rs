@@ -1,0 +1,29 @@
+//! What the tries of this folder are made of.
+
+/// The ways on from a node, ordered by character.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Edges(Vec<(char, u32)>);
+
+impl Edges {
+    /// The node one character on.
+    pub fn get(&self, character: char) -> Option<u32> {
+        let at = self.0.binary_search_by_key(&character, |edge| edge.0);
+        Some(self.0[at.ok()?].1)
+    }
+
+    /// The node one character on; `new` from now on if there is none.
+    pub fn get_or_insert(&mut self, character: char, new: u32) -> u32 {
+        match self.0.binary_search_by_key(&character, |edge| edge.0) {
+            Ok(at) => self.0[at].1,
+            Err(at) => {
+                self.0.insert(at, (character, new));
+                new
+            }
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (char, u32)> + '_ {
+        self.0.iter().copied()
+    }
+}
