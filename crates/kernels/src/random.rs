@@ -2,6 +2,7 @@
 //!
 //! Philox-4×32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), tested against its published vectors.
 
+use crate::error::KernelError;
 use crate::pool::{self, SharedPtr, share};
 
 /// Where a stream of random numbers starts.
@@ -93,6 +94,42 @@ pub enum DropoutMask {
     },
 }
 
+impl DropoutMask {
+    /// Whether elements of `x` can fall away with probability `p`.
+    ///
+    /// # Errors
+    /// A `p` outside `[0,1)`, or an `x` of another size than a variational mask's.
+    pub fn check(self, p: f32, elements: usize) -> Result<(), KernelError> {
+        let op = "dropout";
+        if !(0.0..1.0).contains(&p) {
+            return Err(KernelError::Option {
+                op,
+                what: "p",
+                problem: "must be a probability below 1",
+            });
+        }
+        match self {
+            Self::Variational {
+                batch,
+                time,
+                features,
+            } if Some(elements)
+                != batch
+                    .checked_mul(time)
+                    .and_then(|rows| rows.checked_mul(features)) =>
+            {
+                Err(KernelError::Shape {
+                    op,
+                    what: "x",
+                    expected: vec![batch, time, features],
+                    got: vec![elements],
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Elements in a piece of work.
 const PIECE: usize = 16 * 1024;
 
@@ -100,9 +137,10 @@ const PIECE: usize = 16 * 1024;
 ///
 /// `x`: any shape, row-major; with [`DropoutMask::Variational`] `[B,T,C]`. The mask depends on key and index alone.
 ///
-/// # Panics
-/// If `x` does not have the sizes of a variational mask.
-pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Vec<f32> {
+/// # Errors
+/// As [`DropoutMask::check`].
+pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Result<Vec<f32>, KernelError> {
+    mask.check(p, x.len())?;
     let scale = 1.0 / (1.0 - p);
     let limit = (f64::from(p) * f64::from(1u32 << 24)).round() as u32;
     let factor = |bits: u32| if bits >> 8 >= limit { scale } else { 0.0 };
@@ -112,7 +150,6 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Vec<f32> {
         features,
     } = mask
     {
-        assert_eq!(x.len(), batch * time * features, "x is [B,T,C]");
         let mut mask = vec![0.0; batch * features];
         for (block, chunk) in mask.chunks_mut(4).enumerate() {
             chunk
@@ -120,13 +157,14 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Vec<f32> {
                 .zip(key.block(block as u64, 0))
                 .for_each(|(m, bits)| *m = factor(bits));
         }
-        return each_row(x, features, |row, x, y| {
+        let y = each_row(x, features, |row, x, y| {
             let first = row / time.max(1) * features;
             let mask = &mask[first..first + features];
             for ((y, x), m) in y.iter_mut().zip(x).zip(mask) {
                 *y = x * m;
             }
         });
+        return Ok(y);
     }
     let mut y = vec![0.0; x.len()];
     let pieces = x.len().div_ceil(PIECE);
@@ -155,7 +193,7 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Vec<f32> {
             }
         }
     });
-    y
+    Ok(y)
 }
 
 /// Calls `f(row, x, y)` for every row of x `[N,width]`, on all threads; gives y.
@@ -202,7 +240,7 @@ mod tests {
     #[test]
     fn dropout_keeps_its_share_and_scales_it() {
         let x = vec![1.0; 100_003];
-        let y = dropout(&x, 0.3, Key::new(5), DropoutMask::Elementwise);
+        let y = dropout(&x, 0.3, Key::new(5), DropoutMask::Elementwise).unwrap();
         let kept = y.iter().filter(|y| **y != 0.0).count() as f64 / y.len() as f64;
         assert!((kept - 0.7).abs() < 0.01, "{kept}");
         assert!(y.iter().all(|y| *y == 0.0 || (*y - 1.0 / 0.7).abs() < 1e-6));
@@ -210,7 +248,7 @@ mod tests {
             let keep = Key::new(5).uniform_f32(index as u64) >= 0.3;
             assert_eq!(y[index] != 0.0, keep, "element {index}");
         }
-        let other = dropout(&x, 0.3, Key::new(5).fold(1), DropoutMask::Elementwise);
+        let other = dropout(&x, 0.3, Key::new(5).fold(1), DropoutMask::Elementwise).unwrap();
         assert_ne!(y, other);
     }
 
@@ -227,7 +265,8 @@ mod tests {
                 time,
                 features,
             },
-        );
+        )
+        .unwrap();
         for b in 0..batch {
             let sequence = &y[b * time * features..(b + 1) * time * features];
             assert!(
@@ -237,6 +276,27 @@ mod tests {
             );
         }
         assert_ne!(y[..features], y[time * features..][..features]);
+    }
+
+    #[test]
+    fn what_cannot_fall_away_is_refused() {
+        let mask = DropoutMask::Variational {
+            batch: 2,
+            time: 3,
+            features: 4,
+        };
+        let error = dropout(&[0.0; 23], 0.5, Key::new(1), mask).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "dropout: x has [23] where [2, 3, 4] is needed"
+        );
+        for p in [-0.1, 1.0, f32::NAN] {
+            let got = dropout(&[0.0; 24], p, Key::new(1), mask);
+            assert!(
+                matches!(got, Err(KernelError::Option { what: "p", .. })),
+                "{p}"
+            );
+        }
     }
 
     #[test]

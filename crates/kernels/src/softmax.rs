@@ -145,8 +145,8 @@ unsafe fn run(product: &Product, precision: Precision) {
 
 /// h·wᵀ + b: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`; gives `[N,V]`.
 ///
-/// # Panics
-/// If a slice has the wrong size.
+/// # Errors
+/// A slice of the wrong size.
 pub fn linear(
     h: &[f32],
     w: &[f32],
@@ -154,12 +154,31 @@ pub fn linear(
     n: usize,
     hidden: usize,
     vocabulary: usize,
-) -> Vec<f32> {
+) -> Result<Vec<f32>, KernelError> {
+    let op = "linear";
+    let given = [
+        ("h", [n, hidden], h.len()),
+        ("w", [vocabulary, hidden], w.len()),
+    ];
+    for (what, [rows, columns], got) in given {
+        if rows.checked_mul(columns) != Some(got) {
+            return Err(KernelError::Shape {
+                op,
+                what,
+                expected: vec![rows, columns],
+                got: vec![got],
+            });
+        }
+    }
+    if let Some(b) = b {
+        expect(op, "b", vocabulary, b.len())?;
+    }
     let mut out = vec![0.0; n * vocabulary];
     linear_into(h, w, b, [n, hidden, vocabulary], Precision::F32, &mut out);
-    out
+    Ok(out)
 }
 
+/// [`linear`] of sizes that fit.
 fn linear_into(
     h: &[f32],
     w: &[f32],

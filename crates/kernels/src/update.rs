@@ -1,5 +1,6 @@
 //! What runs once a batch over all parameters: one pass over memory each, on all threads, the same bits for any number of them.
 
+use crate::error::{KernelError, expect};
 use crate::pool::{self, SharedPtr, share};
 
 /// Elements in a piece of work; sums are formed piece by piece in order.
@@ -50,10 +51,16 @@ pub fn sum_of_squares(g: &[f32]) -> f64 {
 
 /// Stochastic gradient descent: p −= lr·(scale·g + weight_decay·p).
 ///
-/// # Panics
-/// If `p` and `g` differ in length.
-pub fn sgd(p: &mut [f32], g: &[f32], lr: f32, scale: f32, weight_decay: f32) {
-    assert_eq!(p.len(), g.len(), "a gradient per parameter");
+/// # Errors
+/// `p` and `g` that differ in length.
+pub fn sgd(
+    p: &mut [f32],
+    g: &[f32],
+    lr: f32,
+    scale: f32,
+    weight_decay: f32,
+) -> Result<(), KernelError> {
+    expect("sgd", "g", p.len(), g.len())?;
     let (step, keep) = (lr * scale, 1.0 - lr * weight_decay);
     let pointer = SharedPtr(p.as_mut_ptr());
     pieces(g.len(), |_, range| {
@@ -63,6 +70,7 @@ pub fn sgd(p: &mut [f32], g: &[f32], lr: f32, scale: f32, weight_decay: f32) {
             *p = *p * keep - step * g;
         }
     });
+    Ok(())
 }
 
 /// The rule of [`adam`].
@@ -86,13 +94,19 @@ pub struct AdamW {
 
 /// Adam (Kingma & Ba 2015) or AdamW, PyTorch's formula; `m` and `v` start at zero.
 ///
-/// # Panics
-/// If the slices differ in length.
-pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], scale: f32, rule: &AdamW) {
-    assert!(
-        p.len() == g.len() && m.len() == g.len() && v.len() == g.len(),
-        "one of each per parameter"
-    );
+/// # Errors
+/// Slices that differ in length.
+pub fn adam(
+    p: &mut [f32],
+    g: &[f32],
+    m: &mut [f32],
+    v: &mut [f32],
+    scale: f32,
+    rule: &AdamW,
+) -> Result<(), KernelError> {
+    for (what, got) in [("g", g.len()), ("m", m.len()), ("v", v.len())] {
+        expect("adam", what, p.len(), got)?;
+    }
     let AdamW {
         lr,
         beta1,
@@ -126,14 +140,15 @@ pub fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], scale: f32, 
             *p = *p * keep - size * *m / (v.sqrt() * root + eps);
         }
     });
+    Ok(())
 }
 
 /// A running average: average += weight·(p − average). With weight 1/k at the k-th call, the mean of all (Polyak & Juditsky 1992).
 ///
-/// # Panics
-/// If the slices differ in length.
-pub fn average(average: &mut [f32], p: &[f32], weight: f32) {
-    assert_eq!(average.len(), p.len(), "an average per parameter");
+/// # Errors
+/// Slices that differ in length.
+pub fn average(average: &mut [f32], p: &[f32], weight: f32) -> Result<(), KernelError> {
+    expect("average", "p", average.len(), p.len())?;
     let pointer = SharedPtr(average.as_mut_ptr());
     pieces(p.len(), |_, range| {
         // SAFETY: pieces are disjoint parts of the average.
@@ -142,6 +157,7 @@ pub fn average(average: &mut [f32], p: &[f32], weight: f32) {
             *a += weight * (p - *a);
         }
     });
+    Ok(())
 }
 
 #[cfg(test)]
@@ -173,7 +189,7 @@ mod tests {
         for n in SIZES {
             let (start, g) = (values(n, 1), values(n, 2));
             let mut p = start.clone();
-            sgd(&mut p, &g, 0.1, 0.5, 0.01);
+            sgd(&mut p, &g, 0.1, 0.5, 0.01).unwrap();
             for i in 0..n {
                 let expected = start[i] - 0.1 * (0.5 * g[i] + 0.01 * start[i]);
                 assert!((p[i] - expected).abs() < 1e-6);
@@ -218,7 +234,7 @@ mod tests {
             };
             for g in &gradients {
                 rule.step += 1;
-                adam(&mut p, g, &mut m, &mut v, 1.0, &rule);
+                adam(&mut p, g, &mut m, &mut v, 1.0, &rule).unwrap();
             }
             for i in (0..n).step_by(97) {
                 let g: Vec<f64> = gradients.iter().map(|g| f64::from(g[i])).collect();
@@ -233,11 +249,41 @@ mod tests {
     }
 
     #[test]
+    fn slices_that_do_not_fit_are_refused() {
+        let (mut p, mut m, mut v) = ([1.0; 3], [0.0; 3], [0.0; 2]);
+        let wrong = |op, what, expected, got| {
+            Err(KernelError::Shape {
+                op,
+                what,
+                expected: vec![expected],
+                got: vec![got],
+            })
+        };
+        let rule = AdamW {
+            lr: 0.1,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            step: 1,
+            decoupled: true,
+        };
+        assert_eq!(
+            sgd(&mut p, &[0.0; 4], 0.1, 1.0, 0.0),
+            wrong("sgd", "g", 3, 4)
+        );
+        let got = adam(&mut p, &[0.0; 3], &mut m, &mut v, 1.0, &rule);
+        assert_eq!(got, wrong("adam", "v", 3, 2));
+        assert_eq!(average(&mut p, &[0.0; 2], 0.5), wrong("average", "p", 3, 2));
+        assert_eq!(p, [1.0; 3], "nothing was changed");
+    }
+
+    #[test]
     fn the_average_of_all_is_their_mean() {
         let (a, b, c) = (values(100, 1), values(100, 2), values(100, 3));
         let mut mean = a.clone();
-        average(&mut mean, &b, 1.0 / 2.0);
-        average(&mut mean, &c, 1.0 / 3.0);
+        average(&mut mean, &b, 1.0 / 2.0).unwrap();
+        average(&mut mean, &c, 1.0 / 3.0).unwrap();
         for i in 0..100 {
             assert!((mean[i] - (a[i] + b[i] + c[i]) / 3.0).abs() < 1e-6);
         }

@@ -96,6 +96,20 @@ pub enum Error {
     /// Scores that no text can be found in.
     #[error(transparent)]
     Ctc(#[from] refrain_decode::ctc::CtcError),
+    /// Settings of a search that cannot be.
+    #[error(transparent)]
+    Beam(#[from] refrain_decode::ctc::beam::BeamError),
+    /// Text that no n-gram model can be learned from.
+    #[error(transparent)]
+    Ngram(#[from] refrain_decode::ngram::TrainError),
+    /// A file that holds no n-gram model.
+    #[error("{}: {source}", .path.display())]
+    Arpa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: refrain_decode::ngram::arpa::ArpaError,
+    },
     /// Characters that cannot be labels.
     #[error(transparent)]
     Labels(#[from] refrain_decode::text::TextError),

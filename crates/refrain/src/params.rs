@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::ops::{Values, floats, floats_mut};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
+use refrain_kernels::KernelError;
 use std::collections::BTreeMap;
 
 /// A tensor as a model folder or a checkpoint keeps it.
@@ -140,18 +141,22 @@ pub fn gradients<M: Module>(model: &M, loss: &Tensor<1>) -> Vec<Gradient> {
 }
 
 /// Lets `f(name, parameter, gradient)` change every parameter that has a gradient, in place.
+///
+/// # Errors
+/// The first of `f`; what it was not called for by then stays as it was.
 pub fn update<M: Module>(
     model: M,
     gradients: Vec<Gradient>,
-    f: impl FnMut(&str, &mut [f32], &[f32]),
-) -> M {
+    f: impl FnMut(&str, &mut [f32], &[f32]) -> Result<(), KernelError>,
+) -> Result<M, KernelError> {
     struct Update<F>(
         Vec<String>,
         std::vec::IntoIter<Gradient>,
         Option<Gradient>,
         F,
+        Result<(), KernelError>,
     );
-    impl<F: FnMut(&str, &mut [f32], &[f32])> ModuleMapper for Update<F> {
+    impl<F: FnMut(&str, &mut [f32], &[f32]) -> Result<(), KernelError>> ModuleMapper for Update<F> {
         fn enter_module(&mut self, name: &str, _: &str) {
             self.0.push(name.to_string());
         }
@@ -168,11 +173,17 @@ pub fn update<M: Module>(
             };
             param.map(|tensor| {
                 let require_grad = tensor.is_require_grad();
-                let change = |values: &mut [f32]| self.3(&name, values, gradient.as_slice());
+                let change = |values: &mut [f32]| {
+                    if self.4.is_ok() {
+                        self.4 = self.3(&name, values, gradient.as_slice());
+                    }
+                };
                 let plain = floats_mut(tensor.inner(), change);
                 Tensor::from_inner(plain).set_require_grad(require_grad)
             })
         }
     }
-    model.map(&mut Update(Vec::new(), gradients.into_iter(), None, f))
+    let mut update = Update(Vec::new(), gradients.into_iter(), None, f, Ok(()));
+    let model = model.map(&mut update);
+    update.4.map(|()| model)
 }

@@ -4,7 +4,10 @@ mod shipped;
 mod speech;
 
 pub use shipped::{Shipped, recipes};
-pub use speech::{AugmentConfig, FeatureConfig, Normalise, SpeechData, SpeechRecipe};
+pub use speech::{
+    AugmentConfig, CepstraOf, FeatureConfig, JoinConfig, NoiseConfig, Normalise, RoomConfig,
+    SpeechData, SpeechRecipe,
+};
 
 use crate::error::Error;
 use crate::models::{LanguageModelConfig, SequenceModelConfig};

@@ -22,6 +22,9 @@ mod noise;
 mod normal;
 mod pcm;
 mod resample;
+mod room;
+mod segments;
+mod warp;
 mod wav;
 
 pub use augment::{MaskConfig, mask, speed};
@@ -32,6 +35,9 @@ pub use noise::{add_noise, gain, pink_noise, white_noise};
 pub use normal::{Running, deltas, normalise};
 pub use pcm::Pcm;
 pub use resample::{HIGHEST_RATE, LOWEST_RATE, Resampler, resample};
+pub use room::room;
+pub use segments::{Segment, Segmenter};
+pub use warp::{FrequencyWarp, tempo};
 pub use wav::{wav_bytes, write_wav};
 
 /// Far beyond any sound; sums of squares of such samples still fit an `f32`.

@@ -128,7 +128,8 @@ impl MelConfig {
         }
     }
 
-    fn high(&self) -> f64 {
+    /// Where the highest filter ends, in Hz.
+    pub fn high(&self) -> f64 {
         self.high_hz.unwrap_or(f64::from(self.rate) / 2.0)
     }
 
@@ -156,11 +157,13 @@ fn samples(rate: u32, milliseconds: f64) -> usize {
     (f64::from(rate) * milliseconds / 1000.0).round() as usize
 }
 
-fn mel(hertz: f64) -> f64 {
+/// The mel scale of HTK.
+pub(crate) fn mel(hertz: f64) -> f64 {
     2595.0 * (1.0 + hertz / 700.0).log10()
 }
 
-fn hertz(mel: f64) -> f64 {
+/// [`mel`]'s inverse.
+pub(crate) fn hertz(mel: f64) -> f64 {
     700.0 * (10f64.powf(mel / 2595.0) - 1.0)
 }
 

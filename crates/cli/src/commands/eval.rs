@@ -1,10 +1,13 @@
 //! `refrain eval`
 
+use super::speech::{Search, folder};
 use super::{Data, Precision, Threads};
 use crate::Ending;
 use crate::terminal;
 use anyhow::Result;
-use refrain::tasks::{self, EvaluateOn, Split};
+use refrain::tasks::speech::load_acoustic_model;
+use refrain::tasks::{self, Edited, EvaluateOn, EvaluateOptions, Split};
+use refrain_decode::metrics::edit::Edit;
 use std::path::PathBuf;
 
 /// Measure a model with its field's metrics
@@ -16,7 +19,8 @@ Data is looked for in --data, else in REFRAIN_DATA, else where the training foun
 Examples:
   refrain eval runs/stories
   refrain eval runs/ptb-small --data DIR --split valid --json
-  refrain eval runs/stories --text other.txt")]
+  refrain eval runs/stories --text other.txt
+  refrain eval runs/kerstin-de --words runs/kerstin-de/words.arpa --worst 5")]
 pub struct Args {
     /// Model folder
     #[arg(value_name = "MODEL")]
@@ -30,6 +34,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     text: Option<PathBuf>,
 
+    /// Show how the most wrong utterances differ from what was said
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    worst: usize,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -42,6 +50,9 @@ pub struct Args {
 
     #[command(flatten)]
     precision: Precision,
+
+    #[command(flatten)]
+    search: Search,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -63,12 +74,19 @@ pub fn run(args: &Args) -> Result<Ending> {
         (None, SplitName::Valid) => EvaluateOn::Split(Split::Validation),
         (None, SplitName::Test) => EvaluateOn::Split(Split::Test),
     };
-    let evaluation = tasks::evaluate(
-        &args.model,
-        &on,
-        args.data.folder()?.as_deref(),
-        args.precision.get(),
-    )?;
+    let model = folder(&args.model);
+    let options = EvaluateOptions {
+        data: args.data.folder()?,
+        precision: args.precision.get(),
+        decoder: match args.search.given() {
+            true => args
+                .search
+                .over(load_acoustic_model(&model)?.decoder_config())?,
+            false => None,
+        },
+        worst: args.worst,
+    };
+    let evaluation = tasks::evaluate(&model, &on, &options)?;
     if args.json {
         terminal::print(&format!("{}\n", serde_json::to_string(&evaluation)?))?;
         return Ok(Ending::Done);
@@ -91,6 +109,39 @@ pub fn run(args: &Args) -> Result<Ending> {
             evaluation.unknown
         );
     }
+    for own in &evaluation.worst {
+        text += &beside(own);
+    }
     terminal::print(&text)?;
     Ok(Ending::Done)
+}
+
+/// What was said above what was written, word under word; wrong words in capitals, missing ones as stars.
+fn beside(own: &Edited) -> String {
+    let (mut above, mut below) = (String::new(), String::new());
+    let (mut reference, mut hypothesis) = (own.reference.iter(), own.hypothesis.iter());
+    for edit in &own.edits {
+        let said = match edit {
+            Edit::Insertion => None,
+            _ => reference.next(),
+        };
+        let written = match edit {
+            Edit::Deletion => None,
+            _ => hypothesis.next(),
+        };
+        let mut pair = [said, written].map(|word| word.cloned());
+        if *edit != Edit::Equal {
+            pair = pair.map(|word| Some(word.map_or("*".into(), |word| word.to_uppercase())));
+        }
+        let [said, written] = pair.map(Option::unwrap_or_default);
+        let width = said.chars().count().max(written.chars().count());
+        above += &format!(" {said:width$}");
+        below += &format!(" {written:width$}");
+    }
+    let (name, errors) = (&own.name, terminal::counted(own.errors as u64, "error"));
+    format!(
+        "\n{name}, {errors}\n  said    {}\n  written {}\n",
+        above.trim_end(),
+        below.trim_end()
+    )
 }

@@ -1,6 +1,6 @@
 //! `refrain lab`
 
-mod plot;
+pub mod plot;
 
 use super::{Data, Threads};
 use crate::Ending;

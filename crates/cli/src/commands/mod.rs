@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod align;
 pub mod bench;
 pub mod eval;
 pub mod export;
@@ -7,9 +8,12 @@ pub mod generate;
 pub mod info;
 pub mod lab;
 pub mod list;
+pub mod ngram;
 pub mod onnx;
+pub mod speech;
 pub mod train;
 pub mod transcribe;
+pub mod tune;
 
 use anyhow::{Context, Result};
 use clap::builder::OsStringValueParser;

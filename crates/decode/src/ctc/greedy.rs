@@ -1,6 +1,6 @@
 //! The labels of the best path.
 
-use super::{CtcError, LabelSpan, check, probability};
+use super::{CtcError, LabelSpan, check, check_frame, probability};
 use crate::math::argmax;
 
 /// What [`greedy`] gives.
@@ -21,20 +21,64 @@ pub struct Greedy {
 /// A size that is no multiple of `V`, a blank that is not below `V`, NaN or +∞.
 pub fn greedy(log_probs: &[f32], vocabulary: usize, blank: u32) -> Result<Greedy, CtcError> {
     check(log_probs, vocabulary, blank)?;
-    let mut labels: Vec<LabelSpan> = Vec::new();
-    let (mut log_prob, mut before) = (0.0, blank);
-    for (frame, values) in log_probs.chunks_exact(vocabulary).enumerate() {
-        let class = argmax(values);
-        log_prob += f64::from(values[class]);
+    let mut search = GreedySearch::new(vocabulary, blank);
+    for values in log_probs.chunks_exact(vocabulary) {
+        search.take(values);
+    }
+    Ok(search.end())
+}
+
+/// The best path of an utterance as it is heard: the same labels as [`greedy`] finds in the whole of it.
+#[derive(Debug, Clone)]
+pub struct GreedySearch {
+    vocabulary: usize,
+    blank: u32,
+    /// The confidence of each is a sum over its frames.
+    labels: Vec<LabelSpan>,
+    before: u32,
+    frames: usize,
+    log_prob: f64,
+}
+
+impl GreedySearch {
+    /// Before the first frame.
+    pub fn new(vocabulary: usize, blank: u32) -> Self {
+        Self {
+            vocabulary,
+            blank,
+            labels: Vec::new(),
+            before: blank,
+            frames: 0,
+            log_prob: 0.0,
+        }
+    }
+
+    /// Takes the log-probabilities `[V]` of the next frame.
+    ///
+    /// # Errors
+    /// A frame that is not `V` long, NaN or +∞ in it; it is left out then.
+    pub fn step(&mut self, log_probs: &[f32]) -> Result<(), CtcError> {
+        let (len, vocabulary) = (log_probs.len(), self.vocabulary);
+        if len != vocabulary {
+            return Err(CtcError::Shape { len, vocabulary });
+        }
+        check_frame(self.frames, log_probs)?;
+        self.take(log_probs);
+        Ok(())
+    }
+
+    fn take(&mut self, values: &[f32]) {
+        let (frame, class) = (self.frames, argmax(values));
+        self.frames += 1;
+        self.log_prob += f64::from(values[class]);
         let p = probability(values[class]);
         let class = class as u32;
-        match labels.last_mut() {
-            Some(span) if class == before && class != blank => {
+        match self.labels.last_mut() {
+            Some(span) if class == self.before && class != self.blank => {
                 span.last = frame;
-                // A sum until the run is over.
                 span.confidence += p;
             }
-            _ if class != blank => labels.push(LabelSpan {
+            _ if class != self.blank => self.labels.push(LabelSpan {
                 label: class,
                 first: frame,
                 last: frame,
@@ -42,10 +86,18 @@ pub fn greedy(log_probs: &[f32], vocabulary: usize, blank: u32) -> Result<Greedy
             }),
             _ => {}
         }
-        before = class;
+        self.before = class;
     }
-    for span in &mut labels {
-        span.confidence /= (span.last - span.first + 1) as f64;
+
+    /// The path so far, as though the utterance ended here. None of its labels will change; the last may go on.
+    pub fn end(&self) -> Greedy {
+        let mean = |span: &LabelSpan| LabelSpan {
+            confidence: span.confidence / (span.last - span.first + 1) as f64,
+            ..*span
+        };
+        Greedy {
+            labels: self.labels.iter().map(mean).collect(),
+            log_prob: self.log_prob,
+        }
     }
-    Ok(Greedy { labels, log_prob })
 }

@@ -82,7 +82,7 @@ fn expected(
         x = forward(&plan, &inputs, false).unwrap().0.y;
         input = hidden;
     }
-    let logits = softmax::linear(&x, output, Some(bias), B * T, input, V);
+    let logits = softmax::linear(&x, output, Some(bias), B * T, input, V).unwrap();
     Value::floats(vec![B, T, V], logits).unwrap()
 }
 

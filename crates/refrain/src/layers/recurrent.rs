@@ -459,7 +459,7 @@ impl Recurrent {
             let key = key.map(|key| key.fold(index as u64));
             if let Some(key) = key.filter(|_| index > 0) {
                 let mask = self.mask(&x);
-                x = dropout(x, self.dropout, key.fold(0), mask);
+                x = dropout(x, self.dropout, key.fold(0), mask)?;
             }
             let state = states
                 .as_mut()
@@ -478,7 +478,7 @@ impl Recurrent {
                 precision: self.precision,
                 packed: self.packed[index].clone(),
             };
-            let weights = self.values(weights, key);
+            let weights = self.values(weights, key)?;
             let RecurrentOutput { y, h_n, c_n } = recurrent(x, state.h, state.c, weights, spec)?;
             x = y;
             after.push(LayerState { h: h_n, c: c_n });
@@ -524,7 +524,7 @@ impl Recurrent {
             key: key.map(|key| key.fold(3)),
             variational: self.variational,
         };
-        let values = self.values(weights, key).into_iter();
+        let values = self.values(weights, key)?.into_iter();
         let values = values.zip(weights).map(|(direction, w)| VariantWeights {
             direction,
             w_hr: w.w_hr.as_ref().map(Param::val),
@@ -539,34 +539,25 @@ impl Recurrent {
     }
 
     /// Weights of one layer, its recurrent ones thinned by weight drop when `key` is given.
-    fn values(&self, weights: &[Weights], key: Option<Key>) -> Vec<DirectionWeights> {
-        let recurrent = |direction: usize, w: &Weights| match key {
-            Some(key) => dropout(
-                w.w_hh.val(),
-                self.weight_dropout,
-                key.fold(1 + direction as u64),
-                DropoutMask::Elementwise,
-            ),
-            None => w.w_hh.val(),
-        };
-        weights
-            .iter()
-            .enumerate()
-            .map(|(direction, w)| DirectionWeights {
-                w_ih: w.w_ih.val(),
-                w_hh: recurrent(direction, w),
-                b_ih: w.b_ih.val(),
-                b_hh: w.b_hh.val(),
-            })
-            .collect()
+    fn values(
+        &self,
+        weights: &[Weights],
+        key: Option<Key>,
+    ) -> Result<Vec<DirectionWeights>, KernelError> {
+        let mut values = plain(weights);
+        for (direction, w) in (1..).zip(&mut values) {
+            if let Some(key) = key {
+                let (p, key) = (self.weight_dropout, key.fold(direction));
+                w.w_hh = dropout(w.w_hh.clone(), p, key, DropoutMask::Elementwise)?;
+            }
+        }
+        Ok(values)
     }
 
     /// Weights as plain tensors, layer by layer, forward before reverse.
     pub fn weights(&self) -> Vec<Vec<DirectionWeights>> {
-        self.weights
-            .chunks(self.directions.len())
-            .map(|layer| self.values(layer, None))
-            .collect()
+        let layers = self.weights.chunks(self.directions.len());
+        layers.map(plain).collect()
     }
 
     /// PyTorch's suffix of the `index`th set of weights: `l0`, `l0_reverse`, `l1` …
@@ -578,6 +569,17 @@ impl Recurrent {
             _ => format!("l{layer}"),
         }
     }
+}
+
+/// Weights of one layer as plain tensors.
+fn plain(weights: &[Weights]) -> Vec<DirectionWeights> {
+    let values = weights.iter().map(|w| DirectionWeights {
+        w_ih: w.w_ih.val(),
+        w_hh: w.w_hh.val(),
+        b_ih: w.b_ih.val(),
+        b_hh: w.b_hh.val(),
+    });
+    values.collect()
 }
 
 impl Module for Recurrent {

@@ -2,13 +2,14 @@
 //! the blank (Graves et al. 2006; the shape of Amodei et al. 2016).
 
 use super::CellKind;
+use super::chunks::{Chunked, Chunks};
 use super::language_model::PrecisionName;
 use super::linear::Linear;
 use super::{check_probabilities, check_sizes};
 use crate::error::Error;
 use crate::init::{param, uniform};
-use crate::layers::{Options, Recurrent, RecurrentConfig, State, Variant};
-use crate::ops::{CtcOutput, CtcTargets, DropoutMask, ctc_loss, dropout, floats};
+use crate::layers::{Options, Recurrent, RecurrentConfig, Variant};
+use crate::ops::{CtcOutput, CtcTargets, DropoutMask, ctc_loss, dropout};
 use burn::module::{Module, Param};
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::module::conv1d;
@@ -37,12 +38,12 @@ fn one() -> usize {
 
 impl Convolution {
     /// Frames that come out of `length`.
-    fn shorten(&self, length: usize) -> usize {
+    pub(super) fn shorten(&self, length: usize) -> usize {
         length.div_ceil(self.stride)
     }
 
     /// What a stream has heard of `width` features before it begins.
-    fn silence(&self, width: usize) -> Vec<f32> {
+    pub(super) fn silence(&self, width: usize) -> Vec<f32> {
         vec![0.0; (self.kernel - self.stride) * width]
     }
 
@@ -69,8 +70,11 @@ pub struct AcousticModelConfig {
     pub hidden: usize,
     /// Recurrent layers.
     pub layers: usize,
-    /// Both directions; a stream needs one that goes forward, and convolutions then see no frame ahead.
+    /// Both directions; a stream needs one that goes forward, or chunks. Convolutions then see no frame ahead.
     pub bidirectional: bool,
+    /// Reads an utterance in chunks, so that both directions can follow a stream; absent: in one piece.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<Chunks>,
     /// Dropout before every recurrent layer and before the scores, a probability.
     pub dropout: f64,
     /// What the products of the layers multiply, as for a language model.
@@ -92,6 +96,7 @@ impl Default for AcousticModelConfig {
             hidden: 128,
             layers: 2,
             bidirectional: true,
+            chunks: None,
             dropout: 0.1,
             precision: Precision::F32,
             variant: Variant::default(),
@@ -148,6 +153,9 @@ impl AcousticModelConfig {
                 )));
             }
         }
+        if let Some(chunks) = self.chunks {
+            sizes.push(("model.chunks.length", chunks.length));
+        }
         check_sizes(&sizes)?;
         self.variant.check(self.cell.into())?;
         check_probabilities(&[("model.dropout", self.dropout)])
@@ -182,6 +190,21 @@ impl AcousticModelConfig {
         all.saturating_add(stack).saturating_add(output)
     }
 
+    /// Whether it can hear an utterance as it is spoken.
+    pub fn streams(&self) -> bool {
+        !self.bidirectional || self.chunks.is_some()
+    }
+
+    /// Frames that a stream hears before it answers the oldest of them, at most; none if it needs the whole utterance.
+    pub fn latency(&self) -> Option<usize> {
+        let waits = match (self.bidirectional, self.chunks) {
+            (_, Some(chunks)) => chunks.length.saturating_add(chunks.right),
+            (false, None) => 1,
+            (true, None) => return None,
+        };
+        Some(waits.saturating_mul(self.frames_a_step()))
+    }
+
     /// Frames from one step to the next.
     pub fn frames_a_step(&self) -> usize {
         self.convolutions.iter().map(|own| own.stride).product()
@@ -196,16 +219,21 @@ impl AcousticModelConfig {
 }
 
 #[derive(Module, Debug)]
-struct ConvolutionWeights {
+pub(super) struct ConvolutionWeights {
     /// `[channels, features, kernel]`
-    weight: Param<Tensor<3>>,
+    pub(super) weight: Param<Tensor<3>>,
     /// `[channels]`
     bias: Param<Tensor<1>>,
 }
 
 impl ConvolutionWeights {
     /// `[B,T,features]` → `[B,T',channels]`
-    fn forward(&self, x: Tensor<3>, stride: usize, padding: (usize, usize)) -> Tensor<3> {
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        stride: usize,
+        padding: (usize, usize),
+    ) -> Tensor<3> {
         let options = ConvOptions {
             stride: [stride],
             padding: [padding],
@@ -220,11 +248,11 @@ impl ConvolutionWeights {
 /// A model of speech; [`AcousticModelConfig`] makes it.
 #[derive(Module, Debug)]
 pub struct AcousticModel {
-    convolutions: Vec<ConvolutionWeights>,
-    rnn: Recurrent,
+    pub(super) convolutions: Vec<ConvolutionWeights>,
+    pub(super) rnn: Recurrent,
     output: Linear,
     #[module(skip)]
-    config: AcousticModelConfig,
+    pub(super) config: AcousticModelConfig,
 }
 
 /// Utterances side by side.
@@ -237,6 +265,15 @@ pub struct Frames {
 }
 
 impl AcousticModel {
+    /// What it was made by.
+    pub fn config(&self) -> &AcousticModelConfig {
+        &self.config
+    }
+
+    pub(super) fn device(&self) -> Device {
+        self.output.weight.val().device()
+    }
+
     /// The same model with products of another precision.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.rnn = self.rnn.with_precision(precision);
@@ -255,7 +292,7 @@ impl AcousticModel {
         let Frames { mut x, mut lengths } = frames;
         for (own, weights) in self.config.convolutions.iter().zip(&self.convolutions) {
             let [_, time, _] = x.dims();
-            let padding = own.padding(time, !self.config.bidirectional);
+            let padding = own.padding(time, self.config.streams());
             x = weights.forward(x, own.stride, padding);
             for length in &mut lengths {
                 *length = own.shorten(*length);
@@ -263,29 +300,41 @@ impl AcousticModel {
             // What the bias puts behind the end of an utterance is not part of it.
             x = masked(x, &lengths);
         }
-        x = self.thin(x, key.map(|key| key.fold(0)));
-        let options = Options {
-            lengths: Some(lengths.clone()),
-            dropout: key.map(|key| key.fold(1)),
-            ..Options::default()
+        x = self.thin(x, key.map(|key| key.fold(0)))?;
+        let key_of_stack = key.map(|key| key.fold(1));
+        let read = |x: Tensor<3>, lengths: Vec<usize>| {
+            let options = Options {
+                lengths: Some(lengths),
+                dropout: key_of_stack,
+                ..Options::default()
+            };
+            Ok(self.rnn.forward_with(x, options)?.0)
         };
-        let (y, _) = self.rnn.forward_with(x, options)?;
-        let y = self.thin(y, key.map(|key| key.fold(2)));
+        let [_, time, _] = x.dims();
+        let y = match self.config.chunks {
+            Some(shape) if lengths.iter().any(|&length| length > 0) => {
+                let chunked = Chunked::new(shape, &lengths);
+                let y = read(chunked.split(x), chunked.lengths())?;
+                chunked.join(y, &lengths, time)
+            }
+            _ => read(x, lengths.clone())?,
+        };
+        let y = self.thin(y, key.map(|key| key.fold(2)))?;
         Ok((self.score(y), lengths))
     }
 
     /// `[B,T,D·H]` → `[B,T,V]`
-    fn score(&self, y: Tensor<3>) -> Tensor<3> {
+    pub(super) fn score(&self, y: Tensor<3>) -> Tensor<3> {
         let [batch, time, hidden] = y.dims();
         let scores = self.output.forward(y.reshape([batch * time, hidden]));
         let [_, classes] = scores.dims();
         scores.reshape([batch, time, classes])
     }
 
-    fn thin(&self, x: Tensor<3>, key: Option<Key>) -> Tensor<3> {
+    fn thin(&self, x: Tensor<3>, key: Option<Key>) -> Result<Tensor<3>, KernelError> {
         match key {
             Some(key) => dropout(x, self.config.dropout, key, DropoutMask::Elementwise),
-            None => x,
+            None => Ok(x),
         }
     }
 
@@ -319,125 +368,6 @@ impl AcousticModel {
     ) -> Result<(Tensor<3>, Vec<usize>), KernelError> {
         let (scores, lengths) = self.scores(frames, None)?;
         Ok((log_softmax(scores, 2), lengths))
-    }
-}
-
-/// A model that hears one utterance as it is spoken. What it says of a step never changes, and is what the model says of the whole utterance.
-pub struct AcousticStream {
-    model: AcousticModel,
-    /// For each convolution, the frames that later outputs still see.
-    heard: Vec<Vec<f32>>,
-    /// Features of those.
-    widths: Vec<usize>,
-    state: Option<State>,
-}
-
-impl AcousticModel {
-    /// The model at the beginning of an utterance, to be heard frame by frame.
-    ///
-    /// # Errors
-    /// A model that reads backwards too.
-    pub fn stream(&self) -> Result<AcousticStream, Error> {
-        if self.config.bidirectional {
-            return Err(Error::Config(
-                "the model reads utterances backwards too and needs the whole of one; train with model.bidirectional = false for streams".into(),
-            ));
-        }
-        let widths: Vec<usize> = self
-            .convolutions
-            .iter()
-            .map(|own| own.weight.dims()[1])
-            .collect();
-        let before = self.config.convolutions.iter().zip(&widths);
-        Ok(AcousticStream {
-            heard: before.map(|(own, width)| own.silence(*width)).collect(),
-            widths,
-            model: self.clone(),
-            state: None,
-        })
-    }
-}
-
-impl AcousticStream {
-    /// Log-probabilities `[T',V]` of the steps that more frames `[T,C]` complete.
-    ///
-    /// # Errors
-    /// Frames of another width.
-    pub fn push(&mut self, frames: &[f32]) -> Result<Vec<f32>, KernelError> {
-        self.hear(frames.to_vec(), false)
-    }
-
-    /// Log-probabilities of what the end completes; the stream is at the beginning of the next utterance then.
-    ///
-    /// # Errors
-    /// None, on a model that has been heard before.
-    pub fn finish(&mut self) -> Result<Vec<f32>, KernelError> {
-        let last = self.hear(Vec::new(), true)?;
-        self.state = None;
-        let all = self
-            .heard
-            .iter_mut()
-            .zip(&self.model.config.convolutions)
-            .zip(&self.widths);
-        for ((heard, own), width) in all {
-            *heard = own.silence(*width);
-        }
-        Ok(last)
-    }
-
-    fn hear(&mut self, mut frames: Vec<f32>, end: bool) -> Result<Vec<f32>, KernelError> {
-        let device = self.model.output.weight.val().device();
-        let all = self.heard.iter_mut().zip(&self.widths);
-        let own = self
-            .model
-            .config
-            .convolutions
-            .iter()
-            .zip(&self.model.convolutions);
-        for ((heard, &width), (own, weights)) in all.zip(own) {
-            if !frames.len().is_multiple_of(width) {
-                return Err(KernelError::Shape {
-                    op: "acoustic stream",
-                    what: "frames",
-                    expected: vec![width],
-                    got: vec![frames.len()],
-                });
-            }
-            heard.append(&mut frames);
-            let mut count = heard.len() / width;
-            // Behind the end, zeros fill the last stride if it was begun.
-            let waiting = count + own.stride - own.kernel;
-            if end && !waiting.is_multiple_of(own.stride) {
-                count += own.stride - waiting % own.stride;
-                heard.resize(count * width, 0.0);
-            }
-            if count < own.kernel {
-                return Ok(Vec::new());
-            }
-            let outputs = (count - own.kernel) / own.stride + 1;
-            let seen = (outputs - 1) * own.stride + own.kernel;
-            let x = TensorData::new(heard[..seen * width].to_vec(), [1, seen, width]);
-            let x = Tensor::from_data(x, &device);
-            frames = floats(weights.forward(x, own.stride, (0, 0)));
-            heard.drain(..outputs * own.stride * width);
-        }
-        self.step(frames, &device)
-    }
-
-    /// The recurrent layers on what the convolutions gave.
-    fn step(&mut self, frames: Vec<f32>, device: &Device) -> Result<Vec<f32>, KernelError> {
-        if frames.is_empty() {
-            return Ok(Vec::new());
-        }
-        let width = match self.model.config.convolutions.last() {
-            Some(last) => last.channels,
-            None => self.model.rnn.input(),
-        };
-        let time = frames.len() / width;
-        let x = Tensor::<3>::from_data(TensorData::new(frames, [1, time, width]), device);
-        let (y, state) = self.model.rnn.forward(x, self.state.take())?;
-        self.state = Some(state);
-        Ok(floats(log_softmax(self.model.score(y), 2)))
     }
 }
 

@@ -135,6 +135,6 @@ impl Packed {
         let hidden = x.len();
         let weight = self.output.as_ref().unwrap_or(&self.embedding);
         let bias = Some(&self.bias[..]);
-        Ok(softmax::linear(x, weight, bias, 1, hidden, vocabulary))
+        Ok(softmax::linear(x, weight, bias, 1, hidden, vocabulary)?)
     }
 }

@@ -13,7 +13,7 @@ use crate::params::NamedTensor;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain_kernels::random::Key;
-use refrain_kernels::{Cell, Precision};
+use refrain_kernels::{Cell, KernelError, Precision};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -404,7 +404,7 @@ impl LanguageModel {
             lengths: None,
         };
         let (y, state) = self.rnn.forward_with(x, options)?;
-        let y = self.thin(y, self.dropout.output, key.map(|key| key.fold(3)));
+        let y = self.thin(y, self.dropout.output, key.map(|key| key.fold(3)))?;
         let [_, _, hidden] = y.dims();
         let out = linear_cross_entropy(
             y.reshape([batch * time, hidden]),
@@ -438,10 +438,10 @@ impl LanguageModel {
             x = x * mask;
         }
         let x = x.reshape([batch, time, features]);
-        Ok(self.thin(x, self.dropout.embedding, key.map(|key| key.fold(1))))
+        Ok(self.thin(x, self.dropout.embedding, key.map(|key| key.fold(1)))?)
     }
 
-    fn thin(&self, x: Tensor<3>, p: f64, key: Option<Key>) -> Tensor<3> {
+    fn thin(&self, x: Tensor<3>, p: f64, key: Option<Key>) -> Result<Tensor<3>, KernelError> {
         let [batch, time, features] = x.dims();
         let mask = match self.dropout.variational {
             true => DropoutMask::Variational {
@@ -453,7 +453,7 @@ impl LanguageModel {
         };
         match key {
             Some(key) => dropout(x, p, key, mask),
-            None => x,
+            None => Ok(x),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Models: layers put together. No files, no loops.
 
 mod acoustic_model;
+mod acoustic_stream;
+mod chunks;
 mod generator;
 mod language_model;
 mod linear;
@@ -8,7 +10,9 @@ mod sequence_model;
 
 use crate::error::Error;
 
-pub use acoustic_model::{AcousticModel, AcousticModelConfig, AcousticStream, Convolution, Frames};
+pub use acoustic_model::{AcousticModel, AcousticModelConfig, Convolution, Frames};
+pub use acoustic_stream::AcousticStream;
+pub use chunks::Chunks;
 pub use generator::Generator;
 pub use language_model::{
     CellKind, Dropout, Init, LanguageModel, LanguageModelConfig, LossOutput, State,

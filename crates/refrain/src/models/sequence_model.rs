@@ -213,6 +213,6 @@ impl SequenceModel {
             n,
             hidden,
             outputs,
-        ))
+        )?)
     }
 }

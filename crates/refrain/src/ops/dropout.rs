@@ -9,6 +9,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
+use refrain_kernels::KernelError;
 pub use refrain_kernels::random::DropoutMask;
 use refrain_kernels::random::{self, Key};
 
@@ -23,7 +24,7 @@ pub struct DropoutSpec {
 impl DropoutSpec {
     /// `y = x ⊙ keep / (1 − p)` over a slice; its own gradient.
     pub fn apply(&self, x: &[f32]) -> Vec<f32> {
-        random::dropout(x, self.p, self.key, self.mask)
+        random::dropout(x, self.p, self.key, self.mask).expect("`dropout` has checked the sizes")
     }
 }
 
@@ -49,13 +50,23 @@ pub trait DropoutBackend: Backend {
 
 /// Sets each element (or, with [`DropoutMask::Variational`], each feature of a sequence) to zero with probability
 /// `p` in `[0,1)` and scales the rest by `1/(1−p)` (Srivastava et al. 2014). Differentiable in `x`.
-pub fn dropout<const D: usize>(x: Tensor<D>, p: f64, key: Key, mask: DropoutMask) -> Tensor<D> {
-    if p == 0.0 {
-        return x;
-    }
+///
+/// # Errors
+/// As [`DropoutMask::check`].
+pub fn dropout<const D: usize>(
+    x: Tensor<D>,
+    p: f64,
+    key: Key,
+    mask: DropoutMask,
+) -> Result<Tensor<D>, KernelError> {
     let p = p as f32;
+    mask.check(p, x.shape().num_elements())?;
+    if p == 0.0 {
+        return Ok(x);
+    }
     let spec = DropoutSpec { p, key, mask };
-    Tensor::from_dispatch(Dispatch::dropout_op(x.into_dispatch(), spec))
+    let y = Dispatch::dropout_op(x.into_dispatch(), spec);
+    Ok(Tensor::from_dispatch(y))
 }
 
 impl DropoutKernels for Flex {

@@ -54,6 +54,8 @@ pub fn recipes() -> &'static [Shipped] {
         "speech" / "fsdd",
         "speech" / "an4",
         "speech" / "kerstin-de",
+        "speech" / "english",
+        "speech" / "english-stream",
         "mnist" / "mnist-rnn",
         "mnist" / "mnist-lstm",
         "mnist" / "mnist-gru",

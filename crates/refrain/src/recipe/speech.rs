@@ -34,6 +34,9 @@ pub struct SpeechData {
     /// Keep back whole speakers.
     #[serde(default)]
     pub by_speaker: bool,
+    /// Joins recordings of a speaker to longer utterances; absent: as recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<JoinConfig>,
     /// How transcripts are written.
     #[serde(default)]
     pub writing: Writing,
@@ -50,6 +53,23 @@ pub struct SpeechData {
     pub sha256: BTreeMap<String, String>,
 }
 
+/// Utterances made of several recordings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinConfig {
+    /// Most recordings of an utterance; there is at least one.
+    pub longest: usize,
+    /// Shortest and longest silence between two.
+    pub pause_seconds: [f32; 2],
+    /// How many utterances each recording is in.
+    #[serde(default = "once")]
+    pub times: usize,
+}
+
+fn once() -> usize {
+    1
+}
+
 /// From a sound to frames.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,12 +80,27 @@ pub struct FeatureConfig {
     /// Features of this width, as an archive holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<usize>,
+    /// What stored features are cepstra of; without it their frequencies cannot be warped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cepstra: Option<CepstraOf>,
     /// First and second differences over time beside each feature.
     #[serde(default)]
     pub deltas: bool,
     /// Mean 0 and variance 1 of each feature.
     #[serde(default)]
     pub normalise: Normalise,
+}
+
+/// The mel filters whose logarithms' cosine transform stored features are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CepstraOf {
+    /// Filters.
+    pub bands: usize,
+    /// Where the lowest begins, Hz.
+    pub low_hz: f64,
+    /// Where the highest ends, Hz.
+    pub high_hz: f64,
 }
 
 /// Over what features are normalised.
@@ -77,6 +112,8 @@ pub enum Normalise {
     /// The whole utterance.
     #[default]
     Utterance,
+    /// What was heard so far, beginning with the training data's: what a stream can have.
+    Running,
 }
 
 /// Changes of training utterances.
@@ -86,7 +123,41 @@ pub struct AugmentConfig {
     /// Masks over time and features (SpecAugment, Park et al. 2019); absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masks: Option<MaskConfig>,
-    /// Slowest and fastest speed, a factor drawn between them for each utterance; absent: as recorded.
+    /// Slowest and fastest speed of the sound, pitch and all, a factor drawn between them for each utterance; absent: as recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speed: Option<[f32; 2]>,
+    /// Noise beside the sound; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<NoiseConfig>,
+    /// The sound in a room; absent: as recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomConfig>,
+    /// Slowest and fastest tempo of the frames, which leaves their frequencies alone and costs next to nothing; absent: as recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tempo: Option<[f32; 2]>,
+    /// Least and most factor by which frequencies are warped, for voices that the data lacks; absent: as recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warp: Option<[f32; 2]>,
+}
+
+/// White or pink noise.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoiseConfig {
+    /// Share of the utterances that have any.
+    pub share: f32,
+    /// Least and most decibels by which the sound is stronger.
+    pub snr_db: [f32; 2],
+}
+
+/// Rooms with reverberation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomConfig {
+    /// Share of the utterances that are in one.
+    pub share: f32,
+    /// Shortest and longest time in which the reverberation falls by 60 dB.
+    pub seconds: [f32; 2],
+    /// Least and most decibels by which the direct sound is stronger than the reverberation.
+    pub direct_db: [f32; 2],
 }

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::params::NamedTensor;
 use crate::recipe::Recipe;
 use crate::train::{Metrics, checkpoint};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -77,17 +78,7 @@ impl ModelFolder {
             let problem = format!("it has no {ABOUT}; give the folder that `refrain train` wrote");
             return Err(Error::folder(path, problem));
         }
-        let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            Error::folder(path, format!("{ABOUT} is not UTF-8 text; it is damaged"))
-        })?;
-        let about = toml::from_str(&text).map_err(|e| {
-            let problem = format!(
-                "{ABOUT} cannot be read ({}); it is damaged, or of another version",
-                one_line(&e)
-            );
-            Error::folder(path, problem)
-        })?;
+        let about = read(path, ABOUT)?;
         Ok(Self {
             path: path.to_path_buf(),
             about,
@@ -114,9 +105,28 @@ impl ModelFolder {
     /// A file that cannot be written.
     pub fn set_figures(&mut self, figures: Figures) -> Result<(), Error> {
         self.about.figures = figures;
-        let text = toml::to_string(&self.about)
-            .map_err(|e| Error::folder(&self.path, format!("{ABOUT} cannot be written: {e}")))?;
-        atomic::write(&self.path.join(ABOUT), text.as_bytes())
+        self.write(ABOUT, &self.about)
+    }
+
+    /// Writes a TOML file of the folder.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write<T: Serialize>(&self, name: &str, what: &T) -> Result<(), Error> {
+        let text = toml::to_string(what)
+            .map_err(|e| Error::folder(&self.path, format!("{name} cannot be written: {e}")))?;
+        atomic::write(&self.path.join(name), text.as_bytes())
+    }
+
+    /// What a TOML file of the folder holds; nothing if there is no such file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds something else.
+    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        match self.path.join(name).exists() {
+            true => read(&self.path, name).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// The folder.
@@ -152,6 +162,20 @@ impl ModelFolder {
         }
         Ok(tensors::load(&file)?.0)
     }
+}
+
+fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, Error> {
+    let file = folder.join(name);
+    let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::folder(folder, format!("{name} is not UTF-8 text; it is damaged")))?;
+    toml::from_str(&text).map_err(|e| {
+        let problem = format!(
+            "{name} cannot be read ({}); it is damaged, or of another version",
+            one_line(&e)
+        );
+        Error::folder(folder, problem)
+    })
 }
 
 /// The first lines of a TOML error as one.

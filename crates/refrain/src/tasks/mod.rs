@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::recipe::{Recipe, Shipped, closest, recipes};
 use crate::store::ModelFolder;
 use crate::train::{Metrics, Observer, Stopped};
+use refrain_decode::metrics::edit::Edit;
 use refrain_kernels::Precision;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -22,9 +23,8 @@ pub struct Metric {
     pub meaning: &'static str,
 }
 
-/// Folder, what to measure on, data folder, precision; as [`evaluate`].
-type Evaluate =
-    fn(&Path, &EvaluateOn, Option<&Path>, Option<Precision>) -> Result<Evaluation, Error>;
+/// As [`evaluate`].
+type Evaluate = fn(&Path, &EvaluateOn, &EvaluateOptions) -> Result<Evaluation, Error>;
 
 /// Something that models can be trained for.
 #[derive(Debug)]
@@ -147,6 +147,34 @@ pub enum EvaluateOn {
     File(PathBuf),
 }
 
+/// How to evaluate a model.
+#[derive(Clone, Debug, Default)]
+pub struct EvaluateOptions {
+    /// The data folder; that of the training if absent.
+    pub data: Option<PathBuf>,
+    /// The precision of products; the model's own if absent.
+    pub precision: Option<Precision>,
+    /// How a model of speech finds text; as its folder says if absent.
+    pub decoder: Option<speech::DecoderConfig>,
+    /// How many of the most wrong sequences to give.
+    pub worst: usize,
+}
+
+/// A sequence beside what it should be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Edited {
+    /// Its name in the data.
+    pub name: String,
+    /// How many edits turn the reference into the hypothesis.
+    pub errors: usize,
+    /// What it should be.
+    pub reference: Vec<String>,
+    /// What the model made of it.
+    pub hypothesis: Vec<String>,
+    /// Their alignment.
+    pub edits: Vec<Edit>,
+}
+
 /// How good a model is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
@@ -157,6 +185,9 @@ pub struct Evaluation {
     /// Characters or words that the vocabulary lacks; they count as `<unk>`.
     #[serde(skip_serializing_if = "is_zero")]
     pub unknown: usize,
+    /// The most wrong sequences, if they were asked for and the task has any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub worst: Vec<Edited>,
 }
 
 fn is_zero(n: &usize) -> bool {
@@ -205,18 +236,23 @@ pub fn resume(folder: &Path, data: Option<&Path>, observe: Observer) -> Result<S
     (task.resume)(folder, data, observe)
 }
 
-/// Figures of a model on part of its recipe's data or on another file, with its own precision unless another is given.
+/// Figures of a model on part of its recipe's data or on another file.
 ///
 /// # Errors
 /// A folder, file or data that cannot be used.
 pub fn evaluate(
     folder: &Path,
     on: &EvaluateOn,
-    data: Option<&Path>,
-    precision: Option<Precision>,
+    options: &EvaluateOptions,
 ) -> Result<Evaluation, Error> {
     let task = find(&ModelFolder::open(folder)?.about().recipe.task)?;
-    (task.evaluate)(folder, on, data, precision)
+    if options.decoder.is_some() && task.name != speech::NAME {
+        return Err(Error::Config(format!(
+            "a model of the task \"{}\" finds no text in sounds; leave out the settings of the search",
+            task.name
+        )));
+    }
+    (task.evaluate)(folder, on, options)
 }
 
 fn set_threads(recipe: &Recipe) {

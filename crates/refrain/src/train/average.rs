@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::params::NamedTensor;
-use refrain_kernels::update;
+use refrain_kernels::{KernelError, update};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -82,11 +82,15 @@ impl Averager {
     }
 
     /// Takes in one parameter.
-    pub fn add(&mut self, name: &str, parameter: &[f32]) {
+    ///
+    /// # Errors
+    /// Another size than before.
+    pub fn add(&mut self, name: &str, parameter: &[f32]) -> Result<(), KernelError> {
         match self.means.get_mut(name) {
             Some(mean) => update::average(mean, parameter, 1.0 / self.count as f32),
             None => {
                 self.means.insert(name.to_string(), parameter.to_vec());
+                Ok(())
             }
         }
     }

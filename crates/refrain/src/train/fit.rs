@@ -346,7 +346,7 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             let reason = format!("a gradient whose norm is {gradient_norm}");
             return self.skip(reason).map(|()| model);
         }
-        let model = self.apply(model, gradients, learning_rate, self.scale(gradient_norm));
+        let model = self.apply(model, gradients, learning_rate, self.scale(gradient_norm))?;
         self.progress.skipped = 0;
         self.progress.nats += nats;
         self.progress.tokens += tokens as u64;
@@ -379,19 +379,21 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
         gradients: Vec<Gradient>,
         lr: f64,
         scale: f64,
-    ) -> T::Model {
+    ) -> Result<T::Model, Error> {
         let (optimizer, averager) = (&mut self.optimizer, &mut self.averager);
         let averaging = self.progress.averaging;
         optimizer.begin();
         if averaging {
             averager.begin();
         }
-        params::update(model, gradients, |name, parameter, gradient| {
-            optimizer.update(name, parameter, gradient, lr, scale);
-            if averaging {
-                averager.add(name, parameter);
+        let model = params::update(model, gradients, |name, parameter, gradient| {
+            optimizer.update(name, parameter, gradient, lr, scale)?;
+            match averaging {
+                true => averager.add(name, parameter),
+                false => Ok(()),
             }
-        })
+        })?;
+        Ok(model)
     }
 
     fn skip(&mut self, reason: String) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::params::NamedTensor;
+use refrain_kernels::KernelError;
 use refrain_kernels::update::{self, AdamW};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -129,6 +130,9 @@ impl Optimizer {
     }
 
     /// Updates one parameter; `scale` multiplies the gradient first (clipping).
+    ///
+    /// # Errors
+    /// A parameter and a gradient that differ in size, or of another size than before.
     pub fn update(
         &mut self,
         name: &str,
@@ -136,17 +140,16 @@ impl Optimizer {
         gradient: &[f32],
         lr: f64,
         scale: f64,
-    ) {
+    ) -> Result<(), KernelError> {
         let (moments, decoupled) = match &self.config {
             OptimizerConfig::Sgd { weight_decay, .. } => {
-                update::sgd(
+                return update::sgd(
                     parameter,
                     gradient,
                     lr as f32,
                     scale as f32,
                     *weight_decay as f32,
                 );
-                return;
             }
             OptimizerConfig::Adam(moments) => (moments, false),
             OptimizerConfig::AdamW(moments) => (moments, true),
@@ -168,8 +171,9 @@ impl Optimizer {
             };
             self.states.insert(name.to_string(), state);
         }
-        if let Some(State { m, v }) = self.states.get_mut(name) {
-            update::adam(parameter, gradient, m, v, scale as f32, &rule);
+        match self.states.get_mut(name) {
+            Some(State { m, v }) => update::adam(parameter, gradient, m, v, scale as f32, &rule),
+            None => Ok(()),
         }
     }
 

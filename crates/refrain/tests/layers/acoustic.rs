@@ -1,7 +1,7 @@
 //! The model of speech: what stands beside an utterance in a batch, or behind its end, does not change it.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use refrain::models::{AcousticModel, AcousticModelConfig, Convolution, Frames};
+use refrain::models::{AcousticModel, AcousticModelConfig, Chunks, Convolution, Frames};
 use refrain::ops::floats;
 use refrain::params;
 use refrain_kernels::random::Key;
@@ -26,6 +26,18 @@ fn config(bidirectional: bool) -> AcousticModelConfig {
         bidirectional,
         dropout: 0.3,
         ..AcousticModelConfig::default()
+    }
+}
+
+/// Answers that wait for one step ahead.
+fn chunked() -> AcousticModelConfig {
+    AcousticModelConfig {
+        chunks: Some(Chunks {
+            left: 2,
+            length: 3,
+            right: 1,
+        }),
+        ..config(true)
     }
 }
 
@@ -128,7 +140,8 @@ fn a_few_steps_learn_two_utterances() {
         optimizer.begin();
         model = params::update(model, gradients, |name, p, g| {
             optimizer.update(name, p, g, 0.01, 1.0)
-        });
+        })
+        .unwrap();
     }
     assert!(last < 0.05 * first, "{first} to {last}");
 }
@@ -189,9 +202,16 @@ fn sizes_that_cannot_be_are_refused() {
 /// Frames in pieces of any size give the steps of the whole utterance, also when the stream has been used before.
 #[test]
 fn a_stream_hears_what_the_whole_utterance_says() {
-    let model = model(false, &Device::flex());
+    for config in [config(false), chunked()] {
+        let init = config.init([FEATURES, CLASSES], 3, &Device::flex());
+        streams(&init.unwrap());
+    }
+    assert!(self::model(true, &Device::flex()).stream().is_err());
+}
+
+fn streams(model: &AcousticModel) {
     let mut stream = model.stream().unwrap();
-    for length in [1, 5, 6, 31, 48] {
+    for length in [1, 2, 4, 5, 6, 8, 31, 48, 97] {
         let whole = utterance(length, length as u64);
         let (expected, _) = model
             .log_probabilities(frames(std::slice::from_ref(&whole), 0.0, &Device::flex()))
@@ -207,5 +227,53 @@ fn a_stream_hears_what_the_whole_utterance_says() {
         }
     }
     assert!(stream.push(&[0.0; FEATURES + 1]).is_err());
-    assert!(self::model(true, &Device::flex()).stream().is_err());
+}
+
+/// Chunks of an utterance do not see each other, nor the other utterances of a batch, nor more than they may of what comes.
+#[test]
+fn chunks_see_no_further_than_they_may() {
+    let model = chunked()
+        .init([FEATURES, CLASSES], 3, &Device::flex())
+        .unwrap();
+    let all = [utterance(97, 1), utterance(3, 2), utterance(40, 3)];
+    let together = scores(&model, &all);
+    for (own, together) in all.iter().zip(&together) {
+        let alone = &scores(&model, std::slice::from_ref(own))[0];
+        assert_close(alone, together);
+    }
+    // Steps 3 to 5 are answered with steps 1 to 6, and a step is six frames that see those before.
+    let mut changed = all[0].clone();
+    for frame in changed.chunks_mut(FEATURES).skip(7 * 6) {
+        frame.fill(3.0);
+    }
+    let changed = &scores(&model, &[changed])[0];
+    assert_close(&together[0][..6 * CLASSES], &changed[..6 * CLASSES]);
+    let further = together[0][6 * CLASSES..9 * CLASSES].iter();
+    let moved = further
+        .zip(&changed[6 * CLASSES..])
+        .any(|(a, b)| (a - b).abs() > 1e-3);
+    assert!(moved, "the last steps of a chunk see the one ahead");
+    assert_eq!(model.config().latency(), Some(4 * 6));
+}
+
+#[test]
+fn chunks_learn() {
+    let device = Device::flex().autodiff();
+    let model = chunked().init([FEATURES, CLASSES], 3, &device).unwrap();
+    let utterances = [utterance(60, 1), utterance(40, 2)];
+    let labels = vec![vec![1, 1, 4], vec![2, 0]];
+    let loss = |model: &AcousticModel| {
+        let out = model.loss(frames(&utterances, 0.0, &device), labels.clone(), None);
+        out.unwrap()
+    };
+    let out = loss(&model);
+    let before = out.nll.iter().sum::<f32>();
+    let gradients = params::gradients(&model, &out.loss);
+    assert_eq!(gradients.len(), params::export(&model).len());
+    let step = |_: &str, p: &mut [f32], g: &[f32]| {
+        p.iter_mut().zip(g).for_each(|(p, g)| *p -= 0.05 * g);
+        Ok(())
+    };
+    let after = loss(&params::update(model, gradients, step).unwrap());
+    assert!(after.nll.iter().sum::<f32>() < before);
 }

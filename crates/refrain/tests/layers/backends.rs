@@ -45,7 +45,8 @@ fn train(cell: CellKind, device: Device) -> Vec<f32> {
         optimizer.begin();
         model = params::update(model, gradients, |name, p, g| {
             optimizer.update(name, p, g, 0.5, 1.0)
-        });
+        })
+        .unwrap();
         state = Some(out.state);
     }
     all.extend(params::export(&model).into_iter().flat_map(|p| p.data));

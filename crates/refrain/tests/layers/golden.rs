@@ -204,7 +204,8 @@ fn ten_steps(name: &str, variant: &Value, golden: &BTreeMap<String, NamedTensor>
         optimizer.begin();
         model = params::update(model, gradients, |name, p, g| {
             optimizer.update(name, p, g, lr, scale)
-        });
+        })
+        .unwrap();
         carried = Some(out.state);
     }
     let last = below(golden, "final");

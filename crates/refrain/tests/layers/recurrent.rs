@@ -128,7 +128,9 @@ fn inference_keeps_packed_weights_and_sees_when_one_has_changed() {
         let gradients = params::gradients(&layer, &y.sum());
         layer = params::update(layer, gradients, |_, p, g| {
             p.iter_mut().zip(g).for_each(|(p, g)| *p -= 0.1 * g);
-        });
+            Ok(())
+        })
+        .unwrap();
         let (now, again) = (infer(&layer), infer(&layer));
         let exported = params::export(&layer).into_iter();
         let tensors = exported.map(|p| (p.name.clone(), p)).collect();

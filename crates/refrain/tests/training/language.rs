@@ -4,7 +4,7 @@ use refrain::Error;
 use refrain::recipe::{GenerateConfig, Recipe};
 use refrain::store::ModelFolder;
 use refrain::tasks::language::{Loaded, load_language_model};
-use refrain::tasks::{self, EvaluateOn, Split, Summary, TrainOptions};
+use refrain::tasks::{self, EvaluateOn, EvaluateOptions, Split, Summary, TrainOptions};
 use refrain::train::{Control, Event, Stopped};
 use std::fs;
 use std::path::Path;
@@ -120,7 +120,12 @@ fn training_lowers_the_loss_and_evaluation_agrees_with_it() {
     .unwrap();
     assert!(losses[2] < losses[0] - 0.2, "{losses:?}");
     let run = folder.path().join("run");
-    let test = tasks::evaluate(&run, &EvaluateOn::Split(Split::Test), None, None).unwrap();
+    let test = tasks::evaluate(
+        &run,
+        &EvaluateOn::Split(Split::Test),
+        &EvaluateOptions::default(),
+    )
+    .unwrap();
     assert_eq!(Some(test.metrics.clone()), summary.test);
     assert_eq!((test.task.as_str(), test.unknown), ("language", 0));
     let (perplexity, bits) = (
@@ -183,12 +188,24 @@ fn a_text_with_unknown_characters_is_measured_and_they_are_counted() {
     let file = folder.path().join("other.txt");
     fs::write(&file, "\u{4E2D}\u{6587} and so on.\n").unwrap();
     let run = folder.path().join("run");
-    let figures = tasks::evaluate(&run, &EvaluateOn::File(file.clone()), None, None).unwrap();
+    let figures = tasks::evaluate(
+        &run,
+        &EvaluateOn::File(file.clone()),
+        &EvaluateOptions::default(),
+    )
+    .unwrap();
     assert!(figures.unknown >= 2 && figures.metrics["perplexity"].is_finite());
     assert!(!figures.metrics.contains_key("true_bits_per_character"));
     for bad in [&b""[..], b"a\xffb"] {
         fs::write(&file, bad).unwrap();
-        assert!(tasks::evaluate(&run, &EvaluateOn::File(file.clone()), None, None).is_err());
+        assert!(
+            tasks::evaluate(
+                &run,
+                &EvaluateOn::File(file.clone()),
+                &EvaluateOptions::default()
+            )
+            .is_err()
+        );
     }
     assert!(
         loaded.evaluate_text("a").is_err(),

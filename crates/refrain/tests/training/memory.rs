@@ -5,7 +5,7 @@ use refrain::lab;
 use refrain::models::{CellKind, SequenceModelConfig};
 use refrain::ops::{self, PackedWeights, RecurrentSpec, floats};
 use refrain::recipe::Recipe;
-use refrain::tasks::{self, EvaluateOn, Split, TrainOptions};
+use refrain::tasks::{self, EvaluateOn, EvaluateOptions, Split, TrainOptions};
 use refrain::train::{Control, Event, Stopped};
 use refrain_data::memory::{Part, Problem, Sequences, Source, Targets};
 use refrain_kernels::{Direction, Precision};
@@ -50,10 +50,14 @@ fn a_gru_learns_to_add_and_an_interrupted_run_ends_with_the_same_bits() {
     assert!(test["mse"] < 0.02, "guessing has 0.167: {test:?}");
     let folder = calm.path().join("run");
     let on = EvaluateOn::Split(Split::Test);
-    let again = tasks::evaluate(&folder, &on, None, None).unwrap();
+    let again = tasks::evaluate(&folder, &on, &EvaluateOptions::default()).unwrap();
     assert_eq!(again.task, "adding");
     assert_eq!(again.metrics["mse"], test["mse"]);
-    let other = tasks::evaluate(&folder, &EvaluateOn::File("a.txt".into()), None, None);
+    let other = tasks::evaluate(
+        &folder,
+        &EvaluateOn::File("a.txt".into()),
+        &EvaluateOptions::default(),
+    );
     assert!(other.unwrap_err().to_string().contains("--text"));
 
     let mut steps = 0;

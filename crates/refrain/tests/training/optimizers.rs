@@ -26,7 +26,9 @@ fn run(config: &OptimizerConfig, steps: usize) -> Vec<f32> {
     let mut p = start();
     for step in 0..steps {
         optimizer.begin();
-        optimizer.update("p", &mut p, &gradient(step), LR, SCALE);
+        optimizer
+            .update("p", &mut p, &gradient(step), LR, SCALE)
+            .unwrap();
     }
     p
 }
@@ -101,7 +103,9 @@ fn state_survives_export_and_import_bit_for_bit() {
         let state = optimizer.export();
         optimizer = Optimizer::import(config.clone(), optimizer.step(), state, &sizes).unwrap();
         optimizer.begin();
-        optimizer.update("p", &mut p, &gradient(step), LR, SCALE);
+        optimizer
+            .update("p", &mut p, &gradient(step), LR, SCALE)
+            .unwrap();
     }
     assert_eq!(p, run(&config, 10));
 

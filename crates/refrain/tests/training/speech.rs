@@ -3,7 +3,7 @@
 use refrain::Error;
 use refrain::recipe::Recipe;
 use refrain::tasks::speech::load_acoustic_model;
-use refrain::tasks::{self, EvaluateOn, Split, Summary, TrainOptions};
+use refrain::tasks::{self, EvaluateOn, EvaluateOptions, Split, Summary, TrainOptions};
 use refrain::train::{Control, Event, Stopped};
 use refrain_kernels::random::Key;
 use refrain_sound::{wav_bytes, write_wav};
@@ -19,7 +19,7 @@ train = ["tones/train"]
 test = ["tones/test"]
 keep_back = 0.1
 features = { log_mel = { rate = 8000, mels = 20 } }
-augment = { speed = [0.98, 1.02], masks = { time_masks = 1, time_width = 2, feature_masks = 0 } }
+augment = { speed = [0.98, 1.02], tempo = [0.9, 1.1], warp = [0.98, 1.02], noise = { share = 0.5, snr_db = [25, 40] }, room = { share = 0.3, seconds = [0.01, 0.05], direct_db = [10, 20] }, masks = { time_masks = 1, time_width = 2, feature_masks = 0 } }
 [model]
 convolutions = [{ channels = 16, kernel = 4, stride = 2 }]
 hidden = 24
@@ -112,7 +112,12 @@ fn tones_are_written_down_and_a_run_goes_on_to_the_same_bits() {
     assert!(rate < 8.0, "{rate}% of the characters are wrong");
 
     let model = folder.path().join("whole");
-    let again = tasks::evaluate(&model, &EvaluateOn::Split(Split::Test), None, None).unwrap();
+    let again = tasks::evaluate(
+        &model,
+        &EvaluateOn::Split(Split::Test),
+        &EvaluateOptions::default(),
+    )
+    .unwrap();
     assert_eq!(again.metrics, whole.test.unwrap());
 
     let begun = train(folder.path(), "parts", 30).unwrap();
@@ -128,7 +133,7 @@ fn tones_are_written_down_and_a_run_goes_on_to_the_same_bits() {
     let file = folder.path().join("song.wav");
     let slow: Vec<f32> = sing("abc cab").iter().flat_map(|&x| [x, x]).collect();
     write_wav(&file, &slow, 2 * RATE).unwrap();
-    let transcript = loaded.transcribe_file(&file).unwrap();
+    let transcript = loaded.transcribe_file(&file, 1).unwrap();
     assert_eq!(transcript.text, "abc cab");
     assert!((transcript.seconds - 0.84).abs() < 1e-6);
     assert_eq!(transcript.words.len(), 2);
@@ -159,12 +164,12 @@ fn sounds_that_hold_nothing_give_no_text_or_an_error() {
     assert!(loaded.transcribe(&[0.0; 100], 0).is_err());
     let file = folder.path().join("text.wav");
     fs::write(&file, "no sound at all").unwrap();
-    assert!(loaded.transcribe_file(&file).is_err());
+    assert!(loaded.transcribe_file(&file, 1).is_err());
     fs::write(&file, "").unwrap();
-    assert!(loaded.transcribe_file(&file).is_err());
+    assert!(loaded.transcribe_file(&file, 1).is_err());
     assert!(
         loaded
-            .transcribe_file(&folder.path().join("nowhere.wav"))
+            .transcribe_file(&folder.path().join("nowhere.wav"), 1)
             .is_err()
     );
 }

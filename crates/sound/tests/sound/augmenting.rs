@@ -1,7 +1,10 @@
 //! Masks, noise and loudness.
 
 use crate::tools::{level, random, tone};
-use refrain_sound::{MaskConfig, SoundError, add_noise, gain, mask, pink_noise, white_noise};
+use refrain_sound::{
+    FrequencyWarp, MaskConfig, SoundError, add_noise, gain, mask, pink_noise, room, tempo,
+    white_noise,
+};
 
 #[test]
 fn masks_are_bands_and_stretches_of_bounded_size() {
@@ -137,4 +140,114 @@ fn gain_is_in_decibels() {
     let mut samples = [0.1, -0.2];
     gain(&mut samples, 20.0);
     assert!((samples[0] - 1.0).abs() < 1e-6 && (samples[1] + 2.0).abs() < 1e-6);
+}
+
+#[test]
+fn another_tempo_keeps_the_course_of_each_feature() {
+    // Feature 0 rises by one a frame, feature 1 falls by two.
+    let frames: Vec<f32> = (0..11).flat_map(|t| [t as f32, -2.0 * t as f32]).collect();
+    for (factor, expected) in [(1.0, 11), (2.0, 6), (0.5, 22), (10.0, 1)] {
+        let got = tempo(&frames, 2, factor).unwrap();
+        assert_eq!(got.len(), 2 * expected, "{factor}");
+        for (t, frame) in got.chunks(2).enumerate() {
+            let place = (t as f32 * factor).min(10.0);
+            assert!((frame[0] - place).abs() < 1e-5 && (frame[1] + 2.0 * place).abs() < 1e-5);
+        }
+    }
+    assert!(tempo(&[], 2, 1.5).unwrap().is_empty());
+    assert!(tempo(&frames, 3, 1.0).is_err());
+    assert!(tempo(&frames, 2, f32::NAN).is_err());
+}
+
+#[test]
+fn a_warp_moves_a_peak_to_its_new_frequency() {
+    let warp = FrequencyWarp::new(40, 130.0, 6800.0).unwrap();
+    // Centres in mel, by the formula.
+    let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
+    let step = (mel(6800.0) - mel(130.0)) / 41.0;
+    let hz = |band: f64| 700.0 * (10f64.powf((mel(130.0) + step * (band + 1.0)) / 2595.0) - 1.0);
+    let bump = |centre: f64| -> Vec<f32> {
+        let value = |band: usize| (-((hz(band as f64) - centre) / 400.0).powi(2)).exp() as f32;
+        (0..40).map(value).collect()
+    };
+    let peak = |frame: &[f32]| {
+        let all = frame.iter().enumerate();
+        all.max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0 as f64
+    };
+    for factor in [0.85, 1.0, 1.2] {
+        let mut frame = bump(1500.0);
+        warp.apply(&mut frame, factor).unwrap();
+        let found = hz(peak(&frame));
+        let expected = 1500.0 / f64::from(factor);
+        assert!((found / expected - 1.0).abs() < 0.05, "{factor}: {found}");
+    }
+    assert!(warp.apply(&mut [0.0; 41], 1.1).is_err());
+    assert!(warp.apply(&mut [0.0; 40], 0.0).is_err());
+    assert!(FrequencyWarp::new(0, 100.0, 200.0).is_err());
+    assert!(FrequencyWarp::new(4, 300.0, 200.0).is_err());
+}
+
+#[test]
+fn cepstra_are_warped_as_their_bands_are() {
+    let bands = FrequencyWarp::new(20, 100.0, 4000.0).unwrap();
+    let all = bands.clone().of_cepstra(20);
+    let cosine = |k: usize, m: usize| {
+        let scale = (if k == 0 { 1.0 } else { 2.0f32 } / 20.0).sqrt();
+        scale * (std::f32::consts::PI * k as f32 * (m as f32 + 0.5) / 20.0).cos()
+    };
+    let mut frame: Vec<f32> = (0..20).map(|m| ((m * m) as f32 * 0.7).sin()).collect();
+    let cepstra = |frame: &[f32]| -> Vec<f32> {
+        let one = |k| (0..20).map(|m| cosine(k, m) * frame[m]).sum();
+        (0..20).map(one).collect()
+    };
+    let mut got = cepstra(&frame);
+    all.apply(&mut got, 1.13).unwrap();
+    bands.apply(&mut frame, 1.13).unwrap();
+    for (got, expected) in got.iter().zip(cepstra(&frame)) {
+        assert!((got - expected).abs() < 1e-4, "{got} {expected}");
+    }
+    // Nothing happens at factor 1, whatever is left out.
+    let few = bands.of_cepstra(7);
+    let mut frame = [3.0, -1.0, 0.5, 2.0, 0.1, -0.7, 0.4];
+    let before = frame;
+    few.apply(&mut frame, 1.0).unwrap();
+    for (a, b) in frame.iter().zip(before) {
+        assert!((a - b).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn a_room_answers_a_click_with_a_tail_that_fades() {
+    let (rate, n) = (8000, 8000);
+    let mut click = vec![0.0; n];
+    click[100] = 1.0;
+    let heard = room(&click, rate, 0.5, 3.0, &mut random(5)).unwrap();
+    assert_eq!(heard.len(), n);
+    assert!(heard[..100].iter().all(|x| x.abs() < 1e-6));
+    assert!((heard[100] - 1.0).abs() < 1e-5);
+    let energy = |range: std::ops::Range<usize>| -> f64 {
+        heard[range].iter().map(|&x| f64::from(x).powi(2)).sum()
+    };
+    // The tail is 3 dB weaker than the click.
+    let decibels = 10.0 * energy(101..n).log10();
+    assert!((decibels + 3.0).abs() < 0.1, "{decibels}");
+    // A tenth of a second is a fifth of 60 dB.
+    let fall = 10.0 * (energy(200..1000) / energy(1000..1800)).log10();
+    assert!((fall - 12.0).abs() < 2.0, "{fall}");
+    // A sum of two sounds is heard as the sum of what is heard of them.
+    let other: Vec<f32> = (0..n).map(|i| (i as f32 * 0.3).sin()).collect();
+    let both: Vec<f32> = click.iter().zip(&other).map(|(a, b)| a + b).collect();
+    let listen = |x: &[f32]| room(x, rate, 0.5, 3.0, &mut random(5)).unwrap();
+    let sums = heard.iter().zip(listen(&other)).map(|(a, b)| a + b);
+    for (got, sum) in listen(&both).iter().zip(sums) {
+        assert!((got - sum).abs() < 1e-4);
+    }
+    for samples in [&[][..], &[1.0][..], &click[..10]] {
+        assert_eq!(
+            room(samples, rate, 1.0, 0.0, &mut random(1)).unwrap(),
+            samples
+        );
+    }
+    assert!(room(&click, 0, 0.5, 3.0, &mut random(1)).is_err());
+    assert!(room(&click, rate, f32::NAN, 3.0, &mut random(1)).is_err());
 }

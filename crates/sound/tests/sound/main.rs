@@ -6,4 +6,5 @@ mod fuzz;
 mod mels;
 mod normals;
 mod rates;
+mod segments;
 mod tools;

@@ -153,4 +153,5 @@ fn train_step(
         .expect("shapes fit");
     let gradients = params::gradients(&model, &out.loss);
     params::update(model, gradients, |_, p, g| update::sgd(p, g, 0.1, 1.0, 0.0))
+        .expect("a gradient fits its parameter")
 }

@@ -12,7 +12,7 @@ const SIZE: (u32, u32) = (1000, 600);
 /// Norms below this are drawn as this.
 const LEAST: f64 = 1e-12;
 /// Colours that people with colour blindness can tell apart (Okabe & Ito 2008).
-const COLOURS: [RGBColor; 8] = [
+pub const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -42,8 +42,7 @@ pub fn write(out: &Path, lines: &[Line]) -> Result<()> {
     let csv = file("csv");
     std::fs::write(&csv, table(lines))
         .with_context(|| format!("cannot write {}", csv.display()))?;
-    register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular())
-        .map_err(|_| anyhow!("the font that comes with the program cannot be read"))?;
+    font()?;
     for path in [file("svg"), file("png")] {
         let drawn = match path.extension().is_some_and(|ending| ending == "svg") {
             true => draw(&SVGBackend::new(&path, SIZE).into_drawing_area(), lines),
@@ -52,6 +51,15 @@ pub fn write(out: &Path, lines: &[Line]) -> Result<()> {
         drawn.map_err(|problem| anyhow!("cannot draw {}: {problem}", path.display()))?;
     }
     Ok(())
+}
+
+/// Makes the font that comes with the program known.
+///
+/// # Errors
+/// None, unless the program is damaged.
+pub fn font() -> Result<()> {
+    register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular())
+        .map_err(|_| anyhow!("the font that comes with the program cannot be read"))
 }
 
 /// A column a line, a row a lag.

@@ -8,7 +8,7 @@ mod trainee;
 pub use generate::Generated;
 
 use super::run::{Job, Start, data_folder, load_model, open};
-use super::{EvaluateOn, Evaluation, Metric, Split, Summary};
+use super::{EvaluateOn, EvaluateOptions, Evaluation, Metric, Split, Summary};
 use crate::error::Error;
 use crate::models::LanguageModel;
 use crate::params;
@@ -78,17 +78,16 @@ impl Job for LanguageJob {
 pub(super) fn evaluate(
     folder: &Path,
     on: &EvaluateOn,
-    data: Option<&Path>,
-    precision: Option<Precision>,
+    options: &EvaluateOptions,
 ) -> Result<Evaluation, Error> {
     let mut loaded = load_language_model(folder)?;
-    if let Some(precision) = precision {
+    if let Some(precision) = options.precision {
         loaded = loaded.with_precision(precision);
     }
     let (metrics, unknown) = match on {
         EvaluateOn::File(file) => loaded.evaluate_text(&text::read(file)?)?,
         EvaluateOn::Split(split) => {
-            let data = data_folder(&ModelFolder::open(folder)?, data);
+            let data = data_folder(&ModelFolder::open(folder)?, options.data.as_deref());
             let text = Text::load(loaded.about.recipe.language()?, data.as_deref())?;
             let (metrics, unknown) = loaded.evaluate_text(text.part(*split))?;
             (text.with_truth(metrics, *split), unknown)
@@ -98,6 +97,7 @@ pub(super) fn evaluate(
         task: NAME.to_string(),
         metrics,
         unknown,
+        worst: Vec::new(),
     })
 }
 

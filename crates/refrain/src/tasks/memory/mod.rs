@@ -3,7 +3,7 @@
 mod trainee;
 
 use super::run::{self, Job, Start, data_folder, load_model, open};
-use super::{BodyKind, EvaluateOn, Evaluation, Metric, Split, Summary, Task};
+use super::{BodyKind, EvaluateOn, EvaluateOptions, Evaluation, Metric, Split, Summary, Task};
 use crate::error::Error;
 use crate::models::SequenceModel;
 use crate::recipe::Recipe;
@@ -11,7 +11,6 @@ use crate::store::About;
 use crate::train::Observer;
 use burn::tensor::Device;
 use refrain_data::memory::{Part, Sequences, Source};
-use refrain_kernels::Precision;
 use std::path::Path;
 use trainee::{MemoryTrainee, measure};
 
@@ -111,22 +110,22 @@ impl Job for MemoryJob {
 fn evaluate(
     folder: &Path,
     on: &EvaluateOn,
-    data: Option<&Path>,
-    precision: Option<Precision>,
+    options: &EvaluateOptions,
 ) -> Result<Evaluation, Error> {
     let EvaluateOn::Split(split) = on else {
         return Err(Error::Config(
             "a model of numbers reads no text; leave out --text".into(),
         ));
     };
-    let mut loaded = load_sequence_model(folder, data)?;
-    if let Some(precision) = precision {
+    let mut loaded = load_sequence_model(folder, options.data.as_deref())?;
+    if let Some(precision) = options.precision {
         loaded.model = loaded.model.with_precision(precision);
     }
     Ok(Evaluation {
         task: loaded.about.recipe.task,
         metrics: measure(&loaded.model, &loaded.source, *split)?,
         unknown: 0,
+        worst: Vec::new(),
     })
 }
 

@@ -1,16 +1,18 @@
 //! Utterances with their sounds and labels, and which of them make a batch.
 
 use crate::error::Error;
-use crate::recipe::SpeechData;
+use crate::recipe::{JoinConfig, SpeechData};
+use crate::tasks::Split;
+use crate::tasks::run::check_sums;
 use refrain_data::DataError;
 use refrain_data::speech::{self, Utterance};
 use refrain_data::vocab::{Vocabulary, VocabularyKind};
+use refrain_kernels::random::Key;
 use refrain_onnx::{Value, npz};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::features::Features;
-use crate::tasks::run::check_sums;
 
 /// How an utterance is kept.
 #[derive(Clone, Debug)]
@@ -21,13 +23,25 @@ pub(super) enum Sound {
     Frames(Vec<f32>),
 }
 
-/// One part of the data.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Part {
-    /// Transcripts as the model is to write them.
-    pub transcripts: Vec<String>,
-    pub sounds: Vec<Sound>,
+impl Sound {
+    pub fn values(&self) -> &[f32] {
+        let (Self::Samples(values) | Self::Frames(values)) = self;
+        values
+    }
 }
+
+/// An utterance as a model learns it.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub name: String,
+    speaker: Option<String>,
+    /// As the model is to write it.
+    pub transcript: String,
+    pub sound: Sound,
+}
+
+/// One part of the data.
+pub(super) type Part = Vec<Item>;
 
 /// Training, validation and test data.
 pub(super) struct Corpus {
@@ -41,37 +55,14 @@ impl Corpus {
     /// # Errors
     /// Files that are missing or damaged, or a part without utterances.
     pub fn load(config: &SpeechData, seed: u64, data: Option<&Path>) -> Result<Self, Error> {
-        let features = Features::new(&config.features)?;
-        let data = data.unwrap_or(Path::new("."));
-        let hint = config.source.as_deref();
-        let load = |names: &[String]| -> Result<(Vec<Utterance>, Part), Error> {
-            let mut utterances = Vec::new();
-            let mut part = Part::default();
-            for name in names {
-                let own = speech::utterances(data, name, hint)?;
-                part.sounds.extend(features.sounds(data, name, &own, hint)?);
-                part.transcripts
-                    .extend(own.iter().map(|u| config.writing.write(&u.transcript)));
-                utterances.extend(own);
-            }
-            Ok((utterances, part))
-        };
-        let (utterances, mut train) = load(&config.train)?;
-        let (_, mut valid) = load(&config.valid)?;
-        if config.keep_back > 0.0 {
-            let kept = speech::kept_back(&utterances, config.keep_back, config.by_speaker, seed);
-            valid.append(train.split_off(&kept));
-        }
-        let (_, test) = load(&config.test)?;
+        let mut features = Features::new(&config.features)?;
+        let loader = Loader::new(config, seed, data, &features);
+        let [train, valid, test] =
+            [Split::Train, Split::Validation, Split::Test].map(|split| loader.part(split));
+        let (train, valid, test) = (train?, valid?, test?);
         // Behind the reading, which says better what is missing.
-        check_sums(&config.sha256, data)?;
-        for (what, part) in [("train", &train), ("valid", &valid), ("test", &test)] {
-            if part.len() == 0 {
-                return Err(Error::Config(format!(
-                    "the {what} part of data has no utterance; name tables in data.{what}, or let data.keep_back take some from the training"
-                )));
-            }
-        }
+        check_sums(&config.sha256, loader.data)?;
+        features.measure(&train)?;
         Ok(Self {
             train,
             valid,
@@ -85,54 +76,189 @@ impl Corpus {
     /// # Errors
     /// Transcripts without any.
     pub fn vocabulary(&self) -> Result<Vocabulary, Error> {
-        let text = self.train.transcripts.join(" ");
+        let all: Vec<&str> = self.train.iter().map(|i| i.transcript.as_str()).collect();
+        let text = all.join(" ");
         Ok(Vocabulary::build(VocabularyKind::Characters, &text)?)
     }
 }
 
-impl Part {
-    pub fn len(&self) -> usize {
-        self.sounds.len()
-    }
+/// Reads parts of the data.
+pub(super) struct Loader<'a> {
+    config: &'a SpeechData,
+    seed: u64,
+    data: &'a Path,
+    features: &'a Features,
+}
 
-    /// Takes out the utterances that are marked.
-    fn split_off(&mut self, marked: &[bool]) -> Self {
-        let (mut taken, mut left) = (Self::default(), Self::default());
-        let own = std::mem::take(self);
-        let all = own.transcripts.into_iter().zip(own.sounds);
-        for ((transcript, sound), &marked) in all.zip(marked) {
-            let to = if marked { &mut taken } else { &mut left };
-            to.transcripts.push(transcript);
-            to.sounds.push(sound);
+impl<'a> Loader<'a> {
+    pub fn new(
+        config: &'a SpeechData,
+        seed: u64,
+        data: Option<&'a Path>,
+        features: &'a Features,
+    ) -> Self {
+        Self {
+            config,
+            seed,
+            data: data.unwrap_or(Path::new(".")),
+            features,
         }
-        *self = left;
-        taken
     }
 
-    fn append(&mut self, other: Self) {
-        self.transcripts.extend(other.transcripts);
-        self.sounds.extend(other.sounds);
-    }
-
-    /// Numbers of the utterances of each batch: about as long as each other, in an order that follows from `seed`.
-    pub fn batches(&self, size: usize, seed: u64) -> Vec<Vec<usize>> {
-        /// Batches' worth of utterances that are sorted together: more random than all, less padding than none.
-        const SORTED: usize = 16;
-        let length = |number: &usize| match &self.sounds[*number] {
-            Sound::Samples(values) | Sound::Frames(values) => values.len(),
+    /// # Errors
+    /// Files that are missing or damaged, or a part without utterances.
+    pub fn part(&self, split: Split) -> Result<Part, Error> {
+        let Self { config, seed, .. } = *self;
+        let (what, names) = match split {
+            Split::Train => ("train", &config.train),
+            Split::Validation => ("valid", &config.valid),
+            Split::Test => ("test", &config.test),
         };
-        let mut order = speech::shuffled(self.len(), seed);
-        let mut batches = Vec::new();
-        for group in order.chunks_mut(size.max(1) * SORTED) {
-            group.sort_by_key(length);
-            batches.extend(group.chunks(size.max(1)).map(<[usize]>::to_vec));
+        let mut part = self.load(names, |_| true)?;
+        if config.keep_back > 0.0 && split != Split::Test {
+            let all = self.utterances(&config.train)?;
+            let all: Vec<Utterance> = all.into_iter().flat_map(|(_, own)| own).collect();
+            let kept = speech::kept_back(&all, config.keep_back, config.by_speaker, seed);
+            let wanted = split == Split::Validation;
+            let from_training = |number: usize| kept[number] == wanted;
+            match split {
+                Split::Train => part = keep(part, from_training),
+                _ => part.extend(self.load(&config.train, from_training)?),
+            }
         }
-        let order = speech::shuffled(batches.len(), seed ^ 1);
-        order
-            .into_iter()
-            .map(|number| std::mem::take(&mut batches[number]))
-            .collect()
+        if part.is_empty() {
+            return Err(Error::Config(format!(
+                "the {what} part of data has no utterance; name tables in data.{what}, or let data.keep_back take some from the training"
+            )));
+        }
+        Ok(match &config.join {
+            Some(join) => joined(part, join, self.features.rate(), seed),
+            None => part,
+        })
     }
+
+    /// The tables of these names.
+    fn utterances<'n>(&self, names: &'n [String]) -> Result<Vec<(&'n str, Vec<Utterance>)>, Error> {
+        let hint = self.config.source.as_deref();
+        let table = |name: &'n String| {
+            let own = speech::utterances(self.data, name, hint)?;
+            Ok((name.as_str(), own))
+        };
+        names.iter().map(table).collect()
+    }
+
+    /// The utterances of these tables whose number is wanted.
+    fn load(&self, names: &[String], wanted: impl Fn(usize) -> bool) -> Result<Part, Error> {
+        let hint = self.config.source.as_deref();
+        let mut part = Part::new();
+        let mut before = 0;
+        for (name, own) in self.utterances(names)? {
+            let sounds = self.features.sounds(self.data, name, &own, hint)?;
+            let first = before;
+            before += own.len();
+            let all = own.into_iter().zip(sounds).enumerate();
+            let own = all.filter(|(number, _)| wanted(first + number));
+            part.extend(own.map(|(_, (utterance, sound))| Item {
+                transcript: self.config.writing.write(&utterance.transcript),
+                name: utterance.name,
+                speaker: utterance.speaker,
+                sound,
+            }));
+        }
+        Ok(part)
+    }
+}
+
+/// The transcripts that a model learns from.
+///
+/// # Errors
+/// Tables that are missing or damaged.
+pub(super) fn transcripts(
+    config: &SpeechData,
+    seed: u64,
+    data: Option<&Path>,
+) -> Result<Vec<String>, Error> {
+    let mut all = Vec::new();
+    for name in &config.train {
+        let data = data.unwrap_or(Path::new("."));
+        all.extend(speech::utterances(data, name, config.source.as_deref())?);
+    }
+    let kept = speech::kept_back(&all, config.keep_back, config.by_speaker, seed);
+    let own = all.iter().zip(kept).filter(|(_, kept)| !kept);
+    Ok(own
+        .map(|(utterance, _)| config.writing.write(&utterance.transcript))
+        .collect())
+}
+
+fn keep(part: Part, wanted: impl Fn(usize) -> bool) -> Part {
+    let all = part.into_iter().enumerate();
+    let kept = all.filter(|(number, _)| wanted(*number));
+    kept.map(|(_, item)| item).collect()
+}
+
+/// Recordings of one speaker one behind the other, with silence between them; each recording stands in [`JoinConfig::times`] of the results.
+/// Stored features stay as they are.
+fn joined(part: Part, config: &JoinConfig, rate: u32, seed: u64) -> Part {
+    let key = Key::new(seed);
+    let mut speakers: BTreeMap<&Option<String>, Vec<&Item>> = BTreeMap::new();
+    for item in &part {
+        speakers.entry(&item.speaker).or_default().push(item);
+    }
+    let mut draws = 0;
+    let mut draw = |low: f32, high: f32| {
+        draws += 1;
+        low + (high - low) * key.uniform_f32(draws)
+    };
+    let mut all = Part::new();
+    for (speaker, own) in speakers {
+        for time in 0..config.times {
+            let order = speech::shuffled(own.len(), seed ^ (time as u64 + 1));
+            let mut left = order.as_slice();
+            while !left.is_empty() {
+                let most = config.longest.max(1) as f32;
+                let count = (draw(1.0, most + 1.0) as usize).clamp(1, left.len());
+                let (taken, rest) = left.split_at(count);
+                left = rest;
+                let mut samples = Vec::new();
+                for (place, &number) in taken.iter().enumerate() {
+                    if place > 0 {
+                        let [short, long] = config.pause_seconds;
+                        let pause = (draw(short, long).max(0.0) * rate as f32) as usize;
+                        samples.resize(samples.len() + pause, 0.0);
+                    }
+                    samples.extend_from_slice(own[number].sound.values());
+                }
+                let text = |get: fn(&Item) -> &str, between: &str| -> String {
+                    let texts: Vec<&str> = taken.iter().map(|&number| get(own[number])).collect();
+                    texts.join(between)
+                };
+                all.push(Item {
+                    name: text(|item| &item.name, "+"),
+                    speaker: speaker.clone(),
+                    transcript: text(|item| &item.transcript, " "),
+                    sound: Sound::Samples(samples),
+                });
+            }
+        }
+    }
+    all
+}
+
+/// Numbers of the utterances of each batch: about as long as each other, in an order that follows from `seed`.
+pub(super) fn batches(part: &[Item], size: usize, seed: u64) -> Vec<Vec<usize>> {
+    /// Batches' worth of utterances that are sorted together: more random than all, less padding than none.
+    const SORTED: usize = 16;
+    let mut order = speech::shuffled(part.len(), seed);
+    let mut batches = Vec::new();
+    for group in order.chunks_mut(size.max(1) * SORTED) {
+        group.sort_by_key(|&number| part[number].sound.values().len());
+        batches.extend(group.chunks(size.max(1)).map(<[usize]>::to_vec));
+    }
+    let order = speech::shuffled(batches.len(), seed ^ 1);
+    order
+        .into_iter()
+        .map(|number| std::mem::take(&mut batches[number]))
+        .collect()
 }
 
 /// The frames of every utterance of a part that holds features instead of sounds: `feat` `[frames, C]` and `offset` `[utterances + 1]` of

@@ -1,22 +1,53 @@
 //! From sounds to the frames that a model reads.
 
-use super::corpus::{Sound, stored};
+use super::corpus::{Item, Sound, stored};
 use crate::error::Error;
 use crate::recipe::{AugmentConfig, FeatureConfig, Normalise};
+use crate::store::ModelFolder;
+use rayon::prelude::*;
 use refrain_data::speech::{self, Utterance};
 use refrain_kernels::random::Key;
-use refrain_sound::{LogMel, Reader, deltas, mask, normalise, resample, speed};
+use refrain_sound::{
+    FrequencyWarp, LogMel, MelStream, Reader, Running, add_noise, deltas, mask, normalise,
+    pink_noise, resample, room, speed, tempo, white_noise,
+};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
 /// Frames on each side that a difference over time looks at.
 const DELTA_WIDTH: usize = 2;
 
+/// Name of the file in a model folder that holds the [`Prior`].
+const PRIOR: &str = "features.toml";
+/// Frames that a prior counts as.
+const PRIOR_FRAMES: f32 = 100.0;
+/// Most utterances that a prior is measured on.
+const PRIOR_UTTERANCES: usize = 1000;
+
+/// Means and variances of the features of the training data.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Prior {
+    mean: Vec<f32>,
+    variance: Vec<f32>,
+}
+
+impl Prior {
+    pub fn running(&self) -> Result<Running, Error> {
+        Ok(Running::new(&self.mean, &self.variance, PRIOR_FRAMES)?)
+    }
+}
+
 /// What makes frames, and how wide they are.
 #[derive(Clone)]
 pub(super) struct Features {
     config: FeatureConfig,
     mel: Option<LogMel>,
+    /// What running normalisation begins with; absent until it is known.
+    prior: Option<Prior>,
+    /// What moves frequencies, if it is known where they are.
+    warp: Option<FrequencyWarp>,
     /// Features of a frame before differences are added.
     plain: usize,
 }
@@ -36,16 +67,97 @@ impl Features {
                 ));
             }
         };
+        let warp = match (&mel, config.cepstra) {
+            (Some(mel), _) => {
+                let own = mel.config();
+                Some(FrequencyWarp::new(own.mels, own.low_hz, own.high())?)
+            }
+            (None, Some(of)) => {
+                let bands = FrequencyWarp::new(of.bands, of.low_hz, of.high_hz)?;
+                Some(bands.of_cepstra(plain))
+            }
+            (None, None) => None,
+        };
         Ok(Self {
             config: config.clone(),
             mel,
+            prior: None,
+            warp,
             plain,
         })
+    }
+
+    /// Measures what running normalisation begins with, if it is used.
+    ///
+    /// # Errors
+    /// As [`Self::frames`].
+    pub fn measure(&mut self, items: &[Item]) -> Result<(), Error> {
+        if self.config.normalise != Normalise::Running {
+            return Ok(());
+        }
+        let width = self.width();
+        let step = items.len().div_ceil(PRIOR_UTTERANCES).max(1);
+        let (mut count, mut sums) = (0usize, vec![[0.0f64; 2]; width]);
+        for item in items.iter().step_by(step) {
+            for frame in self.frames(&item.sound, None)?.chunks_exact(width) {
+                count += 1;
+                for ([sum, squares], &x) in sums.iter_mut().zip(frame) {
+                    *sum += f64::from(x);
+                    *squares += f64::from(x).powi(2);
+                }
+            }
+        }
+        let count = count.max(1) as f64;
+        let mean = sums.iter().map(|[sum, _]| (sum / count) as f32).collect();
+        let variance = |[sum, squares]: &[f64; 2]| squares / count - (sum / count).powi(2);
+        let variance = sums.iter().map(|own| variance(own).max(0.0) as f32);
+        self.prior = Some(Prior {
+            mean,
+            variance: variance.collect(),
+        });
+        Ok(())
+    }
+
+    /// Writes what running normalisation begins with into a model folder, if it is used.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save(&self, folder: &ModelFolder) -> Result<(), Error> {
+        match &self.prior {
+            Some(prior) => folder.write(PRIOR, prior),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads what [`Self::save`] wrote, if it is used.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged or of other features.
+    pub fn load(mut self, folder: &ModelFolder) -> Result<Self, Error> {
+        if self.config.normalise == Normalise::Running {
+            let prior: Option<Prior> = folder.read(PRIOR)?;
+            let fits = |prior: &Prior| prior.mean.len() == self.width();
+            let Some(prior) = prior.filter(fits) else {
+                let problem = format!(
+                    "it lacks {PRIOR}, or that has other than the {} features that the model reads; copy the folder again",
+                    self.width()
+                );
+                return Err(Error::folder(folder.path(), problem));
+            };
+            prior.running()?;
+            self.prior = Some(prior);
+        }
+        Ok(self)
     }
 
     /// Features of a frame.
     pub fn width(&self) -> usize {
         self.plain * if self.config.deltas { 3 } else { 1 }
+    }
+
+    /// Samples per second; 0 of stored features.
+    pub fn rate(&self) -> u32 {
+        self.mel.as_ref().map_or(0, |mel| mel.config().rate)
     }
 
     /// Seconds from one frame to the next: as computed, or 0.01 of stored features.
@@ -70,12 +182,15 @@ impl Features {
             return stored(data, part, utterances.len(), self.plain, hint);
         }
         let files = speech::sounds(data, part, utterances, hint)?;
-        let all = files.into_iter().zip(utterances).map(|(bytes, utterance)| {
-            let ending = Path::new(&utterance.name).extension();
-            let ending = ending.and_then(|ending| ending.to_str());
-            let sound = Reader::new(Cursor::new(bytes), ending)?.into_sound()?;
-            Ok(Sound::Samples(self.resampled(&sound.samples, sound.rate)?))
-        });
+        let all = files
+            .into_par_iter()
+            .zip(utterances)
+            .map(|(bytes, utterance)| {
+                let ending = Path::new(&utterance.name).extension();
+                let ending = ending.and_then(|ending| ending.to_str());
+                let sound = Reader::new(Cursor::new(bytes), ending)?.into_sound()?;
+                Ok(Sound::Samples(self.resampled(&sound.samples, sound.rate)?))
+            });
         all.collect()
     }
 
@@ -86,58 +201,114 @@ impl Features {
     pub fn resampled(&self, samples: &[f32], rate: u32) -> Result<Vec<f32>, Error> {
         match &self.mel {
             Some(mel) => Ok(resample(samples, rate, mel.config().rate)?),
-            None => Err(Error::Config(
-                "the model reads stored features, not sound; use one that was trained on log_mel features".into(),
-            )),
+            None => Err(no_sound()),
         }
+    }
+
+    /// Frames of a sound that is not over yet.
+    ///
+    /// # Errors
+    /// Stored features, which are not computed here.
+    pub fn stream(&self) -> Result<MelStream, Error> {
+        self.mel.as_ref().map(LogMel::stream).ok_or_else(no_sound)
+    }
+
+    /// What normalises a sound that is not over yet, if anything does.
+    ///
+    /// # Errors
+    /// A prior that cannot be.
+    pub fn running(&self) -> Result<Option<Running>, Error> {
+        self.prior.as_ref().map(Prior::running).transpose()
     }
 
     /// `[T,C]` of an utterance; with a key, changed at random.
     ///
     /// # Errors
-    /// A speed or masks that cannot be.
+    /// A change that cannot be.
     pub fn frames(
         &self,
         sound: &Sound,
         augment: Option<(&AugmentConfig, Key)>,
     ) -> Result<Vec<f32>, Error> {
-        let mut draws = 0;
-        let mut uniform = |key: Key| {
-            draws += 1;
-            key.uniform_f32(draws)
-        };
+        let none = AugmentConfig::default();
+        let (augment, key) = augment.unwrap_or((&none, Key::new(0)));
+        let mut draws = Draws { key, count: 0 };
         let mut frames = match (sound, &self.mel) {
-            (Sound::Samples(samples), Some(mel)) => match augment {
-                Some((
-                    AugmentConfig {
-                        speed: Some([slow, fast]),
-                        ..
-                    },
-                    key,
-                )) => {
-                    let factor = slow + (fast - slow) * uniform(key);
-                    mel.frames(&speed(samples, factor)?)
+            (Sound::Samples(samples), Some(mel)) => {
+                let mut samples = Cow::Borrowed(&samples[..]);
+                if let Some(range) = augment.speed {
+                    samples = speed(&samples, draws.within(range))?.into();
                 }
-                _ => mel.frames(samples),
-            },
+                if let Some(own) = augment.room.filter(|own| draws.chance(own.share)) {
+                    let (seconds, direct) =
+                        (draws.within(own.seconds), draws.within(own.direct_db));
+                    let rate = mel.config().rate;
+                    samples = room(&samples, rate, seconds, direct, &mut draws.uniform())?.into();
+                }
+                if let Some(own) = augment.noise.filter(|own| draws.chance(own.share)) {
+                    let (snr, pink) = (draws.within(own.snr_db), draws.chance(0.5));
+                    let noise = match pink {
+                        true => pink_noise(samples.len(), &mut draws.uniform()),
+                        false => white_noise(samples.len(), &mut draws.uniform()),
+                    };
+                    if !noise.is_empty() {
+                        add_noise(samples.to_mut(), snr, &noise)?;
+                    }
+                }
+                mel.frames(&samples)
+            }
             (Sound::Frames(frames), _) => frames.clone(),
             (Sound::Samples(_), None) => Vec::new(),
         };
+        if let Some(range) = augment.tempo {
+            frames = tempo(&frames, self.plain, draws.within(range))?;
+        }
+        if let (Some(range), Some(warp)) = (augment.warp, &self.warp) {
+            warp.apply(&mut frames, draws.within(range))?;
+        }
         if self.config.deltas {
             frames = deltas(&frames, self.plain, DELTA_WIDTH)?;
         }
-        if self.config.normalise == Normalise::Utterance {
-            normalise(&mut frames, self.width())?;
+        match (self.config.normalise, &self.prior) {
+            (Normalise::None, _) => {}
+            (Normalise::Utterance, _) => normalise(&mut frames, self.width())?,
+            (Normalise::Running, Some(prior)) => prior.running()?.push(&mut frames)?,
+            // What the prior itself is measured on.
+            (Normalise::Running, None) => {}
         }
-        if let Some((
-            AugmentConfig {
-                masks: Some(masks), ..
-            },
-            key,
-        )) = augment
-        {
-            mask(&mut frames, self.width(), masks, 0.0, &mut || uniform(key))?;
+        if let Some(masks) = &augment.masks {
+            mask(&mut frames, self.width(), masks, 0.0, &mut draws.uniform())?;
         }
         Ok(frames)
+    }
+}
+
+fn no_sound() -> Error {
+    Error::Config(
+        "the model reads stored features, not sound; use one that was trained on log_mel features"
+            .into(),
+    )
+}
+
+/// Random numbers, one behind the other.
+struct Draws {
+    key: Key,
+    count: u64,
+}
+
+impl Draws {
+    fn uniform(&mut self) -> impl FnMut() -> f32 {
+        || {
+            self.count += 1;
+            self.key.uniform_f32(self.count)
+        }
+    }
+
+    fn chance(&mut self, share: f32) -> bool {
+        self.uniform()() < share
+    }
+
+    fn within(&mut self, [low, high]: [f32; 2]) -> f32 {
+        low + (high - low) * self.uniform()()
     }
 }

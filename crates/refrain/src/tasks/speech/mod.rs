@@ -1,25 +1,34 @@
 //! Speech to text: recurrent encoders with CTC.
 
 mod corpus;
+mod decoder;
 mod features;
+mod listen;
+mod loaded;
 mod trainee;
+mod tune;
 
-use super::run::{Job, Start, data_folder, load_model, open};
-use super::{EvaluateOn, Evaluation, Metric, Split, Summary};
+pub use decoder::{DECODER, DecoderConfig};
+pub use listen::{Heard, Listener};
+pub use loaded::{
+    Alternative, Character, Loaded, Posteriors, Transcript, Word, load_acoustic_model,
+};
+pub use tune::{Trial, TuneOptions, tune};
+
+use super::run::{Job, Start, data_folder, open};
+use super::{Edited, EvaluateOn, EvaluateOptions, Evaluation, Metric, Summary};
 use crate::error::Error;
 use crate::models::AcousticModel;
 use crate::recipe::Recipe;
-use crate::store::About;
 use crate::train::Observer;
 use burn::tensor::Device;
-use corpus::{Corpus, Sound};
-use features::Features;
+use corpus::{Corpus, Loader};
+use decoder::Decoder;
 use refrain_data::vocab::Vocabulary;
-use refrain_decode::text::Labels;
-use refrain_kernels::Precision;
-use serde::Serialize;
+use refrain_decode::metrics::edit::{alignment, distance};
+use refrain_decode::ngram::{self, Ngram};
 use std::path::Path;
-use trainee::{SpeechTrainee, best_path, labels, log_probabilities, measure};
+use trainee::{SpeechTrainee, measure};
 
 /// What recipes call the task.
 pub const NAME: &str = "speech";
@@ -71,10 +80,11 @@ impl Job for SpeechJob {
             model,
         } = self;
         vocabulary.save(start.folder.path())?;
+        trainee.corpus.features.save(&start.folder)?;
         let (features, labels) = (trainee.corpus.features.clone(), trainee.labels.clone());
         let test = std::mem::take(&mut trainee.corpus.test);
         start.run(trainee, model, vocabulary.len(), observe, |best| {
-            measure(best, &features, &labels, &test)
+            measure(best, &features, &Decoder::Greedy(labels), &test, |_| {})
         })
     }
 }
@@ -82,133 +92,84 @@ impl Job for SpeechJob {
 pub(super) fn evaluate(
     folder: &Path,
     on: &EvaluateOn,
-    data: Option<&Path>,
-    precision: Option<Precision>,
+    options: &EvaluateOptions,
 ) -> Result<Evaluation, Error> {
     let EvaluateOn::Split(split) = on else {
         return Err(Error::Config(
             "a model of speech reads no text; leave out --text".into(),
         ));
     };
-    let data = data_folder(&open(folder, &[NAME])?, data);
+    let data = data_folder(&open(folder, &[NAME])?, options.data.as_deref());
     let mut loaded = load_acoustic_model(folder)?;
-    if let Some(precision) = precision {
-        loaded.model = loaded.model.with_precision(precision);
+    if let Some(precision) = options.precision {
+        loaded = loaded.with_precision(precision);
+    }
+    if let Some(decoder) = &options.decoder {
+        loaded = loaded.with_decoder(decoder)?;
     }
     let recipe = &loaded.about.recipe;
-    let corpus = Corpus::load(&recipe.speech()?.data, recipe.train.seed, data.as_deref())?;
-    let part = match split {
-        Split::Train => &corpus.train,
-        Split::Validation => &corpus.valid,
-        Split::Test => &corpus.test,
-    };
+    let (config, seed) = (&recipe.speech()?.data, recipe.train.seed);
+    let part = Loader::new(config, seed, data.as_deref(), &loaded.features).part(*split)?;
+    let mut all = Vec::new();
+    let (model, features) = (&loaded.model, &loaded.features);
+    let metrics = measure(model, features, &loaded.decoder, &part, |compared| {
+        let words = |text: &str| text.split(' ').map(str::to_string).collect::<Vec<_>>();
+        let (reference, got) = (words(&compared.item.transcript), words(&compared.text));
+        let errors = distance(&reference, &got);
+        all.push((errors, compared.item.name.clone(), reference, got));
+    })?;
+    // The most wrong first; of equals in the order of their names.
+    all.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let worst = all.into_iter().take(options.worst).filter(|own| own.0 > 0);
+    let worst = worst.map(|(errors, name, reference, hypothesis)| Edited {
+        name,
+        errors,
+        edits: alignment(&reference, &hypothesis),
+        reference,
+        hypothesis,
+    });
     Ok(Evaluation {
         task: NAME.into(),
-        metrics: measure(&loaded.model, &corpus.features, &loaded.labels, part)?,
+        metrics,
         unknown: 0,
+        worst: worst.collect(),
     })
 }
 
-/// A trained model of speech with all that it needs.
-pub struct Loaded {
-    /// Off autodiff.
-    pub model: AcousticModel,
-    /// Its characters.
-    pub vocabulary: Vocabulary,
-    /// The recipe and the figures.
-    pub about: About,
-    features: Features,
-    labels: Labels,
-}
-
-/// Opens a model folder that [`train`](super::train) wrote for speech.
+/// An n-gram model of the transcripts that a model learned from, written as it writes them: of words, or of characters with `▁` for the space.
 ///
 /// # Errors
-/// A folder that is missing, incomplete, damaged or of another task.
-pub fn load_acoustic_model(folder: &Path) -> Result<Loaded, Error> {
-    let folder = open(folder, &[NAME])?;
-    let about = folder.about().clone();
-    let own = about.recipe.speech()?;
-    let (features, vocabulary) = (
-        Features::new(&own.data.features)?,
-        Vocabulary::load(folder.path())?,
-    );
-    let sizes = [features.width(), vocabulary.len() + 1];
-    let model = load_model(&folder, own.model.parameters(sizes), || {
-        own.model.init(sizes, 0, &Device::flex())
-    })?;
-    Ok(Loaded {
-        model,
-        labels: labels(&vocabulary)?,
-        vocabulary,
-        about,
-        features,
-    })
-}
-
-/// What was said, and when.
-#[derive(Clone, Debug)]
-pub struct Transcript {
-    /// All of it.
-    pub text: String,
-    /// Its words.
-    pub words: Vec<Word>,
-    /// Length of the sound.
-    pub seconds: f64,
-    /// Whether the file ends before its end.
-    pub truncated: bool,
-}
-
-/// A word and its place.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Word {
-    /// As it is written.
-    pub word: String,
-    /// Begin and end, seconds from the beginning of the sound.
-    pub begin: f64,
-    /// End of the last frame of its last letter.
-    pub end: f64,
-    /// The mean of its letters' probabilities, each over its own frames.
-    pub confidence: f64,
-}
-
-impl Loaded {
-    /// The text of a sound file: WAV, FLAC, Ogg Vorbis or MP3.
-    ///
-    /// # Errors
-    /// A file that cannot be read as sound, or a model that reads stored features.
-    pub fn transcribe_file(&self, file: &Path) -> Result<Transcript, Error> {
-        let sound = refrain_sound::load(file)?;
-        let transcript = self.transcribe(&sound.samples, sound.rate)?;
-        Ok(Transcript {
-            truncated: sound.truncated,
-            ..transcript
+/// Data that is missing, or an order that cannot be.
+pub fn transcripts_ngram(
+    folder: &Path,
+    data: Option<&Path>,
+    more: &[String],
+    order: usize,
+    characters: bool,
+) -> Result<Ngram, Error> {
+    let own = open(folder, &[NAME])?;
+    let data = data_folder(&own, data);
+    let recipe = &own.about().recipe;
+    let config = &recipe.speech()?.data;
+    let transcripts = corpus::transcripts(config, recipe.train.seed, data.as_deref())?;
+    let more = more.iter().map(|line| config.writing.write(line));
+    let all: Vec<String> = transcripts.into_iter().chain(more).collect();
+    let spelled: Vec<Vec<String>> = all
+        .iter()
+        .map(|text| match characters {
+            true => text
+                .chars()
+                .map(|c| {
+                    if c == ' ' {
+                        "▁".into()
+                    } else {
+                        c.to_string()
+                    }
+                })
+                .collect(),
+            false => text.split_whitespace().map(str::to_string).collect(),
         })
-    }
-
-    /// The text of mono samples in ±1, `rate` of them a second.
-    ///
-    /// # Errors
-    /// A model that reads stored features, or a rate that cannot be.
-    pub fn transcribe(&self, samples: &[f32], rate: u32) -> Result<Transcript, Error> {
-        let sound = Sound::Samples(self.features.resampled(samples, rate)?);
-        let scores = log_probabilities(&self.model, &self.features, [&sound].into_iter())?;
-        let scores = scores.first().map_or(&[][..], Vec::as_slice);
-        let path = best_path(&self.labels, scores)?;
-        let own = &self.about.recipe.speech()?.model;
-        let step = self.features.hop_seconds() * own.frames_a_step() as f64;
-        let words = refrain_decode::ctc::words(&path, &self.labels).into_iter();
-        let placed = |word: refrain_decode::ctc::Word| Word {
-            word: word.text,
-            begin: word.first as f64 * step,
-            end: (word.last + 1) as f64 * step,
-            confidence: word.confidence,
-        };
-        Ok(Transcript {
-            text: self.labels.join(path.iter().map(|span| span.label)),
-            words: words.map(placed).collect(),
-            seconds: samples.len() as f64 / f64::from(rate.max(1)),
-            truncated: false,
-        })
-    }
+        .collect();
+    let sentences = spelled.iter().map(|own| own.iter().map(String::as_str));
+    Ok(ngram::train(order, sentences)?)
 }

@@ -1,6 +1,7 @@
 //! A model of speech in the training loop, and its error rates.
 
-use super::corpus::{Corpus, Part, Sound};
+use super::corpus::{Corpus, Item, Sound, batches};
+use super::decoder::Decoder;
 use super::features::Features;
 use crate::error::Error;
 use crate::models::{AcousticModel, Frames};
@@ -9,9 +10,8 @@ use crate::recipe::AugmentConfig;
 use crate::tasks::run::hex;
 use crate::train::{BatchLoss, Metrics, Place, TrainConfig, Trainee};
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 use refrain_data::vocab::Vocabulary;
-use refrain_decode::ctc::LabelSpan;
-use refrain_decode::ctc::greedy::greedy;
 use refrain_decode::metrics::edit::ErrorRate;
 use refrain_decode::text::Labels;
 use refrain_kernels::random::Key;
@@ -39,9 +39,11 @@ impl SpeechTrainee {
         augment: AugmentConfig,
         config: &TrainConfig,
     ) -> Result<Self, Error> {
-        let transcripts = corpus.train.transcripts.iter();
+        let transcripts = corpus.train.iter();
         Ok(Self {
-            transcripts: transcripts.map(|text| vocabulary.encode(text)).collect(),
+            transcripts: transcripts
+                .map(|item| vocabulary.encode(&item.transcript))
+                .collect(),
             labels: labels(vocabulary)?,
             batch: config.batch,
             seed: config.seed,
@@ -54,7 +56,7 @@ impl SpeechTrainee {
     fn batches_of(&mut self, epoch: u64) -> &[Vec<usize>] {
         if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {
             let seed = self.seed ^ (epoch + 1) << 20;
-            self.order = Some((epoch, self.corpus.train.batches(self.batch, seed)));
+            self.order = Some((epoch, batches(&self.corpus.train, self.batch, seed)));
         }
         self.order.as_ref().map_or(&[], |(_, batches)| batches)
     }
@@ -79,7 +81,7 @@ impl Trainee for SpeechTrainee {
             .unwrap_or_default();
         let sounds = numbers
             .iter()
-            .map(|&number| &self.corpus.train.sounds[number]);
+            .map(|&number| &self.corpus.train[number].sound);
         let augment = Some((&self.augment, key.fold(0)));
         let frames = frames(
             &self.corpus.features,
@@ -104,12 +106,9 @@ impl Trainee for SpeechTrainee {
     }
 
     fn validate(&mut self, model: &AcousticModel) -> Result<Metrics, Error> {
-        measure(
-            model,
-            &self.corpus.features,
-            &self.labels,
-            &self.corpus.valid,
-        )
+        let decoder = Decoder::Greedy(self.labels.clone());
+        let features = &self.corpus.features;
+        measure(model, features, &decoder, &self.corpus.valid, |_| {})
     }
 
     fn criterion(&self) -> &'static str {
@@ -118,16 +117,9 @@ impl Trainee for SpeechTrainee {
 
     fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
-        for (sound, text) in self
-            .corpus
-            .train
-            .sounds
-            .iter()
-            .zip(&self.corpus.train.transcripts)
-        {
-            let (Sound::Samples(values) | Sound::Frames(values)) = sound;
-            hash.update((values.len() as u64).to_le_bytes());
-            hash.update(text.as_bytes());
+        for item in &self.corpus.train {
+            hash.update((item.sound.values().len() as u64).to_le_bytes());
+            hash.update(item.transcript.as_bytes());
         }
         hex(hash)
     }
@@ -141,7 +133,8 @@ pub(super) fn frames<'a>(
     device: &Device,
 ) -> Result<Frames, Error> {
     let width = features.width();
-    let all = sounds.enumerate().map(|(index, sound)| {
+    let sounds: Vec<&Sound> = sounds.collect();
+    let all = sounds.par_iter().enumerate().map(|(index, sound)| {
         let augment = augment.map(|(config, key)| (config, key.fold(index as u64)));
         features.frames(sound, augment)
     });
@@ -189,40 +182,79 @@ pub(super) fn labels(vocabulary: &Vocabulary) -> Result<Labels, Error> {
     Ok(Labels::new(texts, blank, space.map(|id| id as u32))?)
 }
 
-/// The labels of the likeliest path.
-pub(super) fn best_path(
-    labels: &Labels,
-    log_probabilities: &[f32],
-) -> Result<Vec<LabelSpan>, Error> {
-    let found = greedy(log_probabilities, labels.vocabulary(), labels.blank())?;
-    Ok(found.labels)
+/// A transcript beside what it should be.
+#[derive(Clone, Debug)]
+pub(super) struct Compared<'a> {
+    pub item: &'a Item,
+    pub text: String,
 }
 
-/// Error rates of a part in percent.
-pub(super) fn measure(
+/// Error rates of a part in percent; `compare` sees each utterance.
+pub(super) fn measure<'a>(
     model: &AcousticModel,
     features: &Features,
-    labels: &Labels,
-    part: &Part,
+    decoder: &Decoder,
+    part: &'a [Item],
+    mut compare: impl FnMut(Compared<'a>),
 ) -> Result<Metrics, Error> {
-    /// Utterances that are read at once.
-    const MEASURED: usize = 16;
-    let (mut characters, mut words) = (ErrorRate::new(), ErrorRate::new());
-    for batch in part.batches(MEASURED, 0) {
-        let sounds = batch.iter().map(|&number| &part.sounds[number]);
-        let scores = log_probabilities(model, features, sounds)?;
-        for (number, scores) in batch.iter().zip(scores) {
-            let path = best_path(labels, &scores)?;
-            let got = labels.join(path.iter().map(|span| span.label));
-            let reference = &part.transcripts[*number];
-            characters.add_characters(reference, &got);
-            words.add_words(reference, &got);
+    let mut rates = Rates::default();
+    each_scored(model, features, part, |items, scores| {
+        for (&item, text) in items.iter().zip(texts(decoder, &scores)?) {
+            rates.add(&item.transcript, &text);
+            compare(Compared { item, text });
         }
+        Ok(())
+    })?;
+    Ok(rates.metrics())
+}
+
+/// The best text of each utterance.
+pub(super) fn texts(decoder: &Decoder, scores: &[Vec<f32>]) -> Result<Vec<String>, Error> {
+    let all = scores.par_iter().map(|scores| {
+        let best = decoder.decode(scores, 1)?.into_iter().next();
+        Ok(best.map_or_else(String::new, |best| best.text))
+    });
+    all.collect()
+}
+
+/// Calls `f` with a few utterances at a time and the log-probabilities `[T',V]` of each.
+pub(super) fn each_scored<'a>(
+    model: &AcousticModel,
+    features: &Features,
+    part: &'a [Item],
+    mut f: impl FnMut(&[&'a Item], Vec<Vec<f32>>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    /// Utterances that are read at once.
+    const TOGETHER: usize = 16;
+    for batch in batches(part, TOGETHER, 0) {
+        let items: Vec<&Item> = batch.iter().map(|&number| &part[number]).collect();
+        let sounds = items.iter().map(|item| &item.sound);
+        let scores = log_probabilities(model, features, sounds)?;
+        f(&items, scores)?;
     }
-    let percent = |rate: Option<f64>| 100.0 * rate.unwrap_or(0.0);
-    Ok(Metrics::from([
-        ("cer".into(), percent(characters.rate())),
-        ("wer".into(), percent(words.rate())),
-        ("ser".into(), percent(words.sentence_rate())),
-    ]))
+    Ok(())
+}
+
+/// Error rates, counted utterance by utterance.
+#[derive(Default)]
+pub(super) struct Rates {
+    characters: ErrorRate,
+    words: ErrorRate,
+}
+
+impl Rates {
+    pub fn add(&mut self, reference: &str, text: &str) {
+        self.characters.add_characters(reference, text);
+        self.words.add_words(reference, text);
+    }
+
+    /// What the task reports, percent.
+    pub fn metrics(&self) -> Metrics {
+        let percent = |rate: Option<f64>| 100.0 * rate.unwrap_or(0.0);
+        Metrics::from([
+            ("cer".into(), percent(self.characters.rate())),
+            ("wer".into(), percent(self.words.rate())),
+            ("ser".into(), percent(self.words.sentence_rate())),
+        ])
+    }
 }

@@ -1,0 +1,73 @@
+//! `refrain align`
+
+use super::speech::Model;
+use super::{Precision, Threads};
+use crate::Ending;
+use crate::terminal;
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+/// Find when each word of a known text is said in a sound file
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "\
+Prints begin and end in seconds, the model's confidence (0 to 1) and the word, a word a line. The text is read as the model's training transcripts
+were: mostly, in lower case and without punctuation.
+
+Examples:
+  refrain align models/hello.wav --text \"hello my friend\"
+  refrain align --model runs/kerstin-de satz.ogg --text-file satz.txt --json")]
+pub struct Args {
+    /// Sound file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// What is said in it
+    #[arg(long, value_name = "TEXT", required_unless_present = "text_file")]
+    text: Option<String>,
+
+    /// A file with what is said in it
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    text_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    model: Model,
+
+    /// Print one JSON object, with the times of characters too
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    threads: Threads,
+
+    #[command(flatten)]
+    precision: Precision,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A model, sound or text that cannot be used.
+pub fn run(args: &Args) -> Result<Ending> {
+    args.threads.apply();
+    let text = match (&args.text, &args.text_file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(file)) => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", terminal::typed(file)))?,
+        (None, None) => String::new(),
+    };
+    let loaded = args.model.load("english", None, &args.precision)?;
+    let sound = refrain_sound::load(&args.file)?;
+    let found = loaded.align(&sound.samples, sound.rate, &text)?;
+    if args.json {
+        terminal::print(&format!("{}\n", serde_json::to_string(&found)?))?;
+        return Ok(Ending::Done);
+    }
+    let lines = found.words.iter().map(|word| {
+        format!(
+            "{:8.2} {:8.2}  {:.2}  {}\n",
+            word.begin, word.end, word.confidence, word.word
+        )
+    });
+    terminal::print(&lines.collect::<String>())?;
+    Ok(Ending::Done)
+}

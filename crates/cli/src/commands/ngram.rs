@@ -1,0 +1,77 @@
+//! `refrain ngram`
+
+use super::Data;
+use crate::Ending;
+use crate::terminal::{self, typed};
+use anyhow::{Context, Result};
+use refrain::tasks::speech::transcripts_ngram;
+use refrain_decode::ngram::arpa;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+
+/// Learn an n-gram language model of what a model of speech writes
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "\
+Learns from the transcripts that the model learned from, and from more text if there is any, written as the model writes (modified Kneser-Ney
+smoothing). `refrain tune` finds its weight, and `refrain transcribe --words FILE` uses it.
+
+Examples:
+  refrain ngram runs/kerstin-de
+  refrain ngram runs/kerstin-de --text more.txt --order 4 --out words4.arpa
+  refrain ngram runs/an4 --characters --order 6")]
+pub struct Args {
+    /// Model folder
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+
+    /// Longest n-grams [default: 3 of words, 6 of characters]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=12))]
+    order: Option<u8>,
+
+    /// Of characters instead of words
+    #[arg(long)]
+    characters: bool,
+
+    /// A text file to learn from as well, a sentence a line; may be given again
+    #[arg(long, value_name = "FILE")]
+    text: Vec<PathBuf>,
+
+    /// File to write [default: words.arpa or characters.arpa in the model folder]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    #[command(flatten)]
+    data: Data,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A model, data or text that cannot be used, or a file that cannot be written.
+pub fn run(args: &Args) -> Result<Ending> {
+    let mut more = Vec::new();
+    for file in &args.text {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", typed(file)))?;
+        more.extend(text.lines().map(str::to_string));
+    }
+    let (order, name) = match args.characters {
+        true => (args.order.unwrap_or(6), "characters.arpa"),
+        false => (args.order.unwrap_or(3), "words.arpa"),
+    };
+    let data = args.data.folder()?;
+    let order = usize::from(order);
+    let model = transcripts_ngram(&args.model, data.as_deref(), &more, order, args.characters)?;
+    let out = args.out.clone().unwrap_or_else(|| args.model.join(name));
+    let file = File::create(&out).with_context(|| format!("cannot write {}", typed(&out)))?;
+    arpa::write(&model, BufWriter::new(file))
+        .with_context(|| format!("cannot write {}", typed(&out)))?;
+    let counts: Vec<String> = model.counts().iter().map(usize::to_string).collect();
+    terminal::print(&format!(
+        "{}: {} n-grams of 1 to {order}\n",
+        typed(&out),
+        counts.join(", ")
+    ))?;
+    Ok(Ending::Done)
+}

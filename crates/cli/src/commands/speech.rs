@@ -1,0 +1,183 @@
+//! What the commands for speech have in common: which model, and how it finds text.
+
+use super::Precision;
+use anyhow::{Result, bail};
+use refrain::tasks::speech::{DecoderConfig, Loaded, load_acoustic_model};
+use std::path::{Path, PathBuf};
+
+/// Prefixes of a search that is asked for by its models.
+const USUAL_BEAM: usize = 50;
+
+/// Which model of speech.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Model {
+    /// Model folder, or the name of a model that ships with the program: english, english-stream, digits [default: english, or english-stream with --stream]
+    #[arg(long = "model", value_name = "MODEL")]
+    path: Option<PathBuf>,
+}
+
+impl Model {
+    /// Opens it; `shipped` is the name of the one to take if none was given.
+    ///
+    /// # Errors
+    /// A model that is missing or damaged, or settings that cannot be.
+    pub fn load(
+        &self,
+        shipped: &str,
+        search: Option<&Search>,
+        precision: &Precision,
+    ) -> Result<Loaded> {
+        let name = self.path.as_deref().unwrap_or(Path::new(shipped));
+        let mut loaded = load_acoustic_model(&folder(name))?;
+        if let Some(precision) = precision.get() {
+            loaded = loaded.with_precision(precision);
+        }
+        let config = search.map(|search| search.over(loaded.decoder_config()));
+        if let Some(config) = config.transpose()?.flatten() {
+            loaded = loaded.with_decoder(&config)?;
+        }
+        Ok(loaded)
+    }
+}
+
+/// The folder of a model: the one that is named, or one that ships under that name.
+pub fn folder(name: &Path) -> PathBuf {
+    let plain = name.components().count() == 1;
+    if name.is_dir() || !plain {
+        return name.to_path_buf();
+    }
+    let program = std::env::current_exe().unwrap_or_default();
+    // Beside the program, as installed, or above it, as built.
+    let above = program.ancestors().skip(1).map(Path::to_path_buf);
+    let places = std::iter::once(PathBuf::new()).chain(above);
+    let shipped = places.map(|place| place.join("models").join(name));
+    let mut shipped = shipped.filter(|folder| folder.is_dir());
+    shipped.next().unwrap_or_else(|| name.to_path_buf())
+}
+
+/// How text is found, over what the model's folder says.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Search")]
+pub struct Search {
+    /// Take the best path, whatever the model's folder says
+    #[arg(long, conflicts_with_all = ["beam", "words", "characters", "lexicon", "hot_words"])]
+    greedy: bool,
+
+    /// Prefixes that a search keeps; 0 takes the best path [default: that of the model, or 50 with a language model]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    beam: Option<u32>,
+
+    /// An n-gram model of words (ARPA; `refrain ngram` makes one)
+    #[arg(long, value_name = "FILE", visible_alias = "lm")]
+    words: Option<PathBuf>,
+
+    /// An n-gram model of characters (ARPA)
+    #[arg(long, value_name = "FILE")]
+    characters: Option<PathBuf>,
+
+    /// A text file with the only words that may be written
+    #[arg(long, value_name = "FILE")]
+    lexicon: Option<PathBuf>,
+
+    /// Weight of the model of words
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
+    word_weight: Option<f64>,
+
+    /// Added for each word, nats
+    #[arg(long, value_name = "BETA", allow_negative_numbers = true)]
+    word_bonus: Option<f64>,
+
+    /// Weight of the model of characters
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
+    character_weight: Option<f64>,
+
+    /// Added for each character, nats
+    #[arg(long, value_name = "BETA", allow_negative_numbers = true)]
+    character_bonus: Option<f64>,
+
+    /// A word or phrase to prefer; may be given again
+    #[arg(long = "hot-word", value_name = "PHRASE")]
+    hot_words: Vec<String>,
+
+    /// What each hot word adds, nats
+    #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
+    hot_bonus: Option<f64>,
+}
+
+impl Search {
+    /// Whether anything was.
+    pub fn given(&self) -> bool {
+        let numbers = [
+            self.word_weight,
+            self.word_bonus,
+            self.character_weight,
+            self.character_bonus,
+            self.hot_bonus,
+        ];
+        let files = [&self.words, &self.characters, &self.lexicon];
+        self.greedy
+            || self.beam.is_some()
+            || !self.hot_words.is_empty()
+            || numbers.iter().any(Option::is_some)
+            || files.iter().any(|file| file.is_some())
+    }
+
+    /// `own` with what was given put over it; nothing if nothing was given.
+    ///
+    /// # Errors
+    /// A folder that has gone.
+    pub fn over(&self, own: &DecoderConfig) -> Result<Option<DecoderConfig>> {
+        if self.greedy {
+            return Ok(Some(DecoderConfig::default()));
+        }
+        let mut config = own.clone();
+        let files = [
+            (&mut config.words, &self.words),
+            (&mut config.characters, &self.characters),
+            (&mut config.lexicon, &self.lexicon),
+        ];
+        for (to, from) in files {
+            if let Some(from) = from {
+                // Relative to here, not to the model's folder.
+                *to = Some(std::path::absolute(from)?);
+            }
+        }
+        let numbers = [
+            (&mut config.word_weight, self.word_weight),
+            (&mut config.word_bonus, self.word_bonus),
+            (&mut config.character_weight, self.character_weight),
+            (&mut config.character_bonus, self.character_bonus),
+            (&mut config.hot_bonus, self.hot_bonus),
+        ];
+        for (to, from) in numbers {
+            *to = from.unwrap_or(*to);
+        }
+        // The words of a lexicon are written as the model writes.
+        config
+            .hot_words
+            .extend(self.hot_words.iter().map(|phrase| phrase.to_lowercase()));
+        config.beam = match self.beam {
+            Some(beam) => beam as usize,
+            None if config != *own && config.beam == 0 => USUAL_BEAM,
+            None => config.beam,
+        };
+        Ok((config != *own).then_some(config))
+    }
+
+    /// As [`Self::over`], of a model that a search is to be tuned for.
+    ///
+    /// # Errors
+    /// No search to tune.
+    pub fn to_tune(&self, own: &DecoderConfig) -> Result<DecoderConfig> {
+        let mut config = self.over(own)?.unwrap_or_else(|| own.clone());
+        if config.words.is_none() && config.characters.is_none() && config.lexicon.is_none() {
+            bail!(
+                "there is no language model to weigh; make one with `refrain ngram MODEL` and give it with --words"
+            );
+        }
+        if config.beam == 0 {
+            config.beam = USUAL_BEAM;
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,171 @@
+//! A stream from standard input, written down while it is spoken.
+
+use super::formats::Format;
+use super::{Args, Totals};
+use crate::Ending;
+use crate::interrupt::Interrupt;
+use crate::terminal;
+use anyhow::{Result, bail};
+use refrain::tasks::speech::{Heard, Loaded, Transcript};
+use refrain_sound::Pcm;
+use serde_json::json;
+use std::io::IsTerminal;
+use std::time::Instant;
+
+/// Hears standard input to its end, or to Ctrl-C.
+///
+/// # Errors
+/// A model that needs whole utterances, or subtitles.
+pub fn run(args: &Args, loaded: &Loaded) -> Result<Ending> {
+    let Some(latency) = loaded.latency_seconds() else {
+        bail!(
+            "this model needs whole utterances; take one for streams, such as --model english-stream, or train with model.bidirectional = false"
+        );
+    };
+    let json = match args.format() {
+        Format::Json => true,
+        Format::Text => false,
+        Format::Srt | Format::Vtt => bail!("a stream is written as text or JSON"),
+    };
+    let interrupt = Interrupt::listen()?;
+    let mut source = Pcm::new(std::io::stdin().lock(), args.rate);
+    let mut listener = loaded
+        .listen(args.rate)?
+        .with_alternatives(usize::from(args.best));
+    let mut page = Page::new(json);
+    let mut stats = Stats::default();
+    while let Some(samples) = source.next_chunk()? {
+        let began = Instant::now();
+        let heard = listener.push(&samples)?;
+        stats.add(began, &heard);
+        page.show(heard)?;
+        if interrupt.asked() {
+            break;
+        }
+    }
+    let began = Instant::now();
+    let heard = listener.finish()?;
+    stats.add(began, &heard);
+    page.show(heard)?;
+    if args.stats {
+        let totals = Totals {
+            sound: listener.seconds(),
+            took: stats.took,
+        };
+        eprintln!("{}", totals.say());
+        eprintln!(
+            "the model waits for {latency:.2} s of sound; computing a piece took {:.2} ms on average and {:.2} ms at most",
+            1000.0 * stats.took / f64::from(stats.pieces.max(1)),
+            1000.0 * stats.longest
+        );
+        if let Some((shown, said)) = stats.first.zip(stats.said) {
+            let late = shown - said;
+            eprintln!(
+                "the first words were shown after {shown:.2} s of sound, {late:.2} s after they began"
+            );
+        }
+    }
+    Ok(match interrupt.asked() {
+        true => Ending::Interrupted,
+        false => Ending::Done,
+    })
+}
+
+#[derive(Default)]
+struct Stats {
+    took: f64,
+    longest: f64,
+    pieces: u32,
+    /// How much had been heard when something was first shown, and where that was said.
+    first: Option<f64>,
+    said: Option<f64>,
+}
+
+impl Stats {
+    fn add(&mut self, began: Instant, heard: &[Heard]) {
+        let took = began.elapsed().as_secs_f64();
+        self.took += took;
+        self.longest = self.longest.max(took);
+        self.pieces += 1;
+        for heard in heard {
+            match heard {
+                Heard::Partial { seconds, .. } if self.first.is_none() => {
+                    self.first = Some(*seconds);
+                }
+                Heard::Final(transcript) if self.said.is_none() => {
+                    self.said = transcript.words.first().map(|word| word.begin);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What was written of the utterance that is being spoken.
+struct Page {
+    json: bool,
+    /// A screen, where what is not final can be taken back.
+    screen: bool,
+    written: String,
+}
+
+impl Page {
+    fn new(json: bool) -> Self {
+        Self {
+            json,
+            screen: std::io::stdout().is_terminal(),
+            written: String::new(),
+        }
+    }
+
+    fn show(&mut self, heard: Vec<Heard>) -> Result<()> {
+        for heard in heard {
+            match heard {
+                Heard::Partial {
+                    stable,
+                    text,
+                    seconds,
+                } => self.partial(&stable, &text, seconds)?,
+                Heard::Final(transcript) => self.last(&transcript)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn partial(&mut self, stable: &str, text: &str, seconds: f64) -> Result<()> {
+        if self.json {
+            let object =
+                json!({ "final": false, "seconds": seconds, "stable": stable, "text": text });
+            return terminal::print(&format!("{object}\n"));
+        }
+        if self.screen {
+            return terminal::print(&format!("\r\x1b[K{text}"));
+        }
+        // Only whole words that will stay.
+        let words = stable.rfind(' ').map_or("", |end| &stable[..=end]);
+        if let Some(more) = words.strip_prefix(self.written.as_str()) {
+            terminal::print(more)?;
+            self.written.push_str(more);
+        }
+        Ok(())
+    }
+
+    fn last(&mut self, transcript: &Transcript) -> Result<()> {
+        if self.json {
+            let mut object = serde_json::to_value(transcript)?;
+            object["final"] = true.into();
+            // The length of the whole stream is not known yet.
+            if let Some(own) = object.as_object_mut() {
+                own.remove("seconds");
+            }
+            return terminal::print(&format!("{object}\n"));
+        }
+        let text = &transcript.text;
+        let written = std::mem::take(&mut self.written);
+        match text.strip_prefix(written.as_str()) {
+            _ if self.screen => terminal::print(&format!("\r\x1b[K{text}\n")),
+            Some(rest) => terminal::print(&format!("{rest}\n")),
+            None => terminal::print(&format!("\n{text}\n")),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `refrain tune`
+
+use super::speech::{Search, folder};
+use super::{Data, Threads};
+use crate::Ending;
+use crate::terminal;
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use refrain::tasks::speech::{DECODER, TuneOptions, load_acoustic_model, tune};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// Find the weights of a language model on the validation data of a model of speech
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "\
+Tries settings of the search and writes the best into the model folder, where `eval` and `transcribe` find it.
+
+Examples:
+  refrain ngram runs/kerstin-de && refrain tune runs/kerstin-de --words runs/kerstin-de/words.arpa
+  refrain tune runs/kerstin-de --words words.arpa --beam 100 --trials 200 --figure cer")]
+pub struct Args {
+    /// Model folder
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+
+    /// How many settings to try
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..))]
+    trials: u16,
+
+    /// What to bring down
+    #[arg(long, value_enum, default_value_t = Figure::Wer)]
+    figure: Figure,
+
+    /// Another seed tries other settings
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Print the best setting and its figures as one JSON object
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    search: Search,
+
+    #[command(flatten)]
+    data: Data,
+
+    #[command(flatten)]
+    threads: Threads,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Figure {
+    /// Words that are wrong
+    Wer,
+    /// Characters that are wrong
+    Cer,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A model, data or a language model that cannot be used.
+pub fn run(args: &Args) -> Result<Ending> {
+    args.threads.apply();
+    let model = folder(&args.model);
+    let own = load_acoustic_model(&model)?.decoder_config().clone();
+    let options = TuneOptions {
+        decoder: args.search.to_tune(&own)?,
+        trials: usize::from(args.trials),
+        figure: match args.figure {
+            Figure::Wer => "wer".into(),
+            Figure::Cer => "cer".into(),
+        },
+        seed: args.seed,
+    };
+    let terminal = std::io::stderr().is_terminal();
+    let bar = terminal.then(|| ProgressBar::new(u64::from(args.trials)).with_style(style()));
+    let mut least = f64::INFINITY;
+    let data = args.data.folder()?;
+    let best = tune(&model, &options, data.as_deref(), &mut |number, trial| {
+        if let Some(bar) = &bar {
+            bar.set_position(number as u64);
+        }
+        let figure = trial.metrics.get(&options.figure).copied();
+        let Some(figure) = figure.filter(|figure| *figure < least) else {
+            return;
+        };
+        least = figure;
+        let line = format!(
+            "{number:4}  {}  word weight {:.2}, word bonus {:.2}, unknown bonus {:.2}",
+            terminal::figures(&trial.metrics),
+            trial.decoder.word_weight,
+            trial.decoder.word_bonus,
+            trial.decoder.unknown_bonus
+        );
+        match &bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    })?;
+    if let Some(bar) = &bar {
+        bar.finish_and_clear();
+    }
+    let text = match args.json {
+        true => serde_json::to_string(&best)?,
+        false => format!(
+            "{}; written to {}",
+            terminal::figures(&best.metrics),
+            terminal::typed(&model.join(DECODER))
+        ),
+    };
+    terminal::print(&format!("{text}\n"))?;
+    Ok(Ending::Done)
+}
+
+fn style() -> ProgressStyle {
+    let template = "{bar:24} {pos}/{len} settings, {eta} left";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

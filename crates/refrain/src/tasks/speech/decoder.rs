@@ -1,0 +1,235 @@
+//! How text is found in what a model says: the best path, or a search with language models.
+
+use crate::error::Error;
+use refrain_decode::ctc::beam::ScoreParts;
+use refrain_decode::ctc::beam::{BeamConfig, BeamDecoder, BeamModels, BeamSearch, Hypothesis};
+use refrain_decode::ctc::greedy::GreedySearch;
+use refrain_decode::ctc::{LabelSpan, words};
+use refrain_decode::ngram::{Ngram, arpa};
+use refrain_decode::text::{HotWord, Labels, Lexicon};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Name of the file in a model folder that holds its [`DecoderConfig`].
+pub const DECODER: &str = "decoder.toml";
+
+/// How text is found. Files are looked for in the model folder, unless they say where they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DecoderConfig {
+    /// Prefixes that a search keeps; 0: the best path, without models.
+    pub beam: usize,
+    /// An n-gram model of words, ARPA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<PathBuf>,
+    /// An n-gram model of characters, ARPA, with `▁` for the space.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub characters: Option<PathBuf>,
+    /// The only words that may be written, one a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lexicon: Option<PathBuf>,
+    /// α: weight of the model of words.
+    pub word_weight: f64,
+    /// β: added for each word, nats.
+    pub word_bonus: f64,
+    /// Weight of the model of characters.
+    pub character_weight: f64,
+    /// Added for each character, nats.
+    pub character_bonus: f64,
+    /// Added for each word that the model of words does not know, nats.
+    pub unknown_bonus: f64,
+    /// Words and phrases to prefer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hot_words: Vec<String>,
+    /// What each of them adds, nats.
+    pub hot_bonus: f64,
+}
+
+impl Default for DecoderConfig {
+    fn default() -> Self {
+        Self {
+            beam: 0,
+            words: None,
+            characters: None,
+            lexicon: None,
+            word_weight: 0.5,
+            word_bonus: 1.5,
+            character_weight: 0.5,
+            character_bonus: 0.0,
+            unknown_bonus: -5.0,
+            hot_words: Vec::new(),
+            hot_bonus: 5.0,
+        }
+    }
+}
+
+impl DecoderConfig {
+    fn beam(&self) -> BeamConfig {
+        BeamConfig {
+            width: self.beam,
+            word_weight: self.word_weight,
+            word_bonus: self.word_bonus,
+            label_weight: self.character_weight,
+            label_bonus: self.character_bonus,
+            unknown_bonus: self.unknown_bonus,
+            ..BeamConfig::default()
+        }
+    }
+
+    fn needs_beam(&self) -> bool {
+        let files = [&self.words, &self.characters, &self.lexicon];
+        files.iter().any(|file| file.is_some()) || !self.hot_words.is_empty()
+    }
+}
+
+/// What a search goes by besides the sound, read once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Models(BeamModels);
+
+impl Models {
+    /// # Errors
+    /// Files that are missing or hold something else.
+    pub fn load(config: &DecoderConfig, folder: &Path) -> Result<Self, Error> {
+        let ngram = |path: &Option<PathBuf>| path.as_ref().map(|path| read(&folder.join(path)));
+        let lexicon = config.lexicon.as_ref().map(|path| {
+            let path = folder.join(path);
+            let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+            let lexicon = Lexicon::new(text.split_whitespace());
+            match lexicon.is_empty() {
+                true => Err(Error::Config(format!(
+                    "the lexicon {} has no words; write one a line",
+                    path.display()
+                ))),
+                false => Ok(Arc::new(lexicon)),
+            }
+        });
+        let hot = config.hot_words.iter().map(|phrase| HotWord {
+            phrase: phrase.clone(),
+            bonus: config.hot_bonus,
+        });
+        Ok(Self(BeamModels {
+            words: ngram(&config.words).transpose()?,
+            labels: ngram(&config.characters).transpose()?,
+            lexicon: lexicon.transpose()?,
+            hot_words: hot.collect(),
+        }))
+    }
+}
+
+fn read(path: &Path) -> Result<Arc<Ngram>, Error> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let model = arpa::read(BufReader::new(file)).map_err(|source| Error::Arpa {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    Ok(Arc::new(model))
+}
+
+/// Finds text; utterances share it.
+#[derive(Clone, Debug)]
+pub(super) enum Decoder {
+    Greedy(Labels),
+    Beam(BeamDecoder),
+}
+
+impl Decoder {
+    /// # Errors
+    /// Models without a beam, or settings that cannot be.
+    pub fn new(labels: &Labels, config: &DecoderConfig, models: &Models) -> Result<Self, Error> {
+        if config.beam > 0 {
+            let decoder = BeamDecoder::new(labels.clone(), config.beam(), models.0.clone())?;
+            return Ok(Self::Beam(decoder));
+        }
+        match config.needs_beam() {
+            true => Err(Error::Config(
+                "language models, a lexicon and hot words need a search; set a beam of 1 or more, 50 is usual".into(),
+            )),
+            false => Ok(Self::Greedy(labels.clone())),
+        }
+    }
+
+    pub fn begin(&self) -> Search {
+        match self {
+            Self::Greedy(labels) => {
+                let search = GreedySearch::new(labels.vocabulary(), labels.blank());
+                Search::Greedy(search, labels.clone())
+            }
+            Self::Beam(decoder) => Search::Beam(Box::new(decoder.begin())),
+        }
+    }
+
+    /// The best of what `log_probabilities` `[T,V]` may say, best first; never none: where a lexicon allows nothing, the empty text.
+    ///
+    /// # Errors
+    /// Scores that are no numbers.
+    pub fn decode(&self, log_probabilities: &[f32], n: usize) -> Result<Vec<Hypothesis>, Error> {
+        let mut search = self.begin();
+        for frame in log_probabilities.chunks(self.labels().vocabulary()) {
+            search.step(frame)?;
+        }
+        Ok(search.end(n))
+    }
+
+    pub fn labels(&self) -> &Labels {
+        match self {
+            Self::Greedy(labels) => labels,
+            Self::Beam(decoder) => decoder.labels(),
+        }
+    }
+}
+
+/// One utterance in a [`Decoder`].
+pub(super) enum Search {
+    Greedy(GreedySearch, Labels),
+    Beam(Box<BeamSearch>),
+}
+
+impl Search {
+    pub fn step(&mut self, frame: &[f32]) -> Result<(), Error> {
+        match self {
+            Self::Greedy(search, _) => Ok(search.step(frame)?),
+            Self::Beam(search) => Ok(search.step(frame)?),
+        }
+    }
+
+    /// The best hypotheses if the utterance ended here; at least one.
+    pub fn end(&self, n: usize) -> Vec<Hypothesis> {
+        let mut found = match self {
+            Self::Greedy(search, labels) => {
+                let path = search.end();
+                vec![Hypothesis {
+                    words: words(&path.labels, labels),
+                    text: labels.join(path.labels.iter().map(|span| span.label)),
+                    labels: path.labels,
+                    score: path.log_prob,
+                    parts: ScoreParts {
+                        ctc: path.log_prob,
+                        ..ScoreParts::default()
+                    },
+                }]
+            }
+            Self::Beam(search) => search.end(n.max(1)),
+        };
+        if found.is_empty() {
+            found.push(Hypothesis {
+                labels: Vec::new(),
+                words: Vec::new(),
+                text: String::new(),
+                score: f64::NEG_INFINITY,
+                parts: ScoreParts::default(),
+            });
+        }
+        found
+    }
+
+    /// Labels that no later frame can change.
+    pub fn stable(&self) -> Vec<LabelSpan> {
+        match self {
+            Self::Greedy(search, _) => search.end().labels,
+            Self::Beam(search) => search.stable(0),
+        }
+    }
+}

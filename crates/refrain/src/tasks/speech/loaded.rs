@@ -1,0 +1,343 @@
+//! A trained model of speech at work: sounds to text, known text to times.
+
+use super::NAME;
+use super::corpus::Sound;
+use super::decoder::{DECODER, Decoder, DecoderConfig, Models};
+use super::features::Features;
+use super::listen::{Heard, Listener};
+use super::trainee::{labels, log_probabilities};
+use crate::error::Error;
+use crate::models::AcousticModel;
+use crate::store::About;
+use crate::tasks::run::{load_model, open};
+use burn::tensor::Device;
+use refrain_data::vocab::Vocabulary;
+use refrain_decode::ctc::align::align;
+use refrain_decode::ctc::beam::Hypothesis;
+use refrain_decode::ctc::{LabelSpan, words};
+use refrain_decode::text::Labels;
+use refrain_kernels::Precision;
+use refrain_sound::Reader;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// A trained model of speech with all that it needs.
+pub struct Loaded {
+    /// Off autodiff.
+    pub model: AcousticModel,
+    /// Its characters.
+    pub vocabulary: Vocabulary,
+    /// The recipe and the figures.
+    pub about: About,
+    folder: PathBuf,
+    decoder_config: DecoderConfig,
+    pub(super) decoder: Decoder,
+    pub(super) features: Features,
+    pub(super) labels: Labels,
+}
+
+/// Opens a model folder that [`train`](crate::tasks::train) wrote for speech.
+///
+/// # Errors
+/// A folder that is missing, incomplete, damaged or of another task.
+pub fn load_acoustic_model(folder: &Path) -> Result<Loaded, Error> {
+    let folder = open(folder, &[NAME])?;
+    let about = folder.about().clone();
+    let own = about.recipe.speech()?;
+    let (features, vocabulary) = (
+        Features::new(&own.data.features)?.load(&folder)?,
+        Vocabulary::load(folder.path())?,
+    );
+    let sizes = [features.width(), vocabulary.len() + 1];
+    let model = load_model(&folder, own.model.parameters(sizes), || {
+        own.model.init(sizes, 0, &Device::flex())
+    })?;
+    let labels = labels(&vocabulary)?;
+    let decoder_config: DecoderConfig = folder.read(DECODER)?.unwrap_or_default();
+    let models = Models::load(&decoder_config, folder.path())?;
+    Ok(Loaded {
+        model,
+        decoder: Decoder::new(&labels, &decoder_config, &models)?,
+        decoder_config,
+        folder: folder.path().to_path_buf(),
+        labels,
+        vocabulary,
+        about,
+        features,
+    })
+}
+
+/// What was said, and when.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Transcript {
+    /// All of it.
+    pub text: String,
+    /// Its words.
+    pub words: Vec<Word>,
+    /// The next best readings of each stretch of the sound, if more than one was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
+    /// Length of the sound.
+    pub seconds: f64,
+    /// Whether the file ends before its end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// Another reading.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alternative {
+    /// Where the stretch that it reads begins, seconds.
+    pub begin: f64,
+    /// The text.
+    pub text: String,
+    /// By how many nats it scores worse than the best.
+    pub behind: f64,
+}
+
+/// A word and its place.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Word {
+    /// As it is written.
+    pub word: String,
+    /// Begin and end, seconds from the beginning of the sound.
+    pub begin: f64,
+    /// End of the last frame of its last character.
+    pub end: f64,
+    /// The mean of its characters' probabilities, each over its own frames.
+    pub confidence: f64,
+    /// One by one.
+    pub characters: Vec<Character>,
+}
+
+/// A character and its place.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Character {
+    /// As it is written.
+    pub character: String,
+    /// Begin and end, seconds from the beginning of the sound.
+    pub begin: f64,
+    /// End of its last frame.
+    pub end: f64,
+    /// The mean of its probabilities.
+    pub confidence: f64,
+}
+
+/// What the model says of a sound, for drawing.
+#[derive(Clone, Debug)]
+pub struct Posteriors {
+    /// Features `[T,C]`.
+    pub frames: Vec<f32>,
+    /// `C`
+    pub features: usize,
+    /// Seconds from one frame to the next.
+    pub frame_seconds: f64,
+    /// Log-probabilities `[T',V]`.
+    pub log_probabilities: Vec<f32>,
+    /// What the classes stand for; the blank is empty.
+    pub classes: Vec<String>,
+    /// Seconds from one step to the next.
+    pub step_seconds: f64,
+}
+
+impl Loaded {
+    /// The same model with products of another precision.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.model = self.model.with_precision(precision);
+        self
+    }
+
+    /// How text is found.
+    pub fn decoder_config(&self) -> &DecoderConfig {
+        &self.decoder_config
+    }
+
+    /// Finds text in another way; files are looked for in the model folder, unless they say where they are.
+    ///
+    /// # Errors
+    /// Files or settings that cannot be.
+    pub fn with_decoder(mut self, config: &DecoderConfig) -> Result<Self, Error> {
+        let models = Models::load(config, &self.folder)?;
+        self.decoder = Decoder::new(&self.labels, config, &models)?;
+        self.decoder_config = config.clone();
+        Ok(self)
+    }
+
+    /// Seconds from one step of the model to the next.
+    pub fn step_seconds(&self) -> f64 {
+        self.features.hop_seconds() * self.model.config().frames_a_step() as f64
+    }
+
+    /// How long a stream may wait before the model answers, seconds; none if it needs whole utterances.
+    pub fn latency_seconds(&self) -> Option<f64> {
+        let frames = self.model.config().latency()?;
+        Some(frames as f64 * self.features.hop_seconds())
+    }
+
+    /// Begins to hear a sound of mono samples in ±1, `rate` of them a second.
+    ///
+    /// # Errors
+    /// A model that reads stored features, or a rate that cannot be.
+    pub fn listen(&self, rate: u32) -> Result<Listener<'_>, Error> {
+        Listener::new(self, rate)
+    }
+
+    /// The text of a sound file: WAV, FLAC, Ogg Vorbis or MP3, of any length; `n` readings of each stretch.
+    ///
+    /// # Errors
+    /// A file that cannot be read as sound, or a model that reads stored features.
+    pub fn transcribe_file(&self, file: &Path, n: usize) -> Result<Transcript, Error> {
+        let mut reader = Reader::open(file)?;
+        let mut listener = self.listen(reader.rate())?.with_alternatives(n);
+        let mut transcript = Transcript::default();
+        while let Some(samples) = reader.next_chunk()? {
+            transcript.add(listener.push(&samples)?);
+        }
+        transcript.add(listener.finish()?);
+        transcript.seconds = listener.seconds();
+        transcript.truncated = reader.truncated();
+        Ok(transcript)
+    }
+
+    /// The text of mono samples in ±1, `rate` of them a second.
+    ///
+    /// # Errors
+    /// A model that reads stored features, or a rate that cannot be.
+    pub fn transcribe(&self, samples: &[f32], rate: u32) -> Result<Transcript, Error> {
+        let mut listener = self.listen(rate)?;
+        let mut transcript = Transcript::default();
+        transcript.add(listener.push(samples)?);
+        transcript.add(listener.finish()?);
+        transcript.seconds = listener.seconds();
+        Ok(transcript)
+    }
+
+    /// When each word of a known text is said in a sound (Viterbi over the paths of the text).
+    ///
+    /// # Errors
+    /// A character that the model does not know, a sound that is too short for the text; as [`Self::transcribe`].
+    pub fn align(&self, samples: &[f32], rate: u32, text: &str) -> Result<Transcript, Error> {
+        let text = self.about.recipe.speech()?.data.writing.write(text);
+        let foreign = text
+            .chars()
+            .find(|c| self.vocabulary.encode_counting(&c.to_string()).unknown > 0);
+        if let Some(foreign) = foreign {
+            return Err(Error::Config(format!(
+                "the model has no character '{foreign}'; write the text as its training transcripts are written"
+            )));
+        }
+        let scores = self.scores(&self.resampled(samples, rate)?)?;
+        let target = self.vocabulary.encode(&text);
+        let found = align(
+            &scores,
+            self.labels.vocabulary(),
+            self.labels.blank(),
+            &target,
+        )?;
+        let span = |own: &refrain_decode::ctc::align::AlignedLabel| LabelSpan {
+            label: own.label,
+            first: own.first,
+            last: own.last,
+            confidence: (own.log_prob / (own.last - own.first + 1) as f64).exp(),
+        };
+        let spans: Vec<LabelSpan> = found.labels.iter().map(span).collect();
+        Ok(Transcript {
+            text,
+            words: self.words(&spans, 0.0),
+            seconds: samples.len() as f64 / f64::from(rate.max(1)),
+            ..Transcript::default()
+        })
+    }
+
+    /// What the model hears in a sound and says of it.
+    ///
+    /// # Errors
+    /// As [`Self::transcribe`].
+    pub fn posteriors(&self, samples: &[f32], rate: u32) -> Result<Posteriors, Error> {
+        let sound = self.resampled(samples, rate)?;
+        let classes = 0..self.labels.vocabulary() as u32;
+        Ok(Posteriors {
+            frames: self.features.frames(&sound, None)?,
+            features: self.features.width(),
+            frame_seconds: self.features.hop_seconds(),
+            log_probabilities: self.scores(&sound)?,
+            classes: classes.map(|class| self.labels.token(class)).collect(),
+            step_seconds: self.step_seconds(),
+        })
+    }
+
+    fn resampled(&self, samples: &[f32], rate: u32) -> Result<Sound, Error> {
+        Ok(Sound::Samples(self.features.resampled(samples, rate)?))
+    }
+
+    /// Log-probabilities `[T',V]` of one utterance.
+    pub(super) fn scores(&self, sound: &Sound) -> Result<Vec<f32>, Error> {
+        let all = log_probabilities(&self.model, &self.features, [sound].into_iter())?;
+        Ok(all.into_iter().next().unwrap_or_default())
+    }
+
+    /// The words of labels on a path that begins at `begin` seconds.
+    pub(super) fn words(&self, spans: &[LabelSpan], begin: f64) -> Vec<Word> {
+        let step = self.step_seconds();
+        let (from, to) = (
+            |frame: usize| begin + frame as f64 * step,
+            |frame: usize| begin + (frame + 1) as f64 * step,
+        );
+        let said = spans
+            .iter()
+            .filter(|span| !self.labels.text(span.label).is_empty());
+        let mut said = said.peekable();
+        let placed = |word: refrain_decode::ctc::Word| {
+            let mut characters = Vec::new();
+            while let Some(span) = said.next_if(|span| span.last <= word.last) {
+                characters.push(Character {
+                    character: self.labels.text(span.label).to_string(),
+                    begin: from(span.first),
+                    end: to(span.last),
+                    confidence: span.confidence,
+                });
+            }
+            Word {
+                word: word.text,
+                begin: from(word.first),
+                end: to(word.last),
+                confidence: word.confidence,
+                characters,
+            }
+        };
+        words(spans, &self.labels).into_iter().map(placed).collect()
+    }
+
+    /// The best of some hypotheses as a transcript, the others as its alternatives.
+    pub(super) fn transcript(&self, found: &[Hypothesis], begin: f64) -> Transcript {
+        let Some((best, others)) = found.split_first() else {
+            return Transcript::default();
+        };
+        let alternative = |other: &Hypothesis| Alternative {
+            begin,
+            text: other.text.clone(),
+            behind: best.score - other.score,
+        };
+        Transcript {
+            text: best.text.clone(),
+            words: self.words(&best.labels, begin),
+            alternatives: others.iter().map(alternative).collect(),
+            ..Transcript::default()
+        }
+    }
+}
+
+impl Transcript {
+    /// Adds what was heard further on; partial results do not count.
+    pub fn add(&mut self, heard: Vec<Heard>) {
+        for heard in heard {
+            let Heard::Final(more) = heard else { continue };
+            if !self.text.is_empty() && !more.text.is_empty() {
+                self.text.push(' ');
+            }
+            self.text.push_str(&more.text);
+            self.words.extend(more.words);
+            self.alternatives.extend(more.alternatives);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Finds the weights of a search on validation data.
+
+use super::corpus::Loader;
+use super::decoder::{DECODER, Decoder, DecoderConfig, Models};
+use super::loaded::load_acoustic_model;
+use super::trainee::{Rates, each_scored, texts};
+use crate::error::Error;
+use crate::tasks::Split;
+use crate::tasks::run::{data_folder, open};
+use crate::train::Metrics;
+use refrain_kernels::random::Key;
+use serde::Serialize;
+use std::path::Path;
+
+/// What to try.
+#[derive(Clone, Debug)]
+pub struct TuneOptions {
+    /// Settings whose weights are looked for, and the weights to begin with.
+    pub decoder: DecoderConfig,
+    /// How many settings are tried.
+    pub trials: usize,
+    /// The figure to bring down: `wer` or `cer`.
+    pub figure: String,
+    /// Another seed tries others.
+    pub seed: u64,
+}
+
+/// A setting that was tried.
+#[derive(Clone, Debug, Serialize)]
+pub struct Trial {
+    /// The setting.
+    pub decoder: DecoderConfig,
+    /// Its figures on the validation data.
+    pub metrics: Metrics,
+}
+
+/// Tries settings of a search on the validation data, writes the best into the model folder and gives it; `observe` sees each.
+///
+/// The first is the one given; a half are drawn over the whole range, the others around the best so far.
+///
+/// # Errors
+/// A setting without a model to weigh, a folder or data that cannot be used.
+pub fn tune(
+    folder: &Path,
+    options: &TuneOptions,
+    data: Option<&Path>,
+    observe: &mut dyn FnMut(usize, &Trial),
+) -> Result<Trial, Error> {
+    let own = open(folder, &[super::NAME])?;
+    let data = data_folder(&own, data);
+    let loaded = load_acoustic_model(folder)?;
+    let config = &options.decoder;
+    let models = Models::load(config, folder)?;
+    // Says so if there is nothing to tune, before the data is read.
+    Decoder::new(&loaded.labels, config, &models)?;
+    if config.beam == 0 {
+        return Err(Error::Config(
+            "the best path has no weights to tune; give a beam and a language model".into(),
+        ));
+    }
+    let recipe = &loaded.about.recipe;
+    let speech = recipe.speech()?;
+    let seed = recipe.train.seed;
+    let loader = Loader::new(&speech.data, seed, data.as_deref(), &loaded.features);
+    let part = loader.part(Split::Validation)?;
+    let (mut references, mut scores) = (Vec::new(), Vec::new());
+    each_scored(&loaded.model, &loaded.features, &part, |items, own| {
+        references.extend(items.iter().map(|item| &item.transcript));
+        scores.extend(own);
+        Ok(())
+    })?;
+    let measure = |config: &DecoderConfig| -> Result<Metrics, Error> {
+        let decoder = Decoder::new(&loaded.labels, config, &models)?;
+        let mut rates = Rates::default();
+        for (reference, text) in references.iter().zip(texts(&decoder, &scores)?) {
+            rates.add(reference, &text);
+        }
+        Ok(rates.metrics())
+    };
+    let mut best: Option<Trial> = None;
+    let score = |trial: &Trial| {
+        let own = |name: &str| trial.metrics.get(name).copied().unwrap_or(f64::INFINITY);
+        (own(&options.figure), own("cer"))
+    };
+    for number in 0..options.trials.max(1) {
+        let key = Key::new(options.seed).fold(number as u64);
+        let decoder = match (&best, number) {
+            (_, 0) | (None, _) => config.clone(),
+            (Some(best), _) if 2 * number > options.trials => drawn(&best.decoder, 0.2, key),
+            _ => drawn(config, 1.0, key),
+        };
+        let trial = Trial {
+            metrics: measure(&decoder)?,
+            decoder,
+        };
+        observe(number + 1, &trial);
+        if best.as_ref().is_none_or(|best| score(&trial) < score(best)) {
+            best = Some(trial);
+        }
+    }
+    let best = best.ok_or_else(|| Error::Config("no setting was tried".into()))?;
+    own.write(DECODER, &best.decoder)?;
+    Ok(best)
+}
+
+/// Weights within `reach` of their whole range, for the models that there are.
+fn drawn(around: &DecoderConfig, reach: f64, key: Key) -> DecoderConfig {
+    let mut draws = 0;
+    let mut draw = |at: f64, [low, high]: [f64; 2]| {
+        draws += 1;
+        let unit = f64::from(key.uniform_f32(draws));
+        let drawn = match reach < 1.0 {
+            true => at + (2.0 * unit - 1.0) * reach * (high - low) / 2.0,
+            false => low + unit * (high - low),
+        };
+        // Two digits say enough, and read well.
+        (drawn.clamp(low, high) * 100.0).round() / 100.0
+    };
+    let mut config = around.clone();
+    if config.words.is_some() {
+        config.word_weight = draw(config.word_weight, [0.0, 2.0]);
+        config.unknown_bonus = draw(config.unknown_bonus, [-10.0, 0.0]);
+    }
+    config.word_bonus = draw(config.word_bonus, [-2.0, 5.0]);
+    if config.characters.is_some() {
+        config.character_weight = draw(config.character_weight, [0.0, 1.5]);
+        config.character_bonus = draw(config.character_bonus, [-1.0, 2.0]);
+    }
+    config
+}

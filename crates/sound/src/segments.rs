@@ -1,0 +1,85 @@
+//! Long sounds in pieces that a model can take, cut where it is quiet.
+
+use crate::error::SoundError;
+
+/// Window in which loudness is measured, seconds.
+const WINDOW: f64 = 0.2;
+/// From one window to the next.
+const STEP: f64 = 0.05;
+
+/// A piece of a sound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// Number of its first sample.
+    pub begin: u64,
+    /// Its samples.
+    pub samples: Vec<f32>,
+}
+
+/// Cuts a sound of any length, as it comes, into segments of at most a set length, each in the middle of the quietest fifth of a second of its
+/// last two thirds. Holds no more than one segment.
+#[derive(Clone, Debug)]
+pub struct Segmenter {
+    longest: usize,
+    window: usize,
+    step: usize,
+    begin: u64,
+    samples: Vec<f32>,
+}
+
+impl Segmenter {
+    /// For samples at `rate` Hz, segments of at most `seconds`.
+    ///
+    /// # Errors
+    /// A rate of 0, or segments shorter than a second or longer than an hour.
+    pub fn new(rate: u32, seconds: f64) -> Result<Self, SoundError> {
+        if rate == 0 || !(1.0..=3600.0).contains(&seconds) {
+            return Err(SoundError::config(
+                "segments",
+                format!("segments of {seconds} s at {rate} Hz; 1 to 3600 s of a sound can be"),
+            ));
+        }
+        let samples = |seconds: f64| ((seconds * f64::from(rate)) as usize).max(1);
+        Ok(Self {
+            longest: samples(seconds),
+            window: samples(WINDOW),
+            step: samples(STEP),
+            begin: 0,
+            samples: Vec::new(),
+        })
+    }
+
+    /// Takes samples, gives the segments that they complete.
+    pub fn push(&mut self, samples: &[f32]) -> Vec<Segment> {
+        self.samples.extend_from_slice(samples);
+        let mut segments = Vec::new();
+        while self.samples.len() > self.longest {
+            let rest = self.samples.split_off(self.quietest());
+            let samples = std::mem::replace(&mut self.samples, rest);
+            let begin = self.begin;
+            self.begin += samples.len() as u64;
+            segments.push(Segment { begin, samples });
+        }
+        segments
+    }
+
+    /// What is left at the end, if anything; then as new.
+    pub fn finish(&mut self) -> Option<Segment> {
+        let (begin, samples) = (self.begin, std::mem::take(&mut self.samples));
+        self.begin = 0;
+        (!samples.is_empty()).then_some(Segment { begin, samples })
+    }
+
+    /// Where to cut.
+    fn quietest(&self) -> usize {
+        let energy = |first: usize| -> f64 {
+            let own = &self.samples[first..first + self.window];
+            own.iter().map(|&x| f64::from(x).powi(2)).sum()
+        };
+        let (first, last) = (self.longest / 3, self.longest.saturating_sub(self.window));
+        let windows = (first..=last.max(first)).step_by(self.step);
+        let best = windows.min_by(|&a, &b| energy(a).total_cmp(&energy(b)));
+        // Never none, however short a window is.
+        (best.unwrap_or(first) + self.window / 2).max(1)
+    }
+}
