@@ -44,6 +44,7 @@ enum Command {
     Tune(commands::tune::Args),
     Lab(commands::lab::Args),
     Export(commands::export::Args),
+    Pack(commands::pack::Args),
     Onnx(commands::onnx::Args),
     Bench(commands::bench::Args),
     /// Write a completion script for a shell to standard output
@@ -78,6 +79,7 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Tune(args) => commands::tune::run(&args),
         Command::Lab(args) => commands::lab::run(&args),
         Command::Export(args) => commands::export::run(&args),
+        Command::Pack(args) => commands::pack::run(&args),
         Command::Onnx(args) => commands::onnx::run(&args),
         Command::Bench(args) => commands::bench::run(args).map(|()| Ending::Done),
         Command::Completions { shell } => {

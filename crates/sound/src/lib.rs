@@ -32,7 +32,7 @@ pub use error::SoundError;
 pub use file::{Reader, Sound, load};
 pub use mel::{LogMel, MelConfig, MelStream};
 pub use noise::{add_noise, gain, pink_noise, white_noise};
-pub use normal::{Running, deltas, normalise};
+pub use normal::{Gate, Running, deltas, normalise};
 pub use pcm::Pcm;
 pub use resample::{HIGHEST_RATE, LOWEST_RATE, Resampler, resample};
 pub use room::room;

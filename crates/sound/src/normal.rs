@@ -28,6 +28,39 @@ pub fn normalise(frames: &mut [f32], features: usize) -> Result<(), SoundError> 
     Ok(())
 }
 
+/// How far below the loudest frame one may lie that still counts as sound, nats of power.
+const DEPTH: f32 = 5.0;
+/// How much the loudest fades with each frame.
+const FADE: f32 = 0.001;
+
+/// Tells sound from the silence around it, so that pauses do not count as what a voice is like.
+///
+/// A frame's level is the mean of its features; it is heard if it lies at most 5 below the loudest so far, which fades by 0.001 a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    loudest: f32,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            loudest: f32::NEG_INFINITY,
+        }
+    }
+}
+
+impl Gate {
+    /// Whether the next frame `[F]` is heard; one with a number that is not finite is not.
+    pub fn hears(&mut self, frame: &[f32]) -> bool {
+        let level = frame.iter().sum::<f32>() / frame.len().max(1) as f32;
+        if !level.is_finite() {
+            return false;
+        }
+        self.loudest = level.max(self.loudest - FADE);
+        level >= self.loudest - DEPTH
+    }
+}
+
 /// Normalises a stream by what it has been so far.
 ///
 /// A prior of mean m₀ and variance v₀ counts as n₀ frames. With d = x − m₀, frame `t` (counted from 1) is normalised by
@@ -38,8 +71,7 @@ pub fn normalise(frames: &mut [f32], features: usize) -> Result<(), SoundError> 
 /// x ← (x − mean) / √(variance + 10⁻⁵)
 /// ```
 ///
-/// where the sums run over the frames 1 to `t`: no frame depends on a later one. Frames with a number that is not finite are left out of the
-/// sums.
+/// where the sums run over the frames 1 to `t` that a [`Gate`] hears: no frame depends on a later one.
 #[derive(Clone, Debug)]
 pub struct Running {
     mean: Vec<f64>,
@@ -48,6 +80,7 @@ pub struct Running {
     /// Σd and Σd² of each feature.
     sums: Vec<[f64; 2]>,
     frames: u64,
+    gate: Gate,
 }
 
 impl Running {
@@ -83,6 +116,7 @@ impl Running {
             weight: f64::from(weight),
             sums: vec![[0.0; 2]; mean.len()],
             frames: 0,
+            gate: Gate::default(),
         })
     }
 
@@ -100,7 +134,7 @@ impl Running {
     }
 
     fn frame(&mut self, frame: &mut [f32]) {
-        let counted = frame.iter().all(|x| x.is_finite());
+        let counted = self.gate.hears(frame);
         self.frames += u64::from(counted);
         let total = self.weight + self.frames as f64;
         for (feature, x) in frame.iter_mut().enumerate() {
@@ -122,6 +156,7 @@ impl Running {
     pub fn reset(&mut self) {
         self.sums.fill([0.0; 2]);
         self.frames = 0;
+        self.gate = Gate::default();
     }
 }
 

@@ -10,6 +10,7 @@ pub mod lab;
 pub mod list;
 pub mod ngram;
 pub mod onnx;
+pub mod pack;
 pub mod speech;
 pub mod train;
 pub mod transcribe;

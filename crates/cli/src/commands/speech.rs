@@ -152,10 +152,7 @@ impl Search {
         for (to, from) in numbers {
             *to = from.unwrap_or(*to);
         }
-        // The words of a lexicon are written as the model writes.
-        config
-            .hot_words
-            .extend(self.hot_words.iter().map(|phrase| phrase.to_lowercase()));
+        config.hot_words.extend(self.hot_words.iter().cloned());
         config.beam = match self.beam {
             Some(beam) => beam as usize,
             None if config != *own && config.beam == 0 => USUAL_BEAM,

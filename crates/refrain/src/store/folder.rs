@@ -149,6 +149,35 @@ impl ModelFolder {
         self.path.join(checkpoint::FILE)
     }
 
+    /// Copies all that using the model needs into another folder, its parameters in half precision; gives the bytes of the copy.
+    ///
+    /// The checkpoint and the log stay behind.
+    ///
+    /// # Errors
+    /// A folder that already holds a run, or files that cannot be read or written.
+    pub fn pack(&self, out: &Path) -> Result<u64, Error> {
+        if Self::is_run(out) {
+            return Err(Error::folder(out, "it already holds a run; choose another"));
+        }
+        let tensors: Vec<NamedTensor> = self.tensors()?.into_values().collect();
+        std::fs::create_dir_all(out).map_err(Error::io("make the folder", out))?;
+        let note = ("format", "pt".to_string());
+        let mut bytes = tensors::save_half(&out.join(MODEL), tensors, note)?;
+        let entries = std::fs::read_dir(&self.path).map_err(Error::io("read", &self.path))?;
+        for entry in entries {
+            let entry = entry.map_err(Error::io("read", &self.path))?;
+            let name = entry.file_name();
+            let left = [MODEL, LOG, checkpoint::FILE];
+            let hidden = name.as_encoded_bytes().starts_with(b".");
+            if hidden || left.iter().any(|left| name == *left) || !entry.path().is_file() {
+                continue;
+            }
+            let copied = std::fs::copy(entry.path(), out.join(&name));
+            bytes += copied.map_err(Error::io("copy", &entry.path()))?;
+        }
+        Ok(bytes)
+    }
+
     /// The best parameters.
     ///
     /// # Errors

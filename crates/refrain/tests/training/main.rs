@@ -4,6 +4,7 @@
 mod changes;
 mod fit;
 mod language;
+mod listening;
 mod memory;
 mod mutate;
 mod onnx;
@@ -12,4 +13,5 @@ mod recipes;
 mod schedules;
 mod speech;
 mod store;
+mod tones;
 mod toy;

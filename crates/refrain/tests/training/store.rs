@@ -129,3 +129,28 @@ fn a_folder_that_is_none_says_so() {
         assert!(open("foreign").contains("model.toml"));
     }
 }
+
+#[test]
+fn half_precision_keeps_eleven_bits_and_refuses_what_is_too_large() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("half.safetensors");
+    let tensor = |data: Vec<f32>| {
+        vec![NamedTensor {
+            name: "w".into(),
+            shape: vec![data.len()],
+            data,
+        }]
+    };
+    let values = vec![0.0, 1.0, -0.333_333_34, 1e-3, 60_000.0];
+    let whole = tensors::save(&file, tensor(values.clone()), ("key", "text".into())).unwrap();
+    let bytes = tensors::save_half(&file, tensor(values.clone()), ("key", "text".into())).unwrap();
+    assert!(bytes < whole);
+    let got = &tensors::load(&file).unwrap().0["w"];
+    for (got, value) in got.data.iter().zip(&values) {
+        assert!((got - value).abs() <= value.abs() / 2048.0, "{got} {value}");
+    }
+    for large in [70_000.0, f32::INFINITY] {
+        let error = tensors::save_half(&file, tensor(vec![large]), ("key", "text".into()));
+        assert!(error.unwrap_err().to_string().contains("half precision"));
+    }
+}

@@ -1,7 +1,7 @@
 //! Normalisation and deltas.
 
 use crate::tools::{difference, golden_numbers, random};
-use refrain_sound::{Running, SoundError, deltas, normalise, white_noise};
+use refrain_sound::{Gate, Running, SoundError, deltas, normalise, white_noise};
 
 /// Mean and variance of each feature.
 fn statistics(frames: &[f32], features: usize) -> Vec<(f32, f32)> {
@@ -130,4 +130,25 @@ fn deltas_of_a_line_are_its_slope() {
         deltas(&[1.0], 2, 1),
         Err(SoundError::Shape { .. })
     ));
+}
+
+#[test]
+fn a_pause_does_not_change_what_a_voice_is_normalised_by() {
+    let mut gate = Gate::default();
+    let heard: Vec<bool> = [-8.0, -5.0, -2.0, -6.9, -7.1, f32::NAN, -3.0]
+        .iter()
+        .map(|&level| gate.hears(&[level - 1.0, level + 1.0]))
+        .collect();
+    assert_eq!(heard, [true, true, true, true, false, false, true]);
+    let voice: Vec<f32> = (0..200).map(|i| (i as f32 * 0.7).sin()).collect();
+    let pause = vec![-20.0; 2 * 300];
+    let after = |between: &[f32]| {
+        let mut running = Running::new(&[0.5, -0.5], &[2.0, 1.0], 100.0).unwrap();
+        running.push(&mut voice.clone()).unwrap();
+        running.push(&mut between.to_vec()).unwrap();
+        let mut again = voice.clone();
+        running.push(&mut again).unwrap();
+        again
+    };
+    assert_eq!(after(&pause), after(&[]));
 }

@@ -1,8 +1,10 @@
 //! How text is found in what a model says: the best path, or a search with language models.
 
 use crate::error::Error;
-use refrain_decode::ctc::beam::ScoreParts;
-use refrain_decode::ctc::beam::{BeamConfig, BeamDecoder, BeamModels, BeamSearch, Hypothesis};
+use refrain_data::speech::Writing;
+use refrain_decode::ctc::beam::{
+    BeamConfig, BeamDecoder, BeamModels, BeamSearch, Hypothesis, ScoreParts,
+};
 use refrain_decode::ctc::greedy::GreedySearch;
 use refrain_decode::ctc::{LabelSpan, words};
 use refrain_decode::ngram::{Ngram, arpa};
@@ -92,12 +94,13 @@ pub(super) struct Models(BeamModels);
 impl Models {
     /// # Errors
     /// Files that are missing or hold something else.
-    pub fn load(config: &DecoderConfig, folder: &Path) -> Result<Self, Error> {
+    pub fn load(config: &DecoderConfig, folder: &Path, writing: &Writing) -> Result<Self, Error> {
         let ngram = |path: &Option<PathBuf>| path.as_ref().map(|path| read(&folder.join(path)));
         let lexicon = config.lexicon.as_ref().map(|path| {
             let path = folder.join(path);
             let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-            let lexicon = Lexicon::new(text.split_whitespace());
+            let words: Vec<String> = text.split_whitespace().map(|w| writing.write(w)).collect();
+            let lexicon = Lexicon::new(words.iter().flat_map(|own| own.split_whitespace()));
             match lexicon.is_empty() {
                 true => Err(Error::Config(format!(
                     "the lexicon {} has no words; write one a line",
@@ -107,7 +110,7 @@ impl Models {
             }
         });
         let hot = config.hot_words.iter().map(|phrase| HotWord {
-            phrase: phrase.clone(),
+            phrase: writing.write(phrase),
             bonus: config.hot_bonus,
         });
         Ok(Self(BeamModels {

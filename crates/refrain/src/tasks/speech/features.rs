@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use refrain_data::speech::{self, Utterance};
 use refrain_kernels::random::Key;
 use refrain_sound::{
-    FrequencyWarp, LogMel, MelStream, Reader, Running, add_noise, deltas, mask, normalise,
+    FrequencyWarp, Gate, LogMel, MelStream, Reader, Running, add_noise, deltas, mask, normalise,
     pink_noise, resample, room, speed, tempo, white_noise,
 };
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,9 @@ impl Features {
         let step = items.len().div_ceil(PRIOR_UTTERANCES).max(1);
         let (mut count, mut sums) = (0usize, vec![[0.0f64; 2]; width]);
         for item in items.iter().step_by(step) {
-            for frame in self.frames(&item.sound, None)?.chunks_exact(width) {
+            let frames = self.frames(&item.sound, None)?;
+            let mut gate = Gate::default();
+            for frame in frames.chunks_exact(width).filter(|own| gate.hears(own)) {
                 count += 1;
                 for ([sum, squares], &x) in sums.iter_mut().zip(frame) {
                     *sum += f64::from(x);

@@ -54,7 +54,7 @@ pub fn load_acoustic_model(folder: &Path) -> Result<Loaded, Error> {
     })?;
     let labels = labels(&vocabulary)?;
     let decoder_config: DecoderConfig = folder.read(DECODER)?.unwrap_or_default();
-    let models = Models::load(&decoder_config, folder.path())?;
+    let models = Models::load(&decoder_config, folder.path(), &own.data.writing)?;
     Ok(Loaded {
         model,
         decoder: Decoder::new(&labels, &decoder_config, &models)?,
@@ -157,7 +157,8 @@ impl Loaded {
     /// # Errors
     /// Files or settings that cannot be.
     pub fn with_decoder(mut self, config: &DecoderConfig) -> Result<Self, Error> {
-        let models = Models::load(config, &self.folder)?;
+        let writing = &self.about.recipe.speech()?.data.writing;
+        let models = Models::load(config, &self.folder, writing)?;
         self.decoder = Decoder::new(&self.labels, config, &models)?;
         self.decoder_config = config.clone();
         Ok(self)
@@ -278,11 +279,12 @@ impl Loaded {
 
     /// The words of labels on a path that begins at `begin` seconds.
     pub(super) fn words(&self, spans: &[LabelSpan], begin: f64) -> Vec<Word> {
-        let step = self.step_seconds();
-        let (from, to) = (
-            |frame: usize| begin + frame as f64 * step,
-            |frame: usize| begin + (frame + 1) as f64 * step,
-        );
+        // In whole milliseconds, which no step is shorter than.
+        let at = |frame: usize| {
+            let seconds = begin + frame as f64 * self.step_seconds();
+            (seconds * 1000.0).round() / 1000.0
+        };
+        let (from, to) = (at, |frame: usize| at(frame + 1));
         let said = spans
             .iter()
             .filter(|span| !self.labels.text(span.label).is_empty());

@@ -13,6 +13,7 @@ pub use listen::{Heard, Listener};
 pub use loaded::{
     Alternative, Character, Loaded, Posteriors, Transcript, Word, load_acoustic_model,
 };
+pub use trainee::Batch;
 pub use tune::{Trial, TuneOptions, tune};
 
 use super::run::{Job, Start, data_folder, open};
@@ -20,13 +21,14 @@ use super::{Edited, EvaluateOn, EvaluateOptions, Evaluation, Metric, Summary};
 use crate::error::Error;
 use crate::models::AcousticModel;
 use crate::recipe::Recipe;
-use crate::train::Observer;
+use crate::train::{Observer, Place, Trainee};
 use burn::tensor::Device;
 use corpus::{Corpus, Loader};
 use decoder::Decoder;
 use refrain_data::vocab::Vocabulary;
 use refrain_decode::metrics::edit::{alignment, distance};
 use refrain_decode::ngram::{self, Ngram};
+use refrain_kernels::random::Key;
 use std::path::Path;
 use trainee::{SpeechTrainee, measure};
 
@@ -134,6 +136,23 @@ pub(super) fn evaluate(
         unknown: 0,
         worst: worst.collect(),
     })
+}
+
+/// The model of a recipe as training begins with it, and the batches of the first epoch with their labels: for measuring, or for a loop of one's own.
+///
+/// # Errors
+/// A recipe of another task, or data that is missing.
+pub fn first_epoch(
+    recipe: &Recipe,
+    data: Option<&Path>,
+) -> Result<(AcousticModel, Vec<Batch>), Error> {
+    let SpeechJob {
+        mut trainee, model, ..
+    } = SpeechJob::new(recipe, data)?;
+    let place = |batch| Place { epoch: 0, batch };
+    let key = |batch| Key::new(recipe.train.seed).fold(batch as u64);
+    let all = (0..trainee.batches(0)).map(|batch| trainee.batch(place(batch), key(batch)));
+    Ok((model, all.collect::<Result<_, _>>()?))
 }
 
 /// An n-gram model of the transcripts that a model learned from, written as it writes them: of words, or of characters with `▁` for the space.

@@ -17,6 +17,15 @@ use refrain_decode::text::Labels;
 use refrain_kernels::random::Key;
 use sha2::{Digest, Sha256};
 
+/// Utterances that are learned from at once.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// What is heard.
+    pub frames: Frames,
+    /// The transcript of each, as classes.
+    pub labels: Vec<Vec<u32>>,
+}
+
 pub(super) struct SpeechTrainee {
     pub corpus: Corpus,
     /// What the classes stand for.
@@ -60,6 +69,24 @@ impl SpeechTrainee {
         }
         self.order.as_ref().map_or(&[], |(_, batches)| batches)
     }
+
+    /// The frames of a batch, changed at random, and its labels.
+    ///
+    /// # Errors
+    /// A change that cannot be.
+    pub fn batch(&mut self, place: Place, key: Key) -> Result<Batch, Error> {
+        let batch = self.batches_of(place.epoch).get(place.batch);
+        let numbers = batch.cloned().unwrap_or_default();
+        let train = &self.corpus.train;
+        let sounds = numbers.iter().map(|&number| &train[number].sound);
+        let (augment, device) = (Some((&self.augment, key)), Device::flex().autodiff());
+        let frames = frames(&self.corpus.features, sounds, augment, &device)?;
+        let labels = numbers.iter().map(|&number| &self.transcripts[number]);
+        Ok(Batch {
+            frames,
+            labels: labels.cloned().collect(),
+        })
+    }
 }
 
 impl Trainee for SpeechTrainee {
@@ -74,25 +101,7 @@ impl Trainee for SpeechTrainee {
     }
 
     fn loss(&mut self, model: &AcousticModel, place: Place, key: Key) -> Result<BatchLoss, Error> {
-        let numbers = self
-            .batches_of(place.epoch)
-            .get(place.batch)
-            .cloned()
-            .unwrap_or_default();
-        let sounds = numbers
-            .iter()
-            .map(|&number| &self.corpus.train[number].sound);
-        let augment = Some((&self.augment, key.fold(0)));
-        let frames = frames(
-            &self.corpus.features,
-            sounds,
-            augment,
-            &Device::flex().autodiff(),
-        )?;
-        let labels: Vec<Vec<u32>> = numbers
-            .iter()
-            .map(|&number| self.transcripts[number].clone())
-            .collect();
+        let Batch { frames, labels } = self.batch(place, key.fold(0))?;
         let tokens = labels.iter().map(Vec::len).sum();
         let out = model.loss(frames, labels, Some(key.fold(1)))?;
         // What is too short for its transcript teaches nothing.

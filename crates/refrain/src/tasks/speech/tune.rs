@@ -50,7 +50,9 @@ pub fn tune(
     let data = data_folder(&own, data);
     let loaded = load_acoustic_model(folder)?;
     let config = &options.decoder;
-    let models = Models::load(config, folder)?;
+    let recipe = &loaded.about.recipe;
+    let speech = recipe.speech()?;
+    let models = Models::load(config, folder, &speech.data.writing)?;
     // Says so if there is nothing to tune, before the data is read.
     Decoder::new(&loaded.labels, config, &models)?;
     if config.beam == 0 {
@@ -58,8 +60,6 @@ pub fn tune(
             "the best path has no weights to tune; give a beam and a language model".into(),
         ));
     }
-    let recipe = &loaded.about.recipe;
-    let speech = recipe.speech()?;
     let seed = recipe.train.seed;
     let loader = Loader::new(&speech.data, seed, data.as_deref(), &loaded.features);
     let part = loader.part(Split::Validation)?;
@@ -99,8 +99,25 @@ pub fn tune(
         }
     }
     let best = best.ok_or_else(|| Error::Config("no setting was tried".into()))?;
-    own.write(DECODER, &best.decoder)?;
+    own.write(DECODER, &inside(&best.decoder, folder)?)?;
     Ok(best)
+}
+
+/// Files of the folder by their names alone, so that the folder can be moved.
+fn inside(config: &DecoderConfig, folder: &Path) -> Result<DecoderConfig, Error> {
+    let folder = std::path::absolute(folder).map_err(Error::io("find", folder))?;
+    let mut config = config.clone();
+    let files = [
+        &mut config.words,
+        &mut config.characters,
+        &mut config.lexicon,
+    ];
+    for file in files.into_iter().flatten() {
+        if let Ok(name) = file.strip_prefix(&folder) {
+            *file = name.to_path_buf();
+        }
+    }
+    Ok(config)
 }
 
 /// Weights within `reach` of their whole range, for the models that there are.
