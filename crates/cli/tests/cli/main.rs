@@ -6,5 +6,6 @@ mod generate;
 mod lab;
 mod onnx;
 mod resume;
+mod speech;
 mod tools;
 mod train;
