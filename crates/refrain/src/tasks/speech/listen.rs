@@ -54,6 +54,8 @@ struct Stream<'m> {
     search: Search,
     /// Readings of an utterance.
     readings: usize,
+    /// Whether anybody wants to know before an utterance is over.
+    partials: bool,
     /// Steps before this utterance.
     before: usize,
     /// Steps of this utterance, and those since a label was last heard.
@@ -77,6 +79,7 @@ impl<'m> Listener<'m> {
                 acoustic: loaded.model.stream()?,
                 search: loaded.decoder.begin(),
                 readings: 1,
+                partials: true,
                 before: 0,
                 steps: 0,
                 quiet: 0,
@@ -98,6 +101,14 @@ impl<'m> Listener<'m> {
         match &mut self.ear {
             Ear::Whole(_, readings) => *readings = n.max(1),
             Ear::Stream(stream) => stream.readings = n.max(1),
+        }
+        self
+    }
+
+    /// Gives finished utterances only.
+    pub fn finals_only(mut self) -> Self {
+        if let Ear::Stream(stream) = &mut self.ear {
+            stream.partials = false;
         }
         self
     }
@@ -227,7 +238,7 @@ impl Stream<'_> {
 
     /// What the utterance looks like now, if that has changed.
     fn partial(&mut self, seconds: f64) -> Option<Heard> {
-        if !self.spoken {
+        if !self.spoken || !self.partials {
             return None;
         }
         let best = self.search.end(1).into_iter().next()?;

@@ -189,7 +189,8 @@ impl Loaded {
     /// A file that cannot be read as sound, or a model that reads stored features.
     pub fn transcribe_file(&self, file: &Path, n: usize) -> Result<Transcript, Error> {
         let mut reader = Reader::open(file)?;
-        let mut listener = self.listen(reader.rate())?.with_alternatives(n);
+        let listener = self.listen(reader.rate())?.with_alternatives(n);
+        let mut listener = listener.finals_only();
         let mut transcript = Transcript::default();
         while let Some(samples) = reader.next_chunk()? {
             transcript.add(listener.push(&samples)?);
@@ -205,7 +206,7 @@ impl Loaded {
     /// # Errors
     /// A model that reads stored features, or a rate that cannot be.
     pub fn transcribe(&self, samples: &[f32], rate: u32) -> Result<Transcript, Error> {
-        let mut listener = self.listen(rate)?;
+        let mut listener = self.listen(rate)?.finals_only();
         let mut transcript = Transcript::default();
         transcript.add(listener.push(samples)?);
         transcript.add(listener.finish()?);
