@@ -1,6 +1,6 @@
 //! A training run as it is watched: a bar on a terminal, plain lines elsewhere.
 
-use crate::terminal::{counted, duration, figures, grouped, short};
+use crate::terminal::{counted, duration, figures, grouped, short, typed};
 use indicatif::{ProgressBar, ProgressStyle};
 use refrain::train::{Event, Stopped};
 use std::io::IsTerminal;
@@ -138,6 +138,12 @@ impl Progress {
             }
             Event::AveragingStarted { epoch, .. } => {
                 self.line(&format!("epoch {epoch}: averaging of weights begins"));
+            }
+            Event::Inherited { from, tensors, of } => {
+                self.line(&format!(
+                    "{tensors} of {of} tensors are those of {}",
+                    typed(from)
+                ));
             }
             Event::Checkpointed { .. } | Event::Tested { .. } => {}
             Event::Finished { step, stopped, .. } => {

@@ -98,6 +98,26 @@ pub fn import<M: Module>(model: M, tensors: &BTreeMap<String, NamedTensor>) -> R
     Ok(model.map(&mut Import(Vec::new(), tensors)))
 }
 
+/// The model with those of its parameters replaced whose name and shape are among the tensors, and how many these are of how many.
+///
+/// # Errors
+/// None that is known.
+pub fn import_fitting<M: Module>(
+    model: M,
+    tensors: &BTreeMap<String, NamedTensor>,
+) -> Result<(M, [usize; 2]), Error> {
+    let (mut all, mut fit) = (BTreeMap::new(), 0);
+    for own in export(&model) {
+        let found = tensors.get(&own.name);
+        let found = found.filter(|found| found.shape == own.shape);
+        fit += usize::from(found.is_some());
+        let taken = found.cloned().unwrap_or(own);
+        all.insert(taken.name.clone(), taken);
+    }
+    let count = [fit, all.len()];
+    Ok((import(model, &all)?, count))
+}
+
 fn export_shapes<M: Module>(model: &M) -> BTreeMap<String, Vec<usize>> {
     struct Shapes(Vec<String>, BTreeMap<String, Vec<usize>>);
     impl ModuleVisitor for Shapes {

@@ -1,5 +1,6 @@
 //! `refrain train`
 
+use super::speech::folder;
 use super::{Data, Threads, generate};
 use crate::Ending;
 use crate::interrupt::Interrupt;
@@ -29,6 +30,7 @@ Examples:
   refrain train ptb-small --data DIR
   refrain train my-recipe.toml --set train.lr=1e-3 --set model.hidden=256 --out runs/wide
   refrain train --resume runs/wide
+  refrain train my-speech.toml --init english --data DIR
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C with everything saved.")]
 pub struct Args {
@@ -39,6 +41,10 @@ pub struct Args {
     /// Change a key of the recipe; may be given more than once
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
+
+    /// Begin with the parameters of this model, where they fit
+    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    init: Option<PathBuf>,
 
     /// Folder for the model [default: runs/RECIPE]
     #[arg(long, value_name = "DIR")]
@@ -101,6 +107,10 @@ fn end(folder: &Path, interrupt: &Interrupt) -> Result<()> {
 
 fn begin(args: &Args, interrupt: &Interrupt) -> Result<Summary> {
     let mut recipe = Recipe::find(&args.recipe, &args.overrides)?;
+    if let Some(init) = &args.init {
+        let folder = std::path::absolute(folder(init));
+        recipe.train.init = Some(folder.context("finding the current folder")?);
+    }
     if args.threads.given() {
         recipe.train.threads = None;
     }

@@ -137,7 +137,7 @@ impl Start {
     pub fn run<T: Trainee>(
         self,
         mut trainee: T,
-        model: T::Model,
+        mut model: T::Model,
         vocabulary: usize,
         observe: Observer,
         test: impl FnOnce(&T::Model) -> Result<Metrics, Error>,
@@ -154,6 +154,21 @@ impl Start {
             ..Figures::default()
         };
         folder.set_figures(figures.clone())?;
+        if let (Some(from), None) = (&recipe.train.init, &checkpoint) {
+            let tensors = ModelFolder::open(from)?.tensors()?;
+            let (inherited, [fit, of]) = params::import_fitting(model, &tensors)?;
+            if fit == 0 {
+                let problem = "none of its parameters has a name and shape of the new model; train one of the same kind and size from it";
+                return Err(Error::folder(from, problem));
+            }
+            model = inherited;
+            let event = Event::Inherited {
+                from: from.clone(),
+                tensors: fit,
+                of,
+            };
+            observe(&event);
+        }
         let files = Files::of(&folder);
         let shell = model.valid();
         let outcome = fit(

@@ -3,6 +3,7 @@
 use super::{AverageConfig, OptimizerConfig, ScheduleConfig};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// How to train.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct TrainConfig {
     /// Threads; absent: all cores. The result is the same bit for bit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
+    /// A model folder whose parameters this run begins with, where their names and shapes fit; absent: as drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
     /// Wall time between checkpoints, seconds; there is one at the end of each epoch in any case.
     pub checkpoint_every_seconds: f64,
     /// Updates between two `step` lines in `train.jsonl`.
@@ -56,6 +60,7 @@ impl Default for TrainConfig {
             clip: 1.0,
             seed: 1,
             threads: None,
+            init: None,
             checkpoint_every_seconds: 30.0,
             log_every: 20,
             optimizer: OptimizerConfig::default(),

@@ -2,6 +2,7 @@
 
 use super::Metrics;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// What an observer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,15 @@ pub enum Event {
         resumed: Option<u64>,
         /// Known bounds, e.g. `true_bits_per_character`.
         reference: Metrics,
+    },
+    /// Parameters were taken from another model.
+    Inherited {
+        /// Its folder.
+        from: PathBuf,
+        /// Tensors that fit.
+        tensors: usize,
+        /// Tensors of the model.
+        of: usize,
     },
     /// One update. The log holds every n-th.
     Step {

@@ -322,3 +322,39 @@ fn recordings_are_joined_to_longer_utterances() {
         .all(|pair| pair.len() == 2 && pair[0] == pair[1]);
     assert!(twice && recordings.len() == 24, "{recordings:?}");
 }
+
+#[test]
+fn a_run_can_begin_with_the_parameters_of_another() {
+    let folder = tempdir().unwrap();
+    data(folder.path());
+    train(folder.path(), "first", u64::MAX).unwrap();
+    let init = format!("train.init={:?}", folder.path().join("first"));
+    // Hardly any learning, from the start or from there.
+    let few = ["train.epochs=1", "train.optimizer.lr=1e-6"];
+    let rate = |out: &str, settings: &[&str]| {
+        let run = train_with(folder.path(), out, settings, u64::MAX).unwrap();
+        run.test.unwrap()["cer"]
+    };
+    assert!(rate("cold", &few) > 50.0);
+    assert!(rate("warm", &[few[0], few[1], &init]) < 10.0);
+    // Interrupted before its first checkpoint or behind it, a run ends with the same bits.
+    let settings = ["train.epochs=2", &init];
+    train_with(folder.path(), "whole", &settings, u64::MAX).unwrap();
+    train_with(folder.path(), "parts", &settings, 5).unwrap();
+    let parts = folder.path().join("parts");
+    tasks::resume(&parts, None, &mut |_| refrain::train::Control::Continue).unwrap();
+    let [one, other] = ["whole", "parts"]
+        .map(|name| fs::read(folder.path().join(name).join("model.safetensors")).unwrap());
+    assert_eq!(one, other);
+    let other = [
+        "model.cell=\"gru\"",
+        "model.convolutions=[]",
+        "model.hidden=7",
+        &init,
+    ];
+    let error = train_with(folder.path(), "other", &other, 5).unwrap_err();
+    assert!(
+        error.to_string().contains("none of its parameters"),
+        "{error}"
+    );
+}
