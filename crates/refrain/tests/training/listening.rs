@@ -346,15 +346,10 @@ fn a_run_can_begin_with_the_parameters_of_another() {
     let [one, other] = ["whole", "parts"]
         .map(|name| fs::read(folder.path().join(name).join("model.safetensors")).unwrap());
     assert_eq!(one, other);
-    let other = [
-        "model.cell=\"gru\"",
-        "model.convolutions=[]",
-        "model.hidden=7",
-        &init,
-    ];
-    let error = train_with(folder.path(), "other", &other, 5).unwrap_err();
+    let none = train_with(folder.path(), "other", &["train.init=\"nowhere\""], 5);
+    let error = none.unwrap_err().to_string();
     assert!(
-        error.to_string().contains("none of its parameters"),
+        error.contains("nowhere: there is no such folder"),
         "{error}"
     );
 }
