@@ -14,7 +14,7 @@ Prints begin and end in seconds, the model's confidence (0 to 1) and the word, a
 were: mostly, in lower case and without punctuation.
 
 Examples:
-  refrain align models/hello.wav --text \"hello my friend\"
+  refrain align models/sample.wav --text \"the young captain\"
   refrain align --model runs/kerstin-de satz.ogg --text-file satz.txt --json")]
 pub struct Args {
     /// Sound file

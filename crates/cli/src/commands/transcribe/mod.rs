@@ -26,7 +26,7 @@ The models that ship learned from synthetic voices (english, english-stream) and
 what they can and cannot do.
 
 Examples:
-  refrain transcribe models/hello.wav
+  refrain transcribe models/sample.wav
   refrain transcribe --format srt talk.mp3 > talk.srt
   refrain transcribe --json --best 5 --beam 50 *.ogg > transcripts.jsonl
   arecord -q -f S16_LE -r 16000 | refrain transcribe --stream
