@@ -39,17 +39,27 @@ const FADE: f32 = 0.001;
 #[derive(Clone, Copy, Debug)]
 pub struct Gate {
     loudest: f32,
+    least: f32,
 }
 
 impl Default for Gate {
     fn default() -> Self {
         Self {
             loudest: f32::NEG_INFINITY,
+            least: f32::NEG_INFINITY,
         }
     }
 }
 
 impl Gate {
+    /// One that hears no frame whose level is below `least`.
+    pub fn above(least: f32) -> Self {
+        Self {
+            least,
+            ..Self::default()
+        }
+    }
+
     /// Whether the next frame `[F]` is heard; one with a number that is not finite is not.
     pub fn hears(&mut self, frame: &[f32]) -> bool {
         let level = frame.iter().sum::<f32>() / frame.len().max(1) as f32;
@@ -57,7 +67,7 @@ impl Gate {
             return false;
         }
         self.loudest = level.max(self.loudest - FADE);
-        level >= self.loudest - DEPTH
+        level >= self.least.max(self.loudest - DEPTH)
     }
 }
 

@@ -175,10 +175,10 @@ fn a_stream_is_written_down_and_what_is_final_stays() {
     assert!(plain.status.success(), "{}", err(&plain));
     let lines: Vec<String> = out(&plain).lines().map(str::to_string).collect();
     assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(
-        lines.iter().all(|line| line.starts_with("the young")),
-        "{lines:?}"
-    );
+    for line in &lines {
+        let right = line.split(' ').filter(|word| SAID.contains(word)).count();
+        assert!(right >= 5, "{lines:?}");
+    }
     assert!(
         err(&plain).contains("the first words were shown after"),
         "{}",
@@ -241,8 +241,7 @@ fn sounds_of_any_kind_get_an_answer_or_an_error() {
     // What holds nothing.
     write_wav(&path("silent.wav"), &[0.0; 32_000], 16_000).unwrap();
     write_wav(&path("short.wav"), &samples[8000..8160], 16_000).unwrap();
-    write_wav(&path("none.wav"), &[], 16_000).unwrap();
-    for name in ["silent", "short", "none"] {
+    for name in ["silent", "short"] {
         let output = hear(&format!("{name}.wav"));
         assert!(output.status.success(), "{name}: {}", err(&output));
         assert!(out(&output).trim().len() < 4, "{name}: {}", out(&output));
@@ -262,7 +261,8 @@ fn sounds_of_any_kind_get_an_answer_or_an_error() {
     fs::write(path("text.wav"), "the young captain").unwrap();
     fs::write(path("header.wav"), &bytes[..20]).unwrap();
     fs::create_dir(path("folder.wav")).unwrap();
-    for name in ["empty", "text", "header", "folder", "missing"] {
+    write_wav(&path("none.wav"), &[], 16_000).unwrap();
+    for name in ["none", "empty", "text", "header", "folder", "missing"] {
         let output = hear(&format!("{name}.wav"));
         assert_eq!(output.status.code(), Some(1), "{name}");
         assert!(err(&output).contains(name), "{}", err(&output));

@@ -58,6 +58,7 @@ pub fn recipes() -> &'static [Shipped] {
         "speech" / "kerstin-de",
         "speech" / "english",
         "speech" / "english-stream",
+        "speech" / "english-chunks",
         "mnist" / "mnist-rnn",
         "mnist" / "mnist-lstm",
         "mnist" / "mnist-gru",

@@ -84,6 +84,13 @@ fn a_stream_says_the_same_in_pieces_of_any_size() {
     for piece in [37, 5000] {
         assert_eq!(hear(&loaded, &samples, piece), whole);
     }
+    // Silence says nothing, however long.
+    let silence = vec![0.0; 6 * RATE as usize];
+    assert!(hear(&loaded, &silence, 5000).is_empty());
+    let mut after = samples.clone();
+    after.extend(&silence);
+    after.extend(sing("abc cab"));
+    assert_eq!(hear(&loaded, &after, 5000).len(), 3);
     // A folder without what running normalisation begins with is told so.
     fs::remove_file(folder.path().join("run/features.toml")).unwrap();
     let error = load_acoustic_model(&folder.path().join("run"))

@@ -140,6 +140,8 @@ fn a_pause_does_not_change_what_a_voice_is_normalised_by() {
         .map(|&level| gate.hears(&[level - 1.0, level + 1.0]))
         .collect();
     assert_eq!(heard, [true, true, true, true, false, false, true]);
+    let mut deaf = Gate::above(-6.0);
+    assert!(!deaf.hears(&[-7.0]) && deaf.hears(&[-6.0]) && deaf.hears(&[-2.0]));
     let voice: Vec<f32> = (0..200).map(|i| (i as f32 * 0.7).sin()).collect();
     let pause = vec![-20.0; 2 * 300];
     let after = |between: &[f32]| {

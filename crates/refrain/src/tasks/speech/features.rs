@@ -215,6 +215,13 @@ impl Features {
         self.mel.as_ref().map(LogMel::stream).ok_or_else(no_sound)
     }
 
+    /// Tells a sound that is not over yet from silence.
+    pub fn gate(&self) -> Gate {
+        // Digital silence lies at the floor of the features.
+        let floor = self.mel.as_ref().map(|mel| mel.config().floor.ln() + 1.0);
+        floor.map_or_else(Gate::default, Gate::above)
+    }
+
     /// What normalises a sound that is not over yet, if anything does.
     ///
     /// # Errors

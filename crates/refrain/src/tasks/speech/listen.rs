@@ -8,12 +8,17 @@ use super::decoder::Search;
 use super::loaded::{Loaded, Transcript};
 use crate::error::Error;
 use crate::models::AcousticStream;
-use refrain_sound::{MelStream, Resampler, Running, Segment, Segmenter};
+use refrain_sound::{Gate, MelStream, Resampler, Running, Segment, Segmenter};
+use std::collections::VecDeque;
 
 /// Longest stretch of sound that is one utterance, seconds.
 const LONGEST: f64 = 30.0;
 /// Pause that ends an utterance, seconds.
 const PAUSE: f64 = 0.7;
+/// Silence after which nothing more is believed to be said, seconds: a model may answer some time after it heard.
+const SILENCE: f64 = 0.4;
+/// A sound whose samples differ by no more than this, of ±1, says nothing.
+const FLAT: f32 = 2e-4;
 
 /// Something that was heard.
 #[derive(Clone, Debug)]
@@ -49,8 +54,11 @@ enum Ear<'m> {
 struct Stream<'m> {
     loaded: &'m Loaded,
     mel: MelStream,
+    gate: Gate,
     normaliser: Option<Running>,
     acoustic: AcousticStream,
+    /// For each frame that the model has not answered yet, how many before it and it were silent.
+    silences: VecDeque<u32>,
     search: Search,
     /// Readings of an utterance.
     readings: usize,
@@ -75,6 +83,8 @@ impl<'m> Listener<'m> {
             true => Ear::Stream(Box::new(Stream {
                 loaded,
                 mel,
+                gate: loaded.features.gate(),
+                silences: VecDeque::new(),
                 normaliser: loaded.features.running()?,
                 acoustic: loaded.model.stream()?,
                 search: loaded.decoder.begin(),
@@ -172,6 +182,15 @@ impl<'m> Listener<'m> {
 /// The text of one segment.
 fn whole(loaded: &Loaded, segment: Segment, readings: usize) -> Result<Heard, Error> {
     let begin = segment.begin as f64 / f64::from(loaded.features.rate().max(1));
+    // Comparisons leave out what is no number.
+    let none = [f32::INFINITY, f32::NEG_INFINITY];
+    let [low, high] = segment
+        .samples
+        .iter()
+        .fold(none, |[low, high], &x| [low.min(x), high.max(x)]);
+    if high - low <= FLAT {
+        return Ok(Heard::Final(Transcript::default()));
+    }
     let scores = loaded.scores(&Sound::Samples(segment.samples))?;
     let found = loaded.decoder.decode(&scores, readings)?;
     Ok(Heard::Final(loaded.transcript(&found, begin)))
@@ -180,6 +199,12 @@ fn whole(loaded: &Loaded, segment: Segment, readings: usize) -> Result<Heard, Er
 impl Stream<'_> {
     fn hear(&mut self, samples: &[f32]) -> Result<Vec<Heard>, Error> {
         let mut frames = self.mel.push(samples);
+        for frame in frames.chunks_exact(self.loaded.features.width()) {
+            let before = self.silences.back().copied().unwrap_or(0);
+            let heard = self.gate.hears(frame);
+            let silent = if heard { 0 } else { before.saturating_add(1) };
+            self.silences.push_back(silent);
+        }
         if let Some(normaliser) = &mut self.normaliser {
             normaliser.push(&mut frames)?;
         }
@@ -200,7 +225,19 @@ impl Stream<'_> {
         let step = self.loaded.step_seconds();
         let (labels, mut all) = (&self.loaded.labels, Vec::new());
         let silent = |class: usize| labels.text(class as u32).is_empty();
+        // Certain of the blank.
+        let mut nothing = vec![f32::NEG_INFINITY; labels.vocabulary()];
+        nothing[labels.blank() as usize] = 0.0;
+        let frames_a_step = self.loaded.model.config().frames_a_step();
+        let long_silence = (SILENCE / self.loaded.features.hop_seconds()) as u32;
         for frame in scores.chunks_exact(labels.vocabulary()) {
+            // The last frame stays, for what comes behind it to count on.
+            let own = frames_a_step.min(self.silences.len().saturating_sub(1));
+            let first = self.silences.drain(..own).next();
+            let frame = match first.is_some_and(|silent| silent >= long_silence) {
+                true => &nothing[..],
+                false => frame,
+            };
             self.search.step(frame)?;
             self.steps += 1;
             let best = frame.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
