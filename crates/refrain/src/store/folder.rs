@@ -167,7 +167,7 @@ impl ModelFolder {
         for entry in entries {
             let entry = entry.map_err(Error::io("read", &self.path))?;
             let name = entry.file_name();
-            let left = [MODEL, LOG, checkpoint::FILE];
+            let left = [MODEL, ABOUT, LOG, checkpoint::FILE];
             let hidden = name.as_encoded_bytes().starts_with(b".");
             if hidden || left.iter().any(|left| name == *left) || !entry.path().is_file() {
                 continue;
@@ -175,7 +175,17 @@ impl ModelFolder {
             let copied = std::fs::copy(entry.path(), out.join(&name));
             bytes += copied.map_err(Error::io("copy", &entry.path()))?;
         }
-        Ok(bytes)
+        // Where the training began is of no use elsewhere.
+        let mut about = self.about.clone();
+        about.recipe.train.init = None;
+        let packed = Self {
+            path: out.to_path_buf(),
+            about,
+        };
+        packed.write(ABOUT, &packed.about)?;
+        let about = out.join(ABOUT);
+        let size = std::fs::metadata(&about).map_err(Error::io("read", &about))?;
+        Ok(bytes + size.len())
     }
 
     /// The best parameters.
