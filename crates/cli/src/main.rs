@@ -1,5 +1,6 @@
 //! `refrain`: recurrent sequence models from the command line.
 
+mod bar;
 mod commands;
 mod interrupt;
 mod progress;

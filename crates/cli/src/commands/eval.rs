@@ -5,7 +5,7 @@ use super::{Data, Precision, Threads};
 use crate::Ending;
 use crate::terminal;
 use anyhow::Result;
-use refrain::tasks::speech::load_acoustic_model;
+use refrain::tasks::speech::DecoderConfig;
 use refrain::tasks::{self, Edited, EvaluateOn, EvaluateOptions, Split};
 use refrain_decode::metrics::edit::Edit;
 use std::path::PathBuf;
@@ -78,12 +78,7 @@ pub fn run(args: &Args) -> Result<Ending> {
     let options = EvaluateOptions {
         data: args.data.folder()?,
         precision: args.precision.get(),
-        decoder: match args.search.given() {
-            true => args
-                .search
-                .over(load_acoustic_model(&model)?.decoder_config())?,
-            false => None,
-        },
+        decoder: args.search.over(&DecoderConfig::of(&model)?)?,
         worst: args.worst,
     };
     let evaluation = tasks::evaluate(&model, &on, &options)?;

@@ -2,7 +2,7 @@
 
 use super::Precision;
 use anyhow::{Result, bail};
-use refrain::tasks::speech::{DecoderConfig, Loaded, load_acoustic_model};
+use refrain::tasks::speech::{DecoderConfig, Loaded, load_with_decoder};
 use std::path::{Path, PathBuf};
 
 /// Prefixes of a search that is asked for by its models.
@@ -17,7 +17,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Opens it; `shipped` is the name of the one to take if none was given.
+    /// Opens it; `shipped` is the name of the one to take if none was given. Without a search it takes the best path.
     ///
     /// # Errors
     /// A model that is missing or damaged, or settings that cannot be.
@@ -28,13 +28,18 @@ impl Model {
         precision: &Precision,
     ) -> Result<Loaded> {
         let name = self.path.as_deref().unwrap_or(Path::new(shipped));
-        let mut loaded = load_acoustic_model(&folder(name))?;
+        let folder = folder(name);
+        let config = match search {
+            Some(search) => {
+                let own = DecoderConfig::of(&folder)?;
+                search.over(&own)?.unwrap_or(own)
+            }
+            // Whoever does not search needs no language model.
+            None => DecoderConfig::default(),
+        };
+        let mut loaded = load_with_decoder(&folder, &config)?;
         if let Some(precision) = precision.get() {
             loaded = loaded.with_precision(precision);
-        }
-        let config = search.map(|search| search.over(loaded.decoder_config()));
-        if let Some(config) = config.transpose()?.flatten() {
-            loaded = loaded.with_decoder(&config)?;
         }
         Ok(loaded)
     }
@@ -105,23 +110,6 @@ pub struct Search {
 }
 
 impl Search {
-    /// Whether anything was.
-    pub fn given(&self) -> bool {
-        let numbers = [
-            self.word_weight,
-            self.word_bonus,
-            self.character_weight,
-            self.character_bonus,
-            self.hot_bonus,
-        ];
-        let files = [&self.words, &self.characters, &self.lexicon];
-        self.greedy
-            || self.beam.is_some()
-            || !self.hot_words.is_empty()
-            || numbers.iter().any(Option::is_some)
-            || files.iter().any(|file| file.is_some())
-    }
-
     /// `own` with what was given put over it; nothing if nothing was given.
     ///
     /// # Errors

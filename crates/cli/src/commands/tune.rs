@@ -3,11 +3,10 @@
 use super::speech::{Search, folder};
 use super::{Data, Threads};
 use crate::Ending;
+use crate::bar::Bar;
 use crate::terminal;
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
-use refrain::tasks::speech::{DECODER, TuneOptions, load_acoustic_model, tune};
-use std::io::IsTerminal;
+use refrain::tasks::speech::{DECODER, DecoderConfig, TuneOptions, tune};
 use std::path::PathBuf;
 
 /// Find the weights of a language model on the validation data of a model of speech
@@ -64,9 +63,8 @@ enum Figure {
 pub fn run(args: &Args) -> Result<Ending> {
     args.threads.apply();
     let model = folder(&args.model);
-    let own = load_acoustic_model(&model)?.decoder_config().clone();
     let options = TuneOptions {
-        decoder: args.search.to_tune(&own)?,
+        decoder: args.search.to_tune(&DecoderConfig::of(&model)?)?,
         trials: usize::from(args.trials),
         figure: match args.figure {
             Figure::Wer => "wer".into(),
@@ -74,14 +72,11 @@ pub fn run(args: &Args) -> Result<Ending> {
         },
         seed: args.seed,
     };
-    let terminal = std::io::stderr().is_terminal();
-    let bar = terminal.then(|| ProgressBar::new(u64::from(args.trials)).with_style(style()));
+    let bar = Bar::new(options.trials, "settings");
     let mut least = f64::INFINITY;
     let data = args.data.folder()?;
     let best = tune(&model, &options, data.as_deref(), &mut |number, trial| {
-        if let Some(bar) = &bar {
-            bar.set_position(number as u64);
-        }
+        bar.set(number);
         let figure = trial.metrics.get(&options.figure).copied();
         let Some(figure) = figure.filter(|figure| *figure < least) else {
             return;
@@ -94,14 +89,9 @@ pub fn run(args: &Args) -> Result<Ending> {
             trial.decoder.word_bonus,
             trial.decoder.unknown_bonus
         );
-        match &bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
-        }
+        bar.aside(|| eprintln!("{line}"));
     })?;
-    if let Some(bar) = &bar {
-        bar.finish_and_clear();
-    }
+    drop(bar);
     let text = match args.json {
         true => serde_json::to_string(&best)?,
         false => format!(
@@ -112,9 +102,4 @@ pub fn run(args: &Args) -> Result<Ending> {
     };
     terminal::print(&format!("{text}\n"))?;
     Ok(Ending::Done)
-}
-
-fn style() -> ProgressStyle {
-    let template = "{bar:24} {pos}/{len} settings, {eta} left";
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

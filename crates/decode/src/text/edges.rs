@@ -27,3 +27,19 @@ impl Edges {
         self.0.iter().copied()
     }
 }
+
+/// A node of a trie.
+pub(super) trait TrieNode: Default {
+    /// The ways on from it.
+    fn edges(&mut self) -> &mut Edges;
+}
+
+/// The node one character on, new if there was none.
+pub(super) fn grow<N: TrieNode>(nodes: &mut Vec<N>, node: usize, character: char) -> usize {
+    let new = nodes.len() as u32;
+    let next = nodes[node].edges().get_or_insert(character, new);
+    if next == new {
+        nodes.push(N::default());
+    }
+    next as usize
+}

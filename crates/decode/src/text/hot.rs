@@ -1,7 +1,7 @@
 //! Words and phrases that a search should prefer.
 
 use super::TextError;
-use super::edges::Edges;
+use super::edges::{self, Edges, TrieNode};
 use std::collections::VecDeque;
 
 /// A word or a phrase of several, with what it adds to the score of a hypothesis each time that it stands there.
@@ -36,6 +36,12 @@ struct Node {
     potential: f64,
 }
 
+impl TrieNode for Node {
+    fn edges(&mut self) -> &mut Edges {
+        &mut self.next
+    }
+}
+
 impl HotWords {
     /// With `bounded`, phrases match whole words only; otherwise anywhere (labels that do not separate words). Of a phrase given twice the
     /// larger bonus counts.
@@ -45,7 +51,7 @@ impl HotWords {
             bounded,
         };
         if bounded {
-            hot.grow(0, ' ');
+            edges::grow(&mut hot.nodes, 0, ' ');
         }
         for (index, word) in words.iter().enumerate() {
             let HotWord { phrase, bonus } = word.clone();
@@ -64,9 +70,13 @@ impl HotWords {
 
     fn insert(&mut self, phrase: &str, bonus: f64) {
         let length = phrase.chars().count();
-        let mut node = if self.bounded { self.grow(0, ' ') } else { 0 };
+        let mut node = if self.bounded {
+            edges::grow(&mut self.nodes, 0, ' ')
+        } else {
+            0
+        };
         for (n, character) in (1..).zip(phrase.chars()) {
-            node = self.grow(node, character);
+            node = edges::grow(&mut self.nodes, node, character);
             // Where nothing ends words, the last letter pays the bonus itself.
             if self.bounded || n < length {
                 let potential = &mut self.nodes[node].potential;
@@ -74,7 +84,7 @@ impl HotWords {
             }
         }
         if self.bounded {
-            node = self.grow(node, ' ');
+            node = edges::grow(&mut self.nodes, node, ' ');
         }
         let own = &mut self.nodes[node].own;
         *own = Some(own.map_or(bonus, |other| other.max(bonus)));
@@ -125,14 +135,5 @@ impl HotWords {
     /// What is lent to the phrases begun in this state.
     pub(crate) fn potential(&self, state: u32) -> f64 {
         self.nodes[state as usize].potential
-    }
-
-    fn grow(&mut self, node: usize, character: char) -> usize {
-        let new = self.nodes.len() as u32;
-        let next = self.nodes[node].next.get_or_insert(character, new);
-        if next == new {
-            self.nodes.push(Node::default());
-        }
-        next as usize
     }
 }

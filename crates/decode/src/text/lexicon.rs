@@ -1,6 +1,6 @@
 //! A list of words to which a search keeps.
 
-use super::edges::Edges;
+use super::edges::{self, Edges, TrieNode};
 
 /// A trie of words over their characters: what may be written, letter by letter.
 ///
@@ -17,6 +17,12 @@ struct Node {
     word: bool,
 }
 
+impl TrieNode for Node {
+    fn edges(&mut self) -> &mut Edges {
+        &mut self.next
+    }
+}
+
 impl Lexicon {
     /// The node of no characters.
     pub(crate) const ROOT: u32 = 0;
@@ -30,7 +36,7 @@ impl Lexicon {
         for word in words.into_iter().filter(|word| !word.is_empty()) {
             let mut node = Self::ROOT as usize;
             for character in word.chars() {
-                node = lexicon.grow(node, character);
+                node = edges::grow(&mut lexicon.nodes, node, character);
             }
             lexicon.words += usize::from(!lexicon.nodes[node].word);
             lexicon.nodes[node].word = true;
@@ -62,14 +68,5 @@ impl Lexicon {
     /// Whether the characters up to this node are a word.
     pub(crate) fn is_word(&self, node: u32) -> bool {
         self.nodes[node as usize].word
-    }
-
-    fn grow(&mut self, node: usize, character: char) -> usize {
-        let new = self.nodes.len() as u32;
-        let next = self.nodes[node].next.get_or_insert(character, new);
-        if next == new {
-            self.nodes.push(Node::default());
-        }
-        next as usize
     }
 }

@@ -123,10 +123,7 @@ impl ModelFolder {
     /// # Errors
     /// A file that cannot be read, or holds something else.
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
-        match self.path.join(name).exists() {
-            true => read(&self.path, name).map(Some),
-            false => Ok(None),
-        }
+        read_if_there(&self.path, name)
     }
 
     /// The folder.
@@ -200,6 +197,20 @@ impl ModelFolder {
             return Err(Error::folder(&self.path, problem));
         }
         Ok(tensors::load(&file)?.0)
+    }
+}
+
+/// What a TOML file of a folder holds; nothing if there is no such file.
+///
+/// # Errors
+/// A file that cannot be read, or holds something else.
+pub(crate) fn read_if_there<T: DeserializeOwned>(
+    folder: &Path,
+    name: &str,
+) -> Result<Option<T>, Error> {
+    match folder.join(name).exists() {
+        true => read(folder, name).map(Some),
+        false => Ok(None),
     }
 }
 

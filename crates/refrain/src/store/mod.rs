@@ -13,4 +13,5 @@ mod folder;
 pub mod onnx;
 pub mod tensors;
 
+pub(crate) use folder::read_if_there;
 pub use folder::{About, Figures, MODEL, ModelFolder};

@@ -2,8 +2,8 @@
 
 use crate::tones::{RATE, data, part, sing, train, train_with};
 use refrain::tasks::speech::{
-    DECODER, DecoderConfig, Heard, Loaded, TuneOptions, load_acoustic_model, transcripts_ngram,
-    tune,
+    DECODER, DecoderConfig, Heard, Loaded, TuneOptions, load_acoustic_model, load_with_decoder,
+    transcripts_ngram, tune,
 };
 use refrain::tasks::{self, EvaluateOn, EvaluateOptions, Split};
 use refrain_decode::ngram::arpa;
@@ -79,7 +79,7 @@ fn a_stream_says_the_same_in_pieces_of_any_size() {
     for piece in [37, 400, 5000] {
         assert_eq!(hear(&loaded, &samples, piece), whole);
     }
-    let loaded = loaded.with_decoder(&search).unwrap();
+    let loaded = load_with_decoder(&folder.path().join("run"), &search).unwrap();
     let whole = hear(&loaded, &samples, samples.len());
     for piece in [37, 5000] {
         assert_eq!(hear(&loaded, &samples, piece), whole);
@@ -226,17 +226,12 @@ fn a_search_goes_by_its_models() {
         hot_bonus: 200.0,
         ..DecoderConfig::default()
     };
-    let loaded = load_acoustic_model(&run)
-        .unwrap()
-        .with_decoder(&hot)
-        .unwrap();
+    let loaded = load_with_decoder(&run, &hot).unwrap();
     let text = loaded.transcribe(&sing("bababa"), RATE).unwrap().text;
     assert!(text.contains("bababa"), "{text}");
     // What cannot be.
-    let refused = |decoder: DecoderConfig| {
-        let loaded = load_acoustic_model(&run).unwrap();
-        loaded.with_decoder(&decoder).err().unwrap().to_string()
-    };
+    let refused =
+        |decoder: DecoderConfig| load_with_decoder(&run, &decoder).err().unwrap().to_string();
     let none = DecoderConfig {
         words: Some("words.arpa".into()),
         ..DecoderConfig::default()

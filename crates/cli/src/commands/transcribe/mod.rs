@@ -7,12 +7,11 @@ mod stream;
 use super::speech::{Model, Search};
 use super::{Precision, Threads};
 use crate::Ending;
+use crate::bar::Bar;
 use crate::terminal::{self, typed};
 use anyhow::{Context, Result, bail};
 use formats::Format;
-use indicatif::{ProgressBar, ProgressStyle};
 use refrain::tasks::speech::{Loaded, Transcript};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -117,20 +116,13 @@ pub fn run(args: &Args) -> Result<Ending> {
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", typed(out)))?;
     }
-    let bar = (args.files.len() > 1 && std::io::stderr().is_terminal())
-        .then(|| ProgressBar::new(args.files.len() as u64).with_style(style()));
+    let bar = Bar::new(args.files.len(), "files");
+    let say = |text: String| bar.aside(|| eprintln!("{text}"));
     let mut totals = Totals::default();
     let mut failed = 0;
-    for file in &args.files {
-        let say = |text: String| match &bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
-        };
+    for (number, file) in args.files.iter().enumerate() {
         let text = one(args, &loaded, file, &mut totals, &say);
-        let result = text.and_then(|text| match &bar {
-            Some(bar) => bar.suspend(|| terminal::print(&text)),
-            None => terminal::print(&text),
-        });
+        let result = text.and_then(|text| bar.aside(|| terminal::print(&text)));
         if let Err(error) = result {
             if terminal::is_broken_pipe(&error) {
                 return Err(error);
@@ -138,13 +130,9 @@ pub fn run(args: &Args) -> Result<Ending> {
             say(format!("{}: {}", typed(file), terminal::one_line(&error)));
             failed += 1;
         }
-        if let Some(bar) = &bar {
-            bar.inc(1);
-        }
+        bar.set(number + 1);
     }
-    if let Some(bar) = &bar {
-        bar.finish_and_clear();
-    }
+    drop(bar);
     if args.stats && args.files.len() > 1 {
         eprintln!("all: {}", totals.say());
     }
@@ -155,11 +143,6 @@ pub fn run(args: &Args) -> Result<Ending> {
             terminal::counted(args.files.len() as u64, "file")
         ),
     }
-}
-
-fn style() -> ProgressStyle {
-    let template = "{bar:24} {pos}/{len} files, {eta} left";
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// Sound and time.

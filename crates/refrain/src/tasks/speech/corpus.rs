@@ -57,9 +57,12 @@ impl Corpus {
     pub fn load(config: &SpeechData, seed: u64, data: Option<&Path>) -> Result<Self, Error> {
         let mut features = Features::new(&config.features)?;
         let loader = Loader::new(config, seed, data, &features);
-        let [train, valid, test] =
-            [Split::Train, Split::Validation, Split::Test].map(|split| loader.part(split));
-        let (train, valid, test) = (train?, valid?, test?);
+        let [train, kept] = loader.training()?;
+        let train = loader.complete(Split::Train, train)?;
+        let mut valid = loader.load(&config.valid)?;
+        valid.extend(kept);
+        let valid = loader.complete(Split::Validation, valid)?;
+        let test = loader.part(Split::Test)?;
         // Behind the reading, which says better what is missing.
         check_sums(&config.sha256, loader.data)?;
         features.measure(&train)?;
@@ -108,31 +111,48 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// Files that are missing or damaged, or a part without utterances.
     pub fn part(&self, split: Split) -> Result<Part, Error> {
-        let Self { config, seed, .. } = *self;
-        let (what, names) = match split {
-            Split::Train => ("train", &config.train),
-            Split::Validation => ("valid", &config.valid),
-            Split::Test => ("test", &config.test),
-        };
-        let mut part = self.load(names, |_| true)?;
-        if config.keep_back > 0.0 && split != Split::Test {
-            let all = self.utterances(&config.train)?;
-            let all: Vec<Utterance> = all.into_iter().flat_map(|(_, own)| own).collect();
-            let kept = speech::kept_back(&all, config.keep_back, config.by_speaker, seed);
-            let wanted = split == Split::Validation;
-            let from_training = |number: usize| kept[number] == wanted;
-            match split {
-                Split::Train => part = keep(part, from_training),
-                _ => part.extend(self.load(&config.train, from_training)?),
+        let mut part = match split {
+            Split::Train => {
+                let [own, _] = self.training()?;
+                own
             }
+            Split::Validation => self.load(&self.config.valid)?,
+            Split::Test => self.load(&self.config.test)?,
+        };
+        if split == Split::Validation && self.config.keep_back > 0.0 {
+            let [_, kept] = self.training()?;
+            part.extend(kept);
         }
+        self.complete(split, part)
+    }
+
+    /// What the training tables hold: what is learned from, and what is kept back for validation.
+    fn training(&self) -> Result<[Part; 2], Error> {
+        let config = self.config;
+        let tables = self.utterances(&config.train)?;
+        let all: Vec<Utterance> = tables.iter().flat_map(|(_, own)| own).cloned().collect();
+        let kept = speech::kept_back(&all, config.keep_back, config.by_speaker, self.seed);
+        let [mut own, mut back] = [Part::new(), Part::new()];
+        for (item, kept) in self.read(tables)?.into_iter().zip(kept) {
+            if kept { &mut back } else { &mut own }.push(item);
+        }
+        Ok([own, back])
+    }
+
+    /// The utterances of a part, joined if the recipe says so.
+    fn complete(&self, split: Split, part: Part) -> Result<Part, Error> {
         if part.is_empty() {
+            let what = match split {
+                Split::Train => "train",
+                Split::Validation => "valid",
+                Split::Test => "test",
+            };
             return Err(Error::Config(format!(
                 "the {what} part of data has no utterance; name tables in data.{what}, or let data.keep_back take some from the training"
             )));
         }
-        Ok(match &config.join {
-            Some(join) => joined(part, join, self.features.rate(), seed),
+        Ok(match &self.config.join {
+            Some(join) => joined(part, join, self.features.rate(), self.seed),
             None => part,
         })
     }
@@ -147,18 +167,17 @@ impl<'a> Loader<'a> {
         names.iter().map(table).collect()
     }
 
-    /// The utterances of these tables whose number is wanted.
-    fn load(&self, names: &[String], wanted: impl Fn(usize) -> bool) -> Result<Part, Error> {
+    /// The utterances of the tables of these names.
+    fn load(&self, names: &[String]) -> Result<Part, Error> {
+        self.read(self.utterances(names)?)
+    }
+
+    fn read(&self, tables: Vec<(&str, Vec<Utterance>)>) -> Result<Part, Error> {
         let hint = self.config.source.as_deref();
         let mut part = Part::new();
-        let mut before = 0;
-        for (name, own) in self.utterances(names)? {
+        for (name, own) in tables {
             let sounds = self.features.sounds(self.data, name, &own, hint)?;
-            let first = before;
-            before += own.len();
-            let all = own.into_iter().zip(sounds).enumerate();
-            let own = all.filter(|(number, _)| wanted(first + number));
-            part.extend(own.map(|(_, (utterance, sound))| Item {
+            part.extend(own.into_iter().zip(sounds).map(|(utterance, sound)| Item {
                 transcript: self.config.writing.write(&utterance.transcript),
                 name: utterance.name,
                 speaker: utterance.speaker,
@@ -188,12 +207,6 @@ pub(super) fn transcripts(
     Ok(own
         .map(|(utterance, _)| config.writing.write(&utterance.transcript))
         .collect())
-}
-
-fn keep(part: Part, wanted: impl Fn(usize) -> bool) -> Part {
-    let all = part.into_iter().enumerate();
-    let kept = all.filter(|(number, _)| wanted(*number));
-    kept.map(|(_, item)| item).collect()
 }
 
 /// Recordings of one speaker one behind the other, with silence between them; each recording stands in [`JoinConfig::times`] of the results.

@@ -1,6 +1,7 @@
 //! How text is found in what a model says: the best path, or a search with language models.
 
 use crate::error::Error;
+use crate::store::read_if_there;
 use refrain_data::speech::Writing;
 use refrain_decode::ctc::beam::{
     BeamConfig, BeamDecoder, BeamModels, BeamSearch, Hypothesis, ScoreParts,
@@ -69,6 +70,14 @@ impl Default for DecoderConfig {
 }
 
 impl DecoderConfig {
+    /// What a model folder says; the best path if it says nothing.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds something else.
+    pub fn of(folder: &Path) -> Result<Self, Error> {
+        Ok(read_if_there(folder, DECODER)?.unwrap_or_default())
+    }
+
     fn beam(&self) -> BeamConfig {
         BeamConfig {
             width: self.beam,

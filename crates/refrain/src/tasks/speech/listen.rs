@@ -57,7 +57,8 @@ struct Stream<'m> {
     gate: Gate,
     normaliser: Option<Running>,
     acoustic: AcousticStream,
-    /// For each frame that the model has not answered yet, how many before it and it were silent.
+    /// Frames of silence up to now, and up to each frame that the model has not answered yet.
+    silence: u32,
     silences: VecDeque<u32>,
     search: Search,
     /// Readings of an utterance.
@@ -84,6 +85,7 @@ impl<'m> Listener<'m> {
                 loaded,
                 mel,
                 gate: loaded.features.gate(),
+                silence: 0,
                 silences: VecDeque::new(),
                 normaliser: loaded.features.running()?,
                 acoustic: loaded.model.stream()?,
@@ -200,10 +202,11 @@ impl Stream<'_> {
     fn hear(&mut self, samples: &[f32]) -> Result<Vec<Heard>, Error> {
         let mut frames = self.mel.push(samples);
         for frame in frames.chunks_exact(self.loaded.features.width()) {
-            let before = self.silences.back().copied().unwrap_or(0);
-            let heard = self.gate.hears(frame);
-            let silent = if heard { 0 } else { before.saturating_add(1) };
-            self.silences.push_back(silent);
+            self.silence = match self.gate.hears(frame) {
+                true => 0,
+                false => self.silence.saturating_add(1),
+            };
+            self.silences.push_back(self.silence);
         }
         if let Some(normaliser) = &mut self.normaliser {
             normaliser.push(&mut frames)?;
@@ -231,8 +234,7 @@ impl Stream<'_> {
         let frames_a_step = self.loaded.model.config().frames_a_step();
         let long_silence = (SILENCE / self.loaded.features.hop_seconds()) as u32;
         for frame in scores.chunks_exact(labels.vocabulary()) {
-            // The last frame stays, for what comes behind it to count on.
-            let own = frames_a_step.min(self.silences.len().saturating_sub(1));
+            let own = frames_a_step.min(self.silences.len());
             let first = self.silences.drain(..own).next();
             let frame = match first.is_some_and(|silent| silent >= long_silence) {
                 true => &nothing[..],

@@ -2,7 +2,7 @@
 
 use super::NAME;
 use super::corpus::Sound;
-use super::decoder::{DECODER, Decoder, DecoderConfig, Models};
+use super::decoder::{Decoder, DecoderConfig, Models};
 use super::features::Features;
 use super::listen::{Heard, Listener};
 use super::trainee::{labels, log_probabilities};
@@ -19,7 +19,7 @@ use refrain_decode::text::Labels;
 use refrain_kernels::Precision;
 use refrain_sound::Reader;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A trained model of speech with all that it needs.
 pub struct Loaded {
@@ -29,8 +29,8 @@ pub struct Loaded {
     pub vocabulary: Vocabulary,
     /// The recipe and the figures.
     pub about: About,
-    folder: PathBuf,
     decoder_config: DecoderConfig,
+    pub(super) models: Models,
     pub(super) decoder: Decoder,
     pub(super) features: Features,
     pub(super) labels: Labels,
@@ -41,6 +41,15 @@ pub struct Loaded {
 /// # Errors
 /// A folder that is missing, incomplete, damaged or of another task.
 pub fn load_acoustic_model(folder: &Path) -> Result<Loaded, Error> {
+    load_with_decoder(folder, &DecoderConfig::of(folder)?)
+}
+
+/// As [`load_acoustic_model`], to find text in another way than the folder says. Files of the search are looked for in the folder, unless they
+/// say where they are.
+///
+/// # Errors
+/// As [`load_acoustic_model`], or settings that cannot be.
+pub fn load_with_decoder(folder: &Path, decoder: &DecoderConfig) -> Result<Loaded, Error> {
     let folder = open(folder, &[NAME])?;
     let about = folder.about().clone();
     let own = about.recipe.speech()?;
@@ -53,13 +62,12 @@ pub fn load_acoustic_model(folder: &Path) -> Result<Loaded, Error> {
         own.model.init(sizes, 0, &Device::flex())
     })?;
     let labels = labels(&vocabulary)?;
-    let decoder_config: DecoderConfig = folder.read(DECODER)?.unwrap_or_default();
-    let models = Models::load(&decoder_config, folder.path(), &own.data.writing)?;
+    let models = Models::load(decoder, folder.path(), &own.data.writing)?;
     Ok(Loaded {
         model,
-        decoder: Decoder::new(&labels, &decoder_config, &models)?,
-        decoder_config,
-        folder: folder.path().to_path_buf(),
+        decoder: Decoder::new(&labels, decoder, &models)?,
+        decoder_config: decoder.clone(),
+        models,
         labels,
         vocabulary,
         about,
@@ -150,18 +158,6 @@ impl Loaded {
     /// How text is found.
     pub fn decoder_config(&self) -> &DecoderConfig {
         &self.decoder_config
-    }
-
-    /// Finds text in another way; files are looked for in the model folder, unless they say where they are.
-    ///
-    /// # Errors
-    /// Files or settings that cannot be.
-    pub fn with_decoder(mut self, config: &DecoderConfig) -> Result<Self, Error> {
-        let writing = &self.about.recipe.speech()?.data.writing;
-        let models = Models::load(config, &self.folder, writing)?;
-        self.decoder = Decoder::new(&self.labels, config, &models)?;
-        self.decoder_config = config.clone();
-        Ok(self)
     }
 
     /// Seconds from one step of the model to the next.

@@ -12,6 +12,7 @@ pub use decoder::{DECODER, DecoderConfig};
 pub use listen::{Heard, Listener};
 pub use loaded::{
     Alternative, Character, Loaded, Posteriors, Transcript, Word, load_acoustic_model,
+    load_with_decoder,
 };
 pub use trainee::Batch;
 pub use tune::{Trial, TuneOptions, tune};
@@ -26,7 +27,7 @@ use burn::tensor::Device;
 use corpus::{Corpus, Loader};
 use decoder::Decoder;
 use refrain_data::vocab::Vocabulary;
-use refrain_decode::metrics::edit::{alignment, distance};
+use refrain_decode::metrics::edit::alignment;
 use refrain_decode::ngram::{self, Ngram};
 use refrain_kernels::random::Key;
 use std::path::Path;
@@ -102,33 +103,36 @@ pub(super) fn evaluate(
         ));
     };
     let data = data_folder(&open(folder, &[NAME])?, options.data.as_deref());
-    let mut loaded = load_acoustic_model(folder)?;
+    let mut loaded = match &options.decoder {
+        Some(decoder) => load_with_decoder(folder, decoder)?,
+        None => load_acoustic_model(folder)?,
+    };
     if let Some(precision) = options.precision {
         loaded = loaded.with_precision(precision);
-    }
-    if let Some(decoder) = &options.decoder {
-        loaded = loaded.with_decoder(decoder)?;
     }
     let recipe = &loaded.about.recipe;
     let (config, seed) = (&recipe.speech()?.data, recipe.train.seed);
     let part = Loader::new(config, seed, data.as_deref(), &loaded.features).part(*split)?;
     let mut all = Vec::new();
     let (model, features) = (&loaded.model, &loaded.features);
-    let metrics = measure(model, features, &loaded.decoder, &part, |compared| {
-        let words = |text: &str| text.split(' ').map(str::to_string).collect::<Vec<_>>();
-        let (reference, got) = (words(&compared.item.transcript), words(&compared.text));
-        let errors = distance(&reference, &got);
-        all.push((errors, compared.item.name.clone(), reference, got));
-    })?;
+    let metrics = measure(model, features, &loaded.decoder, &part, |own| all.push(own))?;
     // The most wrong first; of equals in the order of their names.
-    all.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let worst = all.into_iter().take(options.worst).filter(|own| own.0 > 0);
-    let worst = worst.map(|(errors, name, reference, hypothesis)| Edited {
-        name,
-        errors,
-        edits: alignment(&reference, &hypothesis),
-        reference,
-        hypothesis,
+    all.sort_by(|a, b| {
+        let by_errors = b.errors.cmp(&a.errors);
+        by_errors.then_with(|| a.item.name.cmp(&b.item.name))
+    });
+    let worst = all.iter().take(options.worst).filter(|own| own.errors > 0);
+    let worst = worst.map(|own| {
+        let words =
+            |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_string).collect() };
+        let (reference, hypothesis) = (words(&own.item.transcript), words(&own.text));
+        Edited {
+            name: own.item.name.clone(),
+            errors: own.errors,
+            edits: alignment(&reference, &hypothesis),
+            reference,
+            hypothesis,
+        }
     });
     Ok(Evaluation {
         task: NAME.into(),
@@ -173,22 +177,11 @@ pub fn transcripts_ngram(
     let transcripts = corpus::transcripts(config, recipe.train.seed, data.as_deref())?;
     let more = more.iter().map(|line| config.writing.write(line));
     let all: Vec<String> = transcripts.into_iter().chain(more).collect();
-    let spelled: Vec<Vec<String>> = all
-        .iter()
-        .map(|text| match characters {
-            true => text
-                .chars()
-                .map(|c| {
-                    if c == ' ' {
-                        "▁".into()
-                    } else {
-                        c.to_string()
-                    }
-                })
-                .collect(),
-            false => text.split_whitespace().map(str::to_string).collect(),
-        })
-        .collect();
+    let spelled = all.iter().map(|text| match characters {
+        true => text.replace(' ', "▁").chars().map(String::from).collect(),
+        false => text.split_whitespace().map(String::from).collect(),
+    });
+    let spelled: Vec<Vec<String>> = spelled.collect();
     let sentences = spelled.iter().map(|own| own.iter().map(String::as_str));
     Ok(ngram::train(order, sentences)?)
 }

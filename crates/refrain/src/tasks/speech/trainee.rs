@@ -196,6 +196,8 @@ pub(super) fn labels(vocabulary: &Vocabulary) -> Result<Labels, Error> {
 pub(super) struct Compared<'a> {
     pub item: &'a Item,
     pub text: String,
+    /// Edits that turn the words of the transcript into those of the text.
+    pub errors: usize,
 }
 
 /// Error rates of a part in percent; `compare` sees each utterance.
@@ -209,8 +211,8 @@ pub(super) fn measure<'a>(
     let mut rates = Rates::default();
     each_scored(model, features, part, |items, scores| {
         for (&item, text) in items.iter().zip(texts(decoder, &scores)?) {
-            rates.add(&item.transcript, &text);
-            compare(Compared { item, text });
+            let errors = rates.add(&item.transcript, &text);
+            compare(Compared { item, text, errors });
         }
         Ok(())
     })?;
@@ -252,9 +254,10 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    pub fn add(&mut self, reference: &str, text: &str) {
+    /// Counts an utterance; gives the edits of its words.
+    pub fn add(&mut self, reference: &str, text: &str) -> usize {
         self.characters.add_characters(reference, text);
-        self.words.add_words(reference, text);
+        self.words.add_words(reference, text).edits() as usize
     }
 
     /// What the task reports, percent.

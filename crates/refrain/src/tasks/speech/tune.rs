@@ -1,8 +1,8 @@
 //! Finds the weights of a search on validation data.
 
 use super::corpus::Loader;
-use super::decoder::{DECODER, Decoder, DecoderConfig, Models};
-use super::loaded::load_acoustic_model;
+use super::decoder::{DECODER, Decoder, DecoderConfig};
+use super::loaded::load_with_decoder;
 use super::trainee::{Rates, each_scored, texts};
 use crate::error::Error;
 use crate::tasks::Split;
@@ -48,18 +48,15 @@ pub fn tune(
 ) -> Result<Trial, Error> {
     let own = open(folder, &[super::NAME])?;
     let data = data_folder(&own, data);
-    let loaded = load_acoustic_model(folder)?;
     let config = &options.decoder;
-    let recipe = &loaded.about.recipe;
-    let speech = recipe.speech()?;
-    let models = Models::load(config, folder, &speech.data.writing)?;
-    // Says so if there is nothing to tune, before the data is read.
-    Decoder::new(&loaded.labels, config, &models)?;
     if config.beam == 0 {
         return Err(Error::Config(
             "the best path has no weights to tune; give a beam and a language model".into(),
         ));
     }
+    let loaded = load_with_decoder(folder, config)?;
+    let recipe = &loaded.about.recipe;
+    let speech = recipe.speech()?;
     let seed = recipe.train.seed;
     let loader = Loader::new(&speech.data, seed, data.as_deref(), &loaded.features);
     let part = loader.part(Split::Validation)?;
@@ -70,7 +67,7 @@ pub fn tune(
         Ok(())
     })?;
     let measure = |config: &DecoderConfig| -> Result<Metrics, Error> {
-        let decoder = Decoder::new(&loaded.labels, config, &models)?;
+        let decoder = Decoder::new(&loaded.labels, config, &loaded.models)?;
         let mut rates = Rates::default();
         for (reference, text) in references.iter().zip(texts(&decoder, &scores)?) {
             rates.add(reference, &text);
