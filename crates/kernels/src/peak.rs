@@ -34,7 +34,14 @@ impl<N: Number> Kernel for Burst<N> {
         for _ in 0..TILES {
             // SAFETY: operands and result have the sizes of the tile.
             unsafe {
-                tile(rows, WORDS, a.as_ptr(), right.as_ptr(), sums.as_mut_ptr());
+                tile(
+                    rows,
+                    WORDS,
+                    a.as_ptr(),
+                    right.as_ptr(),
+                    sums.as_mut_ptr(),
+                    std::ptr::null(),
+                );
             }
             std::hint::black_box(&mut sums);
         }

@@ -426,7 +426,7 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
                     (first, count, table.tile(at.vectors, count))
                 }
             };
-            tile(count, k, a.as_ptr(), at.b, sums);
+            tile(count, k, a.as_ptr(), at.b, sums, std::ptr::null());
             for r in 0..count {
                 let sums = sums.add(r * at.vectors * S::LANES);
                 store_row::<S>(product, at, at.block.start + row + r, sums);

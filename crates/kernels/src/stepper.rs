@@ -310,7 +310,7 @@ impl<C: CellKernel, N: Number> Kernel for Run<'_, C, N> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for panel in there_and_back(self.panels.len(), self.fast.steps) {
+        for (panel, _) in there_and_back(self.panels.len(), self.fast.steps) {
             // SAFETY: each panel is taken by one thread, which alone writes its units of h and c.
             unsafe { self.panel::<S>(&self.panels[panel]) }
         }
@@ -331,7 +331,14 @@ impl<C: CellKernel, N: Number> Run<'_, C, N> {
         // SAFETY: as the caller promises; panels lie inside the packed weights, units inside the padded state.
         unsafe {
             for ((side, operand), sums) in [w_ih, w_hh].into_iter().zip(&operands).zip(&mut sums) {
-                tile(1, side.k, operand, side.at::<S>(panel), sums.as_mut_ptr());
+                tile(
+                    1,
+                    side.k,
+                    operand,
+                    side.at::<S>(panel),
+                    sums.as_mut_ptr(),
+                    std::ptr::null(),
+                );
             }
             for block in 0..panel.blocks {
                 let unit = (panel.block + block) * S::LANES;

@@ -8,6 +8,9 @@ use std::mem::MaybeUninit;
 pub(crate) const PANEL: usize = 4;
 /// Rows of the largest tile.
 pub(crate) const ROWS: usize = 32;
+/// Floats in a line of the cache.
+const LINE: usize = 16;
+
 /// Room for the largest tile, whose rows cross no line of the cache.
 #[repr(align(64))]
 pub(crate) struct Sums(MaybeUninit<[f32; ROWS * PANEL * 16]>);
@@ -25,13 +28,19 @@ impl Sums {
 }
 
 /// out`[r][v]` = Σ_p a`[r][p·step]` · b`[p][v]`, with `b` packed as `[k][vectors·LANES]`, each element summed in order of p. `k` and all
-/// operands count in words of a [`Number`].
+/// operands count in words of a [`Number`]. With every word of k, a line from `ahead` on is fetched into the second cache, unless that is null.
 ///
 /// # Safety
 /// `a` holds `rows` pointers, as far apart as the first two, each valid for `(k−1)·step + 1` elements (where a word is a float, they may stand
 /// anywhere); `b` is valid for `k·vectors·LANES`, `out` for `rows·vectors·LANES`; the instruction set is present.
-pub(crate) type Tile =
-    unsafe fn(rows: usize, k: usize, a: *const *const f32, b: *const f32, out: *mut f32);
+pub(crate) type Tile = unsafe fn(
+    rows: usize,
+    k: usize,
+    a: *const *const f32,
+    b: *const f32,
+    out: *mut f32,
+    ahead: *const f32,
+);
 
 /// The body of every [`Tile`].
 ///
@@ -49,6 +58,7 @@ pub(crate) unsafe fn multiply<
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
+    ahead: *const f32,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
@@ -63,6 +73,9 @@ pub(crate) unsafe fn multiply<
             for v in 0..NV {
                 w[v] = S::load(b.add(v * S::LANES));
                 S::prefetch(b.wrapping_add((8 * NV + v) * S::LANES));
+            }
+            if !ahead.is_null() {
+                S::prefetch_far(ahead.wrapping_add(p * LINE));
             }
             b = b.add(NV * S::LANES);
             for r in 0..R {
@@ -128,6 +141,16 @@ impl Table {
     }
 }
 
+/// What tile number `i` over a panel fetches of the `next` one, whose `k` words of `vectors` vectors start there (null for none): all is
+/// there in time if the panel has as many tiles as vectors.
+#[inline(always)]
+pub(crate) fn ahead(next: *const f32, i: usize, k: usize, vectors: usize) -> *const f32 {
+    match next.is_null() || i >= vectors {
+        true => std::ptr::null(),
+        false => next.wrapping_add(i * k * LINE),
+    }
+}
+
 /// Makes the [`Table`] of an instruction set. Sizes beyond `$height` rows (for packed) repeat the largest and are never asked for.
 macro_rules! table {
     ($number:ty, $simd:ty, $height:literal $(, $features:literal)?) => {{
@@ -138,10 +161,11 @@ macro_rules! table {
             a: *const *const f32,
             b: *const f32,
             out: *mut f32,
+            ahead: *const f32,
         ) {
             debug_assert_eq!(rows, R);
             // SAFETY: as `Tile` says.
-            unsafe { $crate::tile::multiply::<$simd, $number, R, NV, STEP>(k, a, b, out) }
+            unsafe { $crate::tile::multiply::<$simd, $number, R, NV, STEP>(k, a, b, out, ahead) }
         }
         macro_rules! by_rows {
             ($nv:literal, $step:literal, $least:ident) => {

@@ -2,7 +2,8 @@
 
 use super::products::Products;
 use super::{
-    BackwardAt, CellKernel, Kept, lanes, on_threads, padded, part, ranked, there_and_back, useful,
+    BackwardAt, CellKernel, Kept, NEAR, lanes, on_threads, padded, part, ranked, there_and_back,
+    useful,
 };
 use crate::KernelError;
 use crate::error::expect;
@@ -14,7 +15,7 @@ use crate::pack::{self, Column};
 use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::load_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{PANEL, ROWS, Sums, Table, cover};
+use crate::tile::{PANEL, ROWS, Sums, Table, ahead, cover};
 use std::marker::PhantomData;
 
 /// One direction of a backward pass.
@@ -216,18 +217,18 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
                     _ => pass.layout.active(step - 1),
                 },
             );
-            for panel in there_and_back(blocks.len().div_ceil(PANEL), step) {
+            for (panel, next) in there_and_back(blocks.len().div_ceil(PANEL), step) {
                 let block = blocks.start + panel * PANEL;
                 let vectors = PANEL.min(blocks.end - block);
-                let weights = packed
-                    .as_ptr()
-                    .wrapping_add((block - blocks.start) * S::LANES * k);
+                let at = |panel: usize| packed.as_ptr().wrapping_add(panel * PANEL * S::LANES * k);
+                let next = next.filter(|_| packed.bytes() > NEAR);
                 let back = StepBack::<C, N> {
                     pass,
                     block,
                     vectors,
                     step,
-                    weights,
+                    weights: at(panel),
+                    next: next.map_or(std::ptr::null(), at),
                     kind,
                 };
                 // SAFETY: own units of rows inside the layout; the barrier orders the gates between the threads.
@@ -289,6 +290,8 @@ struct StepBack<'a, C, N> {
     vectors: usize,
     step: usize,
     weights: *const f32,
+    /// The weights of the panel that follows, if they are far; else null.
+    next: *const f32,
     kind: PhantomData<(C, N)>,
 }
 
@@ -301,7 +304,7 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
         let mut a = [pass.gates.get().cast_const(); ROWS];
         let mut sums = Sums::new();
         let sums = sums.as_mut_ptr();
-        for (rank, count) in cover(ranks, pass.table.most[self.vectors - 1]) {
+        for (i, (rank, count)) in cover(ranks, pass.table.most[self.vectors - 1]).enumerate() {
             // SAFETY: rows lie inside the layout, the panel inside the packed weights; this thread owns the units.
             unsafe {
                 if product {
@@ -318,7 +321,8 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
                         };
                     }
                     let tile = pass.table.tile(self.vectors, count);
-                    tile(count, k, a.as_ptr(), self.weights, sums);
+                    let ahead = ahead(self.next, i, k, self.vectors);
+                    tile(count, k, a.as_ptr(), self.weights, sums, ahead);
                 }
                 for r in 0..count {
                     for v in 0..self.vectors {

@@ -2,8 +2,8 @@
 
 use super::weights::{KitKey, OwnPanel, Packed, WeightCache, own_panels, own_weights};
 use super::{
-    CellKernel, ForwardAt, Kept, ToWords, Words, lanes, on_threads, padded, part, ranked, room,
-    there_and_back, useful,
+    CellKernel, ForwardAt, Kept, NEAR, ToWords, Words, lanes, on_threads, padded, part, ranked,
+    room, there_and_back, useful,
 };
 use crate::layer::{Inputs, Outputs, Plan, Weights};
 use crate::layout::Layout;
@@ -13,7 +13,7 @@ use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::rows;
 use crate::product::store_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{ROWS, Sums, Table, cover};
+use crate::tile::{ROWS, Sums, Table, ahead, cover};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
@@ -278,10 +278,13 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
                     project::<S, C, N>(pass, w_ih, panel, base, rows.clone());
                 }
                 let w_ih = at_once.then_some(w_ih);
+                let far = w_hh.bytes() + w_ih.map_or(0, Packed::bytes) > NEAR;
                 for step in start..end {
                     let h = own_operand::<S, N>(pass, step, &ranks, &mut own);
-                    for panel in there_and_back(panels.len(), step) {
-                        run_step::<S, C, N>(pass, w_ih, w_hh, &panels[panel], h, base, step);
+                    for (panel, next) in there_and_back(panels.len(), step) {
+                        let next = next.filter(|_| far).map(|next| &panels[next]);
+                        let panel = (&panels[panel], next);
+                        run_step::<S, C, N>(pass, w_ih, w_hh, panel, h, base, step);
                     }
                     self.barrier.wait();
                 }
@@ -310,7 +313,14 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
         unsafe {
             let a = pass.x.as_ptr().add(first);
             let tile = pass.table.tile(panel.vectors, count);
-            tile(count, packed.k, a, packed.at::<S>(panel), sums);
+            tile(
+                count,
+                packed.k,
+                a,
+                packed.at::<S>(panel),
+                sums,
+                std::ptr::null(),
+            );
             for r in 0..count {
                 let gates = pass
                     .gates
@@ -403,7 +413,7 @@ unsafe fn projected<S: Simd, C: CellKernel, N: Number>(
     }
 }
 
-/// One panel of one step, with its input's product where `w_ih` is given.
+/// One panel of one step, with its input's product where `w_ih` is given; weights of the `next` one are fetched.
 ///
 /// # Safety
 /// As [`project`].
@@ -412,7 +422,7 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
     pass: &Forward,
     w_ih: Option<&Packed>,
     packed: &Packed,
-    panel: &OwnPanel,
+    (panel, next): (&OwnPanel, Option<&OwnPanel>),
     operand: Operand,
     base: usize,
     step: usize,
@@ -425,20 +435,25 @@ unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
     let mut a = [operand.words; ROWS];
     let (mut sums, mut x_sums) = (Sums::new(), Sums::new());
     let (sums, x_sums) = (sums.as_mut_ptr(), x_sums.as_mut_ptr());
-    for (rank, count) in cover(
-        0..pass.layout.active(step),
-        pass.table.most[panel.vectors - 1],
-    ) {
+    let ranks = 0..pass.layout.active(step);
+    let tiles = cover(ranks, pass.table.most[panel.vectors - 1]);
+    for (i, (rank, count)) in tiles.enumerate() {
         // SAFETY: as the caller promises; the tile writes all sums that are read.
         unsafe {
             for r in 0..count {
                 a[r] = operand.words.add((rank + r) * words);
             }
             let tile = pass.table.tile(panel.vectors, count);
-            tile(count, packed.k, a.as_ptr(), packed.at::<S>(panel), sums);
+            let fetched = |weights: &Packed| {
+                let next = next.map_or(std::ptr::null(), |next| weights.at::<S>(next));
+                ahead(next, i, weights.k, panel.vectors)
+            };
+            let weights = packed.at::<S>(panel);
+            tile(count, packed.k, a.as_ptr(), weights, sums, fetched(packed));
             if let Some(w_ih) = w_ih {
                 let x = pass.x.as_ptr().add(first_row + rank);
-                tile(count, w_ih.k, x, w_ih.at::<S>(panel), x_sums);
+                let weights = w_ih.at::<S>(panel);
+                tile(count, w_ih.k, x, weights, x_sums, fetched(w_ih));
             }
             for r in 0..count {
                 let row = first_row + rank + r;

@@ -185,16 +185,18 @@ fn on_threads(
 }
 
 /// `0..count`, upwards in even steps and downwards in odd ones: where the weights do not fit into a cache, a step begins with those that the
-/// step before has left there.
-pub(crate) fn there_and_back(count: usize, step: usize) -> impl Iterator<Item = usize> {
-    (0..count).map(move |i| {
-        if step.is_multiple_of(2) {
-            i
-        } else {
-            count - 1 - i
-        }
-    })
+/// step before has left there. Each with the one that follows.
+pub(crate) fn there_and_back(
+    count: usize,
+    step: usize,
+) -> impl Iterator<Item = (usize, Option<usize>)> {
+    let upwards = step.is_multiple_of(2);
+    let at = move |i: usize| if upwards { i } else { count - 1 - i };
+    (0..count).map(move |i| (at(i), (i + 1 < count).then(|| at(i + 1))))
 }
+
+/// Bytes of weights that a second cache surely keeps from one step to the next.
+const NEAR: usize = 1 << 20;
 
 /// Room for `[B,T,width]`, zeros where some steps may lie past the end of a sequence.
 fn room(plan: &Plan, width: usize) -> Vec<MaybeUninit<f32>> {

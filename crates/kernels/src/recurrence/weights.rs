@@ -160,7 +160,14 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
                 // SAFETY: the panel has been written, and `out` takes a value a column.
                 unsafe {
                     let panel = values.as_ptr().add(at * k);
-                    table.single[count - 1](1, k, &zeros.as_ptr(), panel, out.as_mut_ptr());
+                    table.single[count - 1](
+                        1,
+                        k,
+                        &zeros.as_ptr(),
+                        panel,
+                        out.as_mut_ptr(),
+                        std::ptr::null(),
+                    );
                 }
             }
         }

@@ -159,6 +159,7 @@ unsafe fn multiply<const BYTES: bool, const NV: usize>(
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
+    _ahead: *const f32,
 ) {
     // SAFETY: as `Tile` says; each instruction touches what the shapes say, rows and words that there are.
     unsafe {

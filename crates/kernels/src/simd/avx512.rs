@@ -63,6 +63,11 @@ unsafe impl<const DOTS: bool> Simd for Avx512<DOTS> {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
     #[inline(always)]
+    unsafe fn prefetch_far(p: *const f32) {
+        // SAFETY: a hint; no address faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
+    #[inline(always)]
     unsafe fn load_partial(p: *const f32, n: usize) -> __m512 {
         // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_maskz_loadu_ps(mask(n), p) }

@@ -46,6 +46,11 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn prefetch(p: *const f32) {
         let _ = p;
     }
+    /// Brings the line of `p`, which may be any address, into the second cache.
+    #[inline(always)]
+    unsafe fn prefetch_far(p: *const f32) {
+        let _ = p;
+    }
     /// The first `n < LANES` elements, zeros behind.
     unsafe fn load_partial(p: *const f32, n: usize) -> Self::V;
     /// The first `n < LANES` elements.
