@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Smaller blocks are left to the system's allocator.
-const LARGE: usize = 256 << 10;
+const LARGE: usize = 32 << 10;
 /// Blocks from this size on start at a cache line: a vector that crosses two of them loads at half the speed.
 const ALIGNED: usize = 1 << 10;
 /// Bytes of a cache line.
@@ -26,9 +26,9 @@ const HUGE: usize = 2 << 20;
 /// Bytes kept beside those in use.
 const MOST_KEPT: usize = 1 << 30;
 /// Blocks kept.
-const SLOTS: usize = 128;
+const SLOTS: usize = 256;
 
-/// A global allocator: the system's, with blocks of 256 KiB and more kept for reuse, 1 GiB of them at most, and blocks of 1 KiB and more
+/// A global allocator: the system's, with blocks of 32 KiB and more kept for reuse, 1 GiB of them at most, and blocks of 1 KiB and more
 /// aligned to cache lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Recycler;
@@ -42,7 +42,7 @@ pub fn restart_count() {
     MOST_IN_USE.store(IN_USE.load(Ordering::Relaxed), Ordering::Relaxed);
 }
 
-/// The most bytes that were in use at once since [`restart_count`], in blocks of 256 KiB and more; 0 in a program without the
+/// The most bytes that were in use at once since [`restart_count`], in blocks of 32 KiB and more; 0 in a program without the
 /// [`Recycler`].
 pub fn most_in_use() -> usize {
     MOST_IN_USE.load(Ordering::Relaxed)

@@ -2,8 +2,8 @@
 
 use super::products::Products;
 use super::{
-    BackwardAt, CellKernel, Kept, NEAR, lanes, on_threads, padded, part, ranked, there_and_back,
-    useful,
+    BackwardAt, CellKernel, Kept, NEAR, Part, by_sequences, lanes, on_threads, padded, part,
+    ranked, there_and_back, useful,
 };
 use crate::KernelError;
 use crate::error::expect;
@@ -17,6 +17,7 @@ use crate::product::load_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{PANEL, ROWS, Sums, Table, ahead, cover};
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 /// One direction of a backward pass.
 struct Backward<'a> {
@@ -45,11 +46,11 @@ struct Backward<'a> {
     carry: SharedPtr<f32>,
     /// Takes the gradient of the initial h by rank, `[B,hp]`.
     d_h0: SharedPtr<f32>,
-    /// `[SLOTS,hp]`: sums of the gate gradients over all rows.
-    sums: SharedPtr<f32>,
+    /// Packed weights by the thread that packs them.
+    packed: Vec<OnceLock<Lines>>,
 }
 
-// SAFETY: threads write disjoint units and meet at the barrier before they read what others wrote.
+// SAFETY: threads write disjoint units or sequences and meet at the barrier before they read what others wrote.
 unsafe impl Sync for Backward<'_> {}
 
 /// As [`crate::backward`] for the cells of the fast path.
@@ -103,7 +104,8 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
         1 => 0,
         _ => batch * N::row(C::GATES * hp),
     };
-    let mut made: Vec<([Vec<f32>; 3], [Lines; 2])> = (0..directions)
+    let threads_of_loop = useful(threads, plan, C::GATES);
+    let mut made: Vec<([Vec<f32>; 2], [Lines; 2])> = (0..directions)
         .map(|d| {
             let carry = if C::MEMORY {
                 state(d_out.d_c_n, d)
@@ -111,13 +113,12 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
                 vec![0.0; batch * hp]
             };
             let d_h0 = vec![0.0; batch * hp];
-            let sums = vec![0.0; C::SLOTS * hp];
-            ([carry, d_h0, sums], [(); 2].map(|()| Lines::zeros(words)))
+            ([carry, d_h0], [(); 2].map(|()| Lines::zeros(words)))
         })
         .collect();
     let passes: Vec<Backward> = (0..directions)
         .zip(kept.iter_mut().zip(&mut made))
-        .map(|(d, (kept, ([carry, d_h0, sums], words)))| Backward {
+        .map(|(d, (kept, ([carry, d_h0], words)))| Backward {
             plan,
             layout: &layouts[d],
             w_hh: inputs.weights[d].w_hh,
@@ -134,13 +135,13 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
             d_h_n: &initial[d][2],
             carry: SharedPtr(carry.as_mut_ptr()),
             d_h0: SharedPtr(d_h0.as_mut_ptr()),
-            sums: SharedPtr(sums.as_mut_ptr()),
+            packed: (0..threads_of_loop).map(|_| OnceLock::new()).collect(),
         })
         .collect();
     if hidden > 0 {
         on_threads(
             directions,
-            useful(threads, plan, C::GATES),
+            threads_of_loop,
             hp / lanes(level),
             |d, id, of, barrier| {
                 let thread = BackwardThread::<C, N> {
@@ -166,7 +167,6 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
         }
         out
     };
-    let sums = |d: usize| made[d].0[2].as_slice();
     let products = Products {
         level,
         threads,
@@ -181,7 +181,7 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
         d_x: wanted.x.then(|| products.d_x::<C, N>()),
         weights: wanted.weights.then(|| {
             (0..directions)
-                .map(|d| products.weights::<C, N>(d, &initial[d][0], sums(d)))
+                .map(|d| products.weights::<C, N>(d, &initial[d][0]))
                 .collect()
         }),
         d_h0: wanted.h0.then(|| unranked(1)),
@@ -205,9 +205,29 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (pass, kind) = (self.pass, self.kind);
-        let blocks = share(pass.hp / S::LANES, self.id, self.of);
-        let packed = own_units::<S, C, N>(pass, blocks.clone());
+        let blocks = |thread| share(pass.hp / S::LANES, thread, self.of);
         let k = N::count(C::GATES * pass.hp);
+        let _ = pass.packed[self.id].set(own_units::<S, C, N>(pass, blocks(self.id)));
+        let bytes = 4 * pass.hp * k;
+        let by_sequences = by_sequences(pass.plan, self.of, pass.table, bytes);
+        if by_sequences {
+            self.barrier.wait();
+        }
+        let part = Part::new(by_sequences, pass.plan.batch, self.id, self.of);
+        // Vectors of units with their weights.
+        let mut panels = Vec::new();
+        for thread in part.weights.clone() {
+            let Some(packed) = pass.packed[thread].get() else {
+                return;
+            };
+            let blocks = blocks(thread);
+            for block in blocks.clone().step_by(PANEL) {
+                let first = (block - blocks.start) * S::LANES * k;
+                let weights = packed.as_ptr().wrapping_add(first);
+                panels.push((block, PANEL.min(blocks.end - block), weights));
+            }
+        }
+        let far = bytes / self.of > NEAR;
         // Step `steps` has no rows: everything that ends at the last step starts from the gradient of the final state.
         for step in (0..=pass.layout.steps()).rev() {
             let (running, active) = (
@@ -217,27 +237,28 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
                     _ => pass.layout.active(step - 1),
                 },
             );
-            for (panel, next) in there_and_back(blocks.len().div_ceil(PANEL), step) {
-                let block = blocks.start + panel * PANEL;
-                let vectors = PANEL.min(blocks.end - block);
-                let at = |panel: usize| packed.as_ptr().wrapping_add(panel * PANEL * S::LANES * k);
-                let next = next.filter(|_| packed.bytes() > NEAR);
+            for (panel, next) in there_and_back(panels.len(), step) {
+                let (block, vectors, weights) = panels[panel];
+                let next = next.filter(|_| far).map(|next| panels[next].2);
                 let back = StepBack::<C, N> {
                     pass,
                     block,
                     vectors,
                     step,
-                    weights: at(panel),
-                    next: next.map_or(std::ptr::null(), at),
+                    weights,
+                    next: next.unwrap_or(std::ptr::null()),
                     kind,
                 };
-                // SAFETY: own units of rows inside the layout; the barrier orders the gates between the threads.
+                // SAFETY: own units or sequences of rows inside the layout; the barrier orders the gates between the threads.
                 unsafe {
-                    back.rows::<S>(0..running, true);
-                    back.rows::<S>(running..active, false);
+                    let (running, active) = (part.active(running), part.active(active));
+                    back.rows::<S>(running.clone(), true);
+                    back.rows::<S>(running.end.max(active.start)..active.end, false);
                 }
             }
-            self.barrier.wait();
+            if !by_sequences {
+                self.barrier.wait();
+            }
         }
     }
 }
@@ -407,8 +428,6 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
             }
             for slot in 0..C::SLOTS {
                 S::store(gates.add(slot * hp), d[slot]);
-                let sum = pass.sums.get().add(slot * hp + unit);
-                S::store(sum, S::add(S::load(sum), d[slot]));
             }
         }
     }

@@ -1,9 +1,9 @@
 //! The forward pass.
 
-use super::weights::{KitKey, OwnPanel, Packed, WeightCache, own_panels, own_weights};
+use super::weights::{KitKey, OwnPanel, Packed, PackedPanel, WeightCache, own_panels, own_weights};
 use super::{
-    CellKernel, ForwardAt, Kept, NEAR, ToWords, Words, lanes, on_threads, padded, part, ranked,
-    room, there_and_back, useful,
+    CellKernel, ForwardAt, Kept, NEAR, Part, ToWords, Words, by_sequences, lanes, on_threads,
+    padded, part, ranked, room, there_and_back, useful,
 };
 use crate::layer::{Inputs, Outputs, Plan, Weights};
 use crate::layout::Layout;
@@ -16,18 +16,19 @@ use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{ROWS, Sums, Table, ahead, cover};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Rows projected before their steps run: enough to use the packed input weights well, few enough to stay in cache.
 const PROJECTED_ROWS: usize = 192;
 
-/// One direction of a forward pass. Pointers are shared by the threads of the direction, each writing its own units.
+/// One direction of a forward pass. Pointers are shared by the threads of the direction, each writing its own units or sequences.
 struct Forward<'a> {
     plan: &'a Plan<'a>,
     layout: &'a Layout,
     weights: &'a Weights<'a>,
-    /// Packed weights by thread, if they are kept.
-    kept: Option<&'a [OnceLock<[Packed; 2]>]>,
+    /// Packed weights by the thread that packs them.
+    packed: &'a [OnceLock<[Packed; 2]>],
     table: &'static Table,
     /// Words of x, row by row of the layout, and their scales for numbers that have any.
     x: Vec<*const f32>,
@@ -50,7 +51,7 @@ struct Forward<'a> {
     y_stride: usize,
 }
 
-// SAFETY: threads write disjoint units and meet at the barrier before they read what others wrote.
+// SAFETY: threads write disjoint units or sequences and meet at the barrier before they read what others wrote.
 unsafe impl Sync for Forward<'_> {}
 
 /// What a direction owns while it runs; see [`Forward`].
@@ -117,15 +118,13 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             }
         })
         .collect();
-    let kit = cache.map(|cache| {
-        cache.kit(KitKey {
-            level,
-            cell: plan.cell,
-            precision: plan.precision,
-            sizes: [plan.input, hidden],
-            directions,
-            threads,
-        })
+    let kit = cache.unwrap_or(&WeightCache::default()).kit(KitKey {
+        level,
+        cell: plan.cell,
+        precision: plan.precision,
+        sizes: [plan.input, hidden],
+        directions,
+        threads,
     });
     let y_base: *mut f32 = y.as_mut_ptr().cast();
     let passes: Vec<Forward> = buffers
@@ -135,7 +134,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             plan,
             layout: &layouts[d],
             weights: &inputs.weights[d],
-            kept: kit.as_ref().map(|kit| kit.sides[d].as_slice()),
+            packed: &kit.sides[d],
             table: N::table(level),
             x: x[d].0.clone(),
             x_scales: &x[d].1.scales,
@@ -247,46 +246,78 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let pass = self.pass;
-        let blocks = share(pass.hp / S::LANES, self.id, self.of);
+        let (pass, layout) = (self.pass, self.pass.layout);
         let (hidden, input) = (pass.plan.hidden, pass.plan.input);
-        let own = OnceLock::new();
-        let own = pass.kept.map_or(&own, |threads| &threads[self.id]);
+        let blocks = |thread| share(pass.hp / S::LANES, thread, self.of);
+        let own = &pass.packed[self.id];
         if own.get().is_none() {
-            let sizes = [input, hidden];
-            let packed = own_weights::<S, C, N>(pass.weights, sizes, blocks.clone(), pass.table);
+            let (sizes, blocks) = ([input, hidden], blocks(self.id));
             // Another call beside this one may have been faster, with the same.
-            let _ = own.set(packed);
+            let _ = own.set(own_weights::<S, C, N>(
+                pass.weights,
+                sizes,
+                blocks,
+                pass.table,
+            ));
         }
-        let Some([w_ih, w_hh]) = own.get() else {
-            return;
+        let sides = if pass.plan.batch >= pass.at_once {
+            input + hidden
+        } else {
+            hidden
         };
-        let layout = pass.layout;
-        let panels = own_panels::<C>(blocks);
-        let ranks: Vec<usize> = (0..pass.plan.batch).collect();
-        let mut own = Words::room::<N>(if N::SCALED { ranks.len() } else { 0 }, pass.hp);
+        let bytes = 4 * C::GATES * pass.hp * N::count(sides);
+        let by_sequences = by_sequences(pass.plan, self.of, pass.table, bytes);
+        if by_sequences {
+            self.barrier.wait();
+        }
+        let part = Part::new(by_sequences, pass.plan.batch, self.id, self.of);
+        let mut panels = Vec::new();
+        for thread in part.weights.clone() {
+            let Some([x, h]) = pass.packed[thread].get() else {
+                return;
+            };
+            let own = own_panels::<C>(blocks(thread));
+            panels.extend(own.into_iter().map(|panel| PackedPanel { x, h, panel }));
+        }
+        let far = bytes / self.of > NEAR;
+        let mut own = Words::room::<N>(if N::SCALED { pass.plan.batch } else { 0 }, pass.hp);
         let mut start = 0;
         while start < layout.steps() {
             let end = stretch_end(layout, start, pass.at_once);
             let base = if pass.keep { 0 } else { layout.first[start] };
-            let rows = layout.first[start]..layout.first[end];
-            // SAFETY: own columns of rows inside the layout; the barrier orders h between the threads.
+            // A step with as many rows has its input multiplied where it is needed, and nothing is written in between.
+            let at_once = end == start + 1 && layout.active(start) >= pass.at_once;
+            // SAFETY: own units or sequences of rows inside the layout; the barrier orders h between the threads.
             unsafe {
-                // A step with as many rows has its input multiplied where it is needed, and nothing is written in between.
-                let at_once = end == start + 1 && rows.len() >= pass.at_once;
                 for panel in panels.iter().filter(|_| !at_once) {
-                    project::<S, C, N>(pass, w_ih, panel, base, rows.clone());
-                }
-                let w_ih = at_once.then_some(w_ih);
-                let far = w_hh.bytes() + w_ih.map_or(0, Packed::bytes) > NEAR;
-                for step in start..end {
-                    let h = own_operand::<S, N>(pass, step, &ranks, &mut own);
-                    for (panel, next) in there_and_back(panels.len(), step) {
-                        let next = next.filter(|_| far).map(|next| &panels[next]);
-                        let panel = (&panels[panel], next);
-                        run_step::<S, C, N>(pass, w_ih, w_hh, panel, h, base, step);
+                    if !by_sequences {
+                        let rows = layout.first[start]..layout.first[end];
+                        project::<S, C, N>(pass, panel, base, rows);
+                        continue;
                     }
-                    self.barrier.wait();
+                    for step in start..end {
+                        let (first, ranks) = (layout.first[step], &part.ranks);
+                        let rows = first + ranks.start..first + ranks.end;
+                        project::<S, C, N>(pass, panel, base, rows);
+                    }
+                }
+                for step in start..end {
+                    let ranks = part.active(layout.active(step));
+                    let step = Step {
+                        pass,
+                        step,
+                        h: own_operand::<S, N>(pass, step, ranks.clone(), &mut own),
+                        ranks,
+                        base,
+                        at_once,
+                    };
+                    for (panel, next) in there_and_back(panels.len(), step.step) {
+                        let next = next.filter(|_| far).map(|next| &panels[next]);
+                        step.panel::<S, C, N>(&panels[panel], next);
+                    }
+                    if !by_sequences {
+                        self.barrier.wait();
+                    }
                 }
             }
             start = end;
@@ -301,10 +332,11 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
 #[inline(always)]
 unsafe fn project<S: Simd, C: CellKernel, N: Number>(
     pass: &Forward,
-    packed: &Packed,
-    panel: &OwnPanel,
+    PackedPanel {
+        x: packed, panel, ..
+    }: &PackedPanel,
     base: usize,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
 ) {
     let mut sums = Sums::new();
     let sums = sums.as_mut_ptr();
@@ -353,23 +385,22 @@ struct Operand {
     scales: *const f32,
 }
 
-/// The operand of a step, in the thread's `own` room if its number needs the whole row of h for a word.
+/// The operand of a step for some `ranks`, in the thread's `own` room if its number needs the whole row of h for a word.
 #[inline(always)]
 unsafe fn own_operand<S: Simd, N: Number>(
     pass: &Forward,
     step: usize,
-    ranks: &[usize],
+    ranks: Range<usize>,
     own: &mut Words,
 ) -> Operand {
     if N::SCALED {
-        let (h, active) = (pass.h[step % 2].get(), pass.layout.active(step));
         // SAFETY: h before the step is complete, and `own` has room for a row of every sequence.
         unsafe {
             ToWords::<N> {
-                values: std::slice::from_raw_parts(h, active * pass.hp),
+                values: pass.h[step % 2].get(),
                 width: pass.hp,
-                rows: 0..active,
-                to: ranks,
+                rows: ranks,
+                to: None,
                 words: own.values.as_mut_ptr(),
                 scales: own.scales.as_mut_ptr(),
                 number: PhantomData,
@@ -413,91 +444,109 @@ unsafe fn projected<S: Simd, C: CellKernel, N: Number>(
     }
 }
 
-/// One panel of one step, with its input's product where `w_ih` is given; weights of the `next` one are fetched.
-///
-/// # Safety
-/// As [`project`].
-#[inline(always)]
-unsafe fn run_step<S: Simd, C: CellKernel, N: Number>(
-    pass: &Forward,
-    w_ih: Option<&Packed>,
-    packed: &Packed,
-    (panel, next): (&OwnPanel, Option<&OwnPanel>),
-    operand: Operand,
-    base: usize,
+/// One step of a thread's sequences.
+struct Step<'a> {
+    pass: &'a Forward<'a>,
     step: usize,
-) {
-    let (hp, first_row) = (pass.hp, pass.layout.first[step]);
-    let h_prev = pass.h[step % 2].get();
-    let h_next = pass.h[(step + 1) % 2].get();
-    let words = N::row(hp);
-    let words_next = pass.h_words[(step + 1) % 2].get();
-    let mut a = [operand.words; ROWS];
-    let (mut sums, mut x_sums) = (Sums::new(), Sums::new());
-    let (sums, x_sums) = (sums.as_mut_ptr(), x_sums.as_mut_ptr());
-    let ranks = 0..pass.layout.active(step);
-    let tiles = cover(ranks, pass.table.most[panel.vectors - 1]);
-    for (i, (rank, count)) in tiles.enumerate() {
-        // SAFETY: as the caller promises; the tile writes all sums that are read.
-        unsafe {
-            for r in 0..count {
-                a[r] = operand.words.add((rank + r) * words);
-            }
-            let tile = pass.table.tile(panel.vectors, count);
-            let fetched = |weights: &Packed| {
-                let next = next.map_or(std::ptr::null(), |next| weights.at::<S>(next));
-                ahead(next, i, weights.k, panel.vectors)
-            };
-            let weights = packed.at::<S>(panel);
-            tile(count, packed.k, a.as_ptr(), weights, sums, fetched(packed));
-            if let Some(w_ih) = w_ih {
-                let x = pass.x.as_ptr().add(first_row + rank);
-                let weights = w_ih.at::<S>(panel);
-                tile(count, w_ih.k, x, weights, x_sums, fetched(w_ih));
-            }
-            for r in 0..count {
-                let row = first_row + rank + r;
-                for block in 0..panel.blocks {
-                    let unit = (panel.block + block) * S::LANES;
-                    let (state, vector) = ((rank + r) * hp + unit, block * C::GATES);
-                    let gates = pass.gates.get().add((row - base) * C::SLOTS * hp + unit);
-                    let mut acc = [S::splat(0.0); 4];
-                    for gate in 0..C::GATES {
-                        let v = vector + gate;
-                        let at = (r * panel.vectors + v) * S::LANES;
-                        let [scale, x_scale] = match N::SCALED {
-                            true => [*operand.scales.add(rank + r), pass.x_scales[row]],
-                            false => [1.0; 2],
+    ranks: Range<usize>,
+    h: Operand,
+    /// The first row in the gates buffer.
+    base: usize,
+    /// Whether the input is multiplied here.
+    at_once: bool,
+}
+
+impl Step<'_> {
+    /// One panel of the step; weights of the `next` one are fetched.
+    ///
+    /// # Safety
+    /// As [`project`].
+    #[inline(always)]
+    unsafe fn panel<S: Simd, C: CellKernel, N: Number>(
+        &self,
+        &PackedPanel {
+            x: w_ih,
+            h: w_hh,
+            ref panel,
+        }: &PackedPanel,
+        next: Option<&PackedPanel>,
+    ) {
+        let (pass, step, base, operand) = (self.pass, self.step, self.base, self.h);
+        let w_ih = self.at_once.then_some(w_ih);
+        let next = next.map_or([std::ptr::null(); 2], |next| {
+            // SAFETY: the panel lies in its weights.
+            [next.x, next.h].map(|weights| unsafe { weights.at::<S>(&next.panel) })
+        });
+        let (hp, first_row) = (pass.hp, pass.layout.first[step]);
+        let h_prev = pass.h[step % 2].get();
+        let h_next = pass.h[(step + 1) % 2].get();
+        let words = N::row(hp);
+        let words_next = pass.h_words[(step + 1) % 2].get();
+        let mut a = [operand.words; ROWS];
+        let (mut sums, mut x_sums) = (Sums::new(), Sums::new());
+        let (sums, x_sums) = (sums.as_mut_ptr(), x_sums.as_mut_ptr());
+        let tiles = cover(self.ranks.clone(), pass.table.most[panel.vectors - 1]);
+        for (i, (rank, count)) in tiles.enumerate() {
+            // SAFETY: as the caller promises; the tile writes all sums that are read.
+            unsafe {
+                for r in 0..count {
+                    a[r] = operand.words.add((rank + r) * words);
+                }
+                let tile = pass.table.tile(panel.vectors, count);
+                let multiply = |weights: &Packed, a: *const *const f32, next, sums| {
+                    let ahead = ahead(next, i, weights.k, panel.vectors);
+                    tile(count, weights.k, a, weights.at::<S>(panel), sums, ahead);
+                };
+                multiply(w_hh, a.as_ptr(), next[1], sums);
+                if let Some(w_ih) = w_ih {
+                    let x = pass.x.as_ptr().add(first_row + rank);
+                    multiply(w_ih, x, next[0], x_sums);
+                }
+                for r in 0..count {
+                    let row = first_row + rank + r;
+                    for block in 0..panel.blocks {
+                        let unit = (panel.block + block) * S::LANES;
+                        let (state, vector) = ((rank + r) * hp + unit, block * C::GATES);
+                        let gates = pass.gates.get().add((row - base) * C::SLOTS * hp + unit);
+                        let mut acc = [S::splat(0.0); 4];
+                        for gate in 0..C::GATES {
+                            let v = vector + gate;
+                            let at = (r * panel.vectors + v) * S::LANES;
+                            let [scale, x_scale] = match N::SCALED {
+                                true => [*operand.scales.add(rank + r), pass.x_scales[row]],
+                                false => [1.0; 2],
+                            };
+                            let sum = w_hh.value::<S, N>(panel, v, S::load(sums.add(at)), scale);
+                            let (place, slot) = ((panel, v, gate), gates.add(C::x_slot(gate) * hp));
+                            let x =
+                                projected::<S, C, N>(w_ih, place, x_sums.add(at), x_scale, slot);
+                            let rest = match C::INNER == Some(gate) {
+                                true => w_hh.bias::<S>(panel, v),
+                                false => x,
+                            };
+                            acc[gate] = S::add(sum, rest);
+                        }
+                        let cells = if C::MEMORY && pass.keep {
+                            row * hp + unit
+                        } else {
+                            0
                         };
-                        let sum = packed.value::<S, N>(panel, v, S::load(sums.add(at)), scale);
-                        let (place, slot) = ((panel, v, gate), gates.add(C::x_slot(gate) * hp));
-                        let x = projected::<S, C, N>(w_ih, place, x_sums.add(at), x_scale, slot);
-                        let rest = match C::INNER == Some(gate) {
-                            true => packed.bias::<S>(panel, v),
-                            false => x,
+                        let here = ForwardAt {
+                            gates,
+                            hp,
+                            h_prev: h_prev.add(state),
+                            c: pass.c.get().add(state),
+                            cells: pass.cells.get().add(cells),
+                            keep: pass.keep,
                         };
-                        acc[gate] = S::add(sum, rest);
+                        let h = C::finish::<S>(&acc, &here);
+                        S::store(h_next.add(state), h);
+                        if N::PACK > 1 && !N::SCALED {
+                            N::store::<S>(words_next.add((rank + r) * words), unit, h);
+                        }
+                        let y = pass.layout.external.get_unchecked(row) * pass.y_stride + unit;
+                        store_edge::<S>(pass.y.get().add(y), h, pass.plan.hidden - unit);
                     }
-                    let cells = if C::MEMORY && pass.keep {
-                        row * hp + unit
-                    } else {
-                        0
-                    };
-                    let here = ForwardAt {
-                        gates,
-                        hp,
-                        h_prev: h_prev.add(state),
-                        c: pass.c.get().add(state),
-                        cells: pass.cells.get().add(cells),
-                        keep: pass.keep,
-                    };
-                    let h = C::finish::<S>(&acc, &here);
-                    S::store(h_next.add(state), h);
-                    if N::PACK > 1 && !N::SCALED {
-                        N::store::<S>(words_next.add((rank + r) * words), unit, h);
-                    }
-                    let y = pass.layout.external.get_unchecked(row) * pass.y_stride + unit;
-                    store_edge::<S>(pass.y.get().add(y), h, pass.plan.hidden - unit);
                 }
             }
         }

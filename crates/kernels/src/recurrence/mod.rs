@@ -2,7 +2,8 @@
 //!
 //! Each thread owns a slice of the hidden units with all their gates and packs its own columns of the weights. It projects its own
 //! columns of the input for a stretch of steps, then runs those steps; activation and state update happen while the tile of the
-//! product is in registers, and the threads meet once a step. Two directions run side by side on separate threads.
+//! product is in registers, and the threads meet once a step. Where the weights are small and the sequences many, each thread owns
+//! some of the sequences instead, with all units, and they need not meet at all. Two directions run side by side on separate threads.
 //!
 //! The backward pass is the same loop in reverse: the gradients of the gates overwrite the gates, and one product each gives
 //! the gradients of the weights and of the input at the end.
@@ -25,8 +26,10 @@ use crate::memory::{Lines, unwritten};
 use crate::number::{Number, Side};
 use crate::pool::{self, Barrier, SharedPtr, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::tile::Table;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Where a tile's row stands, at its first unit, in the forward pass.
 pub(crate) struct ForwardAt {
@@ -198,6 +201,40 @@ pub(crate) fn there_and_back(
 /// Bytes of weights that a second cache surely keeps from one step to the next.
 const NEAR: usize = 1 << 20;
 
+/// Whether each of the threads of a direction takes some of the sequences with all units, rather than some of the units of all sequences. Then
+/// they need not meet once a step; but each reads all of the weights, `bytes`, and has fewer rows for its tiles.
+fn by_sequences(plan: &Plan, threads: usize, table: &Table, bytes: usize) -> bool {
+    let even = plan.lengths.is_none();
+    threads > 1 && even && bytes <= NEAR && plan.batch >= threads * table.most[0]
+}
+
+/// The part of a direction that belongs to one of its threads.
+struct Part {
+    /// The packed weights that it reads, by the thread that packs them.
+    weights: Range<usize>,
+    ranks: Range<usize>,
+}
+
+impl Part {
+    fn new(by_sequences: bool, batch: usize, id: usize, threads: usize) -> Self {
+        match by_sequences {
+            true => Self {
+                weights: 0..threads,
+                ranks: share(batch, id, threads),
+            },
+            false => Self {
+                weights: id..id + 1,
+                ranks: 0..batch,
+            },
+        }
+    }
+
+    /// Its ranks among the first `active`.
+    fn active(&self, active: usize) -> Range<usize> {
+        self.ranks.start.min(active)..self.ranks.end.min(active)
+    }
+}
+
 /// Room for `[B,T,width]`, zeros where some steps may lie past the end of a sequence.
 fn room(plan: &Plan, width: usize) -> Vec<MaybeUninit<f32>> {
     let mut values = unwritten(plan.batch * plan.time * width);
@@ -217,11 +254,11 @@ pub(crate) struct Words {
 
 /// Rows of `width` values turned into words.
 struct ToWords<'a, N> {
-    values: &'a [f32],
+    values: *const f32,
     width: usize,
-    rows: std::ops::Range<usize>,
-    /// The place of each row's words; none for `usize::MAX`.
-    to: &'a [usize],
+    rows: Range<usize>,
+    /// The place of each row's words, none for `usize::MAX`; or all rows stay in place.
+    to: Option<&'a [usize]>,
     words: *mut f32,
     scales: *mut f32,
     number: PhantomData<N>,
@@ -233,13 +270,13 @@ impl<N: Number> Kernel for ToWords<'_, N> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         for row in self.rows {
-            let to = self.to[row];
+            let to = self.to.map_or(row, |to| to[row]);
             if to == usize::MAX {
                 continue;
             }
-            let src = self.values[row * self.width..][..self.width].as_ptr();
-            // SAFETY: the row's own words and scale.
+            // SAFETY: the row's values, and its own words and scale.
             unsafe {
+                let src = self.values.add(row * self.width);
                 let dst = self.words.add(to * N::row(self.width));
                 let scale = N::scale::<S>(src, self.width);
                 N::store_row::<S>(Side::Left, src, self.width, scale, dst);
@@ -284,13 +321,14 @@ impl Words {
         }
         let threads = threads.clamp(1, rows.max(1));
         let words = SharedPtr(own.values.as_mut_ptr());
+        let values = SharedPtr(values.as_ptr().cast_mut());
         let scales = SharedPtr(own.scales.as_mut_ptr());
         pool::run(threads, |id| {
             let some = ToWords::<N> {
-                values,
+                values: values.get(),
                 width,
                 rows: share(rows, id, threads),
-                to: &to,
+                to: Some(&to),
                 words: words.get(),
                 scales: scales.get(),
                 number: PhantomData,

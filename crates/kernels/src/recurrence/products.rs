@@ -1,12 +1,14 @@
 //! The products over all rows that follow the backward loop.
 
-use super::{CellKernel, Kept, room};
+use super::{CellKernel, Kept, lanes, room};
 use crate::layer::{Inputs, Plan, WeightGradients};
 use crate::layout::Layout;
 use crate::memory::{unwritten, written};
 use crate::number::Float;
+use crate::pool::{self, SharedPtr, share};
 use crate::product::{Left, Product, Right, rows, rows_mut};
-use crate::simd::Level;
+use crate::simd::{Kernel, Level, Simd, dispatch};
+use std::ops::Range;
 
 /// The products over all rows that follow the loop.
 pub(super) struct Products<'a> {
@@ -59,13 +61,27 @@ impl Products<'_> {
         unsafe { written(d_x) }
     }
 
+    /// Sums of the slots of d_gates over all rows.
+    fn sums<C: CellKernel>(&self, d: usize) -> Vec<f32> {
+        let width = C::SLOTS * self.hp;
+        let mut sums = vec![0.0; width];
+        let to = SharedPtr(sums.as_mut_ptr());
+        let vectors = width / lanes(self.level);
+        let threads = self.threads.clamp(1, vectors.max(1));
+        pool::run(threads, |id| {
+            let part = ColumnSums {
+                values: &self.kept[d].gates,
+                width,
+                vectors: share(vectors, id, threads),
+                sums: to,
+            };
+            dispatch(self.level, part);
+        });
+        sums
+    }
+
     /// d_W_ih = d_gatesᵀ·X, d_W_hh = d_gatesᵀ·H_prev, and the biases from the sums.
-    pub(super) fn weights<C: CellKernel, N: Float>(
-        &self,
-        d: usize,
-        h0: &[f32],
-        sums: &[f32],
-    ) -> WeightGradients {
+    pub(super) fn weights<C: CellKernel, N: Float>(&self, d: usize, h0: &[f32]) -> WeightGradients {
         let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
         let (layout, stride) = (&self.layouts[d], self.layouts.len() * hidden);
         let x: Vec<*const f32> = layout
@@ -81,6 +97,7 @@ impl Products<'_> {
                 self.y.as_ptr().wrapping_add(row * stride + d * hidden)
             }));
         }
+        let sums = self.sums::<C>(d);
         let gathered = |slot: fn(usize) -> usize| -> Vec<f32> {
             (0..C::GATES)
                 .flat_map(|gate| &sums[slot(gate) * hp..slot(gate) * hp + hidden])
@@ -129,6 +146,57 @@ impl Products<'_> {
         unsafe {
             product.run::<N>(self.level, self.threads);
             written(out)
+        }
+    }
+}
+
+/// Sums over rows of neighbouring values, some vectors of columns a thread.
+struct ColumnSums<'a> {
+    values: &'a [f32],
+    width: usize,
+    /// Vectors of columns.
+    vectors: Range<usize>,
+    sums: SharedPtr<f32>,
+}
+
+/// Vectors that are summed at once.
+const AT_ONCE: usize = 8;
+
+impl Kernel for ColumnSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut first = self.vectors.start;
+        while first < self.vectors.end {
+            // SAFETY: columns inside the rows, whose width is a multiple of LANES; these sums are this thread's own.
+            first += unsafe {
+                match self.vectors.end - first >= AT_ONCE {
+                    true => self.some::<S, AT_ONCE>(first),
+                    false => self.some::<S, 1>(first),
+                }
+            };
+        }
+    }
+}
+
+impl ColumnSums<'_> {
+    /// Sums `NV` vectors from `first` on; gives their number.
+    #[inline(always)]
+    unsafe fn some<S: Simd, const NV: usize>(&self, first: usize) -> usize {
+        // SAFETY: as `run` promises.
+        unsafe {
+            let mut sums = [S::splat(0.0); NV];
+            for row in self.values.chunks_exact(self.width) {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    let value = S::load(row.as_ptr().add((first + v) * S::LANES));
+                    *sum = S::add(*sum, value);
+                }
+            }
+            for (v, sum) in sums.into_iter().enumerate() {
+                S::store(self.sums.get().add((first + v) * S::LANES), sum);
+            }
+            NV
         }
     }
 }

@@ -47,17 +47,21 @@ pub(crate) struct Kit {
     pub sides: Vec<Vec<OnceLock<[Packed; 2]>>>,
 }
 
+impl Kit {
+    fn new(key: KitKey) -> Self {
+        let threads = || (0..key.threads).map(|_| OnceLock::new()).collect();
+        let sides = (0..key.directions).map(|_| threads()).collect();
+        Self { key, sides }
+    }
+}
+
 impl WeightCache {
     /// What was kept for `key`, or room for it in the place of what was kept for another.
     pub(crate) fn kit(&self, key: KitKey) -> Arc<Kit> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.as_ref().filter(|kit| kit.key == key) {
             Some(kit) => kit.clone(),
-            None => {
-                let threads = || (0..key.threads).map(|_| OnceLock::new()).collect();
-                let sides = (0..key.directions).map(|_| threads()).collect();
-                kept.insert(Arc::new(Kit { key, sides })).clone()
-            }
+            None => kept.insert(Arc::new(Kit::new(key))).clone(),
         }
     }
 }
@@ -71,6 +75,13 @@ pub(crate) struct OwnPanel {
     pub vectors: usize,
     /// First vector in the thread's packed columns.
     vector: usize,
+}
+
+/// A panel and the weights that it lies in, of the input's side and of the recurrent one.
+pub(crate) struct PackedPanel<'a> {
+    pub x: &'a Packed,
+    pub h: &'a Packed,
+    pub panel: OwnPanel,
 }
 
 /// Panels that cover `blocks`: all gates of one block, or as many blocks as fit where there is one gate.
