@@ -1,7 +1,7 @@
 //! Matrix products over whole sequences: blocked and packed as by Goto & van de Geijn (2008), with rows named by pointers so that
 //! ragged batches are gathered for free. Operands and result are `f32`; packing turns the operands into words of a [`Number`].
 //!
-//! Each element of C is summed over k in one order, in blocks of [`KC`], so the result is the same bit for bit for any number of threads.
+//! Each element of C is summed over k in one order, in blocks whose size depends on k alone, so the result is the same bit for bit for any number of threads.
 
 use crate::memory::Lines;
 use crate::number::{Float, Side, row_stride};
@@ -12,9 +12,9 @@ use crate::tile::{PANEL, Packed, ROWS, Sums, Table, choose, cover};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
-/// Words of k in a block.
+/// Words of k in a block, at most.
 const KC: usize = 512;
-/// Vectors of columns in a block of B.
+/// Vectors of columns in a block of B of [`KC`] words; where there are fewer words, it has more.
 const NC: usize = 32;
 /// Rows in a packed block of A.
 const MC: usize = 96;
@@ -124,13 +124,13 @@ impl<N: Float> Kernel for Part<'_, N> {
         }
         // Taken out rather than borrowed: code in a closure would not be inlined into the shim that has the instruction set.
         let [mut a, mut b] = SCRATCH.take();
-        let (k, n) = (N::count(self.product.k).clamp(1, KC), panels.len().min(NC));
-        a.grow(MC * row_stride(k));
-        b.grow(n * S::LANES * k);
+        let block = Block::new(N::count(self.product.k), panels.len());
+        a.grow(MC * row_stride(block.words));
+        b.grow(block.vectors * S::LANES * block.words);
         // SAFETY: the scratch is large enough for one block of each operand.
         unsafe {
             let [a, b] = [a.as_mut_ptr(), b.as_mut_ptr()];
-            blocks::<S, N>(self.product, self.table, rows, panels, a, b);
+            blocks::<S, N>(self.product, self.table, block, rows, panels, [a, b]);
         }
         SCRATCH.set([a, b]);
     }
@@ -138,23 +138,42 @@ impl<N: Float> Kernel for Part<'_, N> {
 
 type Range = std::ops::Range<usize>;
 
+/// The size of a block of B.
+#[derive(Clone, Copy)]
+struct Block {
+    words: usize,
+    vectors: usize,
+}
+
+impl Block {
+    /// For B of `words` by `vectors`: as few blocks of even size as keep the packed block as small as KC·NC.
+    fn new(words: usize, vectors: usize) -> Self {
+        let even = |total: usize, most: usize| total.div_ceil(total.div_ceil(most).max(1)).max(1);
+        // Whole tile registers and panels, where possible.
+        let words = even(words, KC).next_multiple_of(16);
+        let vectors = even(vectors, KC * NC / words);
+        let vectors = vectors.next_multiple_of(PANEL);
+        Self { words, vectors }
+    }
+}
+
 #[inline(always)]
 unsafe fn blocks<S: Simd, N: Float>(
     product: &Product,
     table: &Table,
+    block: Block,
     rows: Range,
     vectors: Range,
-    a: *mut f32,
-    b: *mut f32,
+    [a, b]: [*mut f32; 2],
 ) {
     let height = table.packed.height();
     let mc = MC / height * height;
     let words = N::count(product.k);
-    for first in vectors.clone().step_by(NC) {
-        let columns = first..(first + NC).min(vectors.end);
+    for first in vectors.clone().step_by(block.vectors) {
+        let columns = first..(first + block.vectors).min(vectors.end);
         let mut k0 = 0;
         loop {
-            let k = k0..(k0 + KC).min(words);
+            let k = k0..(k0 + block.words).min(words);
             // SAFETY: columns and k lie inside B, and the scratch holds a block.
             unsafe { pack_right::<S, N>(product, columns.clone(), k.clone(), b) }
             for r0 in rows.clone().step_by(mc) {
@@ -385,6 +404,13 @@ struct Panel<'a> {
     b: *const f32,
 }
 
+impl Panel<'_> {
+    /// Whether the product is added to what stands in C.
+    fn adds(&self, product: &Product) -> bool {
+        self.k.start > 0 || product.accumulate
+    }
+}
+
 #[inline(always)]
 unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at: &Panel) {
     let k = at.k.len();
@@ -426,10 +452,20 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
                     (first, count, table.tile(at.vectors, count))
                 }
             };
+            let row = at.block.start + row;
+            if at.adds(product) {
+                // While the tile works, what it is added to comes.
+                for r in 0..count {
+                    let c = product.c.get_unchecked(row + r);
+                    for v in 0..at.vectors {
+                        S::prefetch(c.wrapping_add((at.vector + v) * S::LANES));
+                    }
+                }
+            }
             tile(count, k, a.as_ptr(), at.b, sums, std::ptr::null());
             for r in 0..count {
                 let sums = sums.add(r * at.vectors * S::LANES);
-                store_row::<S>(product, at, at.block.start + row + r, sums);
+                store_row::<S>(product, at, row + r, sums);
             }
         }
     }
@@ -448,7 +484,7 @@ unsafe fn store_row<S: Simd>(product: &Product, at: &Panel, row: usize, sums: *c
             let n = (at.vector + v) * S::LANES;
             let left = product.n - n;
             let sum = S::load(sums.add(v * S::LANES));
-            let value = if at.k.start > 0 || product.accumulate {
+            let value = if at.adds(product) {
                 S::add(load_edge::<S>(c.add(n), left), sum)
             } else if let Some(bias) = product.bias {
                 S::add(load_edge::<S>(bias.as_ptr().add(n), left), sum)

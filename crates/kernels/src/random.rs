@@ -4,6 +4,7 @@
 
 use crate::error::KernelError;
 use crate::pool::{self, SharedPtr, share};
+use crate::simd::{Kernel, Level, Simd, dispatch};
 
 /// Where a stream of random numbers starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -176,24 +177,56 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Result<Vec<f32
             // SAFETY: pieces are disjoint parts of y, which outlives the call.
             let y =
                 unsafe { std::slice::from_raw_parts_mut(out.get().add(range.start), range.len()) };
-            let first = (range.start / 4) as u64;
-            let x = &x[range];
-            let groups = y.chunks_exact_mut(32).zip(x.chunks_exact(32)).enumerate();
-            let whole = x.len() / 32 * 32;
-            for (group, (y, x)) in groups {
-                // Eight blocks side by side, for the compiler to vectorise.
-                let blocks: [[u32; 4]; 8] =
-                    std::array::from_fn(|b| key.block(first + (group * 8 + b) as u64, 0));
-                for i in 0..32 {
-                    y[i] = x[i] * factor(blocks[i / 4][i % 4]);
-                }
-            }
-            for i in whole..x.len() {
-                y[i] = x[i] * factor(key.block(first + (i / 4) as u64, 0)[i % 4]);
-            }
+            let piece = DropoutPiece {
+                first: (range.start / 4) as u64,
+                x: &x[range],
+                y,
+                key,
+                limit,
+                scale,
+            };
+            dispatch(Level::best(), piece);
         }
     });
     Ok(y)
+}
+
+/// Elementwise dropout of neighbouring elements, from block `first` of the key on.
+struct DropoutPiece<'a> {
+    first: u64,
+    x: &'a [f32],
+    y: &'a mut [f32],
+    key: Key,
+    /// Of the 24 bits of a number, from which on an element is kept.
+    limit: u32,
+    scale: f32,
+}
+
+/// Blocks of random numbers side by side, for the compiler to make vectors of.
+const SIDE_BY_SIDE: usize = 16;
+
+impl Kernel for DropoutPiece<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        const GROUP: usize = 4 * SIDE_BY_SIDE;
+        let groups = self.x.chunks(GROUP).zip(self.y.chunks_mut(GROUP));
+        for (group, (x, y)) in groups.enumerate() {
+            let first = self.first + (group * SIDE_BY_SIDE) as u64;
+            let mut factors = [0.0; GROUP];
+            for b in 0..SIDE_BY_SIDE {
+                let bits = self.key.block(first + b as u64, 0);
+                for i in 0..4 {
+                    let kept = bits[i] >> 8 >= self.limit;
+                    factors[4 * b + i] = if kept { self.scale } else { 0.0 };
+                }
+            }
+            for ((y, x), factor) in y.iter_mut().zip(x).zip(&factors) {
+                *y = x * factor;
+            }
+        }
+    }
 }
 
 /// Calls `f(row, x, y)` for every row of x `[N,width]`, on all threads; gives y.

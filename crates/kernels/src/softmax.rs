@@ -6,11 +6,13 @@
 
 use crate::act::exp;
 use crate::error::expect;
+use crate::memory::{unwritten, written};
 use crate::number::{Bf16, F32, Precision};
 use crate::pool::{self, SharedPtr, share};
 use crate::product::{Left, Product, Right, load_edge, rows, rows_mut, store_edge};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::{KernelError, tile};
+use std::mem::MaybeUninit;
 
 /// A target that does not count.
 pub const IGNORE: u32 = u32::MAX;
@@ -81,20 +83,21 @@ pub fn linear_cross_entropy(
     let count = targets.iter().filter(|&&t| t != IGNORE).count();
     let share = 1.0 / count.max(1) as f32;
     let mut nll = vec![0.0; n];
-    let mut gradients = train.then(|| LceGradients {
-        d_h: vec![0.0; n * hidden],
-        d_w: vec![0.0; vocabulary * hidden],
-        d_b: b.map(|_| vec![0.0; vocabulary]),
-    });
+    let mut d_h = unwritten(if train { n * hidden } else { 0 });
+    let mut d_w = unwritten(if train { vocabulary * hidden } else { 0 });
+    let mut d_b = b.filter(|_| train).map(|_| vec![0.0; vocabulary]);
+    if n == 0 {
+        d_w.fill(MaybeUninit::new(0.0));
+    }
     let most = (CHUNK_BYTES / 4 / vocabulary.max(1)).clamp(1, n.max(1));
     // Chunks of equal size: the last would otherwise be small and slow.
     let chunk = n.div_ceil(n.div_ceil(most).max(1)).max(1);
-    let mut logits = vec![0.0; chunk * vocabulary];
+    let mut logits = unwritten(chunk * vocabulary);
     for start in (0..n).step_by(chunk) {
         let rows = start..(start + chunk).min(n);
         let logits = &mut logits[..rows.len() * vocabulary];
         let h = &h[rows.start * hidden..rows.end * hidden];
-        linear_into(h, w, b, [rows.len(), hidden, vocabulary], precision, logits);
+        let logits = linear_into(h, w, b, [rows.len(), hidden, vocabulary], precision, logits);
         let scale = train.then_some(share);
         softmax_rows(
             logits,
@@ -103,17 +106,16 @@ pub fn linear_cross_entropy(
             vocabulary,
             scale,
         );
-        if let Some(g) = &mut gradients {
-            let d_h = &mut g.d_h[rows.start * hidden..rows.end * hidden];
+        if train {
             products(
                 [&*logits, h, w],
                 [rows.len(), hidden, vocabulary],
                 precision,
                 start > 0,
-                d_h,
-                &mut g.d_w,
+                &mut d_h[rows.start * hidden..rows.end * hidden],
+                &mut d_w,
             );
-            if let Some(d_b) = &mut g.d_b {
+            if let Some(d_b) = &mut d_b {
                 column_sums(logits, vocabulary, d_b);
             }
         }
@@ -123,7 +125,11 @@ pub fn linear_cross_entropy(
         nll,
         count,
         loss: (total / count.max(1) as f64) as f32,
-        gradients,
+        gradients: train.then(|| {
+            // SAFETY: the products of the chunks have written all rows of d_h, those of the first all of d_w, unless it is zeros.
+            let [d_h, d_w] = [d_h, d_w].map(|values| unsafe { written(values) });
+            LceGradients { d_h, d_w, d_b }
+        }),
     })
 }
 
@@ -173,20 +179,21 @@ pub fn linear(
     if let Some(b) = b {
         expect(op, "b", vocabulary, b.len())?;
     }
-    let mut out = vec![0.0; n * vocabulary];
+    let mut out = unwritten(n * vocabulary);
     linear_into(h, w, b, [n, hidden, vocabulary], Precision::F32, &mut out);
-    Ok(out)
+    // SAFETY: all of it has just been written.
+    Ok(unsafe { written(out) })
 }
 
-/// [`linear`] of sizes that fit.
-fn linear_into(
+/// [`linear`] of sizes that fit; gives `out`, all written.
+fn linear_into<'a>(
     h: &[f32],
     w: &[f32],
     b: Option<&[f32]>,
     [n, hidden, vocabulary]: [usize; 3],
     precision: Precision,
-    out: &mut [f32],
-) {
+    out: &'a mut [MaybeUninit<f32>],
+) -> &'a mut [f32] {
     assert!(
         h.len() == n * hidden && w.len() == vocabulary * hidden && out.len() == n * vocabulary,
         "[N,H]·[V,H]ᵀ"
@@ -195,13 +202,13 @@ fn linear_into(
         b.is_none_or(|b| b.len() == vocabulary),
         "one bias per column"
     );
+    let base: *mut f32 = out.as_mut_ptr().cast();
     if n == 1 {
-        return matrix_vector(h, w, b, out);
+        matrix_vector(h, w, b, base, vocabulary);
+        // SAFETY: every element has just been written.
+        return unsafe { std::slice::from_raw_parts_mut(base, out.len()) };
     }
-    let (a, c) = (
-        rows(h.as_ptr(), hidden, n),
-        rows_mut(out.as_mut_ptr(), vocabulary, n),
-    );
+    let (a, c) = (rows(h.as_ptr(), hidden, n), rows_mut(base, vocabulary, n));
     let product = Product {
         n: vocabulary,
         k: hidden,
@@ -214,12 +221,15 @@ fn linear_into(
         accumulate: false,
         bias: b,
     };
-    // SAFETY: the sizes were checked above.
-    unsafe { run(&product, precision) }
+    // SAFETY: the sizes were checked above, and the product writes every element.
+    unsafe {
+        run(&product, precision);
+        std::slice::from_raw_parts_mut(base, out.len())
+    }
 }
 
-/// One row against every row of w: memory-bound, so nothing is packed.
-fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [f32]) {
+/// One row against every row of w, into the `rows` elements of `out`: memory-bound, so nothing is packed.
+fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: *mut f32, rows: usize) {
     struct Dots<'a> {
         h: &'a [f32],
         w: &'a [f32],
@@ -256,13 +266,12 @@ fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [f32]) {
             }
         }
     }
-    let rows = out.len();
     let threads = if w.len() < 64 * 1024 {
         1
     } else {
         pool::threads()
     };
-    let out = SharedPtr(out.as_mut_ptr());
+    let out = SharedPtr(out);
     pool::run(threads, |id| {
         dispatch(
             Level::best(),
@@ -376,8 +385,8 @@ fn products(
     [n, hidden, vocabulary]: [usize; 3],
     precision: Precision,
     accumulate: bool,
-    d_h: &mut [f32],
-    d_w: &mut [f32],
+    d_h: &mut [MaybeUninit<f32>],
+    d_w: &mut [MaybeUninit<f32>],
 ) {
     let logit_rows = rows(d_logits.as_ptr(), vocabulary, n);
     let (w_rows, h_rows) = (
@@ -389,7 +398,7 @@ fn products(
         k: vocabulary,
         a: Left::Rows(&logit_rows),
         b: Right::Rows(&w_rows),
-        c: &rows_mut(d_h.as_mut_ptr(), hidden, n),
+        c: &rows_mut(d_h.as_mut_ptr().cast(), hidden, n),
         accumulate: false,
         bias: None,
     };
@@ -398,7 +407,7 @@ fn products(
         k: n,
         a: Left::Transposed(&logit_rows),
         b: Right::Rows(&h_rows),
-        c: &rows_mut(d_w.as_mut_ptr(), hidden, vocabulary),
+        c: &rows_mut(d_w.as_mut_ptr().cast(), hidden, vocabulary),
         accumulate,
         bias: None,
     };
