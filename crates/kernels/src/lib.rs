@@ -10,6 +10,7 @@
 #![allow(clippy::needless_range_loop)]
 
 pub mod act;
+mod cache;
 pub mod ctc;
 pub mod embedding;
 mod error;

@@ -104,6 +104,8 @@ pub(crate) struct Table {
     pub single: [Tile; PANEL],
     /// Rows of the largest tile, by vectors less one.
     pub most: [usize; PANEL],
+    /// Rows from which on more of them bring little, and fewer that do where something else speaks for them.
+    pub enough: [usize; 2],
     /// Over a transposed A.
     pub packed: Packed,
 }
@@ -191,6 +193,7 @@ macro_rules! table {
             rows: [by_rows!(1, 1, any), by_rows!(2, 1, any), by_rows!(3, 1, any), by_rows!(4, 1, any)],
             single: [tile::<1, 1, 1>, tile::<1, 2, 1>, tile::<1, 3, 1>, tile::<1, 4, 1>],
             most: $crate::tile::most::<$simd>(),
+            enough: [8, 4],
             packed: $crate::tile::Packed::Columns {
                 tiles: &[
                     by_rows!(1, $height, least),

@@ -2,7 +2,7 @@
 
 use super::products::Products;
 use super::{
-    BackwardAt, CellKernel, Kept, NEAR, Part, by_sequences, lanes, on_threads, padded, part,
+    BackwardAt, CellKernel, Kept, Part, by_sequences, lanes, near, on_threads, padded, part,
     ranked, there_and_back, useful,
 };
 use crate::KernelError;
@@ -209,7 +209,8 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
         let k = N::count(C::GATES * pass.hp);
         let _ = pass.packed[self.id].set(own_units::<S, C, N>(pass, blocks(self.id)));
         let bytes = 4 * pass.hp * k;
-        let by_sequences = by_sequences(pass.plan, self.of, pass.table, bytes);
+        let by_sequences = by_sequences(pass.plan, self.of, pass.table, bytes, C::GATES);
+        let far = !by_sequences && !near(bytes / self.of);
         if by_sequences {
             self.barrier.wait();
         }
@@ -227,7 +228,6 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
                 panels.push((block, PANEL.min(blocks.end - block), weights));
             }
         }
-        let far = bytes / self.of > NEAR;
         // Step `steps` has no rows: everything that ends at the last step starts from the gradient of the final state.
         for step in (0..=pass.layout.steps()).rev() {
             let (running, active) = (

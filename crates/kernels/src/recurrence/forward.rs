@@ -2,9 +2,10 @@
 
 use super::weights::{KitKey, OwnPanel, Packed, PackedPanel, WeightCache, own_panels, own_weights};
 use super::{
-    CellKernel, ForwardAt, Kept, NEAR, Part, ToWords, Words, by_sequences, lanes, on_threads,
+    CellKernel, ForwardAt, Kept, Part, ToWords, Words, by_sequences, lanes, near, on_threads,
     padded, part, ranked, room, there_and_back, useful,
 };
+use crate::cache;
 use crate::layer::{Inputs, Outputs, Plan, Weights};
 use crate::layout::Layout;
 use crate::memory::{Lines, unwritten, written};
@@ -44,8 +45,7 @@ struct Forward<'a> {
     gates: SharedPtr<f32>,
     cells: SharedPtr<f32>,
     keep: bool,
-    /// See [`at_once_from`].
-    at_once: usize,
+    stretches: &'a Stretches,
     /// Output at the direction's first feature; rows `y_stride` apart.
     y: SharedPtr<f32>,
     y_stride: usize,
@@ -95,8 +95,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
         })
         .collect();
     let threads = useful(threads, plan, C::GATES);
-    let weights = directions * C::GATES * hidden * (N::count(plan.input) + N::count(hidden));
-    let at_once = at_once_from::<N>(4 * weights / threads.max(1));
+    let stretches = Stretches::new::<C, N>(plan, N::table(level), threads, hp);
     let mut buffers: Vec<Buffers> = layouts
         .iter()
         .enumerate()
@@ -104,7 +103,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             let steps = if train {
                 layout.external.len()
             } else {
-                stretch_rows(layout, at_once)
+                stretches.most_rows(layout)
             };
             let h0 = ranked(part(inputs.h0, d, batch * hidden), layout, hidden, hp);
             let ranks: Vec<usize> = (0..batch).collect();
@@ -149,7 +148,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             gates: SharedPtr(own.gates.as_mut_ptr().cast()),
             cells: SharedPtr(own.cells.as_mut_ptr().cast()),
             keep: train,
-            at_once,
+            stretches: &stretches,
             y: SharedPtr(y_base.wrapping_add(d * hidden)),
             y_stride,
         })
@@ -200,37 +199,71 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
     (Outputs { y, h_n, c_n }, kept)
 }
 
-/// Rows of a step whose input is multiplied in the step itself, which saves the way of its product through memory. Below, some steps together
-/// use the packed weights better: those of `bytes` a thread, when they are more than a cache of its own holds.
-const fn at_once_from<N: Number>(bytes: usize) -> usize {
-    match N::PACK {
-        1 => 32,
-        _ if bytes > 2 << 20 => 48,
-        _ => 16,
-    }
+/// How the threads of a direction divide their work, and which steps go together.
+struct Stretches {
+    by_sequences: bool,
+    /// Whether a thread's weights are too many for its second cache.
+    far: bool,
+    /// Rows of a step from which on its input is multiplied in the step itself, which saves the way of its product through memory.
+    at_once: usize,
+    /// Rows that are projected before their steps run, where a step has fewer than `at_once`.
+    rows: usize,
 }
 
-/// End of the stretch of steps that starts at `start`.
-fn stretch_end(layout: &Layout, start: usize, at_once: usize) -> usize {
-    let mut end = start + 1;
-    if layout.active(start) >= at_once {
-        return end;
+impl Stretches {
+    fn new<C: CellKernel, N: Number>(
+        plan: &Plan,
+        table: &Table,
+        threads: usize,
+        hp: usize,
+    ) -> Self {
+        let threads = threads.div_ceil(plan.directions.len().max(1));
+        let bytes = |columns: usize| 4 * C::GATES * hp * N::count(columns);
+        let [one, both] = [bytes(plan.hidden), bytes(plan.hidden) + bytes(plan.input)];
+        let at_once = match N::PACK {
+            1 => 32,
+            // Some steps together use packed weights better, when they are more than a cache of its own holds.
+            _ if both / threads > cache::second() => 48,
+            _ => 16,
+        };
+        let read = if plan.batch >= threads * at_once {
+            both
+        } else {
+            one
+        };
+        let by_sequences = by_sequences(plan, threads, table, read, 1);
+        // Rows count by thread: with all sequences, each has all rows.
+        let share = if by_sequences { threads } else { 1 };
+        Self {
+            by_sequences,
+            far: !by_sequences && !near(read / threads),
+            at_once: at_once * share,
+            rows: PROJECTED_ROWS * share,
+        }
     }
-    while end < layout.steps() && layout.first[end] - layout.first[start] < PROJECTED_ROWS {
-        end += 1;
-    }
-    end
-}
 
-/// Rows of the largest stretch.
-fn stretch_rows(layout: &Layout, at_once: usize) -> usize {
-    let (mut start, mut most) = (0, 0);
-    while start < layout.steps() {
-        let end = stretch_end(layout, start, at_once);
-        most = most.max(layout.first[end] - layout.first[start]);
-        start = end;
+    /// End of the stretch of steps that starts at `start`.
+    fn end(&self, layout: &Layout, start: usize) -> usize {
+        let mut end = start + 1;
+        if layout.active(start) >= self.at_once {
+            return end;
+        }
+        while end < layout.steps() && layout.first[end] - layout.first[start] < self.rows {
+            end += 1;
+        }
+        end
     }
-    most
+
+    /// Rows of the largest stretch.
+    fn most_rows(&self, layout: &Layout) -> usize {
+        let (mut start, mut most) = (0, 0);
+        while start < layout.steps() {
+            let end = self.end(layout, start);
+            most = most.max(layout.first[end] - layout.first[start]);
+            start = end;
+        }
+        most
+    }
 }
 
 struct ForwardThread<'a, C, N> {
@@ -260,13 +293,9 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
                 pass.table,
             ));
         }
-        let sides = if pass.plan.batch >= pass.at_once {
-            input + hidden
-        } else {
-            hidden
-        };
-        let bytes = 4 * C::GATES * pass.hp * N::count(sides);
-        let by_sequences = by_sequences(pass.plan, self.of, pass.table, bytes);
+        let &Stretches {
+            by_sequences, far, ..
+        } = pass.stretches;
         if by_sequences {
             self.barrier.wait();
         }
@@ -279,14 +308,13 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
             let own = own_panels::<C>(blocks(thread));
             panels.extend(own.into_iter().map(|panel| PackedPanel { x, h, panel }));
         }
-        let far = bytes / self.of > NEAR;
         let mut own = Words::room::<N>(if N::SCALED { pass.plan.batch } else { 0 }, pass.hp);
         let mut start = 0;
         while start < layout.steps() {
-            let end = stretch_end(layout, start, pass.at_once);
+            let end = pass.stretches.end(layout, start);
             let base = if pass.keep { 0 } else { layout.first[start] };
             // A step with as many rows has its input multiplied where it is needed, and nothing is written in between.
-            let at_once = end == start + 1 && layout.active(start) >= pass.at_once;
+            let at_once = end == start + 1 && layout.active(start) >= pass.stretches.at_once;
             // SAFETY: own units or sequences of rows inside the layout; the barrier orders h between the threads.
             unsafe {
                 for panel in panels.iter().filter(|_| !at_once) {

@@ -20,6 +20,7 @@ pub(crate) use forward::forward;
 pub use weights::WeightCache;
 pub(crate) use weights::{OwnPanel, Packed, own_panels, own_weights};
 
+use crate::cache;
 use crate::layer::Plan;
 use crate::layout::Layout;
 use crate::memory::{Lines, unwritten};
@@ -198,14 +199,23 @@ pub(crate) fn there_and_back(
     (0..count).map(move |i| (at(i), (i + 1 < count).then(|| at(i + 1))))
 }
 
-/// Bytes of weights that a second cache surely keeps from one step to the next.
-const NEAR: usize = 1 << 20;
+/// Whether a thread's second cache keeps so many bytes of weights from one step to the next, beside what else passes through it.
+fn near(bytes: usize) -> bool {
+    bytes <= cache::second() / 8 * 7
+}
 
-/// Whether each of the threads of a direction takes some of the sequences with all units, rather than some of the units of all sequences. Then
-/// they need not meet once a step; but each reads all of the weights, `bytes`, and has fewer rows for its tiles.
-fn by_sequences(plan: &Plan, threads: usize, table: &Table, bytes: usize) -> bool {
-    let even = plan.lengths.is_none();
-    threads > 1 && even && bytes <= NEAR && plan.batch >= threads * table.most[0]
+/// Whether each of the `threads` threads of a direction takes some of the sequences with all units, rather than some of the units of all
+/// sequences. Then they need not meet once a step and hand each other the `handed` values of each unit; but each reads all of the weights,
+/// `bytes`, and has fewer rows for its tiles.
+fn by_sequences(plan: &Plan, threads: usize, table: &Table, bytes: usize, handed: usize) -> bool {
+    let [some, few] = table.enough;
+    // Few rows read the weights faster than the second cache gives them, unless most are in the first.
+    let rows = if handed > 1 || near(2 * bytes) {
+        few
+    } else {
+        some
+    };
+    threads > 1 && plan.lengths.is_none() && near(bytes) && plan.batch >= threads * rows
 }
 
 /// The part of a direction that belongs to one of its threads.

@@ -36,6 +36,7 @@ const fn table(tiles: [Tile; PANEL], vectors: &Table) -> Table {
         rows: [[tiles[0]; 8], [tiles[1]; 8], [tiles[2]; 8], [tiles[3]; 8]],
         single: vectors.single,
         most: [2 * SIDE; PANEL],
+        enough: [2 * SIDE; 2],
         packed: Packed::Rows { height: SIDE },
     }
 }
