@@ -124,7 +124,11 @@ impl<N: Float> Kernel for Part<'_, N> {
         }
         // Taken out rather than borrowed: code in a closure would not be inlined into the shim that has the instruction set.
         let [mut a, mut b] = SCRATCH.take();
-        let block = Block::new(N::count(self.product.k), panels.len());
+        let panel = match self.product.a {
+            Left::Rows(_) => PANEL,
+            Left::Transposed(_) => self.table.packed.panel(),
+        };
+        let block = Block::new(N::count(self.product.k), panels.len(), panel);
         a.grow(MC * row_stride(block.words));
         b.grow(block.vectors * S::LANES * block.words);
         // SAFETY: the scratch is large enough for one block of each operand.
@@ -143,17 +147,23 @@ type Range = std::ops::Range<usize>;
 struct Block {
     words: usize,
     vectors: usize,
+    /// Vectors of a panel.
+    panel: usize,
 }
 
 impl Block {
     /// For B of `words` by `vectors`: as few blocks of even size as keep the packed block as small as KC·NC.
-    fn new(words: usize, vectors: usize) -> Self {
+    fn new(words: usize, vectors: usize, panel: usize) -> Self {
         let even = |total: usize, most: usize| total.div_ceil(total.div_ceil(most).max(1)).max(1);
         // Whole tile registers and panels, where possible.
         let words = even(words, KC).next_multiple_of(16);
         let vectors = even(vectors, KC * NC / words);
-        let vectors = vectors.next_multiple_of(PANEL);
-        Self { words, vectors }
+        let vectors = vectors.next_multiple_of(panel);
+        Self {
+            words,
+            vectors,
+            panel,
+        }
     }
 }
 
@@ -175,16 +185,16 @@ unsafe fn blocks<S: Simd, N: Float>(
         loop {
             let k = k0..(k0 + block.words).min(words);
             // SAFETY: columns and k lie inside B, and the scratch holds a block.
-            unsafe { pack_right::<S, N>(product, columns.clone(), k.clone(), b) }
+            unsafe { pack_right::<S, N>(product, columns.clone(), block.panel, k.clone(), b) }
             for r0 in rows.clone().step_by(mc) {
-                let block = r0..(r0 + mc).min(rows.end);
+                let some = r0..(r0 + mc).min(rows.end);
                 // SAFETY: rows and k lie inside A, and the scratch holds a block.
-                unsafe { pack_left::<S, N>(product, &table.packed, block.clone(), k.clone(), a) }
-                for panel in columns.clone().step_by(PANEL) {
+                unsafe { pack_left::<S, N>(product, &table.packed, some.clone(), k.clone(), a) }
+                for panel in columns.clone().step_by(block.panel) {
                     let packed = b.wrapping_add((panel - columns.start) * S::LANES * k.len());
-                    let vectors = PANEL.min(columns.end - panel);
+                    let vectors = block.panel.min(columns.end - panel);
                     let at = Panel {
-                        block: &block,
+                        block: &some,
                         vector: panel,
                         vectors,
                         k: k.clone(),
@@ -225,11 +235,12 @@ fn word_rows<N: Float>(rows: &[*const f32], word: usize) -> [*const f32; 2] {
 unsafe fn pack_right<S: Simd, N: Float>(
     product: &Product,
     columns: Range,
+    most: usize,
     k: Range,
     dst: *mut f32,
 ) {
-    for panel in columns.clone().step_by(PANEL) {
-        let vectors = PANEL.min(columns.end - panel);
+    for panel in columns.clone().step_by(most) {
+        let vectors = most.min(columns.end - panel);
         let dst = dst.wrapping_add((panel - columns.start) * S::LANES * k.len());
         let column = |vector| {
             let first = (panel + vector) * S::LANES;
@@ -359,8 +370,8 @@ unsafe fn spread<S: Simd, N: Float>(
         }
         for (tile, start) in (0..count).step_by(height).enumerate() {
             let (src, dst) = (src.add(start), dst.add(tile * stride(height, k)));
-            if height == 6 && count - start >= 6 {
-                src.cast::<[f32; 6]>().copy_to_nonoverlapping(dst.cast(), 1);
+            if height == 8 && count - start >= 8 {
+                src.cast::<[f32; 8]>().copy_to_nonoverlapping(dst.cast(), 1);
             } else {
                 src.copy_to_nonoverlapping(dst, height.min(count - start));
             }
@@ -418,7 +429,7 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
     let mut sums = Sums::new();
     let sums = sums.as_mut_ptr();
     let in_columns = match (&product.a, &table.packed) {
-        (Left::Transposed(_), Packed::Columns { tiles, height }) => Some((*tiles, *height)),
+        (Left::Transposed(_), Packed::Columns { tiles, height, .. }) => Some((*tiles, *height)),
         _ => None,
     };
     let tiles = match in_columns {

@@ -116,6 +116,8 @@ pub(crate) enum Packed {
     Columns {
         tiles: &'static [[Tile; HEIGHTS]; PANEL],
         height: usize,
+        /// Vectors of B that a tile meets.
+        panel: usize,
     },
     /// `[height][k]`, for the tiles over rows.
     Rows { height: usize },
@@ -125,6 +127,14 @@ impl Packed {
     pub fn height(&self) -> usize {
         match *self {
             Self::Columns { height, .. } | Self::Rows { height } => height,
+        }
+    }
+
+    /// Vectors of a panel of B that such an A meets.
+    pub fn panel(&self) -> usize {
+        match *self {
+            Self::Columns { panel, .. } => panel,
+            Self::Rows { .. } => PANEL,
         }
     }
 }
@@ -153,9 +163,9 @@ pub(crate) fn ahead(next: *const f32, i: usize, k: usize, vectors: usize) -> *co
     }
 }
 
-/// Makes the [`Table`] of an instruction set. Sizes beyond `$height` rows (for packed) repeat the largest and are never asked for.
+/// Makes the [`Table`] of an instruction set. `$height` and `$panel` are those of [`Packed`]; sizes beyond repeat the largest and are never asked for.
 macro_rules! table {
-    ($number:ty, $simd:ty, $height:literal $(, $features:literal)?) => {{
+    ($number:ty, $simd:ty, $height:literal x $panel:literal $(, $features:literal)?) => {{
         $(#[target_feature(enable = $features)])?
         unsafe fn tile<const R: usize, const NV: usize, const STEP: usize>(
             rows: usize,
@@ -202,6 +212,7 @@ macro_rules! table {
                     by_rows!(4, $height, least),
                 ],
                 height: $height,
+                panel: $panel,
             },
         }
     }};

@@ -17,9 +17,9 @@ unsafe fn mask(n: usize) -> __m256i {
 }
 
 pub(super) static TABLES: Tables = Tables {
-    f32: table!(F32, Avx2, 2, "avx2,fma"),
-    bf16: table!(Bf16, Avx2, 2, "avx2,fma"),
-    int8: table!(Int8, Avx2, 2, "avx2,fma"),
+    f32: table!(F32, Avx2, 2 x 4, "avx2,fma"),
+    bf16: table!(Bf16, Avx2, 2 x 4, "avx2,fma"),
+    int8: table!(Int8, Avx2, 2 x 4, "avx2,fma"),
 };
 
 /// Σ a·b over the four bytes of each word, those of `a` unsigned, those of `b` signed.

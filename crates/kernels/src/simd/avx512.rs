@@ -15,15 +15,15 @@ fn mask(n: usize) -> __mmask16 {
     (1u32 << n).wrapping_sub(1) as __mmask16
 }
 
-pub(super) const FLOATS: Table = table!(F32, Avx512<false>, 6, "avx512f,avx2,fma");
-const PAIRS: Table = table!(Bf16, Avx512<false>, 6, "avx512f,avx2,fma");
-pub(super) const DOT2: Table = table!(Bf16, Avx512<true>, 6, "avx512f,avx512bf16,avx2,fma");
-pub(super) const DOT4: Table = table!(Int8, Avx512<true>, 6, "avx512f,avx512vnni,avx2,fma");
+pub(super) const FLOATS: Table = table!(F32, Avx512<false>, 8 x 3, "avx512f,avx2,fma");
+const PAIRS: Table = table!(Bf16, Avx512<false>, 8 x 3, "avx512f,avx2,fma");
+pub(super) const DOT2: Table = table!(Bf16, Avx512<true>, 8 x 3, "avx512f,avx512bf16,avx2,fma");
+pub(super) const DOT4: Table = table!(Int8, Avx512<true>, 8 x 3, "avx512f,avx512vnni,avx2,fma");
 
 pub(super) static TABLES: Tables = Tables {
     f32: FLOATS,
     bf16: PAIRS,
-    int8: table!(Int8, Avx512<false>, 6, "avx512f,avx2,fma"),
+    int8: table!(Int8, Avx512<false>, 8 x 3, "avx512f,avx2,fma"),
 };
 pub(super) static WITH_VNNI: Tables = Tables {
     f32: FLOATS,

@@ -20,9 +20,9 @@ fn zip(a: V, b: V, f: impl Fn(f32, f32) -> f32) -> V {
 }
 
 pub(super) static TABLES: Tables = Tables {
-    f32: table!(F32, Portable, 2),
-    bf16: table!(Bf16, Portable, 2),
-    int8: table!(Int8, Portable, 2),
+    f32: table!(F32, Portable, 2 x 4),
+    bf16: table!(Bf16, Portable, 2 x 4),
+    int8: table!(Int8, Portable, 2 x 4),
 };
 
 // SAFETY: plain Rust on values; loads and stores touch only the elements they are given.
