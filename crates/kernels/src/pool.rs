@@ -23,7 +23,7 @@ pub fn threads() -> usize {
 }
 
 /// How long an idle worker or a waiting thread spins before it sleeps or yields, in microseconds.
-const SPIN_US: u128 = 60;
+const SPIN_US: u128 = 200;
 
 /// Where `n` threads wait for each other, spinning; it yields to other processes after a while.
 pub(crate) struct Barrier {
