@@ -6,11 +6,13 @@
 use crate::memory::Lines;
 use crate::number::{Float, Side, row_stride};
 use crate::pack::{self, Column};
-use crate::pool::{self, share};
+use crate::pool::{self, SharedPtr, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{PANEL, Packed, ROWS, Sums, Table, choose, cover};
 use std::cell::RefCell;
 use std::marker::PhantomData;
+
+type Range = std::ops::Range<usize>;
 
 /// Words of k in a block, at most.
 const KC: usize = 512;
@@ -42,15 +44,23 @@ pub(crate) enum Right<'a> {
     Transposed { base: *const f32, stride: usize },
 }
 
-/// C = A·B (+ bias) or C += A·B.
+/// C = A·B (+ bias) or C += A·B, for right operands side by side, which share what is done for A.
 pub(crate) struct Product<'a> {
-    pub n: usize,
     pub k: usize,
     pub a: Left<'a>,
+    /// One right operand at least.
+    pub columns: &'a [Columns<'a>],
+    pub accumulate: bool,
+    /// Takes the sums over k of a transposed A, `[M]`.
+    pub sums: Option<SharedPtr<f32>>,
+}
+
+/// A right operand and the place of its product.
+pub(crate) struct Columns<'a> {
+    pub n: usize,
     pub b: Right<'a>,
     /// `M` rows of `N` elements; null where nobody wants the row.
     pub c: &'a [*mut f32],
-    pub accumulate: bool,
     /// `[N]`; not with `accumulate`.
     pub bias: Option<&'a [f32]>,
 }
@@ -75,8 +85,8 @@ impl Product<'_> {
     /// # Safety
     /// Every pointer is valid for the sizes above for the time of the call, rows of C do not overlap each other nor A or B.
     pub(crate) unsafe fn run<N: Float>(&self, level: Level, threads: usize) {
-        let m = self.c.len();
-        if m == 0 || self.n == 0 {
+        let wanted = self.sums.is_some() || self.columns.iter().any(|columns| columns.n > 0);
+        if self.m() == 0 || !wanted {
             return;
         }
         pool::run(threads, |id| {
@@ -92,9 +102,29 @@ impl Product<'_> {
             )
         });
     }
+
+    fn m(&self) -> usize {
+        self.columns.first().map_or(0, |columns| columns.c.len())
+    }
+
+    /// The parts of the right operands that lie in some of all vectors, with the vectors that stand before each of them there.
+    fn pieces(
+        &self,
+        vectors: Range,
+        lanes: usize,
+    ) -> impl Iterator<Item = (&Columns<'_>, Range, usize)> {
+        let mut end = 0;
+        self.columns.iter().filter_map(move |columns| {
+            let first = end;
+            end += columns.n.div_ceil(lanes);
+            let part = vectors.start.max(first)..vectors.end.min(end);
+            let own = part.start.saturating_sub(first)..part.end.saturating_sub(first);
+            (!part.is_empty()).then_some((columns, own, part.start - vectors.start))
+        })
+    }
 }
 
-// SAFETY: threads read A and B and write disjoint parts of C.
+// SAFETY: threads read A and B and write disjoint parts of C and of the sums.
 unsafe impl Sync for Product<'_> {}
 
 struct Part<'a, N> {
@@ -110,7 +140,10 @@ impl<N: Float> Kernel for Part<'_, N> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let (m, vectors) = (self.product.c.len(), self.product.n.div_ceil(S::LANES));
+        let m = self.product.m();
+        let vectors = self.product.columns.iter().map(|b| b.n.div_ceil(S::LANES));
+        // Without any, A is still summed.
+        let vectors = vectors.sum::<usize>().max(1);
         let height = self.table.packed.height();
         let by_rows =
             m.div_ceil(height) * 4 >= vectors || matches!(self.product.a, Left::Transposed(_));
@@ -140,8 +173,6 @@ impl<N: Float> Kernel for Part<'_, N> {
     }
 }
 
-type Range = std::ops::Range<usize>;
-
 /// The size of a block of B.
 #[derive(Clone, Copy)]
 struct Block {
@@ -149,6 +180,11 @@ struct Block {
     vectors: usize,
     /// Vectors of a panel.
     panel: usize,
+}
+
+/// Whether right operands of `vectors` columns and `words` of k share one block, so that A is read once for all of them.
+pub(crate) fn in_one_block(words: usize, vectors: usize) -> bool {
+    Block::new(words, vectors, 1).vectors >= vectors
 }
 
 impl Block {
@@ -184,25 +220,33 @@ unsafe fn blocks<S: Simd, N: Float>(
         let mut k0 = 0;
         loop {
             let k = k0..(k0 + block.words).min(words);
-            // SAFETY: columns and k lie inside B, and the scratch holds a block.
-            unsafe { pack_right::<S, N>(product, columns.clone(), block.panel, k.clone(), b) }
+            for (piece, own, before) in product.pieces(columns.clone(), S::LANES) {
+                let b = b.wrapping_add(before * S::LANES * k.len());
+                // SAFETY: columns and k lie inside B, and the scratch holds a block.
+                unsafe { pack_right::<S, N>(product, piece, own, block.panel, k.clone(), b) }
+            }
             for r0 in rows.clone().step_by(mc) {
                 let some = r0..(r0 + mc).min(rows.end);
+                let sums = product.sums.filter(|_| first == vectors.start);
                 // SAFETY: rows and k lie inside A, and the scratch holds a block.
-                unsafe { pack_left::<S, N>(product, &table.packed, some.clone(), k.clone(), a) }
-                for panel in columns.clone().step_by(block.panel) {
-                    let packed = b.wrapping_add((panel - columns.start) * S::LANES * k.len());
-                    let vectors = block.panel.min(columns.end - panel);
-                    let at = Panel {
-                        block: &some,
-                        vector: panel,
-                        vectors,
-                        k: k.clone(),
-                        a,
-                        b: packed,
-                    };
-                    // SAFETY: the panel lies inside C and in the packed block.
-                    unsafe { multiply_panel::<S, N>(product, table, &at) }
+                unsafe {
+                    pack_left::<S, N>(product, &table.packed, some.clone(), k.clone(), a, sums)
+                }
+                for (piece, own, before) in product.pieces(columns.clone(), S::LANES) {
+                    for panel in own.clone().step_by(block.panel) {
+                        let before = before + panel - own.start;
+                        let at = Panel {
+                            columns: piece,
+                            block: &some,
+                            vector: panel,
+                            vectors: block.panel.min(own.end - panel),
+                            k: k.clone(),
+                            a,
+                            b: b.wrapping_add(before * S::LANES * k.len()),
+                        };
+                        // SAFETY: the panel lies inside C and in the packed block.
+                        unsafe { multiply_panel::<S, N>(product, table, &at) }
+                    }
                 }
             }
             k0 = k.end;
@@ -234,17 +278,18 @@ fn word_rows<N: Float>(rows: &[*const f32], word: usize) -> [*const f32; 2] {
 #[inline(always)]
 unsafe fn pack_right<S: Simd, N: Float>(
     product: &Product,
-    columns: Range,
+    columns: &Columns,
+    own: Range,
     most: usize,
     k: Range,
     dst: *mut f32,
 ) {
-    for panel in columns.clone().step_by(most) {
-        let vectors = most.min(columns.end - panel);
-        let dst = dst.wrapping_add((panel - columns.start) * S::LANES * k.len());
+    for panel in own.clone().step_by(most) {
+        let vectors = most.min(own.end - panel);
+        let dst = dst.wrapping_add((panel - own.start) * S::LANES * k.len());
         let column = |vector| {
             let first = (panel + vector) * S::LANES;
-            let width = S::LANES.min(product.n - first);
+            let width = S::LANES.min(columns.n - first);
             let at = Column {
                 vector,
                 vectors,
@@ -252,7 +297,7 @@ unsafe fn pack_right<S: Simd, N: Float>(
             };
             (first, at)
         };
-        match product.b {
+        match columns.b {
             Right::Transposed { base, stride } => {
                 let k = values::<N>(product, &k);
                 for (first, at) in (0..vectors).map(column) {
@@ -292,12 +337,18 @@ unsafe fn pack_left<S: Simd, N: Float>(
     block: Range,
     k: Range,
     dst: *mut f32,
+    sums: Option<SharedPtr<f32>>,
 ) {
+    let mut own = [0.0f32; MC + 16];
+    let to_add = match sums {
+        Some(_) => own.as_mut_ptr(),
+        None => std::ptr::null_mut(),
+    };
     match &product.a {
         Left::Rows(_) if N::PACK == 1 => {}
         Left::Rows(rows) => {
             let values = values::<N>(product, &k);
-            for (r, row) in rows[block].iter().enumerate() {
+            for (r, row) in rows[block.clone()].iter().enumerate() {
                 // SAFETY: inside A and the block, as the caller promises.
                 unsafe {
                     let (src, dst) = (row.add(values.start), dst.add(r * row_stride(k.len())));
@@ -311,7 +362,8 @@ unsafe fn pack_left<S: Simd, N: Float>(
                     let pair = word_rows::<N>(rows, word);
                     // SAFETY: as above.
                     unsafe {
-                        spread::<S, N>(pair, block.clone(), height, k.len(), dst.add(p * height))
+                        let dst = dst.add(p * height);
+                        spread::<S, N>(pair, block.clone(), height, k.len(), dst, to_add);
                     }
                 }
             }
@@ -321,11 +373,38 @@ unsafe fn pack_left<S: Simd, N: Float>(
                     // SAFETY: as above; rows of the block have room for whole vectors of words.
                     unsafe {
                         let dst = dst.add(start);
-                        turn::<S, N>(rows, words, block.clone(), row_stride(k.len()), dst);
+                        let stride = row_stride(k.len());
+                        turn::<S, N>(rows, words, block.clone(), stride, dst, to_add);
                     }
                 }
             }
         },
+    }
+    let Some(sums) = sums else { return };
+    for at in (0..block.len()).step_by(S::LANES) {
+        // SAFETY: sums of the block, which are this thread's own.
+        unsafe {
+            let (to, left) = (sums.get().add(block.start + at), block.len() - at);
+            let sum = S::load(own.as_ptr().add(at));
+            let before = match k.start {
+                0 => S::splat(0.0),
+                _ => load_edge::<S>(to, left),
+            };
+            store_edge::<S>(to, S::add(before, sum), left);
+        }
+    }
+}
+
+/// Adds the values of a pair of rows from `first` on to `sum`.
+#[inline(always)]
+unsafe fn add_to<S: Simd>(pair: [*const f32; 2], first: usize, left: usize, sum: *mut f32) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut own = S::load(sum);
+        for row in pair.into_iter().filter(|row| !row.is_null()) {
+            own = S::add(own, load_edge::<S>(row.add(first), left));
+        }
+        S::store(sum, own);
     }
 }
 
@@ -347,7 +426,7 @@ unsafe fn words_at<S: Simd, N: Float>(
     }
 }
 
-/// The words of one step of k for all tiles of a block.
+/// The words of one step of k for all tiles of a block; its values are added to `sums`, unless that is null.
 #[inline(always)]
 unsafe fn spread<S: Simd, N: Float>(
     pair: [*const f32; 2],
@@ -355,11 +434,17 @@ unsafe fn spread<S: Simd, N: Float>(
     height: usize,
     k: usize,
     dst: *mut f32,
+    sums: *mut f32,
 ) {
     let (first, count) = (block.start, block.len());
     let mut words = [0.0f32; MC + 16];
     // SAFETY: as `pack_left` says; a block has at most MC rows.
     unsafe {
+        if !sums.is_null() {
+            for at in (0..count).step_by(S::LANES) {
+                add_to::<S>(pair, first + at, count - at, sums.add(at));
+            }
+        }
         let mut src = pair[0].add(first);
         if N::PACK > 1 {
             for at in (0..count).step_by(S::LANES) {
@@ -379,7 +464,7 @@ unsafe fn spread<S: Simd, N: Float>(
     }
 }
 
-/// Up to LANES words of k for all rows of a block, `[row][k]`.
+/// Up to LANES words of k for all rows of a block, `[row][k]`; sums as in [`spread`].
 #[inline(always)]
 unsafe fn turn<S: Simd, N: Float>(
     rows: &[*const f32],
@@ -387,6 +472,7 @@ unsafe fn turn<S: Simd, N: Float>(
     block: Range,
     stride: usize,
     dst: *mut f32,
+    sums: *mut f32,
 ) {
     let mut square = [0.0f32; 16 * 16];
     for at in (0..block.len()).step_by(S::LANES) {
@@ -394,7 +480,11 @@ unsafe fn turn<S: Simd, N: Float>(
         unsafe {
             for (p, word) in words.clone().enumerate() {
                 let pair = word_rows::<N>(rows, word);
-                let v = words_at::<S, N>(pair, block.start + at, block.len() - at);
+                let (first, left) = (block.start + at, block.len() - at);
+                if !sums.is_null() {
+                    add_to::<S>(pair, first, left, sums.add(at));
+                }
+                let v = words_at::<S, N>(pair, first, left);
                 S::store(square.as_mut_ptr().add(p * S::LANES), v);
             }
             S::transpose(square.as_ptr(), S::LANES, dst.add(at * stride), stride);
@@ -404,6 +494,7 @@ unsafe fn turn<S: Simd, N: Float>(
 
 /// One packed panel of B against a block of rows.
 struct Panel<'a> {
+    columns: &'a Columns<'a>,
     block: &'a Range,
     /// First vector of columns, and how many.
     vector: usize,
@@ -467,7 +558,7 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
             if at.adds(product) {
                 // While the tile works, what it is added to comes.
                 for r in 0..count {
-                    let c = product.c.get_unchecked(row + r);
+                    let c = at.columns.c.get_unchecked(row + r);
                     for v in 0..at.vectors {
                         S::prefetch(c.wrapping_add((at.vector + v) * S::LANES));
                     }
@@ -487,17 +578,17 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
 unsafe fn store_row<S: Simd>(product: &Product, at: &Panel, row: usize, sums: *const f32) {
     // SAFETY: row and columns lie inside C.
     unsafe {
-        let c = *product.c.get_unchecked(row);
+        let c = *at.columns.c.get_unchecked(row);
         if c.is_null() {
             return;
         }
         for v in 0..at.vectors {
             let n = (at.vector + v) * S::LANES;
-            let left = product.n - n;
+            let left = at.columns.n - n;
             let sum = S::load(sums.add(v * S::LANES));
             let value = if at.adds(product) {
                 S::add(load_edge::<S>(c.add(n), left), sum)
-            } else if let Some(bias) = product.bias {
+            } else if let Some(bias) = at.columns.bias {
                 S::add(load_edge::<S>(bias.as_ptr().add(n), left), sum)
             } else {
                 sum

@@ -9,7 +9,7 @@ use crate::error::expect;
 use crate::memory::{unwritten, written};
 use crate::number::{Bf16, F32, Precision};
 use crate::pool::{self, SharedPtr, share};
-use crate::product::{Left, Product, Right, load_edge, rows, rows_mut, store_edge};
+use crate::product::{Columns, Left, Product, Right, load_edge, rows, rows_mut, store_edge};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::{KernelError, tile};
 use std::mem::MaybeUninit;
@@ -209,17 +209,21 @@ fn linear_into<'a>(
         return unsafe { std::slice::from_raw_parts_mut(base, out.len()) };
     }
     let (a, c) = (rows(h.as_ptr(), hidden, n), rows_mut(base, vocabulary, n));
-    let product = Product {
+    let columns = Columns {
         n: vocabulary,
-        k: hidden,
-        a: Left::Rows(&a),
         b: Right::Transposed {
             base: w.as_ptr(),
             stride: hidden,
         },
         c: &c,
-        accumulate: false,
         bias: b,
+    };
+    let product = Product {
+        k: hidden,
+        a: Left::Rows(&a),
+        columns: &[columns],
+        accumulate: false,
+        sums: None,
     };
     // SAFETY: the sizes were checked above, and the product writes every element.
     unsafe {
@@ -394,22 +398,28 @@ fn products(
         rows(h.as_ptr(), hidden, n),
     );
     let to_h = Product {
-        n: hidden,
         k: vocabulary,
         a: Left::Rows(&logit_rows),
-        b: Right::Rows(&w_rows),
-        c: &rows_mut(d_h.as_mut_ptr().cast(), hidden, n),
+        columns: &[Columns {
+            n: hidden,
+            b: Right::Rows(&w_rows),
+            c: &rows_mut(d_h.as_mut_ptr().cast(), hidden, n),
+            bias: None,
+        }],
         accumulate: false,
-        bias: None,
+        sums: None,
     };
     let to_w = Product {
-        n: hidden,
         k: n,
         a: Left::Transposed(&logit_rows),
-        b: Right::Rows(&h_rows),
-        c: &rows_mut(d_w.as_mut_ptr().cast(), hidden, vocabulary),
+        columns: &[Columns {
+            n: hidden,
+            b: Right::Rows(&h_rows),
+            c: &rows_mut(d_w.as_mut_ptr().cast(), hidden, vocabulary),
+            bias: None,
+        }],
         accumulate,
-        bias: None,
+        sums: None,
     };
     // SAFETY: the caller has checked the sizes.
     unsafe {

@@ -5,9 +5,10 @@ use crate::layer::{Inputs, Plan, WeightGradients};
 use crate::layout::Layout;
 use crate::memory::{unwritten, written};
 use crate::number::Float;
-use crate::pool::{self, SharedPtr, share};
-use crate::product::{Left, Product, Right, rows, rows_mut};
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::pool::SharedPtr;
+use crate::product::{Columns, Left, Product, Right, in_one_block, rows, rows_mut};
+use crate::simd::Level;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// The products over all rows that follow the loop.
@@ -45,14 +46,18 @@ impl Products<'_> {
                 .iter()
                 .map(|row| base.wrapping_add(row * input))
                 .collect();
-            let product = Product {
+            let columns = Columns {
                 n: input,
-                k: if hidden == 0 { 0 } else { C::GATES * hp },
-                a: Left::Rows(&a),
                 b: Right::Rows(&b),
                 c: &c,
-                accumulate: d > 0,
                 bias: None,
+            };
+            let product = Product {
+                k: if hidden == 0 { 0 } else { C::GATES * hp },
+                a: Left::Rows(&a),
+                columns: &[columns],
+                accumulate: d > 0,
+                sums: None,
             };
             // SAFETY: rows of d_gates, W_ih and d_x have the lengths of the plan.
             unsafe { product.run::<N>(self.level, self.threads) }
@@ -61,29 +66,11 @@ impl Products<'_> {
         unsafe { written(d_x) }
     }
 
-    /// Sums of the slots of d_gates over all rows.
-    fn sums<C: CellKernel>(&self, d: usize) -> Vec<f32> {
-        let width = C::SLOTS * self.hp;
-        let mut sums = vec![0.0; width];
-        let to = SharedPtr(sums.as_mut_ptr());
-        let vectors = width / lanes(self.level);
-        let threads = self.threads.clamp(1, vectors.max(1));
-        pool::run(threads, |id| {
-            let part = ColumnSums {
-                values: &self.kept[d].gates,
-                width,
-                vectors: share(vectors, id, threads),
-                sums: to,
-            };
-            dispatch(self.level, part);
-        });
-        sums
-    }
-
-    /// d_W_ih = d_gatesᵀ·X, d_W_hh = d_gatesᵀ·H_prev, and the biases from the sums.
+    /// d_W_ih = d_gatesᵀ·X, d_W_hh = d_gatesᵀ·H_prev, and the biases as sums over the rows of d_gates.
     pub(super) fn weights<C: CellKernel, N: Float>(&self, d: usize, h0: &[f32]) -> WeightGradients {
         let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
-        let (layout, stride) = (&self.layouts[d], self.layouts.len() * hidden);
+        let layout = &self.layouts[d];
+        let stride = self.layouts.len() * hidden;
         let x: Vec<*const f32> = layout
             .external
             .iter()
@@ -97,106 +84,86 @@ impl Products<'_> {
                 self.y.as_ptr().wrapping_add(row * stride + d * hidden)
             }));
         }
-        let sums = self.sums::<C>(d);
-        let gathered = |slot: fn(usize) -> usize| -> Vec<f32> {
+        let mut sums = vec![0.0; C::SLOTS * hp];
+        let of_x = Side::new::<C>(C::x_slot, [hidden, input, hp]);
+        let of_h = Side::new::<C>(C::h_slot, [hidden, hidden, hp]);
+        // Slots of both sides meet X and H_prev at once, where that spares reading them twice; else each side goes by itself.
+        let vectors = [input, hidden].map(|n| n.div_ceil(lanes(self.level)));
+        let at_once = C::H_FIRST == 0 || in_one_block(N::count(x.len()), vectors.iter().sum());
+        let parts = match at_once {
+            true => vec![
+                (0..C::H_FIRST, true, false),
+                (C::H_FIRST..C::GATES, true, true),
+                (C::GATES..C::SLOTS, false, true),
+            ],
+            false => vec![
+                (0..C::GATES, true, false),
+                (C::H_FIRST..C::SLOTS, false, true),
+            ],
+        };
+        for (slots, with_x, with_h) in parts {
+            if slots.is_empty() {
+                continue;
+            }
+            let x_columns = with_x.then(|| of_x.columns(&x, slots.clone()));
+            let h_columns = with_h.then(|| of_h.columns(&h_prev, slots.clone()));
+            let columns: Vec<Columns> = x_columns.into_iter().chain(h_columns).collect();
+            let gates = self.kept[d].gates.as_ptr().wrapping_add(slots.start * hp);
+            let product = Product {
+                k: x.len(),
+                a: Left::Transposed(&rows(gates, C::SLOTS * hp, x.len())),
+                columns: &columns,
+                accumulate: false,
+                sums: Some(SharedPtr(sums.as_mut_ptr().wrapping_add(slots.start * hp))),
+            };
+            // SAFETY: rows of d_gates, X and H_prev have the lengths of the plan, the output its own.
+            unsafe { product.run::<N>(self.level, self.threads) }
+        }
+        let bias = |slot: fn(usize) -> usize| -> Vec<f32> {
             (0..C::GATES)
                 .flat_map(|gate| &sums[slot(gate) * hp..slot(gate) * hp + hidden])
                 .copied()
                 .collect()
         };
+        // SAFETY: the products above have written the rows of all slots.
+        let [d_w_ih, d_w_hh] = [of_x.out, of_h.out].map(|out| unsafe { written(out) });
         WeightGradients {
-            d_w_ih: self.over_rows::<C, N>(d, C::x_slot, &x, input),
-            d_w_hh: self.over_rows::<C, N>(d, C::h_slot, &h_prev, hidden),
-            d_b_ih: gathered(C::x_slot),
-            d_b_hh: gathered(C::h_slot),
+            d_w_ih,
+            d_w_hh,
+            d_b_ih: bias(C::x_slot),
+            d_b_hh: bias(C::h_slot),
         }
     }
+}
 
-    /// d_gatesᵀ·B for `B` of `n` columns, `[G·H,n]`.
-    fn over_rows<C: CellKernel, N: Float>(
-        &self,
-        d: usize,
-        slot: fn(usize) -> usize,
-        b: &[*const f32],
-        n: usize,
-    ) -> Vec<f32> {
-        let first = (0..C::GATES).map(slot).min().unwrap_or(0);
-        let (hidden, hp) = (self.plan.hidden, self.hp);
-        // The gates' slots stand one behind the other: what belongs to padded units has no row in the result.
-        let gates = self.kept[d].gates.as_ptr().wrapping_add(first * hp);
-        let a = rows(gates, C::SLOTS * hp, b.len());
+/// The gradient of one side's weights, `[G·H,n]`, as it is made.
+struct Side {
+    n: usize,
+    hp: usize,
+    out: Vec<MaybeUninit<f32>>,
+    /// Its row for each unit of each slot; null where there is none, or a padded one.
+    rows: Vec<*mut f32>,
+}
+
+impl Side {
+    fn new<C: CellKernel>(slot: fn(usize) -> usize, [hidden, n, hp]: [usize; 3]) -> Self {
         let mut out = unwritten(C::GATES * hidden * n);
-        let mut c = vec![std::ptr::null_mut(); C::GATES * hp];
+        let base: *mut f32 = out.as_mut_ptr().cast();
+        let mut rows = vec![std::ptr::null_mut(); C::SLOTS * hp];
         for gate in 0..C::GATES {
-            let to = (slot(gate) - first) * hp;
-            let base: *mut f32 = out.as_mut_ptr().cast();
             let own = rows_mut(base.wrapping_add(gate * hidden * n), n, hidden);
-            c[to..to + hidden].copy_from_slice(&own);
+            rows[slot(gate) * hp..][..hidden].copy_from_slice(&own);
         }
-        let product = Product {
-            n,
-            k: b.len(),
-            a: Left::Transposed(&a),
+        Self { n, hp, out, rows }
+    }
+
+    /// What is multiplied by `b` for some slots.
+    fn columns<'a>(&'a self, b: &'a [*const f32], slots: Range<usize>) -> Columns<'a> {
+        Columns {
+            n: self.n,
             b: Right::Rows(b),
-            c: &c,
-            accumulate: false,
+            c: &self.rows[slots.start * self.hp..slots.end * self.hp],
             bias: None,
-        };
-        // SAFETY: rows of d_gates and B have the lengths of the plan, the output its own, all of which the product writes.
-        unsafe {
-            product.run::<N>(self.level, self.threads);
-            written(out)
-        }
-    }
-}
-
-/// Sums over rows of neighbouring values, some vectors of columns a thread.
-struct ColumnSums<'a> {
-    values: &'a [f32],
-    width: usize,
-    /// Vectors of columns.
-    vectors: Range<usize>,
-    sums: SharedPtr<f32>,
-}
-
-/// Vectors that are summed at once.
-const AT_ONCE: usize = 8;
-
-impl Kernel for ColumnSums<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let mut first = self.vectors.start;
-        while first < self.vectors.end {
-            // SAFETY: columns inside the rows, whose width is a multiple of LANES; these sums are this thread's own.
-            first += unsafe {
-                match self.vectors.end - first >= AT_ONCE {
-                    true => self.some::<S, AT_ONCE>(first),
-                    false => self.some::<S, 1>(first),
-                }
-            };
-        }
-    }
-}
-
-impl ColumnSums<'_> {
-    /// Sums `NV` vectors from `first` on; gives their number.
-    #[inline(always)]
-    unsafe fn some<S: Simd, const NV: usize>(&self, first: usize) -> usize {
-        // SAFETY: as `run` promises.
-        unsafe {
-            let mut sums = [S::splat(0.0); NV];
-            for row in self.values.chunks_exact(self.width) {
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    let value = S::load(row.as_ptr().add((first + v) * S::LANES));
-                    *sum = S::add(*sum, value);
-                }
-            }
-            for (v, sum) in sums.into_iter().enumerate() {
-                S::store(self.sums.get().add((first + v) * S::LANES), sum);
-            }
-            NV
         }
     }
 }
