@@ -2,6 +2,11 @@
 
 use crate::KernelError;
 use crate::error::expect;
+use crate::memory::{unwritten, written};
+use crate::pool::{self, SharedPtr, share};
+
+/// Elements of a gradient that are worth a thread.
+const WORTH_A_THREAD: usize = 64 * 1024;
 
 fn check(op: &'static str, ids: &[u32], vocabulary: usize) -> Result<(), KernelError> {
     match ids.iter().position(|&id| id as usize >= vocabulary) {
@@ -47,14 +52,28 @@ pub fn embedding_backward(
 ) -> Result<Vec<f32>, KernelError> {
     expect("embedding backward", "d_y", ids.len() * features, d_y.len())?;
     check("embedding backward", ids, vocabulary)?;
-    let mut d_w = vec![0.0; vocabulary * features];
-    if features > 0 {
-        for (&id, d_y) in ids.iter().zip(d_y.chunks_exact(features)) {
-            let row = &mut d_w[id as usize * features..][..features];
-            row.iter_mut().zip(d_y).for_each(|(d_w, d_y)| *d_w += d_y);
+    let mut d_w = unwritten(vocabulary * features);
+    // Most of a large gradient is zeros, whose way to memory takes the time.
+    let threads = pool::threads().clamp(1, (d_w.len() / WORTH_A_THREAD).max(1));
+    let out = SharedPtr(d_w.as_mut_ptr());
+    pool::run(threads, |id| {
+        let own = share(vocabulary, id, threads);
+        // SAFETY: each thread has rows of its own.
+        let d_w = unsafe {
+            let d_w = out.get().add(own.start * features).cast::<f32>();
+            d_w.write_bytes(0, own.len() * features);
+            std::slice::from_raw_parts_mut(d_w, own.len() * features)
+        };
+        for (n, &id) in ids.iter().enumerate() {
+            if own.contains(&(id as usize)) {
+                let row = &mut d_w[(id as usize - own.start) * features..][..features];
+                let d_y = &d_y[n * features..][..features];
+                row.iter_mut().zip(d_y).for_each(|(d_w, d_y)| *d_w += d_y);
+            }
         }
-    }
-    Ok(d_w)
+    });
+    // SAFETY: the threads have written every row.
+    Ok(unsafe { written(d_w) })
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub(crate) struct Product<'a> {
     /// One right operand at least.
     pub columns: &'a [Columns<'a>],
     pub accumulate: bool,
-    /// Takes the sums over k of a transposed A, `[M]`.
+    /// Takes the sums over k of a transposed A, `[M]`, or is increased by them where C is.
     pub sums: Option<SharedPtr<f32>>,
 }
 
@@ -386,9 +386,9 @@ unsafe fn pack_left<S: Simd, N: Float>(
         unsafe {
             let (to, left) = (sums.get().add(block.start + at), block.len() - at);
             let sum = S::load(own.as_ptr().add(at));
-            let before = match k.start {
-                0 => S::splat(0.0),
-                _ => load_edge::<S>(to, left),
+            let before = match k.start > 0 || product.accumulate {
+                true => load_edge::<S>(to, left),
+                false => S::splat(0.0),
             };
             store_edge::<S>(to, S::add(before, sum), left);
         }

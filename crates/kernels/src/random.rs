@@ -3,8 +3,10 @@
 //! Philox-4×32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), tested against its published vectors.
 
 use crate::error::KernelError;
+use crate::memory::{unwritten, written};
 use crate::pool::{self, SharedPtr, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
+use std::mem::MaybeUninit;
 
 /// Where a stream of random numbers starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,7 +169,7 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Result<Vec<f32
         });
         return Ok(y);
     }
-    let mut y = vec![0.0; x.len()];
+    let mut y = unwritten(x.len());
     let pieces = x.len().div_ceil(PIECE);
     let threads = pool::threads().clamp(1, pieces.max(1));
     let out = SharedPtr(y.as_mut_ptr());
@@ -188,14 +190,15 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Result<Vec<f32
             dispatch(Level::best(), piece);
         }
     });
-    Ok(y)
+    // SAFETY: the pieces have written every element.
+    Ok(unsafe { written(y) })
 }
 
 /// Elementwise dropout of neighbouring elements, from block `first` of the key on.
 struct DropoutPiece<'a> {
     first: u64,
     x: &'a [f32],
-    y: &'a mut [f32],
+    y: &'a mut [MaybeUninit<f32>],
     key: Key,
     /// Of the 24 bits of a number, from which on an element is kept.
     limit: u32,
@@ -223,7 +226,7 @@ impl Kernel for DropoutPiece<'_> {
                 }
             }
             for ((y, x), factor) in y.iter_mut().zip(x).zip(&factors) {
-                *y = x * factor;
+                y.write(x * factor);
             }
         }
     }

@@ -114,10 +114,8 @@ pub fn linear_cross_entropy(
                 start > 0,
                 &mut d_h[rows.start * hidden..rows.end * hidden],
                 &mut d_w,
+                d_b.as_deref_mut(),
             );
-            if let Some(d_b) = &mut d_b {
-                column_sums(logits, vocabulary, d_b);
-            }
         }
     }
     let total: f64 = nll.iter().map(|&x| f64::from(x)).sum();
@@ -383,7 +381,7 @@ impl Kernel for SoftmaxRow<'_> {
     }
 }
 
-/// d_h = d_logits·w and d_w (+)= d_logitsᵀ·h.
+/// d_h = d_logits·w, d_w (+)= d_logitsᵀ·h, and d_b (+)= the sum of the rows of d_logits.
 fn products(
     [d_logits, h, w]: [&[f32]; 3],
     [n, hidden, vocabulary]: [usize; 3],
@@ -391,6 +389,7 @@ fn products(
     accumulate: bool,
     d_h: &mut [MaybeUninit<f32>],
     d_w: &mut [MaybeUninit<f32>],
+    d_b: Option<&mut [f32]>,
 ) {
     let logit_rows = rows(d_logits.as_ptr(), vocabulary, n);
     let (w_rows, h_rows) = (
@@ -419,18 +418,11 @@ fn products(
             bias: None,
         }],
         accumulate,
-        sums: None,
+        sums: d_b.map(|d_b| SharedPtr(d_b.as_mut_ptr())),
     };
     // SAFETY: the caller has checked the sizes.
     unsafe {
         run(&to_h, precision);
         run(&to_w, precision);
-    }
-}
-
-/// sums += the sum of the rows.
-fn column_sums(rows: &[f32], columns: usize, sums: &mut [f32]) {
-    for row in rows.chunks_exact(columns.max(1)) {
-        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
     }
 }

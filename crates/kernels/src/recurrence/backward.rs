@@ -271,13 +271,14 @@ fn own_units<S: Simd, C: CellKernel, N: Float>(
 ) -> Lines {
     let (hidden, hp) = (pass.plan.hidden, pass.hp);
     let k = N::count(C::GATES * hp);
-    let mut packed = Lines::zeros(blocks.len() * S::LANES * k);
+    let mut packed = Lines::unwritten(blocks.len() * S::LANES * k);
+    let zeros = [0.0; 16];
     for start in blocks.clone().step_by(PANEL) {
         let vectors = PANEL.min(blocks.end - start);
         let panel = (start - blocks.start) * S::LANES * k;
         for gate in 0..C::GATES {
             let slot = C::h_slot(gate) - C::H_FIRST;
-            for unit in (0..hidden).step_by(N::PACK) {
+            for unit in (0..hp).step_by(N::PACK) {
                 let dst = panel + (slot * hp + unit) / N::PACK * vectors * S::LANES;
                 for vector in 0..vectors {
                     let first = (start + vector) * S::LANES;
@@ -286,15 +287,18 @@ fn own_units<S: Simd, C: CellKernel, N: Float>(
                         vectors,
                         width: S::LANES.min(hidden - first),
                     };
-                    let row = &pass.w_hh[(gate * hidden + unit) * hidden + first..];
-                    let second = match N::PACK > 1 && unit + 1 < hidden {
-                        true => row[hidden..].as_ptr(),
+                    let row = |unit: usize| match unit < hidden {
+                        true => pass.w_hh[(gate * hidden + unit) * hidden + first..].as_ptr(),
+                        false => zeros.as_ptr(),
+                    };
+                    let second = match N::PACK > 1 {
+                        true => row(unit + 1),
                         false => std::ptr::null(),
                     };
                     // SAFETY: `width` elements of the rows, and a row of the panel.
                     unsafe {
                         let dst = packed.as_mut_ptr().add(dst);
-                        pack::straight::<S, N>(row.as_ptr(), second, at, dst);
+                        pack::straight::<S, N>(row(unit), second, at, dst);
                     }
                 }
             }
