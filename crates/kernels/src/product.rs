@@ -408,13 +408,13 @@ unsafe fn add_to<S: Simd>(pair: [*const f32; 2], first: usize, left: usize, sum:
     }
 }
 
-/// LANES words of some rows of A: neighbouring columns of the `words` in `dst`.
+/// LANES neighbouring values of the rows of A in a word, zeros for a row that there is not.
 #[inline(always)]
-unsafe fn words_at<S: Simd, N: Float>(
+unsafe fn values_at<S: Simd>(
     [row, second]: [*const f32; 2],
     first: usize,
     left: usize,
-) -> S::V {
+) -> [S::V; 2] {
     // SAFETY: as the caller promises.
     unsafe {
         let low = load_edge::<S>(row.add(first), left);
@@ -422,7 +422,7 @@ unsafe fn words_at<S: Simd, N: Float>(
             true => S::splat(0.0),
             false => load_edge::<S>(second.add(first), left),
         };
-        N::words::<S>(low, high)
+        [low, high]
     }
 }
 
@@ -448,8 +448,8 @@ unsafe fn spread<S: Simd, N: Float>(
         let mut src = pair[0].add(first);
         if N::PACK > 1 {
             for at in (0..count).step_by(S::LANES) {
-                let v = words_at::<S, N>(pair, first + at, count - at);
-                S::store(words.as_mut_ptr().add(at), v);
+                let [low, high] = values_at::<S>(pair, first + at, count - at);
+                S::store(words.as_mut_ptr().add(at), N::words::<S>(low, high));
             }
             src = words.as_ptr();
         }
@@ -478,14 +478,19 @@ unsafe fn turn<S: Simd, N: Float>(
     for at in (0..block.len()).step_by(S::LANES) {
         // SAFETY: as `pack_left` says.
         unsafe {
+            let (first, left) = (block.start + at, block.len() - at);
+            let mut sum = S::splat(0.0);
             for (p, word) in words.clone().enumerate() {
-                let pair = word_rows::<N>(rows, word);
-                let (first, left) = (block.start + at, block.len() - at);
-                if !sums.is_null() {
-                    add_to::<S>(pair, first, left, sums.add(at));
-                }
-                let v = words_at::<S, N>(pair, first, left);
-                S::store(square.as_mut_ptr().add(p * S::LANES), v);
+                let [low, high] = values_at::<S>(word_rows::<N>(rows, word), first, left);
+                sum = S::add(S::add(sum, low), high);
+                S::store(
+                    square.as_mut_ptr().add(p * S::LANES),
+                    N::words::<S>(low, high),
+                );
+            }
+            if !sums.is_null() {
+                let to = sums.add(at);
+                S::store(to, S::add(S::load(to), sum));
             }
             S::transpose(square.as_ptr(), S::LANES, dst.add(at * stride), stride);
         }
@@ -555,8 +560,8 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
                 }
             };
             let row = at.block.start + row;
-            if at.adds(product) {
-                // While the tile works, what it is added to comes.
+            if N::PACK == 1 && at.adds(product) {
+                // While the tile works, what it is added to comes. (Tiles of pairs may be done before.)
                 for r in 0..count {
                     let c = at.columns.c.get_unchecked(row + r);
                     for v in 0..at.vectors {
