@@ -192,7 +192,7 @@ pub fn infer(plan: &Plan, inputs: &Inputs, cache: &WeightCache) -> Result<Output
     run_forward(level, threads, plan, inputs, false, Some(cache)).map(|(out, _)| out)
 }
 
-/// [`forward`] with instruction set and number of threads named.
+/// [`forward`] with instruction set and number of threads (at least one) named.
 ///
 /// # Errors
 /// A size that does not fit the plan.
@@ -229,7 +229,7 @@ fn run_forward(
             ));
         }
     };
-    let (out, kept) = run(level, threads, plan, inputs, train, cache);
+    let (out, kept) = run(level, threads.max(1), plan, inputs, train, cache);
     Ok((out, kept.map(Reserve)))
 }
 
@@ -308,7 +308,7 @@ pub fn backward_at(
             let directions = plan.directions.len();
             expect(OP, "directions of the reserve", directions, kept.len())?;
             let run: BackwardDriver = run;
-            run(level, threads, plan, inputs, y, kept, d_out, wanted)?
+            run(level, threads.max(1), plan, inputs, y, kept, d_out, wanted)?
         }
     };
     gradients.d_x = gradients.d_x.filter(|_| wanted.x);
