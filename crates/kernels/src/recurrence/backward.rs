@@ -2,8 +2,8 @@
 
 use super::products::Products;
 use super::{
-    BackwardAt, CellKernel, Kept, Part, by_sequences, lanes, near, on_threads, padded, part,
-    ranked, there_and_back, useful,
+    BackwardAt, CellKernel, Division, Kept, lanes, on_threads, padded, part, ranked,
+    there_and_back, useful,
 };
 use crate::KernelError;
 use crate::error::expect;
@@ -209,12 +209,11 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
         let k = N::count(C::GATES * pass.hp);
         let _ = pass.packed[self.id].set(own_units::<S, C, N>(pass, blocks(self.id)));
         let bytes = 4 * pass.hp * k;
-        let by_sequences = by_sequences(pass.plan, self.of, pass.table, bytes, C::GATES);
-        let far = !by_sequences && !near(bytes / self.of);
-        if by_sequences {
+        let division = Division::new(pass.plan, self.of, pass.table, bytes, C::GATES);
+        if division.by_sequences {
             self.barrier.wait();
         }
-        let part = Part::new(by_sequences, pass.plan.batch, self.id, self.of);
+        let part = division.part(pass.plan.batch, self.id, self.of);
         // Vectors of units with their weights.
         let mut panels = Vec::new();
         for thread in part.weights.clone() {
@@ -239,7 +238,7 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
             );
             for (panel, next) in there_and_back(panels.len(), step) {
                 let (block, vectors, weights) = panels[panel];
-                let next = next.filter(|_| far).map(|next| panels[next].2);
+                let next = next.filter(|_| division.far).map(|next| panels[next].2);
                 let back = StepBack::<C, N> {
                     pass,
                     block,
@@ -256,7 +255,7 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
                     back.rows::<S>(running.end.max(active.start)..active.end, false);
                 }
             }
-            if !by_sequences {
+            if !division.by_sequences {
                 self.barrier.wait();
             }
         }

@@ -2,8 +2,8 @@
 
 use super::weights::{KitKey, OwnPanel, Packed, PackedPanel, WeightCache, own_panels, own_weights};
 use super::{
-    CellKernel, ForwardAt, Kept, Part, ToWords, Words, by_sequences, lanes, near, on_threads,
-    padded, part, ranked, room, there_and_back, useful,
+    CellKernel, Division, ForwardAt, Kept, ToWords, Words, lanes, on_threads, padded, part, ranked,
+    room, there_and_back, useful,
 };
 use crate::cache;
 use crate::layer::{Inputs, Outputs, Plan, Weights};
@@ -199,11 +199,9 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
     (Outputs { y, h_n, c_n }, kept)
 }
 
-/// How the threads of a direction divide their work, and which steps go together.
+/// How the threads of a direction divide its work, and which steps go together.
 struct Stretches {
-    by_sequences: bool,
-    /// Whether a thread's weights are too many for its second cache.
-    far: bool,
+    division: Division,
     /// Rows of a step from which on its input is multiplied in the step itself, which saves the way of its product through memory.
     at_once: usize,
     /// Rows that are projected before their steps run, where a step has fewer than `at_once`.
@@ -231,12 +229,11 @@ impl Stretches {
         } else {
             one
         };
-        let by_sequences = by_sequences(plan, threads, table, read, 1);
+        let division = Division::new(plan, threads, table, read, 1);
         // Rows count by thread: with all sequences, each has all rows.
-        let share = if by_sequences { threads } else { 1 };
+        let share = if division.by_sequences { threads } else { 1 };
         Self {
-            by_sequences,
-            far: !by_sequences && !near(read / threads),
+            division,
             at_once: at_once * share,
             rows: PROJECTED_ROWS * share,
         }
@@ -293,13 +290,12 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
                 pass.table,
             ));
         }
-        let &Stretches {
-            by_sequences, far, ..
-        } = pass.stretches;
+        let division = pass.stretches.division;
+        let Division { by_sequences, far } = division;
         if by_sequences {
             self.barrier.wait();
         }
-        let part = Part::new(by_sequences, pass.plan.batch, self.id, self.of);
+        let part = division.part(pass.plan.batch, self.id, self.of);
         let mut panels = Vec::new();
         for thread in part.weights.clone() {
             let Some([x, h]) = pass.packed[thread].get() else {
@@ -314,7 +310,7 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
             let end = pass.stretches.end(layout, start);
             let base = if pass.keep { 0 } else { layout.first[start] };
             // A step with as many rows has its input multiplied where it is needed, and nothing is written in between.
-            let at_once = end == start + 1 && layout.active(start) >= pass.stretches.at_once;
+            let at_once = layout.active(start) >= pass.stretches.at_once;
             // SAFETY: own units or sequences of rows inside the layout; the barrier orders h between the threads.
             unsafe {
                 for panel in panels.iter().filter(|_| !at_once) {

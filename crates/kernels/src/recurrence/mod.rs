@@ -204,18 +204,46 @@ fn near(bytes: usize) -> bool {
     bytes <= cache::second() / 8 * 7
 }
 
-/// Whether each of the `threads` threads of a direction takes some of the sequences with all units, rather than some of the units of all
-/// sequences. Then they need not meet once a step and hand each other the `handed` values of each unit; but each reads all of the weights,
-/// `bytes`, and has fewer rows for its tiles.
-fn by_sequences(plan: &Plan, threads: usize, table: &Table, bytes: usize, handed: usize) -> bool {
-    let [some, few] = table.enough;
-    // Few rows read the weights faster than the second cache gives them, unless most are in the first.
-    let rows = if handed > 1 || near(2 * bytes) {
-        few
-    } else {
-        some
-    };
-    threads > 1 && plan.lengths.is_none() && near(bytes) && plan.batch >= threads * rows
+/// How the threads of a direction divide its work.
+#[derive(Clone, Copy)]
+struct Division {
+    /// Whether each thread takes some of the sequences with all units, rather than some of the units of all sequences. Then they need not meet
+    /// once a step; but each reads all of the weights, and has fewer rows for its tiles.
+    by_sequences: bool,
+    /// Whether a thread's weights are too many for its second cache.
+    far: bool,
+}
+
+impl Division {
+    /// For `threads` threads and `bytes` of weights; divided by units, the threads would hand each other `handed` values of each unit.
+    fn new(plan: &Plan, threads: usize, table: &Table, bytes: usize, handed: usize) -> Self {
+        let [some, few] = table.enough;
+        // Few rows read the weights faster than the second cache gives them, unless most are in the first.
+        let rows = match handed > 1 || near(2 * bytes) {
+            true => few,
+            false => some,
+        };
+        let even = plan.lengths.is_none();
+        let by_sequences = threads > 1 && even && near(bytes) && plan.batch >= threads * rows;
+        Self {
+            by_sequences,
+            far: !by_sequences && !near(bytes / threads),
+        }
+    }
+
+    /// What belongs to thread `id` of `threads`.
+    fn part(self, batch: usize, id: usize, threads: usize) -> Part {
+        match self.by_sequences {
+            true => Part {
+                weights: 0..threads,
+                ranks: share(batch, id, threads),
+            },
+            false => Part {
+                weights: id..id + 1,
+                ranks: 0..batch,
+            },
+        }
+    }
 }
 
 /// The part of a direction that belongs to one of its threads.
@@ -226,19 +254,6 @@ struct Part {
 }
 
 impl Part {
-    fn new(by_sequences: bool, batch: usize, id: usize, threads: usize) -> Self {
-        match by_sequences {
-            true => Self {
-                weights: 0..threads,
-                ranks: share(batch, id, threads),
-            },
-            false => Self {
-                weights: id..id + 1,
-                ranks: 0..batch,
-            },
-        }
-    }
-
     /// Its ranks among the first `active`.
     fn active(&self, active: usize) -> Range<usize> {
         self.ranks.start.min(active)..self.ranks.end.min(active)
