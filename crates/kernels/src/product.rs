@@ -223,7 +223,10 @@ unsafe fn blocks<S: Simd, N: Float>(
             for (piece, own, before) in product.pieces(columns.clone(), S::LANES) {
                 let b = b.wrapping_add(before * S::LANES * k.len());
                 // SAFETY: columns and k lie inside B, and the scratch holds a block.
-                unsafe { pack_right::<S, N>(product, piece, own, block.panel, k.clone(), b) }
+                unsafe {
+                    let panels = table.panels(own.clone(), block.panel);
+                    pack_right::<S, N>(product, piece, own.start, panels, k.clone(), b)
+                }
             }
             for r0 in rows.clone().step_by(mc) {
                 let some = r0..(r0 + mc).min(rows.end);
@@ -233,13 +236,13 @@ unsafe fn blocks<S: Simd, N: Float>(
                     pack_left::<S, N>(product, &table.packed, some.clone(), k.clone(), a, sums)
                 }
                 for (piece, own, before) in product.pieces(columns.clone(), S::LANES) {
-                    for panel in own.clone().step_by(block.panel) {
-                        let before = before + panel - own.start;
+                    for (vector, vectors) in table.panels(own.clone(), block.panel) {
+                        let before = before + vector - own.start;
                         let at = Panel {
                             columns: piece,
                             block: &some,
-                            vector: panel,
-                            vectors: block.panel.min(own.end - panel),
+                            vector,
+                            vectors,
                             k: k.clone(),
                             a,
                             b: b.wrapping_add(before * S::LANES * k.len()),
@@ -279,14 +282,13 @@ fn word_rows<N: Float>(rows: &[*const f32], word: usize) -> [*const f32; 2] {
 unsafe fn pack_right<S: Simd, N: Float>(
     product: &Product,
     columns: &Columns,
-    own: Range,
-    most: usize,
+    start: usize,
+    panels: impl Iterator<Item = (usize, usize)>,
     k: Range,
     dst: *mut f32,
 ) {
-    for panel in own.clone().step_by(most) {
-        let vectors = most.min(own.end - panel);
-        let dst = dst.wrapping_add((panel - own.start) * S::LANES * k.len());
+    for (panel, vectors) in panels {
+        let dst = dst.wrapping_add((panel - start) * S::LANES * k.len());
         let column = |vector| {
             let first = (panel + vector) * S::LANES;
             let width = S::LANES.min(columns.n - first);
@@ -395,19 +397,6 @@ unsafe fn pack_left<S: Simd, N: Float>(
     }
 }
 
-/// Adds the values of a pair of rows from `first` on to `sum`.
-#[inline(always)]
-unsafe fn add_to<S: Simd>(pair: [*const f32; 2], first: usize, left: usize, sum: *mut f32) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let mut own = S::load(sum);
-        for row in pair.into_iter().filter(|row| !row.is_null()) {
-            own = S::add(own, load_edge::<S>(row.add(first), left));
-        }
-        S::store(sum, own);
-    }
-}
-
 /// LANES neighbouring values of the rows of A in a word, zeros for a row that there is not.
 #[inline(always)]
 unsafe fn values_at<S: Simd>(
@@ -440,19 +429,22 @@ unsafe fn spread<S: Simd, N: Float>(
     let mut words = [0.0f32; MC + 16];
     // SAFETY: as `pack_left` says; a block has at most MC rows.
     unsafe {
-        if !sums.is_null() {
-            for at in (0..count).step_by(S::LANES) {
-                add_to::<S>(pair, first + at, count - at, sums.add(at));
-            }
-        }
-        let mut src = pair[0].add(first);
-        if N::PACK > 1 {
+        if N::PACK > 1 || !sums.is_null() {
             for at in (0..count).step_by(S::LANES) {
                 let [low, high] = values_at::<S>(pair, first + at, count - at);
-                S::store(words.as_mut_ptr().add(at), N::words::<S>(low, high));
+                if !sums.is_null() {
+                    let to = sums.add(at);
+                    S::store(to, S::add(S::add(S::load(to), low), high));
+                }
+                if N::PACK > 1 {
+                    S::store(words.as_mut_ptr().add(at), N::words::<S>(low, high));
+                }
             }
-            src = words.as_ptr();
         }
+        let src = match N::PACK {
+            1 => pair[0].add(first),
+            _ => words.as_ptr(),
+        };
         for (tile, start) in (0..count).step_by(height).enumerate() {
             let (src, dst) = (src.add(start), dst.add(tile * stride(height, k)));
             if height == 8 && count - start >= 8 {

@@ -255,7 +255,7 @@ impl<C: CellKernel, N: Number> Kernel for Pack<'_, C, N> {
         let words = |values| vec![0.0; if N::PACK > 1 { N::count(values) } else { 0 }];
         Fast {
             sides: own_weights::<S, C, N>(self.weights, self.sizes, 0..blocks, self.table),
-            panels: own_panels::<C>(0..blocks),
+            panels: own_panels::<C>(self.table, 0..blocks),
             words: [words(input), words(hidden)],
             scales: [1.0; 2],
             steps: 0,

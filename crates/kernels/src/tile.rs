@@ -4,6 +4,8 @@ use crate::number::Number;
 use crate::simd::Simd;
 use std::mem::MaybeUninit;
 
+type Range = std::ops::Range<usize>;
+
 /// Vectors in a full panel.
 pub(crate) const PANEL: usize = 4;
 /// Rows of the largest tile.
@@ -106,6 +108,8 @@ pub(crate) struct Table {
     pub most: [usize; PANEL],
     /// Rows from which on more of them bring little, and fewer that do where something else speaks for them.
     pub enough: [usize; 2],
+    /// Vectors of a panel that belong together, where it can be so.
+    pub grain: usize,
     /// Over a transposed A.
     pub packed: Packed,
 }
@@ -150,6 +154,17 @@ impl Table {
     #[inline(always)]
     pub fn tile(&self, vectors: usize, rows: usize) -> Tile {
         choose(&self.rows, vectors, rows)
+    }
+
+    /// Cuts `vectors` of columns into panels of `most` at most: (first vector, vectors) of each. They are nearly equal, as a tile over a single
+    /// vector takes longer for each than one over some.
+    #[inline(always)]
+    pub fn panels(&self, vectors: Range, most: usize) -> impl Iterator<Item = (usize, usize)> {
+        let grain = self.grain.min(most);
+        cover(0..vectors.len().div_ceil(grain), most / grain).map(move |(first, count)| {
+            let (start, end) = (first * grain, vectors.len().min((first + count) * grain));
+            (vectors.start + start, end - start)
+        })
     }
 }
 
@@ -204,6 +219,7 @@ macro_rules! table {
             single: [tile::<1, 1, 1>, tile::<1, 2, 1>, tile::<1, 3, 1>, tile::<1, 4, 1>],
             most: $crate::tile::most::<$simd>(),
             enough: [8, 4],
+            grain: 1,
             packed: $crate::tile::Packed::Columns {
                 tiles: &[
                     by_rows!(1, $height, least),
@@ -230,7 +246,7 @@ pub(crate) const fn most<S: Simd>() -> [usize; PANEL] {
 /// Cuts `rows` into tiles of nearly equal height, none above `max`: (first row, height) of each.
 #[inline(always)]
 pub(crate) fn cover(
-    rows: std::ops::Range<usize>,
+    rows: Range,
     max: usize,
 ) -> impl Iterator<Item = (usize, usize)> {
     let (start, count) = (rows.start, rows.len());

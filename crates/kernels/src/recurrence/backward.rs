@@ -221,10 +221,9 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
                 return;
             };
             let blocks = blocks(thread);
-            for block in blocks.clone().step_by(PANEL) {
+            for (block, vectors) in pass.table.panels(blocks.clone(), PANEL) {
                 let first = (block - blocks.start) * S::LANES * k;
-                let weights = packed.as_ptr().wrapping_add(first);
-                panels.push((block, PANEL.min(blocks.end - block), weights));
+                panels.push((block, vectors, packed.as_ptr().wrapping_add(first)));
             }
         }
         // Step `steps` has no rows: everything that ends at the last step starts from the gradient of the final state.
@@ -272,8 +271,7 @@ fn own_units<S: Simd, C: CellKernel, N: Float>(
     let k = N::count(C::GATES * hp);
     let mut packed = Lines::unwritten(blocks.len() * S::LANES * k);
     let zeros = [0.0; 16];
-    for start in blocks.clone().step_by(PANEL) {
-        let vectors = PANEL.min(blocks.end - start);
+    for (start, vectors) in pass.table.panels(blocks.clone(), PANEL) {
         let panel = (start - blocks.start) * S::LANES * k;
         for gate in 0..C::GATES {
             let slot = C::h_slot(gate) - C::H_FIRST;

@@ -301,7 +301,7 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
             let Some([x, h]) = pass.packed[thread].get() else {
                 return;
             };
-            let own = own_panels::<C>(blocks(thread));
+            let own = own_panels::<C>(pass.table, blocks(thread));
             panels.extend(own.into_iter().map(|panel| PackedPanel { x, h, panel }));
         }
         let mut own = Words::room::<N>(if N::SCALED { pass.plan.batch } else { 0 }, pass.hp);

@@ -85,20 +85,18 @@ pub(crate) struct PackedPanel<'a> {
 }
 
 /// Panels that cover `blocks`: all gates of one block, or as many blocks as fit where there is one gate.
-pub(crate) fn own_panels<C: CellKernel>(blocks: std::ops::Range<usize>) -> Vec<OwnPanel> {
-    let most = PANEL / C::GATES;
+pub(crate) fn own_panels<C: CellKernel>(
+    table: &Table,
+    blocks: std::ops::Range<usize>,
+) -> Vec<OwnPanel> {
     let start = blocks.start;
-    blocks
-        .clone()
-        .step_by(most)
-        .map(|block| {
-            let count = most.min(blocks.end - block);
-            OwnPanel {
-                block,
-                blocks: count,
-                vectors: count * C::GATES,
-                vector: (block - start) * C::GATES,
-            }
+    table
+        .panels(blocks, PANEL / C::GATES)
+        .map(|(block, count)| OwnPanel {
+            block,
+            blocks: count,
+            vectors: count * C::GATES,
+            vector: (block - start) * C::GATES,
         })
         .collect()
 }
@@ -124,7 +122,7 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
         vectors: count,
         vector,
         ..
-    } in own_panels::<C>(blocks)
+    } in own_panels::<C>(table, blocks)
     {
         for v in 0..count {
             let (gate, first) = match C::GATES {

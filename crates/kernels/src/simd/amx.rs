@@ -37,6 +37,7 @@ const fn table(tiles: [Tile; PANEL], vectors: &Table) -> Table {
         single: vectors.single,
         most: [2 * SIDE; PANEL],
         enough: [2 * SIDE; 2],
+        grain: 2,
         packed: Packed::Rows { height: SIDE },
     }
 }
