@@ -32,16 +32,27 @@ impl CellKernel for Gru {
     }
 
     #[inline(always)]
-    unsafe fn finish<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> S::V {
+    unsafe fn activate<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> [S::V; 2] {
         // SAFETY: `at` points at LANES units of the row's buffers.
         unsafe {
             let (r, z) = (sigmoid::<S>(acc[0]), sigmoid::<S>(acc[1]));
-            let n = tanh::<S>(S::fma(r, acc[2], S::load(at.gates)));
+            let a_n = S::fma(r, acc[2], S::load(at.gates));
             if at.keep {
-                S::store(at.gates, n);
                 S::store(at.gates.add(at.hp), r);
                 S::store(at.gates.add(2 * at.hp), z);
                 S::store(at.gates.add(3 * at.hp), acc[2]);
+            }
+            [a_n, z]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn output<S: Simd>([a_n, z]: [S::V; 2], at: &ForwardAt) -> S::V {
+        // SAFETY: as above.
+        unsafe {
+            let n = tanh::<S>(a_n);
+            if at.keep {
+                S::store(at.gates, n);
             }
             S::fma(z, S::sub(S::load(at.h_prev), n), n)
         }

@@ -20,7 +20,7 @@ impl CellKernel for Lstm {
     const MEMORY: bool = true;
 
     #[inline(always)]
-    unsafe fn finish<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> S::V {
+    unsafe fn activate<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> [S::V; 2] {
         // SAFETY: `at` points at LANES units of the row's buffers.
         unsafe {
             let (i, f) = (sigmoid::<S>(acc[0]), sigmoid::<S>(acc[1]));
@@ -34,8 +34,14 @@ impl CellKernel for Lstm {
                 S::store(at.gates.add(3 * at.hp), o);
                 S::store(at.cells, c);
             }
-            S::mul(o, tanh::<S>(c))
+            [o, c]
         }
+    }
+
+    #[inline(always)]
+    unsafe fn output<S: Simd>([o, c]: [S::V; 2], _: &ForwardAt) -> S::V {
+        // SAFETY: the caller has the instruction set of `S`.
+        unsafe { S::mul(o, tanh::<S>(c)) }
     }
 
     #[inline(always)]

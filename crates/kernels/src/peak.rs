@@ -4,7 +4,7 @@ use crate::memory::Lines;
 use crate::number::{Bf16, F32, Int8, Number, Precision};
 use crate::pool;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{PANEL, ROWS, Sums, Table};
+use crate::tile::{Ahead, PANEL, ROWS, Sums, Table};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -40,7 +40,7 @@ impl<N: Number> Kernel for Burst<N> {
                     a.as_ptr(),
                     right.as_ptr(),
                     sums.as_mut_ptr(),
-                    std::ptr::null(),
+                    Ahead::NOTHING,
                 );
             }
             std::hint::black_box(&mut sums);

@@ -8,7 +8,7 @@ use crate::number::{Float, Side, row_stride};
 use crate::pack::{self, Column};
 use crate::pool::{self, SharedPtr, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{PANEL, Packed, ROWS, Sums, Table, choose, cover};
+use crate::tile::{Ahead, PANEL, LINE, Packed, ROWS, Sums, Table, choose, cover};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
@@ -20,6 +20,8 @@ const KC: usize = 512;
 const NC: usize = 32;
 /// Rows in a packed block of A.
 const MC: usize = 96;
+/// How many rows before it is packed a row of B is fetched.
+const SOON: usize = 4;
 /// Words between packed tiles of A: without them, all tiles would start in the same few lines of the first cache.
 const GAP: usize = 16;
 
@@ -105,6 +107,16 @@ impl Product<'_> {
 
     fn m(&self) -> usize {
         self.columns.first().map_or(0, |columns| columns.c.len())
+    }
+
+    /// Where the values of a transposed A start from `row` of C and `k` on, and from there to those of the next k.
+    fn next_of_left(&self, row: usize, k: usize) -> Option<(*const f32, usize)> {
+        let Left::Transposed(rows) = self.a else {
+            return None;
+        };
+        let [first, second] = [rows.get(k)?, rows.get(k + 1)?];
+        let step = second.addr().wrapping_sub(first.addr()) / size_of::<f32>();
+        Some((first.wrapping_add(row), step))
     }
 
     /// The parts of the right operands that lie in some of all vectors, with the vectors that stand before each of them there.
@@ -235,6 +247,11 @@ unsafe fn blocks<S: Simd, N: Float>(
                 unsafe {
                     pack_left::<S, N>(product, &table.packed, some.clone(), k.clone(), a, sums)
                 }
+                // The first panel's tiles fetch what is packed next.
+                let mut next = match some.end < rows.end {
+                    true => product.next_of_left(some.end, k.start * N::PACK),
+                    false => product.next_of_left(rows.start, k.end * N::PACK),
+                };
                 for (piece, own, before) in product.pieces(columns.clone(), S::LANES) {
                     for (vector, vectors) in table.panels(own.clone(), block.panel) {
                         let before = before + vector - own.start;
@@ -246,6 +263,7 @@ unsafe fn blocks<S: Simd, N: Float>(
                             k: k.clone(),
                             a,
                             b: b.wrapping_add(before * S::LANES * k.len()),
+                            next: next.take(),
                         };
                         // SAFETY: the panel lies inside C and in the packed block.
                         unsafe { multiply_panel::<S, N>(product, table, &at) }
@@ -278,49 +296,58 @@ fn word_rows<N: Float>(rows: &[*const f32], word: usize) -> [*const f32; 2] {
     ]
 }
 
+/// Packs vectors of columns from `start` on as `panels`, one behind the other.
 #[inline(always)]
 unsafe fn pack_right<S: Simd, N: Float>(
     product: &Product,
     columns: &Columns,
     start: usize,
-    panels: impl Iterator<Item = (usize, usize)>,
+    panels: impl Iterator<Item = (usize, usize)> + Clone,
     k: Range,
     dst: *mut f32,
 ) {
-    for (panel, vectors) in panels {
-        let dst = dst.wrapping_add((panel - start) * S::LANES * k.len());
-        let column = |vector| {
-            let first = (panel + vector) * S::LANES;
-            let width = S::LANES.min(columns.n - first);
-            let at = Column {
-                vector,
-                vectors,
-                width,
-            };
-            (first, at)
+    let column = |panel, vectors, vector| {
+        let first = (panel + vector) * S::LANES;
+        let width = S::LANES.min(columns.n - first);
+        let at = Column {
+            vector,
+            vectors,
+            width,
         };
-        match columns.b {
-            Right::Transposed { base, stride } => {
-                let k = values::<N>(product, &k);
-                for (first, at) in (0..vectors).map(column) {
+        (first, at)
+    };
+    let place = |panel| dst.wrapping_add((panel - start) * S::LANES * k.len());
+    match columns.b {
+        Right::Transposed { base, stride } => {
+            let k = values::<N>(product, &k);
+            for (panel, vectors) in panels {
+                for (first, at) in (0..vectors).map(|vector| column(panel, vectors, vector)) {
                     // SAFETY: inside B, as the caller promises.
                     unsafe {
                         let src = base.add(first * stride + k.start);
-                        pack::transposed::<S, N>(src, stride, k.len(), &[1.0; 16], at, dst);
+                        pack::transposed::<S, N>(src, stride, k.len(), &[1.0; 16], at, place(panel));
                     }
                 }
             }
-            Right::Rows(rows) => {
-                for (p, word) in k.clone().enumerate() {
-                    let [row, second] = word_rows::<N>(rows, word);
-                    for (first, at) in (0..vectors).map(column) {
+        }
+        // Rows that follow each other may be far apart in memory: each is read once, and fetched in time.
+        Right::Rows(rows) => {
+            for (p, word) in k.clone().enumerate() {
+                let [row, second] = word_rows::<N>(rows, word);
+                let soon = rows.get(word * N::PACK + SOON);
+                for (panel, vectors) in panels.clone() {
+                    let dst = place(panel).wrapping_add(p * vectors * S::LANES);
+                    for (first, at) in (0..vectors).map(|vector| column(panel, vectors, vector)) {
+                        if let Some(soon) = soon {
+                            // SAFETY: a hint.
+                            unsafe { S::prefetch(soon.wrapping_add(first)) }
+                        }
                         // SAFETY: as above.
                         unsafe {
                             let second = match second.is_null() {
                                 true => second,
                                 false => second.add(first),
                             };
-                            let dst = dst.add(p * vectors * S::LANES);
                             pack::straight::<S, N>(row.add(first), second, at, dst);
                         }
                     }
@@ -501,6 +528,8 @@ struct Panel<'a> {
     /// The packed block of A, if it is packed.
     a: *const f32,
     b: *const f32,
+    /// Where the block of a transposed A starts that is packed next, and how far apart its rows are.
+    next: Option<(*const f32, usize)>,
 }
 
 impl Panel<'_> {
@@ -525,7 +554,7 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
         None => at.block.len(),
     };
     let most = in_columns.map_or(table.most[at.vectors - 1], |_| 1);
-    for (first, count) in cover(0..tiles, most) {
+    for (i, (first, count)) in cover(0..tiles, most).enumerate() {
         // SAFETY: rows, columns and k lie inside the operands, the tile inside `sums`, all of which it writes.
         unsafe {
             let (row, count, tile) = match (in_columns, &product.a) {
@@ -561,7 +590,11 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
                     }
                 }
             }
-            tile(count, k, a.as_ptr(), at.b, sums, std::ptr::null());
+            let ahead = match at.next {
+                Some((next, step)) if i < MC / LINE => Ahead::rows(next, i, step),
+                _ => Ahead::NOTHING,
+            };
+            tile(count, k, a.as_ptr(), at.b, sums, ahead);
             for r in 0..count {
                 let sums = sums.add(r * at.vectors * S::LANES);
                 store_row::<S>(product, at, row + r, sums);

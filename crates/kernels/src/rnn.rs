@@ -52,10 +52,15 @@ impl<N: Nonlinearity> CellKernel for Rnn<N> {
     const SLOTS: usize = 1;
 
     #[inline(always)]
-    unsafe fn finish<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> S::V {
+    unsafe fn activate<S: Simd>(acc: &[S::V; 4], _: &ForwardAt) -> [S::V; 2] {
+        [acc[0]; 2]
+    }
+
+    #[inline(always)]
+    unsafe fn output<S: Simd>([a, _]: [S::V; 2], at: &ForwardAt) -> S::V {
         // SAFETY: `at` points at LANES units of the row's buffers.
         unsafe {
-            let h = N::apply::<S>(acc[0]);
+            let h = N::apply::<S>(a);
             if at.keep {
                 S::store(at.gates, h);
             }

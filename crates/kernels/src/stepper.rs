@@ -11,7 +11,7 @@ use crate::recurrence::{
 };
 use crate::rnn::{Relu, Rnn, Tanh};
 use crate::simd::{Kernel, Simd, dispatch};
-use crate::tile::{PANEL, Table};
+use crate::tile::{Ahead, PANEL, Table};
 use crate::{Cell, KernelError, Level, Precision};
 use std::marker::PhantomData;
 
@@ -337,7 +337,7 @@ impl<C: CellKernel, N: Number> Run<'_, C, N> {
                     operand,
                     side.at::<S>(panel),
                     sums.as_mut_ptr(),
-                    std::ptr::null(),
+                    Ahead::NOTHING,
                 );
             }
             for block in 0..panel.blocks {
@@ -368,7 +368,8 @@ impl<C: CellKernel, N: Number> Run<'_, C, N> {
                     cells: inner.as_mut_ptr(),
                     keep: false,
                 };
-                S::store(after.add(unit), C::finish::<S>(&acc, &here));
+                let activated = C::activate::<S>(&acc, &here);
+                S::store(after.add(unit), C::output::<S>(activated, &here));
             }
         }
     }

@@ -11,7 +11,7 @@ pub(crate) const PANEL: usize = 4;
 /// Rows of the largest tile.
 pub(crate) const ROWS: usize = 32;
 /// Floats in a line of the cache.
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 /// Room for the largest tile, whose rows cross no line of the cache.
 #[repr(align(64))]
@@ -30,7 +30,7 @@ impl Sums {
 }
 
 /// out`[r][v]` = Σ_p a`[r][p·step]` · b`[p][v]`, with `b` packed as `[k][vectors·LANES]`, each element summed in order of p. `k` and all
-/// operands count in words of a [`Number`]. With every word of k, a line from `ahead` on is fetched into the second cache, unless that is null.
+/// operands count in words of a [`Number`].
 ///
 /// # Safety
 /// `a` holds `rows` pointers, as far apart as the first two, each valid for `(k−1)·step + 1` elements (where a word is a float, they may stand
@@ -41,8 +41,46 @@ pub(crate) type Tile = unsafe fn(
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
-    ahead: *const f32,
+    ahead: Ahead,
 );
+
+/// What a tile fetches into the second cache while it works, a line with every word of k.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    /// Null for nothing.
+    first: *const f32,
+    /// From one line to the next.
+    step: usize,
+}
+
+impl Ahead {
+    pub const NOTHING: Self = Self {
+        first: std::ptr::null(),
+        step: 0,
+    };
+
+    /// The part that tile number `i` over a panel fetches of the `next` one (null for none), whose `k` words of `vectors` vectors start there:
+    /// all is there in time if the panel has as many tiles as vectors.
+    #[inline(always)]
+    pub fn panel(next: *const f32, i: usize, k: usize, vectors: usize) -> Self {
+        match next.is_null() || i >= vectors {
+            true => Self::NOTHING,
+            false => Self {
+                first: next.wrapping_add(i * k * LINE),
+                step: LINE,
+            },
+        }
+    }
+
+    /// Line number `i` of some rows: of the first, and of those that follow, `step` apart. As many as there are words of k.
+    #[inline(always)]
+    pub fn rows(first: *const f32, i: usize, step: usize) -> Self {
+        Self {
+            first: first.wrapping_add(i * LINE),
+            step,
+        }
+    }
+}
 
 /// The body of every [`Tile`].
 ///
@@ -60,7 +98,7 @@ pub(crate) unsafe fn multiply<
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
-    ahead: *const f32,
+    ahead: Ahead,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
@@ -76,8 +114,8 @@ pub(crate) unsafe fn multiply<
                 w[v] = S::load(b.add(v * S::LANES));
                 S::prefetch(b.wrapping_add((8 * NV + v) * S::LANES));
             }
-            if !ahead.is_null() {
-                S::prefetch_far(ahead.wrapping_add(p * LINE));
+            if !ahead.first.is_null() {
+                S::prefetch_far(ahead.first.wrapping_add(p * ahead.step));
             }
             b = b.add(NV * S::LANES);
             for r in 0..R {
@@ -159,22 +197,12 @@ impl Table {
     /// Cuts `vectors` of columns into panels of `most` at most: (first vector, vectors) of each. They are nearly equal, as a tile over a single
     /// vector takes longer for each than one over some.
     #[inline(always)]
-    pub fn panels(&self, vectors: Range, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub fn panels(&self, vectors: Range, most: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
         let grain = self.grain.min(most);
         cover(0..vectors.len().div_ceil(grain), most / grain).map(move |(first, count)| {
             let (start, end) = (first * grain, vectors.len().min((first + count) * grain));
             (vectors.start + start, end - start)
         })
-    }
-}
-
-/// What tile number `i` over a panel fetches of the `next` one, whose `k` words of `vectors` vectors start there (null for none): all is
-/// there in time if the panel has as many tiles as vectors.
-#[inline(always)]
-pub(crate) fn ahead(next: *const f32, i: usize, k: usize, vectors: usize) -> *const f32 {
-    match next.is_null() || i >= vectors {
-        true => std::ptr::null(),
-        false => next.wrapping_add(i * k * LINE),
     }
 }
 
@@ -188,7 +216,7 @@ macro_rules! table {
             a: *const *const f32,
             b: *const f32,
             out: *mut f32,
-            ahead: *const f32,
+            ahead: $crate::tile::Ahead,
         ) {
             debug_assert_eq!(rows, R);
             // SAFETY: as `Tile` says.
@@ -248,7 +276,7 @@ pub(crate) const fn most<S: Simd>() -> [usize; PANEL] {
 pub(crate) fn cover(
     rows: Range,
     max: usize,
-) -> impl Iterator<Item = (usize, usize)> {
+) -> impl Iterator<Item = (usize, usize)> + Clone {
     let (start, count) = (rows.start, rows.len());
     let tiles = count.div_ceil(max);
     (0..tiles).map(move |i| {

@@ -15,7 +15,7 @@ use crate::pack::{self, Column};
 use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::load_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{PANEL, ROWS, Sums, Table, ahead, cover};
+use crate::tile::{Ahead, PANEL, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -343,7 +343,7 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
                         };
                     }
                     let tile = pass.table.tile(self.vectors, count);
-                    let ahead = ahead(self.next, i, k, self.vectors);
+                    let ahead = Ahead::panel(self.next, i, k, self.vectors);
                     tile(count, k, a.as_ptr(), self.weights, sums, ahead);
                 }
                 for r in 0..count {

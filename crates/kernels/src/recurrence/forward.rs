@@ -14,7 +14,7 @@ use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::rows;
 use crate::product::store_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{ROWS, Sums, Table, ahead, cover};
+use crate::tile::{Ahead, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -375,7 +375,7 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
                 a,
                 packed.at::<S>(panel),
                 sums,
-                std::ptr::null(),
+                Ahead::NOTHING,
             );
             for r in 0..count {
                 let gates = pass
@@ -442,7 +442,7 @@ unsafe fn own_operand<S: Simd, N: Number>(
 }
 
 /// One vector of a row's projected input: from the gates buffer, or, with `w_ih`, from the `sums` of its own tile, where it then leaves what
-/// [`CellKernel::finish`] looks for.
+/// [`CellKernel::activate`] looks for.
 ///
 /// # Safety
 /// As [`project`]; `gates` is slot 0 of the row at the panel's block.
@@ -506,6 +506,9 @@ impl Step<'_> {
         let h_next = pass.h[(step + 1) % 2].get();
         let words = N::row(hp);
         let words_next = pass.h_words[(step + 1) % 2].get();
+        let (keep, y_stride, hidden) = (pass.keep, pass.y_stride, pass.plan.hidden);
+        let (all_gates, all_cells) = (pass.gates.get(), pass.cells.get());
+        let (memory, all_y) = (pass.c.get(), pass.y.get());
         let mut a = [operand.words; ROWS];
         let (mut sums, mut x_sums) = (Sums::new(), Sums::new());
         let (sums, x_sums) = (sums.as_mut_ptr(), x_sums.as_mut_ptr());
@@ -518,7 +521,7 @@ impl Step<'_> {
                 }
                 let tile = pass.table.tile(panel.vectors, count);
                 let multiply = |weights: &Packed, a: *const *const f32, next, sums| {
-                    let ahead = ahead(next, i, weights.k, panel.vectors);
+                    let ahead = Ahead::panel(next, i, weights.k, panel.vectors);
                     tile(count, weights.k, a, weights.at::<S>(panel), sums, ahead);
                 };
                 multiply(w_hh, a.as_ptr(), next[1], sums);
@@ -526,50 +529,69 @@ impl Step<'_> {
                     let x = pass.x.as_ptr().add(first_row + rank);
                     multiply(w_ih, x, next[0], x_sums);
                 }
-                for r in 0..count {
+                // Where a row and a block of its units stand.
+                let at = |r: usize, block: usize| {
                     let row = first_row + rank + r;
+                    let unit = (panel.block + block) * S::LANES;
+                    let state = (rank + r) * hp + unit;
+                    let cells = match C::MEMORY && keep {
+                        true => row * hp + unit,
+                        false => 0,
+                    };
+                    ForwardAt {
+                        gates: all_gates.add((row - base) * C::SLOTS * hp + unit),
+                        hp,
+                        h_prev: h_prev.add(state),
+                        c: memory.add(state),
+                        cells: all_cells.add(cells),
+                        keep,
+                    }
+                };
+                let vector = |r: usize, block: usize| (r * panel.vectors + block * C::GATES) * S::LANES;
+                for r in 0..count {
+                    let [scale, x_scale] = match N::SCALED {
+                        true => [*operand.scales.add(rank + r), pass.x_scales[first_row + rank + r]],
+                        false => [1.0; 2],
+                    };
                     for block in 0..panel.blocks {
-                        let unit = (panel.block + block) * S::LANES;
-                        let (state, vector) = ((rank + r) * hp + unit, block * C::GATES);
-                        let gates = pass.gates.get().add((row - base) * C::SLOTS * hp + unit);
+                        let here = at(r, block);
+                        let own = vector(r, block);
                         let mut acc = [S::splat(0.0); 4];
                         for gate in 0..C::GATES {
-                            let v = vector + gate;
-                            let at = (r * panel.vectors + v) * S::LANES;
-                            let [scale, x_scale] = match N::SCALED {
-                                true => [*operand.scales.add(rank + r), pass.x_scales[row]],
-                                false => [1.0; 2],
-                            };
-                            let sum = w_hh.value::<S, N>(panel, v, S::load(sums.add(at)), scale);
-                            let (place, slot) = ((panel, v, gate), gates.add(C::x_slot(gate) * hp));
+                            let v = block * C::GATES + gate;
+                            let from = own + gate * S::LANES;
+                            let sum = w_hh.value::<S, N>(panel, v, S::load(sums.add(from)), scale);
+                            let (place, slot) =
+                                ((panel, v, gate), here.gates.add(C::x_slot(gate) * hp));
                             let x =
-                                projected::<S, C, N>(w_ih, place, x_sums.add(at), x_scale, slot);
+                                projected::<S, C, N>(w_ih, place, x_sums.add(from), x_scale, slot);
                             let rest = match C::INNER == Some(gate) {
                                 true => w_hh.bias::<S>(panel, v),
                                 false => x,
                             };
                             acc[gate] = S::add(sum, rest);
                         }
-                        let cells = if C::MEMORY && pass.keep {
-                            row * hp + unit
-                        } else {
-                            0
-                        };
-                        let here = ForwardAt {
-                            gates,
-                            hp,
-                            h_prev: h_prev.add(state),
-                            c: pass.c.get().add(state),
-                            cells: pass.cells.get().add(cells),
-                            keep: pass.keep,
-                        };
-                        let h = C::finish::<S>(&acc, &here);
-                        S::store(h_next.add(state), h);
+                        let activated = C::activate::<S>(&acc, &here);
+                        for i in 0..C::GATES.min(2) {
+                            S::store(sums.add(own + i * S::LANES), activated[i]);
+                        }
+                    }
+                }
+                for r in 0..count {
+                    let y_row = pass.layout.external.get_unchecked(first_row + rank + r);
+                    for block in 0..panel.blocks {
+                        let own = vector(r, block);
+                        let unit = (panel.block + block) * S::LANES;
+                        let mut activated = [S::splat(0.0); 2];
+                        for i in 0..C::GATES.min(2) {
+                            activated[i] = S::load(sums.add(own + i * S::LANES));
+                        }
+                        let h = C::output::<S>(activated, &at(r, block));
+                        S::store(h_next.add((rank + r) * hp + unit), h);
                         if N::PACK > 1 && !N::SCALED {
                             N::store::<S>(words_next.add((rank + r) * words), unit, h);
                         }
-                        let y = pass.layout.external.get_unchecked(row) * pass.y_stride + unit;
-                        store_edge::<S>(pass.y.get().add(y), h, pass.plan.hidden - unit);
+                        store_edge::<S>(all_y.add(y_row * y_stride + unit), h, hidden - unit);
                     }
                 }
             }

@@ -96,11 +96,19 @@ pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
         gate
     }
 
-    /// Activation and state update of one vector of units: `acc` are pre-activations, gate by gate; gives h.
+    /// Activation of one vector of units, as far as it goes without waiting: `acc` are pre-activations, gate by gate; gives what
+    /// [`Self::output`] needs, no more vectors than there are gates. What waits for it is done for some rows together, so that they wait at
+    /// the same time.
     ///
     /// # Safety
     /// `at` is valid for one vector.
-    unsafe fn finish<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> S::V;
+    unsafe fn activate<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> [S::V; 2];
+
+    /// Gives h.
+    ///
+    /// # Safety
+    /// `at` is valid for one vector.
+    unsafe fn output<S: Simd>(activated: [S::V; 2], at: &ForwardAt) -> S::V;
 
     /// Gradients of the slots from that of h.
     ///

@@ -6,7 +6,7 @@ use crate::memory::Lines;
 use crate::number::{Int8, Number};
 use crate::pack::{self, Column};
 use crate::simd::Simd;
-use crate::tile::{PANEL, Table};
+use crate::tile::{Ahead, PANEL, Table};
 use crate::{Cell, Level, Precision};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -175,7 +175,7 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
                         &zeros.as_ptr(),
                         panel,
                         out.as_mut_ptr(),
-                        std::ptr::null(),
+                        Ahead::NOTHING,
                     );
                 }
             }

@@ -3,7 +3,7 @@
 //! The instructions stand in assembly: their intrinsics are not stable. A panel of B is laid out as the unit wants it, a word of k a row.
 
 use super::{Tables, avx512};
-use crate::tile::{PANEL, Packed, Table, Tile};
+use crate::tile::{Ahead, PANEL, Packed, Table, Tile};
 use std::arch::asm;
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::sync::OnceLock;
@@ -161,7 +161,7 @@ unsafe fn multiply<const BYTES: bool, const NV: usize>(
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
-    _ahead: *const f32,
+    _ahead: Ahead,
 ) {
     // SAFETY: as `Tile` says; each instruction touches what the shapes say, rows and words that there are.
     unsafe {
