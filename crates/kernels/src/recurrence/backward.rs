@@ -3,7 +3,7 @@
 use super::products::Products;
 use super::{
     BackwardAt, CellKernel, Division, Kept, lanes, on_threads, padded, part, ranked,
-    there_and_back, useful,
+    row_of_gates, there_and_back, useful,
 };
 use crate::KernelError;
 use crate::error::expect;
@@ -26,7 +26,7 @@ struct Backward<'a> {
     w_hh: &'a [f32],
     table: &'static Table,
     hp: usize,
-    /// `[rows,SLOTS,hp]`: activated gates, overwritten by their gradients.
+    /// Activated gates as [`Kept`] has them, overwritten by their gradients.
     gates: SharedPtr<f32>,
     /// The words of the gates' gradients for the recurrent weights, of even and odd steps, `[B,GATES·hp]` values; unused where a word is a
     /// float.
@@ -77,7 +77,7 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
         expect(
             "recurrent backward",
             "gates of the reserve",
-            rows * C::SLOTS * hp,
+            rows * row_of_gates::<C>(hp),
             kept.gates.len(),
         )?;
         let cells = if C::MEMORY { rows * hp } else { 0 };
@@ -124,7 +124,7 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
             w_hh: inputs.weights[d].w_hh,
             table: N::table(level),
             hp,
-            gates: SharedPtr(kept.gates.as_mut_ptr()),
+            gates: SharedPtr(kept.gates.as_mut_ptr().cast()),
             words: words.each_mut().map(|words| SharedPtr(words.as_mut_ptr())),
             cells: kept.cells.as_ptr(),
             h0: &initial[d][0],
@@ -336,7 +336,7 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
                     for r in 0..count {
                         a[r] = match N::PACK {
                             1 => {
-                                let at = ((row + r) * C::SLOTS + C::H_FIRST) * hp;
+                                let at = (row + r) * row_of_gates::<C>(hp) + C::H_FIRST * hp;
                                 pass.gates.get().add(at)
                             }
                             _ => pass.words[self.step % 2].get().add((rank + r) * words),
@@ -409,7 +409,7 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
                 (true, 0) => S::load(h0),
                 (true, _) => load_edge::<S>(pass.y.add(external(before)), left),
             };
-            let gates = pass.gates.get().add(row * C::SLOTS * hp + unit);
+            let gates = pass.gates.get().add(row * row_of_gates::<C>(hp) + unit);
             let carry = pass.carry.get().add(rank * hp + unit);
             let here = BackwardAt::<S> {
                 gates,

@@ -3,7 +3,7 @@
 use super::weights::{KitKey, OwnPanel, Packed, PackedPanel, WeightCache, own_panels, own_weights};
 use super::{
     CellKernel, Division, ForwardAt, Kept, ToWords, Words, lanes, on_threads, padded, part, ranked,
-    room, there_and_back, useful,
+    room, row_of_gates, there_and_back, useful,
 };
 use crate::cache;
 use crate::layer::{Inputs, Outputs, Plan, Weights};
@@ -41,7 +41,7 @@ struct Forward<'a> {
     h_words: [SharedPtr<f32>; 2],
     /// `[B,hp]`
     c: SharedPtr<f32>,
-    /// `[rows,SLOTS,hp]`: all rows where `keep`, else those of one stretch of steps.
+    /// As [`Kept`] has them: all rows where `keep`, else those of one stretch of steps.
     gates: SharedPtr<f32>,
     cells: SharedPtr<f32>,
     keep: bool,
@@ -112,7 +112,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
                 h: [h0.clone(), h0],
                 h_words: [words.clone(), words],
                 c: ranked(part(inputs.c0, d, batch * hidden), layout, hidden, hp),
-                gates: unwritten(steps * C::SLOTS * hp),
+                gates: unwritten(steps * row_of_gates::<C>(hp)),
                 cells: unwritten(if train && C::MEMORY { steps * hp } else { 0 }),
             }
         })
@@ -186,11 +186,10 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
     let kept = train.then(|| {
         buffers
             .into_iter()
-            .map(|own| {
-                // SAFETY: every row of the layout has run, and a step writes all slots and the memory of all units.
-                let [gates, cells] =
-                    [own.gates, own.cells].map(|values| unsafe { written(values) });
-                Kept { gates, cells }
+            .map(|own| Kept {
+                gates: own.gates,
+                // SAFETY: every row of the layout has run, and a step writes the memory of all units.
+                cells: unsafe { written(own.cells) },
             })
             .collect()
     });
@@ -381,7 +380,7 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
                 let gates = pass
                     .gates
                     .get()
-                    .add((first + r - base) * C::SLOTS * pass.hp);
+                    .add((first + r - base) * row_of_gates::<C>(pass.hp));
                 for v in 0..panel.vectors {
                     let (slot, block) = match C::GATES {
                         1 => (0, panel.block + v),
@@ -539,7 +538,7 @@ impl Step<'_> {
                         false => 0,
                     };
                     ForwardAt {
-                        gates: all_gates.add((row - base) * C::SLOTS * hp + unit),
+                        gates: all_gates.add((row - base) * row_of_gates::<C>(hp) + unit),
                         hp,
                         h_prev: h_prev.add(state),
                         c: memory.add(state),

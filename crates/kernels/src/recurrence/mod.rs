@@ -120,7 +120,8 @@ pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
 /// Gates and cells of one direction.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
-    gates: Vec<f32>,
+    /// `[rows,SLOTS,hp]`, rows [`row_of_gates`] apart, with nothing in between.
+    gates: Vec<MaybeUninit<f32>>,
     cells: Vec<f32>,
 }
 
@@ -132,6 +133,16 @@ impl Kept {
 
 fn padded(level: Level, hidden: usize) -> usize {
     hidden.next_multiple_of(lanes(level))
+}
+
+/// Values from a row of gates to the next. Not a multiple of 1 KiB: such rows would share a few sets of every cache, and drive each other out.
+fn row_of_gates<C: CellKernel>(hp: usize) -> usize {
+    let row = C::SLOTS * hp;
+    if row.is_multiple_of(256) {
+        row + 16
+    } else {
+        row
+    }
 }
 
 fn lanes(level: Level) -> usize {

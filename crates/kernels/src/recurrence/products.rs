@@ -1,6 +1,6 @@
 //! The products over all rows that follow the backward loop.
 
-use super::{CellKernel, Kept, lanes, room};
+use super::{CellKernel, Kept, lanes, room, row_of_gates};
 use crate::layer::{Inputs, Plan, WeightGradients};
 use crate::layout::Layout;
 use crate::memory::{unwritten, written};
@@ -31,7 +31,8 @@ impl Products<'_> {
         let mut d_x = room(self.plan, input);
         let zeros = vec![0.0; input];
         for (d, (layout, kept)) in self.layouts.iter().zip(self.kept).enumerate() {
-            let a = rows(kept.gates.as_ptr(), C::SLOTS * hp, layout.external.len());
+            let gates = kept.gates.as_ptr().cast();
+            let a = rows(gates, row_of_gates::<C>(hp), layout.external.len());
             let w_ih = self.inputs.weights[d].w_ih.as_ptr();
             let mut b = vec![zeros.as_ptr(); C::GATES * hp];
             for gate in 0..C::GATES {
@@ -108,10 +109,11 @@ impl Products<'_> {
             let x_columns = with_x.then(|| of_x.columns(&x, slots.clone()));
             let h_columns = with_h.then(|| of_h.columns(&h_prev, slots.clone()));
             let columns: Vec<Columns> = x_columns.into_iter().chain(h_columns).collect();
-            let gates = self.kept[d].gates.as_ptr().wrapping_add(slots.start * hp);
+            let gates = self.kept[d].gates.as_ptr().cast::<f32>();
+            let gates = gates.wrapping_add(slots.start * hp);
             let product = Product {
                 k: x.len(),
-                a: Left::Transposed(&rows(gates, C::SLOTS * hp, x.len())),
+                a: Left::Transposed(&rows(gates, row_of_gates::<C>(hp), x.len())),
                 columns: &columns,
                 accumulate: false,
                 sums: Some(SharedPtr(sums.as_mut_ptr().wrapping_add(slots.start * hp))),
