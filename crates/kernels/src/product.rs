@@ -248,7 +248,7 @@ unsafe fn blocks<S: Simd, N: Float>(
                     pack_left::<S, N>(product, &table.packed, some.clone(), k.clone(), a, sums)
                 }
                 // The first panel's tiles fetch what is packed next.
-                let mut next = match some.end < rows.end {
+                let next = match some.end < rows.end {
                     true => product.next_of_left(some.end, k.start * N::PACK),
                     false => product.next_of_left(rows.start, k.end * N::PACK),
                 };
@@ -263,7 +263,7 @@ unsafe fn blocks<S: Simd, N: Float>(
                             k: k.clone(),
                             a,
                             b: b.wrapping_add(before * S::LANES * k.len()),
-                            next: next.take(),
+                            next: next.filter(|_| before + vectors == columns.len()),
                         };
                         // SAFETY: the panel lies inside C and in the packed block.
                         unsafe { multiply_panel::<S, N>(product, table, &at) }
