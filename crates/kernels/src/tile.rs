@@ -41,22 +41,27 @@ pub(crate) type Tile = unsafe fn(
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
-    ahead: Ahead,
+    ahead: &Ahead,
 );
 
-/// What a tile fetches into the second cache while it works, a line with every word of k.
+/// What a tile fetches into the second cache while it works.
 #[derive(Clone, Copy)]
-pub(crate) struct Ahead {
-    /// Null for nothing.
+pub(crate) struct Ahead<'a> {
+    /// Where the first of some lines stands, one with every word of k; null for none.
     first: *const f32,
-    /// From one line to the next.
+    /// From one of these lines to the next.
     step: usize,
+    /// Other places, one with every word of k until there are no more, and how many lines of each.
+    places: &'a [*const f32],
+    lines: usize,
 }
 
-impl Ahead {
+impl<'a> Ahead<'a> {
     pub const NOTHING: Self = Self {
         first: std::ptr::null(),
         step: 0,
+        places: &[],
+        lines: 0,
     };
 
     /// The part that tile number `i` over a panel fetches of the `next` one (null for none), whose `k` words of `vectors` vectors start there:
@@ -68,6 +73,7 @@ impl Ahead {
             false => Self {
                 first: next.wrapping_add(i * k * LINE),
                 step: LINE,
+                ..Self::NOTHING
             },
         }
     }
@@ -78,7 +84,58 @@ impl Ahead {
         Self {
             first: first.wrapping_add(i * LINE),
             step,
+            ..Self::NOTHING
         }
+    }
+
+    /// And some lines from each of a few places on, such as those that the sums of the tile will meet.
+    #[inline(always)]
+    pub fn and(self, places: &'a Places, lines: usize) -> Self {
+        let places = places.slice();
+        Self {
+            places,
+            lines,
+            ..self
+        }
+    }
+}
+
+/// Places of a row that [`Places`] takes, at most.
+const OF_A_ROW: usize = 8;
+
+/// A list of places in memory.
+pub(crate) struct Places {
+    at: [MaybeUninit<*const f32>; ROWS * OF_A_ROW],
+    count: usize,
+}
+
+impl Places {
+    #[inline(always)]
+    pub fn new() -> Self {
+        Self {
+            at: [MaybeUninit::uninit(); ROWS * OF_A_ROW],
+            count: 0,
+        }
+    }
+
+    #[inline(always)]
+    pub fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// One more, if there is room: it is but a hint.
+    #[inline(always)]
+    pub fn push(&mut self, place: *const f32) {
+        if let Some(at) = self.at.get_mut(self.count) {
+            at.write(place);
+            self.count += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn slice(&self) -> &[*const f32] {
+        // SAFETY: so many have been written.
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr().cast(), self.count) }
     }
 }
 
@@ -98,7 +155,7 @@ pub(crate) unsafe fn multiply<
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
-    ahead: Ahead,
+    ahead: &Ahead,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
@@ -107,6 +164,12 @@ pub(crate) unsafe fn multiply<
             rows[r] = *a.add(r);
         }
         let mut b = b;
+        let Ahead {
+            first,
+            step,
+            places,
+            lines,
+        } = *ahead;
         let mut sums = [[S::splat(0.0); NV]; R];
         for p in 0..k {
             let mut w = [S::splat(0.0); NV];
@@ -114,8 +177,13 @@ pub(crate) unsafe fn multiply<
                 w[v] = S::load(b.add(v * S::LANES));
                 S::prefetch(b.wrapping_add((8 * NV + v) * S::LANES));
             }
-            if !ahead.first.is_null() {
-                S::prefetch_far(ahead.first.wrapping_add(p * ahead.step));
+            if !first.is_null() {
+                S::prefetch_far(first.wrapping_add(p * step));
+            }
+            if let Some(place) = places.get(p) {
+                for line in 0..lines {
+                    S::prefetch_far(place.wrapping_add(line * LINE));
+                }
             }
             b = b.add(NV * S::LANES);
             for r in 0..R {
@@ -216,7 +284,7 @@ macro_rules! table {
             a: *const *const f32,
             b: *const f32,
             out: *mut f32,
-            ahead: $crate::tile::Ahead,
+            ahead: &$crate::tile::Ahead,
         ) {
             debug_assert_eq!(rows, R);
             // SAFETY: as `Tile` says.

@@ -15,7 +15,7 @@ use crate::pack::{self, Column};
 use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::load_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{Ahead, PANEL, ROWS, Sums, Table, cover};
+use crate::tile::{Ahead, PANEL, Places, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -324,6 +324,7 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
         let (pass, hp) = (self.pass, self.pass.hp);
         let unit = self.block * S::LANES;
         let mut a = [pass.gates.get().cast_const(); ROWS];
+        let mut places = Places::new();
         let mut sums = Sums::new();
         let sums = sums.as_mut_ptr();
         for (i, (rank, count)) in cover(ranks, pass.table.most[self.vectors - 1]).enumerate() {
@@ -343,8 +344,15 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
                         };
                     }
                     let tile = pass.table.tile(self.vectors, count);
+                    places.clear();
+                    if self.step > 0 {
+                        for rank in rank..rank + count {
+                            self.meets(rank, unit, &mut places);
+                        }
+                    }
                     let ahead = Ahead::panel(self.next, i, k, self.vectors);
-                    tile(count, k, a.as_ptr(), self.weights, sums, ahead);
+                    let ahead = ahead.and(&places, self.vectors);
+                    tile(count, k, a.as_ptr(), self.weights, sums, &ahead);
                 }
                 for r in 0..count {
                     for v in 0..self.vectors {
@@ -371,6 +379,31 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
             let carry = S::load(self.pass.carry.get().add(state));
             let d_h = if C::MEMORY { d_h } else { S::add(d_h, carry) };
             S::store(self.pass.d_h0.get().add(state), d_h);
+        }
+    }
+
+    /// What [`Self::gates`] will read of a row.
+    #[inline(always)]
+    fn meets(&self, rank: usize, unit: usize, places: &mut Places) {
+        let (pass, hp, step) = (self.pass, self.pass.hp, self.step - 1);
+        let row = pass.layout.first[step] + rank;
+        let gates = pass.gates.get().wrapping_add(row * row_of_gates::<C>(hp));
+        for slot in 0..C::SLOTS {
+            places.push(gates.wrapping_add(slot * hp + unit));
+        }
+        let y = pass.layout.external[row] * pass.y_stride + unit;
+        if let Some(d_y) = pass.d_y {
+            places.push(d_y.wrapping_add(y));
+        }
+        if step > 0 && (C::MEMORY || C::H_PREV) {
+            let before = pass.layout.first[step - 1] + rank;
+            places.push(match C::MEMORY {
+                true => pass.cells.wrapping_add(before * hp + unit),
+                false => {
+                    let y = pass.layout.external[before] * pass.y_stride + unit;
+                    pass.y.wrapping_add(y)
+                }
+            });
         }
     }
 
