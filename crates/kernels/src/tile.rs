@@ -139,6 +139,41 @@ impl Places {
     }
 }
 
+/// Adds the products of some words of k, and calls `fetch` with each.
+#[inline(always)]
+unsafe fn add_words<
+    S: Simd,
+    N: Number,
+    const R: usize,
+    const NV: usize,
+    const STEP: usize,
+>(
+    words: Range,
+    rows: &[*const f32; R],
+    b: *const f32,
+    fetch: impl Fn(usize),
+    sums: &mut [[S::V; NV]; R],
+) {
+    for p in words {
+        // SAFETY: as `Tile` says.
+        unsafe {
+            let b = b.add(p * NV * S::LANES);
+            let mut w = [S::splat(0.0); NV];
+            for v in 0..NV {
+                w[v] = S::load(b.add(v * S::LANES));
+                S::prefetch(b.wrapping_add((8 * NV + v) * S::LANES));
+            }
+            fetch(p);
+            for r in 0..R {
+                let x = S::splat(*rows[r].add(p * STEP));
+                for v in 0..NV {
+                    sums[r][v] = N::multiply_add::<S>(x, w[v], sums[r][v]);
+                }
+            }
+        }
+    }
+}
+
 /// The body of every [`Tile`].
 ///
 /// # Safety
@@ -163,36 +198,29 @@ pub(crate) unsafe fn multiply<
         for r in 0..R {
             rows[r] = *a.add(r);
         }
-        let mut b = b;
         let Ahead {
             first,
             step,
             places,
             lines,
         } = *ahead;
-        let mut sums = [[S::splat(0.0); NV]; R];
-        for p in 0..k {
-            let mut w = [S::splat(0.0); NV];
-            for v in 0..NV {
-                w[v] = S::load(b.add(v * S::LANES));
-                S::prefetch(b.wrapping_add((8 * NV + v) * S::LANES));
-            }
+        let line = |p: usize| {
             if !first.is_null() {
-                S::prefetch_far(first.wrapping_add(p * step));
+                // SAFETY: a hint.
+                unsafe { S::prefetch_far(first.wrapping_add(p * step)) }
             }
-            if let Some(place) = places.get(p) {
-                for line in 0..lines {
-                    S::prefetch_far(place.wrapping_add(line * LINE));
-                }
+        };
+        let place = |p: usize| {
+            for line in 0..lines {
+                // SAFETY: a hint; there are as many places as words in the loop that asks.
+                unsafe { S::prefetch_far(places.get_unchecked(p).wrapping_add(line * LINE)) }
             }
-            b = b.add(NV * S::LANES);
-            for r in 0..R {
-                let x = S::splat(*rows[r].add(p * STEP));
-                for v in 0..NV {
-                    sums[r][v] = N::multiply_add::<S>(x, w[v], sums[r][v]);
-                }
-            }
-        }
+            line(p);
+        };
+        let mut sums = [[S::splat(0.0); NV]; R];
+        let some = places.len().min(k);
+        add_words::<S, N, R, NV, STEP>(0..some, &rows, b, place, &mut sums);
+        add_words::<S, N, R, NV, STEP>(some..k, &rows, b, line, &mut sums);
         for r in 0..R {
             for v in 0..NV {
                 S::store(out.add((r * NV + v) * S::LANES), sums[r][v]);
