@@ -36,7 +36,7 @@ impl CellKernel for Gru {
         // SAFETY: `at` points at LANES units of the row's buffers.
         unsafe {
             let (r, z) = (sigmoid::<S>(acc[0]), sigmoid::<S>(acc[1]));
-            let a_n = S::fma(r, acc[2], S::load(at.gates));
+            let a_n = S::fma(r, acc[2], acc[3]);
             if at.keep {
                 S::store(at.gates.add(at.hp), r);
                 S::store(at.gates.add(2 * at.hp), z);

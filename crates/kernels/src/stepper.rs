@@ -342,7 +342,6 @@ impl<C: CellKernel, N: Number> Run<'_, C, N> {
             }
             for block in 0..panel.blocks {
                 let unit = (panel.block + block) * S::LANES;
-                let mut inner = [0.0f32; 16];
                 let mut acc = [S::splat(0.0); 4];
                 for gate in 0..C::GATES {
                     let v = block * C::GATES + gate;
@@ -354,18 +353,18 @@ impl<C: CellKernel, N: Number> Run<'_, C, N> {
                     let h = w_hh.value::<S, N>(panel, v, h, h_scale);
                     let x = S::add(x, w_ih.bias::<S>(panel, v));
                     acc[gate] = if C::INNER == Some(gate) {
-                        S::store(inner.as_mut_ptr(), x);
+                        acc[C::GATES] = x;
                         S::add(h, w_hh.bias::<S>(panel, v))
                     } else {
                         S::add(x, h)
                     };
                 }
                 let here = ForwardAt {
-                    gates: inner.as_mut_ptr(),
+                    gates: std::ptr::null_mut(),
                     hp: 0,
                     h_prev: before.add(unit),
                     c: cells.add(unit),
-                    cells: inner.as_mut_ptr(),
+                    cells: std::ptr::null_mut(),
                     keep: false,
                 };
                 let activated = C::activate::<S>(&acc, &here);

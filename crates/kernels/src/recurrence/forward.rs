@@ -440,18 +440,17 @@ unsafe fn own_operand<S: Simd, N: Number>(
     }
 }
 
-/// One vector of a row's projected input: from the gates buffer, or, with `w_ih`, from the `sums` of its own tile, where it then leaves what
-/// [`CellKernel::activate`] looks for.
+/// One vector of a row's projected input: from the gates buffer, or, with `w_ih`, from the `sums` of its own tile.
 ///
 /// # Safety
 /// As [`project`]; `gates` is slot 0 of the row at the panel's block.
 #[inline(always)]
-unsafe fn projected<S: Simd, C: CellKernel, N: Number>(
+unsafe fn projected<S: Simd, N: Number>(
     w_ih: Option<&Packed>,
-    (panel, v, gate): (&OwnPanel, usize, usize),
+    (panel, v): (&OwnPanel, usize),
     sums: *const f32,
     scale: f32,
-    gates: *mut f32,
+    gates: *const f32,
 ) -> S::V {
     // SAFETY: as the caller promises.
     unsafe {
@@ -459,11 +458,7 @@ unsafe fn projected<S: Simd, C: CellKernel, N: Number>(
             return S::load(gates);
         };
         let sum = w_ih.value::<S, N>(panel, v, S::load(sums), scale);
-        let x = S::add(sum, w_ih.bias::<S>(panel, v));
-        if C::INNER == Some(gate) {
-            S::store(gates, x);
-        }
-        x
+        S::add(sum, w_ih.bias::<S>(panel, v))
     }
 }
 
@@ -560,12 +555,14 @@ impl Step<'_> {
                             let v = block * C::GATES + gate;
                             let from = own + gate * S::LANES;
                             let sum = w_hh.value::<S, N>(panel, v, S::load(sums.add(from)), scale);
-                            let (place, slot) =
-                                ((panel, v, gate), here.gates.add(C::x_slot(gate) * hp));
-                            let x =
-                                projected::<S, C, N>(w_ih, place, x_sums.add(from), x_scale, slot);
+                            let slot = here.gates.add(C::x_slot(gate) * hp);
+                            let x_sums = x_sums.add(from);
+                            let x = projected::<S, N>(w_ih, (panel, v), x_sums, x_scale, slot);
                             let rest = match C::INNER == Some(gate) {
-                                true => w_hh.bias::<S>(panel, v),
+                                true => {
+                                    acc[C::GATES] = x;
+                                    w_hh.bias::<S>(panel, v)
+                                }
                                 false => x,
                             };
                             acc[gate] = S::add(sum, rest);

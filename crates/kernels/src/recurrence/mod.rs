@@ -34,7 +34,7 @@ use std::ops::Range;
 
 /// Where a tile's row stands, at its first unit, in the forward pass.
 pub(crate) struct ForwardAt {
-    /// Slot 0 of the row; slot k is `k·hp` behind. Holds the projected input; takes what the backward pass needs.
+    /// Slot 0 of the row; slot k is `k·hp` behind. Takes what the backward pass needs, where `keep`.
     pub gates: *mut f32,
     pub hp: usize,
     pub h_prev: *const f32,
@@ -81,7 +81,7 @@ pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
     const MEMORY: bool = false;
     /// First of the `GATES` slots that hold the gradients for the recurrent weights; those for the input start at 0.
     const H_FIRST: usize = 0;
-    /// A gate whose recurrent part is kept apart from its projected input.
+    /// A gate whose recurrent part is kept apart from its projected input, which stands behind the gates.
     const INNER: Option<usize> = None;
     /// Whether the backward pass reads h_prev.
     const H_PREV: bool = false;
