@@ -246,7 +246,7 @@ impl Division {
         let by_sequences = threads > 1 && even && near(bytes) && plan.batch >= threads * rows;
         Self {
             by_sequences,
-            far: !by_sequences && !near(bytes / threads),
+            far: (if by_sequences { bytes } else { bytes / threads }) > cache::second() / 2,
         }
     }
 
