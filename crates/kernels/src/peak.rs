@@ -40,7 +40,7 @@ impl<N: Number> Kernel for Burst<N> {
                     a.as_ptr(),
                     right.as_ptr(),
                     sums.as_mut_ptr(),
-                    &Ahead::NOTHING,
+                    Ahead::NOTHING,
                 );
             }
             std::hint::black_box(&mut sums);

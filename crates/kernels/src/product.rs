@@ -594,7 +594,7 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
                 Some((next, step)) if i < MC / LINE => Ahead::rows(next, i, step),
                 _ => Ahead::NOTHING,
             };
-            tile(count, k, a.as_ptr(), at.b, sums, &ahead);
+            tile(count, k, a.as_ptr(), at.b, sums, ahead);
             for r in 0..count {
                 let sums = sums.add(r * at.vectors * S::LANES);
                 store_row::<S>(product, at, row + r, sums);

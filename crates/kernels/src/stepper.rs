@@ -337,7 +337,7 @@ impl<C: CellKernel, N: Number> Run<'_, C, N> {
                     operand,
                     side.at::<S>(panel),
                     sums.as_mut_ptr(),
-                    &Ahead::NOTHING,
+                    Ahead::NOTHING,
                 );
             }
             for block in 0..panel.blocks {

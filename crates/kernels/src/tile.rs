@@ -41,27 +41,22 @@ pub(crate) type Tile = unsafe fn(
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
-    ahead: &Ahead,
+    ahead: Ahead,
 );
 
-/// What a tile fetches into the second cache while it works.
+/// What a tile fetches into the second cache while it works, a line with every word of k.
 #[derive(Clone, Copy)]
-pub(crate) struct Ahead<'a> {
-    /// Where the first of some lines stands, one with every word of k; null for none.
+pub(crate) struct Ahead {
+    /// Null for nothing.
     first: *const f32,
-    /// From one of these lines to the next.
+    /// From one line to the next.
     step: usize,
-    /// Other places, one with every word of k until there are no more, and how many lines of each.
-    places: &'a [*const f32],
-    lines: usize,
 }
 
-impl<'a> Ahead<'a> {
+impl Ahead {
     pub const NOTHING: Self = Self {
         first: std::ptr::null(),
         step: 0,
-        places: &[],
-        lines: 0,
     };
 
     /// The part that tile number `i` over a panel fetches of the `next` one (null for none), whose `k` words of `vectors` vectors start there:
@@ -73,7 +68,6 @@ impl<'a> Ahead<'a> {
             false => Self {
                 first: next.wrapping_add(i * k * LINE),
                 step: LINE,
-                ..Self::NOTHING
             },
         }
     }
@@ -84,92 +78,6 @@ impl<'a> Ahead<'a> {
         Self {
             first: first.wrapping_add(i * LINE),
             step,
-            ..Self::NOTHING
-        }
-    }
-
-    /// And some lines from each of a few places on, such as those that the sums of the tile will meet.
-    #[inline(always)]
-    pub fn and(self, places: &'a Places, lines: usize) -> Self {
-        let places = places.slice();
-        Self {
-            places,
-            lines,
-            ..self
-        }
-    }
-}
-
-/// Places of a row that [`Places`] takes, at most.
-const OF_A_ROW: usize = 8;
-
-/// A list of places in memory.
-pub(crate) struct Places {
-    at: [MaybeUninit<*const f32>; ROWS * OF_A_ROW],
-    count: usize,
-}
-
-impl Places {
-    #[inline(always)]
-    pub fn new() -> Self {
-        Self {
-            at: [MaybeUninit::uninit(); ROWS * OF_A_ROW],
-            count: 0,
-        }
-    }
-
-    #[inline(always)]
-    pub fn clear(&mut self) {
-        self.count = 0;
-    }
-
-    /// One more, if there is room: it is but a hint.
-    #[inline(always)]
-    pub fn push(&mut self, place: *const f32) {
-        if let Some(at) = self.at.get_mut(self.count) {
-            at.write(place);
-            self.count += 1;
-        }
-    }
-
-    #[inline(always)]
-    fn slice(&self) -> &[*const f32] {
-        // SAFETY: so many have been written.
-        unsafe { std::slice::from_raw_parts(self.at.as_ptr().cast(), self.count) }
-    }
-}
-
-/// Adds the products of some words of k, and calls `fetch` with each.
-#[inline(always)]
-unsafe fn add_words<
-    S: Simd,
-    N: Number,
-    const R: usize,
-    const NV: usize,
-    const STEP: usize,
->(
-    words: Range,
-    rows: &[*const f32; R],
-    b: *const f32,
-    fetch: impl Fn(usize),
-    sums: &mut [[S::V; NV]; R],
-) {
-    for p in words {
-        // SAFETY: as `Tile` says.
-        unsafe {
-            let b = b.add(p * NV * S::LANES);
-            let mut w = [S::splat(0.0); NV];
-            for v in 0..NV {
-                w[v] = S::load(b.add(v * S::LANES));
-                S::prefetch(b.wrapping_add((8 * NV + v) * S::LANES));
-            }
-            fetch(p);
-            for r in 0..R {
-                let x = S::splat(*rows[r].add(p * STEP));
-                for v in 0..NV {
-                    sums[r][v] = N::multiply_add::<S>(x, w[v], sums[r][v]);
-                }
-            }
         }
     }
 }
@@ -190,7 +98,7 @@ pub(crate) unsafe fn multiply<
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
-    ahead: &Ahead,
+    ahead: Ahead,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
@@ -198,29 +106,25 @@ pub(crate) unsafe fn multiply<
         for r in 0..R {
             rows[r] = *a.add(r);
         }
-        let Ahead {
-            first,
-            step,
-            places,
-            lines,
-        } = *ahead;
-        let line = |p: usize| {
-            if !first.is_null() {
-                // SAFETY: a hint.
-                unsafe { S::prefetch_far(first.wrapping_add(p * step)) }
-            }
-        };
-        let place = |p: usize| {
-            for line in 0..lines {
-                // SAFETY: a hint; there are as many places as words in the loop that asks.
-                unsafe { S::prefetch_far(places.get_unchecked(p).wrapping_add(line * LINE)) }
-            }
-            line(p);
-        };
+        let mut b = b;
         let mut sums = [[S::splat(0.0); NV]; R];
-        let some = places.len().min(k);
-        add_words::<S, N, R, NV, STEP>(0..some, &rows, b, place, &mut sums);
-        add_words::<S, N, R, NV, STEP>(some..k, &rows, b, line, &mut sums);
+        for p in 0..k {
+            let mut w = [S::splat(0.0); NV];
+            for v in 0..NV {
+                w[v] = S::load(b.add(v * S::LANES));
+                S::prefetch(b.wrapping_add((8 * NV + v) * S::LANES));
+            }
+            if !ahead.first.is_null() {
+                S::prefetch_far(ahead.first.wrapping_add(p * ahead.step));
+            }
+            b = b.add(NV * S::LANES);
+            for r in 0..R {
+                let x = S::splat(*rows[r].add(p * STEP));
+                for v in 0..NV {
+                    sums[r][v] = N::multiply_add::<S>(x, w[v], sums[r][v]);
+                }
+            }
+        }
         for r in 0..R {
             for v in 0..NV {
                 S::store(out.add((r * NV + v) * S::LANES), sums[r][v]);
@@ -312,7 +216,7 @@ macro_rules! table {
             a: *const *const f32,
             b: *const f32,
             out: *mut f32,
-            ahead: &$crate::tile::Ahead,
+            ahead: $crate::tile::Ahead,
         ) {
             debug_assert_eq!(rows, R);
             // SAFETY: as `Tile` says.

@@ -15,7 +15,7 @@ use crate::pack::{self, Column};
 use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::load_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{Ahead, PANEL, Places, ROWS, Sums, Table, cover};
+use crate::tile::{Ahead, PANEL, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -324,7 +324,6 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
         let (pass, hp) = (self.pass, self.pass.hp);
         let unit = self.block * S::LANES;
         let mut a = [pass.gates.get().cast_const(); ROWS];
-        let mut places = Places::new();
         let mut sums = Sums::new();
         let sums = sums.as_mut_ptr();
         for (i, (rank, count)) in cover(ranks, pass.table.most[self.vectors - 1]).enumerate() {
@@ -344,15 +343,8 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
                         };
                     }
                     let tile = pass.table.tile(self.vectors, count);
-                    places.clear();
-                    if self.step > 0 {
-                        for rank in rank..rank + count {
-                            self.meets(rank, unit, &mut places);
-                        }
-                    }
                     let ahead = Ahead::panel(self.next, i, k, self.vectors);
-                    let ahead = ahead.and(&places, self.vectors);
-                    tile(count, k, a.as_ptr(), self.weights, sums, &ahead);
+                    tile(count, k, a.as_ptr(), self.weights, sums, ahead);
                 }
                 for r in 0..count {
                     for v in 0..self.vectors {
@@ -382,31 +374,6 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
         }
     }
 
-    /// What [`Self::gates`] will read of a row.
-    #[inline(always)]
-    fn meets(&self, rank: usize, unit: usize, places: &mut Places) {
-        let (pass, hp, step) = (self.pass, self.pass.hp, self.step - 1);
-        let row = pass.layout.first[step] + rank;
-        let gates = pass.gates.get().wrapping_add(row * row_of_gates::<C>(hp));
-        for slot in 0..C::SLOTS {
-            places.push(gates.wrapping_add(slot * hp + unit));
-        }
-        let y = pass.layout.external[row] * pass.y_stride + unit;
-        if let Some(d_y) = pass.d_y {
-            places.push(d_y.wrapping_add(y));
-        }
-        if step > 0 && (C::MEMORY || C::H_PREV) {
-            let before = pass.layout.first[step - 1] + rank;
-            places.push(match C::MEMORY {
-                true => pass.cells.wrapping_add(before * hp + unit),
-                false => {
-                    let y = pass.layout.external[before] * pass.y_stride + unit;
-                    pass.y.wrapping_add(y)
-                }
-            });
-        }
-    }
-
     #[inline(always)]
     unsafe fn gates<S: Simd>(&self, d_h: S::V, rank: usize, unit: usize) {
         let (pass, hp, step) = (self.pass, self.pass.hp, self.step - 1);
@@ -425,6 +392,10 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
             } else {
                 pass.layout.first[step - 1] + rank
             };
+            if let Some(d_y) = pass.d_y {
+                // Rows of neighbouring sequences lie far apart: no processor foresees them.
+                S::prefetch_far(d_y.wrapping_add(external(before)));
+            }
             let (h0, c0) = (
                 pass.h0.as_ptr().add(rank * hp + unit),
                 pass.c0.as_ptr().add(rank * hp + unit),

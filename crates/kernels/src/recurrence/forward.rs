@@ -374,7 +374,7 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
                 a,
                 packed.at::<S>(panel),
                 sums,
-                &Ahead::NOTHING,
+                Ahead::NOTHING,
             );
             for r in 0..count {
                 let gates = pass
@@ -516,7 +516,7 @@ impl Step<'_> {
                 let tile = pass.table.tile(panel.vectors, count);
                 let multiply = |weights: &Packed, a: *const *const f32, next, sums| {
                     let ahead = Ahead::panel(next, i, weights.k, panel.vectors);
-                    tile(count, weights.k, a, weights.at::<S>(panel), sums, &ahead);
+                    tile(count, weights.k, a, weights.at::<S>(panel), sums, ahead);
                 };
                 multiply(w_hh, a.as_ptr(), next[1], sums);
                 if let Some(w_ih) = w_ih {

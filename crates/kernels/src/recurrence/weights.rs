@@ -175,7 +175,7 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
                         &zeros.as_ptr(),
                         panel,
                         out.as_mut_ptr(),
-                        &Ahead::NOTHING,
+                        Ahead::NOTHING,
                     );
                 }
             }

@@ -161,7 +161,7 @@ unsafe fn multiply<const BYTES: bool, const NV: usize>(
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
-    _ahead: &Ahead,
+    _ahead: Ahead,
 ) {
     // SAFETY: as `Tile` says; each instruction touches what the shapes say, rows and words that there are.
     unsafe {
