@@ -136,8 +136,9 @@ fn export_shapes<M: Module>(model: &M) -> BTreeMap<String, Vec<usize>> {
     visitor.1
 }
 
-/// Runs the backward pass of `loss` and takes out the gradient of every parameter that it depends on.
-pub fn gradients<M: Module>(model: &M, loss: &Tensor<1>) -> Vec<Gradient> {
+/// Runs the backward pass of `loss`, or of its sum where it has several elements, and takes out the gradient of every parameter that it
+/// depends on.
+pub fn gradients<M: Module, const D: usize>(model: &M, loss: &Tensor<D>) -> Vec<Gradient> {
     struct Take(Vec<String>, Gradients, Vec<Gradient>);
     impl ModuleVisitor for Take {
         fn enter_module(&mut self, name: &str, _: &str) {
