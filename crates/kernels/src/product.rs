@@ -157,8 +157,11 @@ impl<N: Float> Kernel for Part<'_, N> {
         // Without any, A is still summed.
         let vectors = vectors.sum::<usize>().max(1);
         let height = self.table.packed.height();
-        let by_rows =
-            m.div_ceil(height) * 4 >= vectors || matches!(self.product.a, Left::Transposed(_));
+        // Each thread packs what it has of both operands; a transposed A is mostly fetched before.
+        let by_rows = match self.product.a {
+            Left::Rows(_) => m.div_ceil(height) * 4 >= vectors,
+            Left::Transposed(_) => 2 * m > vectors * S::LANES,
+        };
         let (tiles, panels) = match by_rows {
             true => (share(m.div_ceil(height), self.id, self.threads), 0..vectors),
             false => (0..m.div_ceil(height), share(vectors, self.id, self.threads)),
@@ -242,7 +245,7 @@ unsafe fn blocks<S: Simd, N: Float>(
             }
             for r0 in rows.clone().step_by(mc) {
                 let some = r0..(r0 + mc).min(rows.end);
-                let sums = product.sums.filter(|_| first == vectors.start);
+                let sums = product.sums.filter(|_| first == 0);
                 // SAFETY: rows and k lie inside A, and the scratch holds a block.
                 unsafe {
                     pack_left::<S, N>(product, &table.packed, some.clone(), k.clone(), a, sums)

@@ -347,16 +347,18 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
                     tile(count, k, a.as_ptr(), self.weights, sums, ahead);
                 }
                 for r in 0..count {
+                    let d_h = match product {
+                        true => sums.add(r * self.vectors * S::LANES).cast_const(),
+                        false => pass.d_h_n.as_ptr().add((rank + r) * hp + unit),
+                    };
+                    if self.step == 0 {
+                        self.initial::<S>(d_h, (rank + r) * hp + unit);
+                        continue;
+                    }
+                    let row = self.row(rank + r);
                     for v in 0..self.vectors {
-                        let state = (rank + r) * hp + unit + v * S::LANES;
-                        let d_h = match product {
-                            true => S::load(sums.add((r * self.vectors + v) * S::LANES)),
-                            false => S::load(pass.d_h_n.as_ptr().add(state)),
-                        };
-                        match self.step {
-                            0 => self.initial::<S>(d_h, state),
-                            _ => self.gates::<S>(d_h, rank + r, unit + v * S::LANES),
-                        }
+                        let d_h = S::load(d_h.add(v * S::LANES));
+                        self.gates::<S>(d_h, &row, unit + v * S::LANES);
                     }
                 }
             }
@@ -365,70 +367,78 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
 
     /// Before the first step: what is left is the gradient of the initial state.
     #[inline(always)]
-    unsafe fn initial<S: Simd>(&self, d_h: S::V, state: usize) {
-        // SAFETY: the state lies inside `[B,hp]`.
-        unsafe {
-            let carry = S::load(self.pass.carry.get().add(state));
-            let d_h = if C::MEMORY { d_h } else { S::add(d_h, carry) };
-            S::store(self.pass.d_h0.get().add(state), d_h);
+    unsafe fn initial<S: Simd>(&self, d_h: *const f32, state: usize) {
+        for v in 0..self.vectors {
+            let state = state + v * S::LANES;
+            // SAFETY: the state lies inside `[B,hp]`.
+            unsafe {
+                let d_h = S::load(d_h.add(v * S::LANES));
+                let carry = S::load(self.pass.carry.get().add(state));
+                let d_h = if C::MEMORY { d_h } else { S::add(d_h, carry) };
+                S::store(self.pass.d_h0.get().add(state), d_h);
+            }
         }
     }
 
+    /// The row of the step before this one.
     #[inline(always)]
-    unsafe fn gates<S: Simd>(&self, d_h: S::V, rank: usize, unit: usize) {
+    fn row(&self, rank: usize) -> Row {
         let (pass, hp, step) = (self.pass, self.pass.hp, self.step - 1);
-        let left = pass.plan.hidden - unit;
-        let row = pass.layout.first[step] + rank;
-        // SAFETY: the row lies inside the layout, the units inside the row.
+        let (row, state) = (pass.layout.first[step] + rank, rank * hp);
+        let external = |row: usize| pass.layout.external[row] * pass.y_stride;
+        let d_y = |row| pass.d_y.map(|d_y| d_y.wrapping_add(external(row)));
+        let mut at = Row {
+            gates: pass.gates.get().wrapping_add(row * row_of_gates::<C>(hp)),
+            words: pass.words[step % 2]
+                .get()
+                .wrapping_add(rank * N::row(C::GATES * hp)),
+            c: pass.cells.wrapping_add(row * hp),
+            c_prev: pass.c0.as_ptr().wrapping_add(state),
+            h_prev: pass.h0.as_ptr().wrapping_add(state),
+            carry: pass.carry.get().wrapping_add(state),
+            d_y: d_y(row),
+            d_y_before: None,
+        };
+        if step > 0 {
+            let before = pass.layout.first[step - 1] + rank;
+            at.c_prev = pass.cells.wrapping_add(before * hp);
+            at.h_prev = pass.y.wrapping_add(external(before));
+            at.d_y_before = d_y(before);
+        }
+        at
+    }
+
+    #[inline(always)]
+    unsafe fn gates<S: Simd>(&self, d_h: S::V, row: &Row, unit: usize) {
+        let hp = self.pass.hp;
+        let left = self.pass.plan.hidden - unit;
+        // SAFETY: the units lie inside the row.
         unsafe {
-            let external =
-                |row: usize| pass.layout.external.get_unchecked(row) * pass.y_stride + unit;
             let mut d_h = d_h;
-            if let Some(d_y) = pass.d_y {
-                d_h = S::add(d_h, load_edge::<S>(d_y.add(external(row)), left));
+            if let Some(d_y) = row.d_y {
+                d_h = S::add(d_h, load_edge::<S>(d_y.add(unit), left));
             }
-            let before = if step == 0 {
-                0
-            } else {
-                pass.layout.first[step - 1] + rank
-            };
-            if let Some(d_y) = pass.d_y {
+            if let Some(d_y) = row.d_y_before {
                 // Rows of neighbouring sequences lie far apart: no processor foresees them.
-                S::prefetch_far(d_y.wrapping_add(external(before)));
+                S::prefetch_far(d_y.wrapping_add(unit));
             }
-            let (h0, c0) = (
-                pass.h0.as_ptr().add(rank * hp + unit),
-                pass.c0.as_ptr().add(rank * hp + unit),
-            );
-            let (c, c_prev) = match (C::MEMORY, step) {
-                (false, _) => (c0, c0),
-                (true, 0) => (pass.cells.add(row * hp + unit), c0),
-                (true, _) => (
-                    pass.cells.add(row * hp + unit),
-                    pass.cells.add(before * hp + unit),
-                ),
+            let h_prev = match C::H_PREV {
+                false => S::splat(0.0),
+                true => load_edge::<S>(row.h_prev.add(unit), left),
             };
-            let h_prev = match (C::H_PREV, step) {
-                (false, _) => S::splat(0.0),
-                (true, 0) => S::load(h0),
-                (true, _) => load_edge::<S>(pass.y.add(external(before)), left),
-            };
-            let gates = pass.gates.get().add(row * row_of_gates::<C>(hp) + unit);
-            let carry = pass.carry.get().add(rank * hp + unit);
+            let gates = row.gates.add(unit);
             let here = BackwardAt::<S> {
                 gates,
                 hp,
-                c,
-                c_prev,
+                c: row.c.wrapping_add(unit),
+                c_prev: row.c_prev.wrapping_add(unit),
                 h_prev,
-                carry,
+                carry: row.carry.add(unit),
             };
             let d = C::backward::<S>(d_h, &here);
             if N::PACK > 1 {
-                let words = pass.words[step % 2].get();
-                let words = words.add(rank * N::row(C::GATES * hp));
                 for slot in 0..C::GATES {
-                    N::store::<S>(words, slot * hp + unit, d[C::H_FIRST + slot]);
+                    N::store::<S>(row.words, slot * hp + unit, d[C::H_FIRST + slot]);
                 }
             }
             for slot in 0..C::SLOTS {
@@ -436,4 +446,18 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
             }
         }
     }
+}
+
+/// Where the values of a sequence stand at a step, each at the first unit.
+struct Row {
+    gates: *mut f32,
+    words: *mut f32,
+    /// Only where there is a memory.
+    c: *const f32,
+    c_prev: *const f32,
+    h_prev: *const f32,
+    carry: *mut f32,
+    d_y: Option<*const f32>,
+    /// At the step before.
+    d_y_before: Option<*const f32>,
 }
