@@ -97,6 +97,11 @@ unsafe impl Simd for Avx2 {
         unsafe { _mm256_div_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn recip(b: __m256) -> __m256 {
+        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
+        unsafe { _mm256_div_ps(_mm256_set1_ps(1.0), b) }
+    }
+    #[inline(always)]
     unsafe fn max(a: __m256, b: __m256) -> __m256 {
         // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_max_ps(a, b) }
@@ -123,14 +128,6 @@ unsafe impl Simd for Avx2 {
     unsafe fn abs(a: __m256) -> __m256 {
         // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
         unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
-    }
-    #[inline(always)]
-    unsafe fn copysign(a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the caller has AVX2 and FMA, and pointers valid for what is touched.
-        unsafe {
-            let sign = _mm256_set1_ps(-0.0);
-            _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b))
-        }
     }
     #[inline(always)]
     unsafe fn where_positive(x: __m256, a: __m256) -> __m256 {

@@ -101,11 +101,19 @@ unsafe impl<const DOTS: bool> Simd for Avx512<DOTS> {
     unsafe fn div(a: __m512, b: __m512) -> __m512 {
         // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe {
-            // One step of Newton's from 14 bits, and a correction of the quotient: a third of the time of the instruction.
-            let r = _mm512_rcp14_ps(b);
-            let r = _mm512_fmadd_ps(r, _mm512_fnmadd_ps(b, r, _mm512_set1_ps(1.0)), r);
+            // With a correction of the quotient: a third of the time of the instruction.
+            let r = Self::recip(b);
             let q = _mm512_mul_ps(a, r);
             _mm512_fmadd_ps(_mm512_fnmadd_ps(b, q, a), r, q)
+        }
+    }
+    #[inline(always)]
+    unsafe fn recip(b: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
+        unsafe {
+            // One step of Newton's from 14 bits.
+            let r = _mm512_rcp14_ps(b);
+            _mm512_fmadd_ps(r, _mm512_fnmadd_ps(b, r, _mm512_set1_ps(1.0)), r)
         }
     }
     #[inline(always)]
@@ -132,16 +140,6 @@ unsafe impl<const DOTS: bool> Simd for Avx512<DOTS> {
     unsafe fn abs(a: __m512) -> __m512 {
         // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
         unsafe { _mm512_abs_ps(a) }
-    }
-    #[inline(always)]
-    unsafe fn copysign(a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the caller has AVX-512F, and pointers valid for what is touched.
-        unsafe {
-            let sign = _mm512_set1_epi32(i32::MIN);
-            let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
-            let (a, b) = (_mm512_andnot_si512(sign, a), _mm512_and_si512(sign, b));
-            _mm512_castsi512_ps(_mm512_or_si512(a, b))
-        }
     }
     #[inline(always)]
     unsafe fn where_positive(x: __m512, a: __m512) -> __m512 {

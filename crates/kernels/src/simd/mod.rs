@@ -62,6 +62,8 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a/b` within a unit in the last place, for `b` neither infinite nor denormal.
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// `1/b`, as [`Self::div`].
+    unsafe fn recip(b: Self::V) -> Self::V;
     /// `b` where `a` is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     /// `b` where `a` is NaN.
@@ -72,8 +74,6 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn scale2(a: Self::V, n: Self::V) -> Self::V;
     /// `|a|`
     unsafe fn abs(a: Self::V) -> Self::V;
-    /// `|a|` with the sign of `b`.
-    unsafe fn copysign(a: Self::V, b: Self::V) -> Self::V;
     /// `a` where `x > 0`, else zero.
     unsafe fn where_positive(x: Self::V, a: Self::V) -> Self::V;
     /// To the nearest bf16, ties to even: the lower half of each lane becomes zero.

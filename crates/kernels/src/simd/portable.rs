@@ -77,6 +77,10 @@ unsafe impl Simd for Portable {
         zip(a, b, |a, b| a / b)
     }
     #[inline(always)]
+    unsafe fn recip(b: V) -> V {
+        b.map(|b| 1.0 / b)
+    }
+    #[inline(always)]
     unsafe fn max(a: V, b: V) -> V {
         zip(a, b, |a, b| if a > b { a } else { b })
     }
@@ -99,10 +103,6 @@ unsafe impl Simd for Portable {
     #[inline(always)]
     unsafe fn abs(a: V) -> V {
         map(a, f32::abs)
-    }
-    #[inline(always)]
-    unsafe fn copysign(a: V, b: V) -> V {
-        zip(a, b, f32::copysign)
     }
     #[inline(always)]
     unsafe fn where_positive(x: V, a: V) -> V {
