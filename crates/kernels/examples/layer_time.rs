@@ -65,7 +65,7 @@ fn main() {
         d_c_n: None,
     };
     let (mut best, start) = ([f64::MAX; 3], Instant::now());
-    while start.elapsed().as_secs_f64() < std::env::var("SECONDS_").map_or(1.0, |s| s.parse().unwrap()) {
+    while start.elapsed().as_secs_f64() < 1.0 {
         let t = Instant::now();
         std::hint::black_box(forward(&plan, &inputs, false).expect("shapes fit"));
         best[0] = best[0].min(t.elapsed().as_secs_f64());

@@ -51,7 +51,7 @@ const POWER: [f32; 6] = [
     9.618_056e-3,
     5.550_357e-2,
     0.240_226_5,
-    0.693_147_2,
+    std::f32::consts::LN_2,
 ];
 
 /// (n, r, q) with eˣ = 2ⁿ·(1 + r·q) for x = `t`·ln 2. Rounding `t` costs eˣ more than [`exp`] allows itself, but what is left of that

@@ -8,7 +8,7 @@ use crate::number::{Float, Side, row_stride};
 use crate::pack::{self, Column};
 use crate::pool::{self, SharedPtr, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{Ahead, PANEL, LINE, Packed, ROWS, Sums, Table, choose, cover};
+use crate::tile::{Ahead, LINE, PANEL, Packed, ROWS, Sums, Table, choose, cover};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
@@ -328,7 +328,14 @@ unsafe fn pack_right<S: Simd, N: Float>(
                     // SAFETY: inside B, as the caller promises.
                     unsafe {
                         let src = base.add(first * stride + k.start);
-                        pack::transposed::<S, N>(src, stride, k.len(), &[1.0; 16], at, place(panel));
+                        pack::transposed::<S, N>(
+                            src,
+                            stride,
+                            k.len(),
+                            &[1.0; 16],
+                            at,
+                            place(panel),
+                        );
                     }
                 }
             }

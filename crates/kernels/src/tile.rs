@@ -59,6 +59,18 @@ impl Ahead {
         step: 0,
     };
 
+    #[inline(always)]
+    pub fn is_nothing(self) -> bool {
+        self.first.is_null()
+    }
+
+    /// The lines to fetch with some words of k.
+    #[inline(always)]
+    pub fn lines(self, words: Range) -> impl Iterator<Item = *const f32> {
+        let words = if self.is_nothing() { 0..0 } else { words };
+        words.map(move |p| self.first.wrapping_add(p * self.step))
+    }
+
     /// The part that tile number `i` over a panel fetches of the `next` one (null for none), whose `k` words of `vectors` vectors start there:
     /// all is there in time if the panel has as many tiles as vectors.
     #[inline(always)]
@@ -114,8 +126,8 @@ pub(crate) unsafe fn multiply<
                 w[v] = S::load(b.add(v * S::LANES));
                 S::prefetch(b.wrapping_add((8 * NV + v) * S::LANES));
             }
-            if !ahead.first.is_null() {
-                S::prefetch_far(ahead.first.wrapping_add(p * ahead.step));
+            for line in ahead.lines(p..p + 1) {
+                S::prefetch_far(line);
             }
             b = b.add(NV * S::LANES);
             for r in 0..R {
@@ -146,6 +158,8 @@ pub(crate) struct Table {
     pub most: [usize; PANEL],
     /// Rows from which on more of them bring little, and fewer that do where something else speaks for them.
     pub enough: [usize; 2],
+    /// Eighths of the second cache that a thread's weights may fill until they are fetched ahead, as what else passes through it drives them out.
+    pub far: usize,
     /// Vectors of a panel that belong together, where it can be so.
     pub grain: usize,
     /// Over a transposed A.
@@ -197,7 +211,11 @@ impl Table {
     /// Cuts `vectors` of columns into panels of `most` at most: (first vector, vectors) of each. They are nearly equal, as a tile over a single
     /// vector takes longer for each than one over some.
     #[inline(always)]
-    pub fn panels(&self, vectors: Range, most: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
+    pub fn panels(
+        &self,
+        vectors: Range,
+        most: usize,
+    ) -> impl Iterator<Item = (usize, usize)> + Clone {
         let grain = self.grain.min(most);
         cover(0..vectors.len().div_ceil(grain), most / grain).map(move |(first, count)| {
             let (start, end) = (first * grain, vectors.len().min((first + count) * grain));
@@ -247,6 +265,7 @@ macro_rules! table {
             single: [tile::<1, 1, 1>, tile::<1, 2, 1>, tile::<1, 3, 1>, tile::<1, 4, 1>],
             most: $crate::tile::most::<$simd>(),
             enough: [8, 4],
+            far: 4,
             grain: 1,
             packed: $crate::tile::Packed::Columns {
                 tiles: &[
@@ -273,10 +292,7 @@ pub(crate) const fn most<S: Simd>() -> [usize; PANEL] {
 
 /// Cuts `rows` into tiles of nearly equal height, none above `max`: (first row, height) of each.
 #[inline(always)]
-pub(crate) fn cover(
-    rows: Range,
-    max: usize,
-) -> impl Iterator<Item = (usize, usize)> + Clone {
+pub(crate) fn cover(rows: Range, max: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
     let (start, count) = (rows.start, rows.len());
     let tiles = count.div_ceil(max);
     (0..tiles).map(move |i| {

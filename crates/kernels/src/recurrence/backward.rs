@@ -2,8 +2,8 @@
 
 use super::products::Products;
 use super::{
-    BackwardAt, CellKernel, Division, Kept, lanes, on_threads, padded, part, ranked,
-    row_of_gates, there_and_back, useful,
+    BackwardAt, CellKernel, Division, Kept, lanes, on_threads, padded, part, ranked, row_of_gates,
+    there_and_back, useful,
 };
 use crate::KernelError;
 use crate::error::expect;

@@ -541,10 +541,14 @@ impl Step<'_> {
                         keep,
                     }
                 };
-                let vector = |r: usize, block: usize| (r * panel.vectors + block * C::GATES) * S::LANES;
+                let vector =
+                    |r: usize, block: usize| (r * panel.vectors + block * C::GATES) * S::LANES;
                 for r in 0..count {
                     let [scale, x_scale] = match N::SCALED {
-                        true => [*operand.scales.add(rank + r), pass.x_scales[first_row + rank + r]],
+                        true => [
+                            *operand.scales.add(rank + r),
+                            pass.x_scales[first_row + rank + r],
+                        ],
                         false => [1.0; 2],
                     };
                     for block in 0..panel.blocks {

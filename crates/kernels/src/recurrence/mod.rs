@@ -229,7 +229,7 @@ struct Division {
     /// Whether each thread takes some of the sequences with all units, rather than some of the units of all sequences. Then they need not meet
     /// once a step; but each reads all of the weights, and has fewer rows for its tiles.
     by_sequences: bool,
-    /// Whether a thread's weights are too many for its second cache.
+    /// Whether a thread's weights are too many for its second cache, and fetched ahead.
     far: bool,
 }
 
@@ -244,9 +244,10 @@ impl Division {
         };
         let even = plan.lengths.is_none();
         let by_sequences = threads > 1 && even && near(bytes) && plan.batch >= threads * rows;
+        let read = if by_sequences { bytes } else { bytes / threads };
         Self {
             by_sequences,
-            far: (if by_sequences { bytes } else { bytes / threads }) > cache::second() / 2,
+            far: read > cache::second() / 8 * table.far,
         }
     }
 

@@ -5,7 +5,7 @@
 use super::{Tables, avx512};
 use crate::tile::{Ahead, PANEL, Packed, Table, Tile};
 use std::arch::asm;
-use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 use std::sync::OnceLock;
 
 pub(super) static TABLES: Tables = Tables {
@@ -37,6 +37,7 @@ const fn table(tiles: [Tile; PANEL], vectors: &Table) -> Table {
         single: vectors.single,
         most: [2 * SIDE; PANEL],
         enough: [2 * SIDE; 2],
+        far: 7,
         grain: 2,
         packed: Packed::Rows { height: SIDE },
     }
@@ -152,6 +153,8 @@ struct Part {
     go_on: bool,
     a: *const f32,
     b: *const f32,
+    /// The first word of k.
+    first: usize,
 }
 
 /// A [`Tile`] of up to 32 rows.
@@ -161,7 +164,31 @@ unsafe fn multiply<const BYTES: bool, const NV: usize>(
     a: *const *const f32,
     b: *const f32,
     out: *mut f32,
-    _ahead: Ahead,
+    ahead: Ahead,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        // Apart, as what fetches nothing shall not pay for it.
+        match ahead.is_nothing() {
+            true => multiply_and::<BYTES, NV>(rows, k, a, b, out, |_| ()),
+            false => multiply_and::<BYTES, NV>(rows, k, a, b, out, |first| {
+                for line in ahead.lines(first..first + SIDE) {
+                    _mm_prefetch::<_MM_HINT_T1>(line.cast());
+                }
+            }),
+        }
+    }
+}
+
+/// [`multiply`]; `fetch` is called with the first word of each step of k, once.
+#[inline(never)]
+unsafe fn multiply_and<const BYTES: bool, const NV: usize>(
+    rows: usize,
+    k: usize,
+    a: *const *const f32,
+    b: *const f32,
+    out: *mut f32,
+    fetch: impl Fn(usize),
 ) {
     // SAFETY: as `Tile` says; each instruction touches what the shapes say, rows and words that there are.
     unsafe {
@@ -183,6 +210,7 @@ unsafe fn multiply<const BYTES: bool, const NV: usize>(
                 go_on: false,
                 a: first,
                 b,
+                first: 0,
             },
             Part {
                 steps: usize::from(rest > 0 || whole == 0),
@@ -190,6 +218,7 @@ unsafe fn multiply<const BYTES: bool, const NV: usize>(
                 go_on: whole > 0,
                 a: first.wrapping_add(whole * SIDE),
                 b: b.wrapping_add(whole * SIDE * NV * SIDE),
+                first: whole * SIDE,
             },
         ];
         if k == 0 {
@@ -203,8 +232,8 @@ unsafe fn multiply<const BYTES: bool, const NV: usize>(
                 let lower = (first.wrapping_byte_offset(apart * upper as isize), upper);
                 for v in (0..NV).step_by(2) {
                     match NV - v {
-                        1 => two_high::<BYTES, NV, false>(part, apart, out, v, first, lower),
-                        _ => two_high::<BYTES, NV, true>(part, apart, out, v, first, lower),
+                        1 => two_high::<BYTES, NV, false>(part, apart, out, v, lower, &fetch),
+                        _ => two_high::<BYTES, NV, true>(part, apart, out, v, lower, &fetch),
                     }
                 }
             }
@@ -268,14 +297,14 @@ unsafe fn two_high<const BYTES: bool, const NV: usize, const TWO: bool>(
     apart: isize,
     out: *mut f32,
     v: usize,
-    first: *const f32,
     (below, upper): (*const f32, usize),
+    fetch: impl Fn(usize),
 ) {
     let stride = NV * 64;
     let sums = |half: usize, v: usize| out.wrapping_add((half * upper * NV + v) * SIDE);
-    // SAFETY: as `multiply`; `part.a` lies as far behind `first` as the lower half's words behind `below`.
+    // SAFETY: as `multiply`.
     unsafe {
-        let below = below.wrapping_byte_offset(part.a.byte_offset_from(first));
+        let below = below.wrapping_add(part.first);
         begin!(part.go_on, "0", sums(0, v), stride);
         begin!(part.go_on, "2", sums(1, v), stride);
         if TWO {
@@ -283,6 +312,9 @@ unsafe fn two_high<const BYTES: bool, const NV: usize, const TWO: bool>(
             begin!(part.go_on, "3", sums(1, v + 1), stride);
         }
         for step in 0..part.steps {
+            if v == 0 {
+                fetch(part.first + step * SIDE);
+            }
             let b = part.b.wrapping_add((step * SIDE * NV + v) * SIDE);
             for row in 0..SIDE {
                 let next = b.wrapping_add((SIDE + row) * NV * SIDE);
