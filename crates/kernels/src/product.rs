@@ -250,7 +250,7 @@ unsafe fn blocks<S: Simd, N: Float>(
                 unsafe {
                     pack_left::<S, N>(product, &table.packed, some.clone(), k.clone(), a, sums)
                 }
-                // The first panel's tiles fetch what is packed next.
+                // The last panel's tiles fetch what is packed next: what lies longer is driven out.
                 let next = match some.end < rows.end {
                     true => product.next_of_left(some.end, k.start * N::PACK),
                     false => product.next_of_left(rows.start, k.end * N::PACK),
