@@ -17,11 +17,12 @@ const EXP: [f32; 6] = [
     5e-1,
 ];
 
-/// (n, eʳ − 1) with x = n·ln 2 + r.
+/// eˣ for x clamped to ±87: 2ⁿ·eʳ with x = n·ln 2 + r.
 #[inline(always)]
-unsafe fn reduce<S: Simd>(x: S::V) -> (S::V, S::V) {
+pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     // SAFETY: the caller has the instruction set of `S`.
     unsafe {
+        let x = S::min(S::splat(87.0), S::max(S::splat(-87.0), x));
         let n = S::round(S::mul(x, S::splat(LOG2_E)));
         let r = S::fma(n, S::splat(-LN2_HI), x);
         let r = S::fma(n, S::splat(-LN2_LO), r);
@@ -29,17 +30,7 @@ unsafe fn reduce<S: Simd>(x: S::V) -> (S::V, S::V) {
         for c in &EXP[1..] {
             p = S::fma(p, r, S::splat(*c));
         }
-        (n, S::fma(S::mul(r, r), p, r))
-    }
-}
-
-/// eˣ for x clamped to ±87.
-#[inline(always)]
-pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
-    // SAFETY: the caller has the instruction set of `S`.
-    unsafe {
-        let x = S::min(S::splat(87.0), S::max(S::splat(-87.0), x));
-        let (n, p) = reduce::<S>(x);
+        let p = S::fma(S::mul(r, r), p, r);
         S::scale2(S::add(p, S::splat(1.0)), n)
     }
 }

@@ -24,7 +24,7 @@ use crate::cache;
 use crate::layer::Plan;
 use crate::layout::Layout;
 use crate::memory::{Lines, unwritten};
-use crate::number::{Number, Side};
+use crate::number::{Number, Side, row_stride};
 use crate::pool::{self, Barrier, SharedPtr, share};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::Table;
@@ -138,10 +138,9 @@ fn padded(level: Level, hidden: usize) -> usize {
 /// Values from a row of gates to the next. Not a multiple of 1 KiB: such rows would share a few sets of every cache, and drive each other out.
 fn row_of_gates<C: CellKernel>(hp: usize) -> usize {
     let row = C::SLOTS * hp;
-    if row.is_multiple_of(256) {
-        row + 16
-    } else {
-        row
+    match row.is_multiple_of(256) {
+        true => row_stride(row),
+        false => row,
     }
 }
 
@@ -218,9 +217,14 @@ pub(crate) fn there_and_back(
     (0..count).map(move |i| (at(i), (i + 1 < count).then(|| at(i + 1))))
 }
 
+/// Whether so many bytes of weights fill no more than some `eighths` of a thread's second cache.
+fn fill(bytes: usize, eighths: usize) -> bool {
+    bytes <= cache::second() / 8 * eighths
+}
+
 /// Whether a thread's second cache keeps so many bytes of weights from one step to the next, beside what else passes through it.
 fn near(bytes: usize) -> bool {
-    bytes <= cache::second() / 8 * 7
+    fill(bytes, 7)
 }
 
 /// How the threads of a direction divide its work.
@@ -247,7 +251,7 @@ impl Division {
         let read = if by_sequences { bytes } else { bytes / threads };
         Self {
             by_sequences,
-            far: read > cache::second() / 8 * table.far,
+            far: !fill(read, table.far),
         }
     }
 

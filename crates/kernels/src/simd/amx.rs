@@ -149,11 +149,9 @@ macro_rules! begin {
 struct Part {
     steps: usize,
     words: usize,
-    /// Whether `out` holds sums already.
-    go_on: bool,
     a: *const f32,
     b: *const f32,
-    /// The first word of k.
+    /// The first word of k; where there are others before it, `out` holds their sums.
     first: usize,
 }
 
@@ -207,7 +205,6 @@ unsafe fn multiply_and<const BYTES: bool, const NV: usize>(
             Part {
                 steps: whole,
                 words: SIDE,
-                go_on: false,
                 a: first,
                 b,
                 first: 0,
@@ -215,7 +212,6 @@ unsafe fn multiply_and<const BYTES: bool, const NV: usize>(
             Part {
                 steps: usize::from(rest > 0 || whole == 0),
                 words: rest.max(1),
-                go_on: whole > 0,
                 a: first.wrapping_add(whole * SIDE),
                 b: b.wrapping_add(whole * SIDE * NV * SIDE),
                 first: whole * SIDE,
@@ -249,15 +245,15 @@ unsafe fn one_high<const BYTES: bool, const NV: usize>(part: &Part, apart: isize
     let sums = |v: usize| out.wrapping_add(v * SIDE);
     // SAFETY: as `multiply`.
     unsafe {
-        begin!(part.go_on, "0", sums(0), stride);
+        begin!(part.first > 0, "0", sums(0), stride);
         if NV > 1 {
-            begin!(part.go_on, "1", sums(1), stride);
+            begin!(part.first > 0, "1", sums(1), stride);
         }
         if NV > 2 {
-            begin!(part.go_on, "2", sums(2), stride);
+            begin!(part.first > 0, "2", sums(2), stride);
         }
         if NV > 3 {
-            begin!(part.go_on, "3", sums(3), stride);
+            begin!(part.first > 0, "3", sums(3), stride);
         }
         for step in 0..part.steps {
             let b = part.b.wrapping_add(step * SIDE * NV * SIDE);
@@ -305,11 +301,11 @@ unsafe fn two_high<const BYTES: bool, const NV: usize, const TWO: bool>(
     // SAFETY: as `multiply`.
     unsafe {
         let below = below.wrapping_add(part.first);
-        begin!(part.go_on, "0", sums(0, v), stride);
-        begin!(part.go_on, "2", sums(1, v), stride);
+        begin!(part.first > 0, "0", sums(0, v), stride);
+        begin!(part.first > 0, "2", sums(1, v), stride);
         if TWO {
-            begin!(part.go_on, "1", sums(0, v + 1), stride);
-            begin!(part.go_on, "3", sums(1, v + 1), stride);
+            begin!(part.first > 0, "1", sums(0, v + 1), stride);
+            begin!(part.first > 0, "3", sums(1, v + 1), stride);
         }
         for step in 0..part.steps {
             if v == 0 {
