@@ -94,7 +94,7 @@ impl Ahead {
     }
 }
 
-/// The body of every [`Tile`].
+/// The body of every [`Tile`]; it fetches B into the first cache `SOON` words of k before it meets them.
 ///
 /// # Safety
 /// As [`Tile`].
@@ -105,6 +105,7 @@ pub(crate) unsafe fn multiply<
     const R: usize,
     const NV: usize,
     const STEP: usize,
+    const SOON: usize,
 >(
     k: usize,
     a: *const *const f32,
@@ -124,7 +125,7 @@ pub(crate) unsafe fn multiply<
             let mut w = [S::splat(0.0); NV];
             for v in 0..NV {
                 w[v] = S::load(b.add(v * S::LANES));
-                S::prefetch(b.wrapping_add((8 * NV + v) * S::LANES));
+                S::prefetch(b.wrapping_add((SOON * NV + v) * S::LANES));
             }
             for line in ahead.lines(p..p + 1) {
                 S::prefetch_far(line);
@@ -152,8 +153,8 @@ const HEIGHTS: usize = 8;
 pub(crate) struct Table {
     /// By vectors and rows less one, over rows of A; the last one serves what is higher.
     pub rows: [[Tile; HEIGHTS]; PANEL],
-    /// One row, by vectors less one, where each step of k is met once: for streams.
-    pub single: [Tile; PANEL],
+    /// One row, by vectors less one, where each step of k is met once: for streams. The second ones are for weights that come from far.
+    pub single: [[Tile; PANEL]; 2],
     /// Rows of the largest tile, by vectors less one.
     pub most: [usize; PANEL],
     /// Rows from which on more of them bring little, and fewer that do where something else speaks for them.
@@ -228,7 +229,7 @@ impl Table {
 macro_rules! table {
     ($number:ty, $simd:ty, $height:literal x $panel:literal $(, $features:literal)?) => {{
         $(#[target_feature(enable = $features)])?
-        unsafe fn tile<const R: usize, const NV: usize, const STEP: usize>(
+        unsafe fn tile<const R: usize, const NV: usize, const STEP: usize, const SOON: usize>(
             rows: usize,
             k: usize,
             a: *const *const f32,
@@ -238,19 +239,19 @@ macro_rules! table {
         ) {
             debug_assert_eq!(rows, R);
             // SAFETY: as `Tile` says.
-            unsafe { $crate::tile::multiply::<$simd, $number, R, NV, STEP>(k, a, b, out, ahead) }
+            unsafe { $crate::tile::multiply::<$simd, $number, R, NV, STEP, SOON>(k, a, b, out, ahead) }
         }
         macro_rules! by_rows {
             ($nv:literal, $step:literal, $least:ident) => {
                 [
-                    tile::<1, $nv, $step>,
-                    tile::<2, $nv, $step>,
-                    tile::<{ $least(3, $step) }, $nv, $step>,
-                    tile::<{ $least(4, $step) }, $nv, $step>,
-                    tile::<{ $least(5, $step) }, $nv, $step>,
-                    tile::<{ $least(6, $step) }, $nv, $step>,
-                    tile::<{ $least(7, $step) }, $nv, $step>,
-                    tile::<{ $least(8, $step) }, $nv, $step>,
+                    tile::<1, $nv, $step, 8>,
+                    tile::<2, $nv, $step, 8>,
+                    tile::<{ $least(3, $step) }, $nv, $step, 8>,
+                    tile::<{ $least(4, $step) }, $nv, $step, 8>,
+                    tile::<{ $least(5, $step) }, $nv, $step, 8>,
+                    tile::<{ $least(6, $step) }, $nv, $step, 8>,
+                    tile::<{ $least(7, $step) }, $nv, $step, 8>,
+                    tile::<{ $least(8, $step) }, $nv, $step, 8>,
                 ]
             };
         }
@@ -262,7 +263,10 @@ macro_rules! table {
         }
         $crate::tile::Table {
             rows: [by_rows!(1, 1, any), by_rows!(2, 1, any), by_rows!(3, 1, any), by_rows!(4, 1, any)],
-            single: [tile::<1, 1, 1>, tile::<1, 2, 1>, tile::<1, 3, 1>, tile::<1, 4, 1>],
+            single: [
+                [tile::<1, 1, 1, 8>, tile::<1, 2, 1, 8>, tile::<1, 3, 1, 8>, tile::<1, 4, 1, 8>],
+                [tile::<1, 1, 1, 32>, tile::<1, 2, 1, 32>, tile::<1, 3, 1, 32>, tile::<1, 4, 1, 32>],
+            ],
             most: $crate::tile::most::<$simd>(),
             enough: [8, 4],
             far: 4,

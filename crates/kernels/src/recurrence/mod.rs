@@ -217,6 +217,11 @@ pub(crate) fn there_and_back(
     (0..count).map(move |i| (at(i), (i + 1 < count).then(|| at(i + 1))))
 }
 
+/// Whether so many bytes of weights, which a step of a stream reads, are most of them beyond a thread's second cache.
+pub(crate) fn come_from_far(bytes: usize) -> bool {
+    !fill(bytes, 16)
+}
+
 /// Whether so many bytes of weights fill no more than some `eighths` of a thread's second cache.
 fn fill(bytes: usize, eighths: usize) -> bool {
     bytes <= cache::second() / 8 * eighths
