@@ -1,6 +1,6 @@
 //! `refrain eval`
 
-use super::speech::{Search, folder};
+use super::speech::Search;
 use super::{Data, Precision, Threads};
 use crate::Ending;
 use crate::terminal;
@@ -22,8 +22,8 @@ Examples:
   refrain eval runs/stories --text other.txt
   refrain eval runs/kerstin-de --words runs/kerstin-de/words.arpa --worst 5")]
 pub struct Args {
-    /// Model folder
-    #[arg(value_name = "MODEL")]
+    /// Model folder, or the name of a model that ships with the program
+    #[arg(value_name = "MODEL", value_parser = super::model())]
     model: PathBuf,
 
     /// Part of the model's own data to measure on
@@ -74,14 +74,14 @@ pub fn run(args: &Args) -> Result<Ending> {
         (None, SplitName::Valid) => EvaluateOn::Split(Split::Validation),
         (None, SplitName::Test) => EvaluateOn::Split(Split::Test),
     };
-    let model = folder(&args.model);
+    let model = &args.model;
     let options = EvaluateOptions {
         data: args.data.folder()?,
         precision: args.precision.get(),
-        decoder: args.search.over(&DecoderConfig::of(&model)?)?,
+        decoder: args.search.over(&DecoderConfig::of(model)?)?,
         worst: args.worst,
     };
-    let evaluation = tasks::evaluate(&model, &on, &options)?;
+    let evaluation = tasks::evaluate(model, &on, &options)?;
     if args.json {
         terminal::print(&format!("{}\n", serde_json::to_string(&evaluation)?))?;
         return Ok(Ending::Done);

@@ -19,8 +19,8 @@ Examples:
   refrain export runs/stories stories.onnx
   refrain onnx run stories.onnx --input in.npz --output out.npz")]
 pub struct Args {
-    /// Model folder
-    #[arg(value_name = "MODEL")]
+    /// Model folder, or the name of a model that ships with the program
+    #[arg(value_name = "MODEL", value_parser = super::model())]
     model: PathBuf,
 
     /// File to write

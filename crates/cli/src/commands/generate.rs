@@ -23,8 +23,8 @@ Examples:
   refrain generate runs/stories --prime-file start.txt --top-p 0.9 --seed 7
   echo \"Once a\" | refrain generate runs/stories --prime-file -")]
 pub struct Args {
-    /// Model folder
-    #[arg(value_name = "MODEL")]
+    /// Model folder, or the name of a model that ships with the program
+    #[arg(value_name = "MODEL", value_parser = super::model())]
     model: PathBuf,
 
     /// Text to go on from; of any length

@@ -13,10 +13,11 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   refrain info runs/stories
+  refrain info english
   refrain info runs/stories --json | jq .figures.test")]
 pub struct Args {
-    /// Model folder
-    #[arg(value_name = "MODEL")]
+    /// Model folder, or the name of a model that ships with the program
+    #[arg(value_name = "MODEL", value_parser = super::model())]
     model: PathBuf,
 
     /// Print one JSON object

@@ -17,9 +17,28 @@ pub mod transcribe;
 pub mod tune;
 
 use anyhow::{Context, Result};
-use clap::builder::OsStringValueParser;
+use clap::builder::{OsStringValueParser, PathBufValueParser, TypedValueParser};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Reads the name of a model.
+pub fn model() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(model_folder)
+}
+
+/// The folder of a model: the one that is named, or one that ships under that name.
+pub fn model_folder(name: PathBuf) -> PathBuf {
+    let plain = name.components().count() == 1;
+    if name.is_dir() || !plain {
+        return name;
+    }
+    let program = std::env::current_exe().unwrap_or_default();
+    // Beside the program, as installed, or above it, as built.
+    let above = program.ancestors().skip(1).map(Path::to_path_buf);
+    let places = std::iter::once(PathBuf::new()).chain(above);
+    let mut shipped = places.map(|place| place.join("models").join(&name));
+    shipped.find(|folder| folder.is_dir()).unwrap_or(name)
+}
 
 /// Where data sets lie.
 #[derive(Clone, Debug, clap::Args)]

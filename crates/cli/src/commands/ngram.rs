@@ -21,8 +21,8 @@ Examples:
   refrain ngram runs/kerstin-de --text more.txt --order 4 --out words4.arpa
   refrain ngram runs/an4 --characters --order 6")]
 pub struct Args {
-    /// Model folder
-    #[arg(value_name = "MODEL")]
+    /// Model folder, or the name of a model that ships with the program
+    #[arg(value_name = "MODEL", value_parser = super::model())]
     model: PathBuf,
 
     /// Longest n-grams [default: 3 of words, 6 of characters]

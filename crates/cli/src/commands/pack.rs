@@ -1,6 +1,5 @@
 //! `refrain pack`
 
-use super::speech::folder;
 use crate::Ending;
 use crate::terminal::{self, grouped, typed};
 use anyhow::Result;
@@ -16,8 +15,8 @@ cannot be trained further.
 Example:
   refrain pack runs/english models/english")]
 pub struct Args {
-    /// Model folder
-    #[arg(value_name = "MODEL")]
+    /// Model folder, or the name of a model that ships with the program
+    #[arg(value_name = "MODEL", value_parser = super::model())]
     model: PathBuf,
 
     /// Folder to make
@@ -30,7 +29,7 @@ pub struct Args {
 /// # Errors
 /// A folder that holds no model, or one that already does.
 pub fn run(args: &Args) -> Result<Ending> {
-    let bytes = ModelFolder::open(&folder(&args.model))?.pack(&args.out)?;
+    let bytes = ModelFolder::open(&args.model)?.pack(&args.out)?;
     let size = grouped(usize::try_from(bytes)?);
     terminal::print(&format!("{}: {size} bytes\n", typed(&args.out)))?;
     Ok(Ending::Done)

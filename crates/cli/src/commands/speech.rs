@@ -1,9 +1,9 @@
 //! What the commands for speech have in common: which model, and how it finds text.
 
-use super::Precision;
+use super::{Precision, model, model_folder};
 use anyhow::{Result, bail};
 use refrain::tasks::speech::{DecoderConfig, Loaded, load_with_decoder};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Prefixes of a search that is asked for by its models.
 const USUAL_BEAM: usize = 50;
@@ -12,7 +12,7 @@ const USUAL_BEAM: usize = 50;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Model {
     /// Model folder, or the name of a model that ships with the program: english, english-stream, digits [default: english, or english-stream with --stream]
-    #[arg(long = "model", value_name = "MODEL")]
+    #[arg(long = "model", value_name = "MODEL", value_parser = model())]
     path: Option<PathBuf>,
 }
 
@@ -27,8 +27,10 @@ impl Model {
         search: Option<&Search>,
         precision: &Precision,
     ) -> Result<Loaded> {
-        let name = self.path.as_deref().unwrap_or(Path::new(shipped));
-        let folder = folder(name);
+        let folder = match &self.path {
+            Some(folder) => folder.clone(),
+            None => model_folder(shipped.into()),
+        };
         let config = match search {
             Some(search) => {
                 let own = DecoderConfig::of(&folder)?;
@@ -43,21 +45,6 @@ impl Model {
         }
         Ok(loaded)
     }
-}
-
-/// The folder of a model: the one that is named, or one that ships under that name.
-pub fn folder(name: &Path) -> PathBuf {
-    let plain = name.components().count() == 1;
-    if name.is_dir() || !plain {
-        return name.to_path_buf();
-    }
-    let program = std::env::current_exe().unwrap_or_default();
-    // Beside the program, as installed, or above it, as built.
-    let above = program.ancestors().skip(1).map(Path::to_path_buf);
-    let places = std::iter::once(PathBuf::new()).chain(above);
-    let shipped = places.map(|place| place.join("models").join(name));
-    let mut shipped = shipped.filter(|folder| folder.is_dir());
-    shipped.next().unwrap_or_else(|| name.to_path_buf())
 }
 
 /// How text is found, over what the model's folder says.

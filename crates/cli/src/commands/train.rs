@@ -1,6 +1,5 @@
 //! `refrain train`
 
-use super::speech::folder;
 use super::{Data, Threads, generate};
 use crate::Ending;
 use crate::interrupt::Interrupt;
@@ -42,8 +41,8 @@ pub struct Args {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
-    /// Begin with the parameters of this model, where they fit
-    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    /// Begin with the parameters of this model (a folder, or the name of one that ships), where they fit
+    #[arg(long, value_name = "MODEL", value_parser = super::model(), conflicts_with = "resume")]
     init: Option<PathBuf>,
 
     /// Folder for the model [default: runs/RECIPE]
@@ -108,7 +107,7 @@ fn end(folder: &Path, interrupt: &Interrupt) -> Result<()> {
 fn begin(args: &Args, interrupt: &Interrupt) -> Result<Summary> {
     let mut recipe = Recipe::find(&args.recipe, &args.overrides)?;
     if let Some(init) = &args.init {
-        let folder = std::path::absolute(folder(init));
+        let folder = std::path::absolute(init);
         recipe.train.init = Some(folder.context("finding the current folder")?);
     }
     if args.threads.given() {

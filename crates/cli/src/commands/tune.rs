@@ -1,6 +1,6 @@
 //! `refrain tune`
 
-use super::speech::{Search, folder};
+use super::speech::Search;
 use super::{Data, Threads};
 use crate::Ending;
 use crate::bar::Bar;
@@ -18,8 +18,8 @@ Examples:
   refrain ngram runs/kerstin-de && refrain tune runs/kerstin-de --words runs/kerstin-de/words.arpa
   refrain tune runs/kerstin-de --words words.arpa --beam 100 --trials 200 --figure cer")]
 pub struct Args {
-    /// Model folder
-    #[arg(value_name = "MODEL")]
+    /// Model folder, or the name of a model that ships with the program
+    #[arg(value_name = "MODEL", value_parser = super::model())]
     model: PathBuf,
 
     /// How many settings to try
@@ -62,9 +62,9 @@ enum Figure {
 /// A model, data or a language model that cannot be used.
 pub fn run(args: &Args) -> Result<Ending> {
     args.threads.apply();
-    let model = folder(&args.model);
+    let model = &args.model;
     let options = TuneOptions {
-        decoder: args.search.to_tune(&DecoderConfig::of(&model)?)?,
+        decoder: args.search.to_tune(&DecoderConfig::of(model)?)?,
         trials: usize::from(args.trials),
         figure: match args.figure {
             Figure::Wer => "wer".into(),
@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<Ending> {
     let bar = Bar::new(options.trials, "settings");
     let mut least = f64::INFINITY;
     let data = args.data.folder()?;
-    let best = tune(&model, &options, data.as_deref(), &mut |number, trial| {
+    let best = tune(model, &options, data.as_deref(), &mut |number, trial| {
         bar.set(number);
         let figure = trial.metrics.get(&options.figure).copied();
         let Some(figure) = figure.filter(|figure| *figure < least) else {

@@ -3,9 +3,9 @@
 use crate::tools::{err, fails, ok, out, refrain, run};
 use refrain_sound::{load, resample, wav_bytes, write_wav};
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use tempfile::tempdir;
 
 /// What is said in the sound that ships.
@@ -27,21 +27,31 @@ fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
 
-/// What `transcribe --stream` makes of samples at 16 kHz.
-fn stream(samples: &[f32], more: &[&str]) -> Output {
+/// `transcribe --stream`, which waits for samples.
+fn listening(more: &[&str]) -> Child {
     let english = model("english-stream");
     let mut command = refrain(&["transcribe", "--stream", "--model", &english]);
-    let mut child = command
+    command
         .args(more)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    let pcm = samples
+        .unwrap()
+}
+
+/// Samples as a stream has them.
+fn pcm(samples: &[f32]) -> Vec<u8> {
+    let samples = samples
         .iter()
         .map(|x| (x.clamp(-1.0, 1.0) * 32_767.0) as i16);
-    let bytes: Vec<u8> = pcm.flat_map(i16::to_le_bytes).collect();
+    samples.flat_map(i16::to_le_bytes).collect()
+}
+
+/// What `transcribe --stream` makes of samples at 16 kHz.
+fn stream(samples: &[f32], more: &[&str]) -> Output {
+    let mut child = listening(more);
+    let bytes = pcm(samples);
     let mut input = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || {
         for piece in bytes.chunks(3001) {
@@ -54,6 +64,25 @@ fn stream(samples: &[f32], more: &[&str]) -> Output {
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
     output
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stream_that_falls_silent_ends_with_ctrl_c_and_what_was_heard() {
+    let mut child = listening(&["--json"]);
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&pcm(&samples())).unwrap();
+    // The first line says that it listens; then no more sound comes, and the input stays open.
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    let pid = child.id().to_string();
+    let killed = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(killed.success());
+    let last = lines.last().unwrap().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(input);
+    assert!(json(&first)["final"] == false, "{first}");
+    assert!(json(&last)["final"] == true, "{last}");
 }
 
 fn samples() -> Vec<f32> {
@@ -321,7 +350,11 @@ fn the_models_that_ship_are_small_and_say_how_good_they_are() {
             .map(|own| own.unwrap().metadata().unwrap().len())
             .sum();
         assert!(bytes <= 5_000_000, "{name}: {bytes}");
-        assert!(ok(&["info", &folder]).contains("wrong"));
+        let about = ok(&["info", &folder]);
+        assert!(about.contains("wrong"));
+        let mut by_name = refrain(&["info", name]);
+        by_name.current_dir(models().parent().unwrap());
+        assert_eq!(out(&by_name.output().unwrap()), about);
     }
     // Hot words and a search need no files.
     let english = model("english");

@@ -7,10 +7,16 @@ use crate::interrupt::Interrupt;
 use crate::terminal;
 use anyhow::{Result, bail};
 use refrain::tasks::speech::{Heard, Loaded, Transcript};
-use refrain_sound::Pcm;
+use refrain_sound::{Pcm, SoundError};
 use serde_json::json;
 use std::io::IsTerminal;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+/// How long a silent input may keep Ctrl-C waiting.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Chunks read ahead of what is computed.
+const CHUNKS: usize = 16;
 
 /// Hears standard input to its end, or to Ctrl-C.
 ///
@@ -28,20 +34,22 @@ pub fn run(args: &Args, loaded: &Loaded) -> Result<Ending> {
         Format::Srt | Format::Vtt => bail!("a stream is written as text or JSON"),
     };
     let interrupt = Interrupt::listen()?;
-    let mut source = Pcm::new(std::io::stdin().lock(), args.rate);
+    let chunks = read(args.rate);
     let mut listener = loaded
         .listen(args.rate)?
         .with_alternatives(usize::from(args.best));
     let mut page = Page::new(json);
     let mut stats = Stats::default();
-    while let Some(samples) = source.next_chunk()? {
+    while !interrupt.asked() {
+        let samples = match chunks.recv_timeout(PATIENCE) {
+            Ok(samples) => samples?,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         let began = Instant::now();
         let heard = listener.push(&samples)?;
         stats.add(began, &heard);
         page.show(heard)?;
-        if interrupt.asked() {
-            break;
-        }
     }
     let began = Instant::now();
     let heard = listener.finish()?;
@@ -69,6 +77,21 @@ pub fn run(args: &Args, loaded: &Loaded) -> Result<Ending> {
         true => Ending::Interrupted,
         false => Ending::Done,
     })
+}
+
+/// Reads standard input to its end in a thread of its own, which waits for sound so that nobody else has to.
+fn read(rate: u32) -> Receiver<Result<Vec<f32>, SoundError>> {
+    let (sender, chunks) = sync_channel(CHUNKS);
+    std::thread::spawn(move || {
+        let mut source = Pcm::new(std::io::stdin(), rate);
+        while let Some(chunk) = source.next_chunk().transpose() {
+            let failed = chunk.is_err();
+            if sender.send(chunk).is_err() || failed {
+                break;
+            }
+        }
+    });
+    chunks
 }
 
 #[derive(Default)]
