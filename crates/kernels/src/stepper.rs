@@ -330,7 +330,10 @@ impl<C: CellKernel, N: Number> Run<'_, C, N> {
             1 => [self.x.as_ptr(), before.cast_const()],
             _ => self.words.map(|words| words.get().cast_const()),
         };
-        let tile = self.table.single[usize::from(self.far)][panel.vectors - 1];
+        let tile = match self.far {
+            true => self.table.early[panel.vectors - 1][0],
+            false => self.table.single[panel.vectors - 1],
+        };
         let mut sums = [[0.0f32; PANEL * 16]; 2];
         // SAFETY: as the caller promises; panels lie inside the packed weights, units inside the padded state.
         unsafe {

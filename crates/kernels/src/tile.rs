@@ -146,6 +146,8 @@ pub(crate) unsafe fn multiply<
     }
 }
 
+/// Rows of the largest tile that waits for weights from afar: more rows have enough to do meanwhile.
+const FEW: usize = 2;
 /// Heights that have a tile of their own.
 const HEIGHTS: usize = 8;
 
@@ -153,8 +155,12 @@ const HEIGHTS: usize = 8;
 pub(crate) struct Table {
     /// By vectors and rows less one, over rows of A; the last one serves what is higher.
     pub rows: [[Tile; HEIGHTS]; PANEL],
-    /// One row, by vectors less one, where each step of k is met once: for streams. The second ones are for weights that come from far.
-    pub single: [[Tile; PANEL]; 2],
+    /// One row, by vectors less one, where each step of k is met once: for streams.
+    pub single: [Tile; PANEL],
+    /// One and two such rows, for weights that come from beyond the second cache: they are fetched earlier.
+    pub early: [[Tile; FEW]; PANEL],
+    /// Rows up to which `early` is the better choice for a step of sequences.
+    pub few: usize,
     /// Rows of the largest tile, by vectors less one.
     pub most: [usize; PANEL],
     /// Rows from which on more of them bring little, and fewer that do where something else speaks for them.
@@ -207,6 +213,15 @@ impl Table {
     #[inline(always)]
     pub fn tile(&self, vectors: usize, rows: usize) -> Tile {
         choose(&self.rows, vectors, rows)
+    }
+
+    /// As [`Self::tile`], for weights that may come from beyond the second cache.
+    #[inline(always)]
+    pub fn tile_from(&self, far: bool, vectors: usize, rows: usize) -> Tile {
+        match far && rows <= self.few {
+            true => self.early[vectors - 1][rows - 1],
+            false => self.tile(vectors, rows),
+        }
     }
 
     /// Cuts `vectors` of columns into panels of `most` at most: (first vector, vectors) of each. They are nearly equal, as a tile over a single
@@ -263,10 +278,14 @@ macro_rules! table {
         }
         $crate::tile::Table {
             rows: [by_rows!(1, 1, any), by_rows!(2, 1, any), by_rows!(3, 1, any), by_rows!(4, 1, any)],
-            single: [
-                [tile::<1, 1, 1, 8>, tile::<1, 2, 1, 8>, tile::<1, 3, 1, 8>, tile::<1, 4, 1, 8>],
-                [tile::<1, 1, 1, 32>, tile::<1, 2, 1, 32>, tile::<1, 3, 1, 32>, tile::<1, 4, 1, 32>],
+            single: [tile::<1, 1, 1, 8>, tile::<1, 2, 1, 8>, tile::<1, 3, 1, 8>, tile::<1, 4, 1, 8>],
+            early: [
+                [tile::<1, 1, 1, 32>, tile::<2, 1, 1, 16>],
+                [tile::<1, 2, 1, 32>, tile::<2, 2, 1, 16>],
+                [tile::<1, 3, 1, 32>, tile::<2, 3, 1, 16>],
+                [tile::<1, 4, 1, 32>, tile::<2, 4, 1, 16>],
             ],
+            few: 2,
             most: $crate::tile::most::<$simd>(),
             enough: [8, 4],
             far: 4,

@@ -169,7 +169,7 @@ pub(crate) fn own_weights<S: Simd, C: CellKernel, N: Number>(
                 // SAFETY: the panel has been written, and `out` takes a value a column.
                 unsafe {
                     let panel = values.as_ptr().add(at * k);
-                    table.single[0][count - 1](
+                    table.single[count - 1](
                         1,
                         k,
                         &zeros.as_ptr(),

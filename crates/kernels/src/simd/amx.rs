@@ -35,6 +35,8 @@ const fn table(tiles: [Tile; PANEL], vectors: &Table) -> Table {
     Table {
         rows: [[tiles[0]; 8], [tiles[1]; 8], [tiles[2]; 8], [tiles[3]; 8]],
         single: vectors.single,
+        early: vectors.early,
+        few: 0,
         most: [2 * SIDE; PANEL],
         enough: [2 * SIDE; 2],
         far: 7,
