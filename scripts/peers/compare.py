@@ -86,7 +86,7 @@ def sides(engines):
     """The engine that is judged, and those it is judged by: our `f32` by others, our bf16 where all others multiply bf16, the last of ours by the rest."""
     others = [engine for engine in engines if not engine.startswith("refrain")]
     if not others:
-        return engines[-1], engines[:-1]
+        return (engines or ["refrain"])[-1], engines[:-1]
     return "refrain-bf16" if all(engine.endswith("-bf16") for engine in others) else "refrain", others
 
 

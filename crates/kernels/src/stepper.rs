@@ -7,7 +7,7 @@ use crate::lstm::Lstm;
 use crate::number::{Bf16, F32, Int8, Number, Side};
 use crate::pool::{self, SharedPtr, share};
 use crate::recurrence::{
-    CellKernel, ForwardAt, OwnPanel, Packed, come_from_far, own_panels, own_weights, there_and_back,
+    CellKernel, ForwardAt, OwnPanel, Packed, beyond, own_panels, own_weights, there_and_back,
 };
 use crate::rnn::{Relu, Rnn, Tanh};
 use crate::simd::{Kernel, Simd, dispatch};
@@ -172,7 +172,7 @@ impl Stepper {
         let fast = &**fast;
         let bytes: usize = fast.sides.iter().map(Packed::bytes).sum();
         let threads = pool::threads().clamp(1, (bytes / WORTH_A_THREAD).max(1));
-        let far = come_from_far(bytes / threads);
+        let beyond = beyond(bytes / threads);
         pool::run(threads, |id| {
             let panels = &fast.panels[share(fast.panels.len(), id, threads)];
             fast_path!(
@@ -180,7 +180,7 @@ impl Stepper {
                 Run {
                     fast: fast,
                     panels: panels,
-                    far: far,
+                    beyond: beyond,
                     x: x,
                     words: words,
                     state: state
@@ -300,8 +300,8 @@ impl<C: CellKernel, N: Number> Kernel for ToWords<'_, C, N> {
 struct Run<'a, C, N> {
     fast: &'a Fast,
     panels: &'a [OwnPanel],
-    /// Whether the weights come from beyond the second cache.
-    far: bool,
+    /// Whether most of the weights lie beyond the second cache.
+    beyond: bool,
     x: &'a [f32],
     words: [SharedPtr<f32>; 2],
     state: [SharedPtr<f32>; 3],
@@ -330,7 +330,7 @@ impl<C: CellKernel, N: Number> Run<'_, C, N> {
             1 => [self.x.as_ptr(), before.cast_const()],
             _ => self.words.map(|words| words.get().cast_const()),
         };
-        let tile = match self.far {
+        let tile = match self.beyond {
             true => self.table.early[panel.vectors - 1][0],
             false => self.table.single[panel.vectors - 1],
         };

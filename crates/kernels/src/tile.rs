@@ -157,7 +157,7 @@ pub(crate) struct Table {
     pub rows: [[Tile; HEIGHTS]; PANEL],
     /// One row, by vectors less one, where each step of k is met once: for streams.
     pub single: [Tile; PANEL],
-    /// One and two such rows, for weights that come from beyond the second cache: they are fetched earlier.
+    /// One and two such rows, for weights most of which lie beyond the second cache: they are fetched earlier.
     pub early: [[Tile; FEW]; PANEL],
     /// Rows up to which `early` is the better choice for a step of sequences.
     pub few: usize,
@@ -215,10 +215,10 @@ impl Table {
         choose(&self.rows, vectors, rows)
     }
 
-    /// As [`Self::tile`], for weights that may come from beyond the second cache.
+    /// As [`Self::tile`], for weights most of which may lie `beyond` the second cache.
     #[inline(always)]
-    pub fn tile_from(&self, far: bool, vectors: usize, rows: usize) -> Tile {
-        match far && rows <= self.few {
+    pub fn tile_from(&self, beyond: bool, vectors: usize, rows: usize) -> Tile {
+        match beyond && rows <= self.few {
             true => self.early[vectors - 1][rows - 1],
             false => self.tile(vectors, rows),
         }

@@ -290,7 +290,11 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
             ));
         }
         let division = pass.stretches.division;
-        let Division { by_sequences, far } = division;
+        let Division {
+            by_sequences,
+            far,
+            beyond,
+        } = division;
         if by_sequences {
             self.barrier.wait();
         }
@@ -333,7 +337,7 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
                         ranks,
                         base,
                         at_once,
-                        far,
+                        beyond,
                     };
                     for (panel, next) in there_and_back(panels.len(), step.step) {
                         let next = next.filter(|_| far).map(|next| &panels[next]);
@@ -473,8 +477,8 @@ struct Step<'a> {
     base: usize,
     /// Whether the input is multiplied here.
     at_once: bool,
-    /// Whether the weights come from beyond the second cache.
-    far: bool,
+    /// Whether most of the weights lie beyond the second cache.
+    beyond: bool,
 }
 
 impl Step<'_> {
@@ -516,7 +520,7 @@ impl Step<'_> {
                 for r in 0..count {
                     a[r] = operand.words.add((rank + r) * words);
                 }
-                let tile = pass.table.tile_from(self.far, panel.vectors, count);
+                let tile = pass.table.tile_from(self.beyond, panel.vectors, count);
                 let multiply = |weights: &Packed, a: *const *const f32, next, sums| {
                     let ahead = Ahead::panel(next, i, weights.k, panel.vectors);
                     tile(count, weights.k, a, weights.at::<S>(panel), sums, ahead);

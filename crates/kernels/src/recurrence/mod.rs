@@ -217,8 +217,8 @@ pub(crate) fn there_and_back(
     (0..count).map(move |i| (at(i), (i + 1 < count).then(|| at(i + 1))))
 }
 
-/// Whether so many bytes of weights, which a step of a stream reads, are most of them beyond a thread's second cache.
-pub(crate) fn come_from_far(bytes: usize) -> bool {
+/// Whether most of so many bytes of weights, which a thread reads in a step, lie beyond its second cache.
+pub(crate) fn beyond(bytes: usize) -> bool {
     !fill(bytes, 16)
 }
 
@@ -240,6 +240,8 @@ struct Division {
     by_sequences: bool,
     /// Whether a thread's weights are too many for its second cache, and fetched ahead.
     far: bool,
+    /// Whether most of them lie beyond it.
+    beyond: bool,
 }
 
 impl Division {
@@ -257,6 +259,7 @@ impl Division {
         Self {
             by_sequences,
             far: !fill(read, table.far),
+            beyond: beyond(read),
         }
     }
 
