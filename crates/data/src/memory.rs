@@ -55,6 +55,34 @@ fn one() -> usize {
     1
 }
 
+impl Problem {
+    /// Numbers of a step, `C`.
+    pub fn features(&self) -> usize {
+        match self {
+            Self::Adding { .. } => 2,
+            Self::Copy { .. } => ALPHABET,
+            Self::Mnist { pixels, .. } => *pixels,
+        }
+    }
+
+    /// Numbers or scores of an answer.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Self::Adding { .. } => 1,
+            Self::Copy { .. } | Self::Mnist { .. } => 10,
+        }
+    }
+
+    /// The order in which the pixels of a picture are read, for pictures in a run with this seed.
+    pub fn pixel_order(&self, seed: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..SIDE * SIDE).collect();
+        if let Self::Mnist { permuted: true, .. } = self {
+            shuffle(&mut order, &mut SplitMix64::new(seed ^ 0x7065_726d));
+        }
+        order
+    }
+}
+
 /// Which sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -118,7 +146,7 @@ impl Source {
             problem: problem.clone(),
             seed,
             pictures: None,
-            order: (0..SIDE * SIDE).collect(),
+            order: problem.pixel_order(seed),
         };
         match *problem {
             Problem::Adding { length, examples } | Problem::Copy { length, examples } => {
@@ -128,14 +156,11 @@ impl Source {
                     )));
                 }
             }
-            Problem::Mnist { permuted, pixels } => {
+            Problem::Mnist { pixels, .. } => {
                 if pixels == 0 || !(SIDE * SIDE).is_multiple_of(pixels) {
                     return Err(DataError::Memory(format!(
                         "{pixels} pixels a step do not divide the 784 of a picture"
                     )));
-                }
-                if permuted {
-                    shuffle(&mut own.order, &mut SplitMix64::new(seed ^ 0x7065_726d));
                 }
                 let mut train = idx::Pictures::load(&data.join("mnist"), "train", SIDE)?;
                 let valid = train.split_off(HELD_BACK);
@@ -164,19 +189,12 @@ impl Source {
 
     /// `C`
     pub fn features(&self) -> usize {
-        match self.problem {
-            Problem::Adding { .. } => 2,
-            Problem::Copy { .. } => ALPHABET,
-            Problem::Mnist { pixels, .. } => pixels,
-        }
+        self.problem.features()
     }
 
     /// Numbers or scores that are asked of a model.
     pub fn outputs(&self) -> usize {
-        match self.problem {
-            Problem::Adding { .. } => 1,
-            Problem::Copy { .. } | Problem::Mnist { .. } => 10,
-        }
+        self.problem.outputs()
     }
 
     fn pictures(&self, part: Part) -> Option<&idx::Pictures> {

@@ -17,10 +17,83 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+    /// A pipe, a folder or a device where a file is needed.
+    #[error("{} is not an ordinary file; give a file", .path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A model that is not where models are looked for.
+    #[error(
+        "there is no model \"{name}\": neither a model folder of this name, nor a shipped model in {}; \
+         copy the `models` folder of the project to one of these places, or let REFRAIN_MODELS name it",
+        listed(.places)
+    )]
+    NoModel {
+        /// The name.
+        name: String,
+        /// The folders that were searched.
+        places: Vec<PathBuf>,
+    },
+    /// A run folder that another process trains in.
+    #[error(
+        "model folder {}: another process is training in it; wait until it ends, or choose another folder with --out",
+        .path.display()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder that holds a run already.
+    #[error(
+        "model folder {}: it already holds a {}run; {}choose another folder with --out, or replace it with --force",
+        .path.display(),
+        if *.finished { "finished " } else { "" },
+        if *.finished { "" } else { "go on with it by --resume, " }
+    )]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+        /// Whether that run is finished.
+        finished: bool,
+    },
+    /// A model that needs more memory than there is.
+    #[error(
+        "the model needs about {needed} of memory for {purpose}, and {available} are available; lower {setting}"
+    )]
+    TooLarge {
+        /// Bytes, as text.
+        needed: String,
+        /// "training" or "use".
+        purpose: &'static str,
+        /// Bytes, as text.
+        available: String,
+        /// The settings that decide the size.
+        setting: &'static str,
+    },
+    /// A request that the task of a model does not serve.
+    #[error("a model of the task \"{task}\" {problem}")]
+    Unsupported {
+        /// The task.
+        task: &'static str,
+        /// What it does not do, and what helps.
+        problem: &'static str,
+    },
+    /// The stored state of a session that cannot be used.
+    #[error("state of a session: {0}; begin a new session")]
+    State(String),
+    /// A device that this build does not have, or nobody knows.
+    #[error("device \"{name}\": {problem}")]
+    Device {
+        /// Its name.
+        name: String,
+        /// What is wrong, and what helps.
+        problem: String,
+    },
     /// A setting that cannot work.
     #[error("{0}")]
     Config(String),
-    /// A recipe that does not say what it must, or says what nobody knows.
+    /// A recipe with a missing or unknown key.
     #[error("recipe {recipe}: {problem}")]
     Recipe {
         /// The recipe's name or file.
@@ -141,4 +214,10 @@ impl Error {
             problem: problem.into(),
         }
     }
+}
+
+/// The first places, with commas between.
+fn listed(places: &[PathBuf]) -> String {
+    let shown = places.iter().take(3).map(|place| place.display().to_string());
+    shown.collect::<Vec<_>>().join(", ")
 }

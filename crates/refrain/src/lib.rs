@@ -7,9 +7,11 @@
 //! `D` directions, `G` gates per unit.
 
 pub mod error;
+pub mod files;
 mod init;
 pub mod lab;
 pub mod layers;
+pub mod metrics;
 pub mod models;
 pub mod ops;
 pub mod params;

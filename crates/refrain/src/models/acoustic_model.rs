@@ -1,9 +1,8 @@
 //! From frames of sound to scores of characters: convolutions that shorten, a recurrent stack, a linear layer over the characters and
 //! the blank (Graves et al. 2006; the shape of Amodei et al. 2016).
 
-use super::CellKind;
 use super::chunks::{Chunked, Chunks};
-use super::language_model::PrecisionName;
+use super::config::{CellKind, PrecisionName};
 use super::linear::Linear;
 use super::{check_probabilities, check_sizes};
 use crate::error::Error;
@@ -270,7 +269,7 @@ impl AcousticModel {
         &self.config
     }
 
-    pub(super) fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.output.weight.val().device()
     }
 

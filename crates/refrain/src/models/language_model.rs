@@ -1,6 +1,7 @@
 //! A recurrent language model: embedding, recurrent stack, projection onto the vocabulary (Mikolov et al. 2010;
 //! Zaremba et al. 2014; regularised as in AWD-LSTM, Merity et al. 2017).
 
+use super::config::{CellKind, Dropout, Init, PrecisionName};
 use super::generator::Generator;
 use super::{check_probabilities, check_sizes};
 use crate::error::Error;
@@ -13,70 +14,9 @@ use crate::params::NamedTensor;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain_kernels::random::Key;
-use refrain_kernels::{Cell, KernelError, Precision};
+use refrain_kernels::{KernelError, Precision};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// Which recurrence a recipe asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CellKind {
-    /// Long short-term memory.
-    #[default]
-    Lstm,
-    /// Gated recurrent unit, reset after the product.
-    Gru,
-    /// Vanilla, tanh.
-    Rnn,
-}
-
-impl From<CellKind> for Cell {
-    fn from(kind: CellKind) -> Self {
-        match kind {
-            CellKind::Lstm => Cell::Lstm,
-            CellKind::Gru => Cell::Gru,
-            CellKind::Rnn => Cell::RnnTanh,
-        }
-    }
-}
-
-/// Dropout probabilities, each in `[0,1)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Dropout {
-    /// On the embedded input.
-    pub embedding: f64,
-    /// Between recurrent layers.
-    pub hidden: f64,
-    /// On the last layer's output.
-    pub output: f64,
-    /// On the recurrent weights (weight drop).
-    pub weights: f64,
-    /// On whole words: every occurrence in a batch falls away together (Gal & Ghahramani 2016).
-    pub words: f64,
-    /// One mask for all steps of a sequence instead of one per step.
-    pub variational: bool,
-}
-
-/// [`Precision`] as recipes write it.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Precision", rename_all = "lowercase")]
-pub(super) enum PrecisionName {
-    F32,
-    Bf16,
-    Int8,
-}
-
-/// How the parameters start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Init {
-    /// As PyTorch's modules: embedding N(0,1), the rest uniform in ±1/√H.
-    #[default]
-    Pytorch,
-    /// Everything uniform in ± this.
-    Uniform(f64),
-}
 
 /// Configuration of a [`LanguageModel`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

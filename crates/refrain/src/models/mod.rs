@@ -3,6 +3,7 @@
 mod acoustic_model;
 mod acoustic_stream;
 mod chunks;
+mod config;
 mod generator;
 mod language_model;
 mod linear;
@@ -14,9 +15,8 @@ pub use acoustic_model::{AcousticModel, AcousticModelConfig, Convolution, Frames
 pub use acoustic_stream::AcousticStream;
 pub use chunks::Chunks;
 pub use generator::Generator;
-pub use language_model::{
-    CellKind, Dropout, Init, LanguageModel, LanguageModelConfig, LossOutput, State,
-};
+pub use config::{CellKind, Dropout, Init};
+pub use language_model::{LanguageModel, LanguageModelConfig, LossOutput, State};
 pub use sequence_model::{SequenceLoss, SequenceModel, SequenceModelConfig};
 
 /// # Errors

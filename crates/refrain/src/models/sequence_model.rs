@@ -1,7 +1,6 @@
 //! A recurrent stack that reads sequences of numbers and answers: after the last step, or at each step.
 
-use super::CellKind;
-use super::language_model::PrecisionName;
+use super::config::{CellKind, PrecisionName};
 use super::linear::Linear;
 use super::{check_probabilities, check_sizes};
 use crate::error::Error;

@@ -1,21 +1,22 @@
 //! A folder with one model in it.
 
-use super::{atomic, tensors};
 use crate::error::Error;
+use crate::files::{self, tensors};
+use crate::metrics::Metrics;
 use crate::params::NamedTensor;
 use crate::recipe::Recipe;
-use crate::train::{Metrics, checkpoint};
-use serde::de::DeserializeOwned;
+use crate::train::checkpoint;
+use crate::train::fit::Files;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Name of the file with the parameters.
 pub const MODEL: &str = "model.safetensors";
 const ABOUT: &str = "model.toml";
 const LOG: &str = "train.jsonl";
 
-/// What `model.toml` holds.
+/// The content of `model.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {
@@ -23,7 +24,7 @@ pub struct About {
     pub version: String,
     /// How large and how good the model is.
     pub figures: Figures,
-    /// What it was trained with, defaults and overrides included.
+    /// The recipe of the training, defaults and overrides included.
     pub recipe: Recipe,
 }
 
@@ -33,8 +34,6 @@ pub struct About {
 pub struct Figures {
     /// Trainable numbers.
     pub parameters: usize,
-    /// Tokens `V`.
-    pub vocabulary: usize,
     /// Epochs trained.
     pub epochs: u64,
     /// Updates made.
@@ -59,9 +58,14 @@ pub struct ModelFolder {
 impl ModelFolder {
     /// Whether a run was begun in `path`.
     pub fn is_run(path: &Path) -> bool {
-        path.join(ABOUT).exists()
-            || path.join(checkpoint::FILE).exists()
-            || path.join(MODEL).exists()
+        Self::common_files()
+            .iter()
+            .any(|name| *name != LOG && path.join(name).exists())
+    }
+
+    /// Files of every model folder, whatever its task.
+    pub(super) fn common_files() -> [&'static str; 4] {
+        [MODEL, ABOUT, checkpoint::FILE, LOG]
     }
 
     /// Reads `model.toml`; the parameters are read by [`Self::tensors`].
@@ -69,33 +73,34 @@ impl ModelFolder {
     /// # Errors
     /// A folder that is missing, or has no readable `model.toml`.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        if path.is_file() {
+            let problem = "it is a file; give the folder that it is in";
+            return Err(Error::folder(path, problem));
+        }
         if !path.is_dir() {
             let problem = "there is no such folder; `refrain train` makes one";
             return Err(Error::folder(path, problem));
         }
-        let file = path.join(ABOUT);
-        if !file.exists() {
+        let about = files::read_toml(path, ABOUT)?.ok_or_else(|| {
             let problem = format!("it has no {ABOUT}; give the folder that `refrain train` wrote");
-            return Err(Error::folder(path, problem));
-        }
-        let about = read(path, ABOUT)?;
+            Error::folder(path, problem)
+        })?;
         Ok(Self {
             path: path.to_path_buf(),
             about,
         })
     }
 
-    /// Makes the folder (and those above it) and writes `model.toml`.
+    /// Writes `model.toml` into a folder that is there.
     ///
     /// # Errors
-    /// A folder or file that cannot be written.
+    /// A file that cannot be written.
     pub fn create(path: &Path, about: About) -> Result<Self, Error> {
-        std::fs::create_dir_all(path).map_err(Error::io("make the folder", path))?;
-        let mut folder = Self {
+        let folder = Self {
             path: path.to_path_buf(),
             about,
         };
-        folder.set_figures(folder.about.figures.clone())?;
+        folder.write_about()?;
         Ok(folder)
     }
 
@@ -105,25 +110,20 @@ impl ModelFolder {
     /// A file that cannot be written.
     pub fn set_figures(&mut self, figures: Figures) -> Result<(), Error> {
         self.about.figures = figures;
-        self.write(ABOUT, &self.about)
+        self.write_about()
     }
 
-    /// Writes a TOML file of the folder.
+    /// Rewrites `model.toml` with another recipe.
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn write<T: Serialize>(&self, name: &str, what: &T) -> Result<(), Error> {
-        let text = toml::to_string(what)
-            .map_err(|e| Error::folder(&self.path, format!("{name} cannot be written: {e}")))?;
-        atomic::write(&self.path.join(name), text.as_bytes())
+    pub fn set_recipe(&mut self, recipe: Recipe) -> Result<(), Error> {
+        self.about.recipe = recipe;
+        self.write_about()
     }
 
-    /// What a TOML file of the folder holds; nothing if there is no such file.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or holds something else.
-    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
-        read_if_there(&self.path, name)
+    fn write_about(&self) -> Result<(), Error> {
+        files::write_toml(&self.path, ABOUT, &self.about)
     }
 
     /// The folder.
@@ -136,9 +136,9 @@ impl ModelFolder {
         &self.about
     }
 
-    /// Path of the training log.
-    pub fn log(&self) -> PathBuf {
-        self.path.join(LOG)
+    /// The recipe of the training.
+    pub fn recipe(&self) -> &Recipe {
+        &self.about.recipe
     }
 
     /// Path of the checkpoint.
@@ -146,40 +146,78 @@ impl ModelFolder {
         self.path.join(checkpoint::FILE)
     }
 
-    /// Copies all that using the model needs into another folder, its parameters in half precision; gives the bytes of the copy.
+    /// Path of the training log.
+    pub fn log(&self) -> PathBuf {
+        self.path.join(LOG)
+    }
+
+    /// The files that the training loop writes.
+    pub fn files(&self) -> Files {
+        Files {
+            model: self.path.join(MODEL),
+            checkpoint: self.checkpoint(),
+            log: self.log(),
+        }
+    }
+
+    /// Path of a file that the folder names, e.g. in a setting.
     ///
-    /// The checkpoint and the log stay behind.
+    /// # Errors
+    /// A name that leads out of the folder, by itself or by a link: a folder from elsewhere must not read other files.
+    pub fn inside(&self, name: &Path) -> Result<PathBuf, Error> {
+        let outside = || {
+            let problem = format!(
+                "it names the file {}, which lies outside of it; copy the file into the folder and give its name alone",
+                name.display()
+            );
+            Error::folder(&self.path, problem)
+        };
+        let plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !name.components().all(plain) {
+            return Err(outside());
+        }
+        let path = self.path.join(name);
+        // A file that is missing is the reader's concern.
+        let real = path.canonicalize().ok().zip(self.path.canonicalize().ok());
+        match real.is_some_and(|(file, folder)| !file.starts_with(folder)) {
+            true => Err(outside()),
+            false => Ok(path),
+        }
+    }
+
+    /// Copies the files that using the model needs into another folder, with its parameters as `storage` says; gives the
+    /// bytes of the copy. `own` are the names of the task's files. Checkpoint and log stay behind.
     ///
     /// # Errors
     /// A folder that already holds a run, or files that cannot be read or written.
-    pub fn pack(&self, out: &Path) -> Result<u64, Error> {
+    pub fn pack(
+        &self,
+        out: &Path,
+        own: &[PathBuf],
+        storage: tensors::Storage,
+    ) -> Result<u64, Error> {
         if Self::is_run(out) {
             return Err(Error::folder(out, "it already holds a run; choose another"));
         }
         let tensors: Vec<NamedTensor> = self.tensors()?.into_values().collect();
         std::fs::create_dir_all(out).map_err(Error::io("make the folder", out))?;
         let note = ("format", "pt".to_string());
-        let mut bytes = tensors::save_half(&out.join(MODEL), tensors, note)?;
-        let entries = std::fs::read_dir(&self.path).map_err(Error::io("read", &self.path))?;
-        for entry in entries {
-            let entry = entry.map_err(Error::io("read", &self.path))?;
-            let name = entry.file_name();
-            let left = [MODEL, ABOUT, LOG, checkpoint::FILE];
-            let hidden = name.as_encoded_bytes().starts_with(b".");
-            if hidden || left.iter().any(|left| name == *left) || !entry.path().is_file() {
+        let mut bytes = tensors::save_as(&out.join(MODEL), tensors, storage, note)?;
+        for name in own {
+            let from = self.inside(name)?;
+            if !from.is_file() {
                 continue;
             }
-            let copied = std::fs::copy(entry.path(), out.join(&name));
-            bytes += copied.map_err(Error::io("copy", &entry.path()))?;
+            let to = out.join(name);
+            if let Some(above) = to.parent() {
+                std::fs::create_dir_all(above).map_err(Error::io("make the folder", above))?;
+            }
+            bytes += std::fs::copy(&from, &to).map_err(Error::io("copy", &from))?;
         }
-        // Where the training began is of no use elsewhere.
+        // The model that the training began with may not exist elsewhere.
         let mut about = self.about.clone();
         about.recipe.train.init = None;
-        let packed = Self {
-            path: out.to_path_buf(),
-            about,
-        };
-        packed.write(ABOUT, &packed.about)?;
+        Self::create(out, about)?;
         let about = out.join(ABOUT);
         let size = std::fs::metadata(&about).map_err(Error::io("read", &about))?;
         Ok(bytes + size.len())
@@ -188,7 +226,7 @@ impl ModelFolder {
     /// The best parameters.
     ///
     /// # Errors
-    /// A file that is missing, damaged or foreign.
+    /// A file that is missing, damaged or foreign, or holds a value that is not a finite number.
     pub fn tensors(&self) -> Result<BTreeMap<String, NamedTensor>, Error> {
         let file = self.path.join(MODEL);
         if !file.exists() {
@@ -196,39 +234,17 @@ impl ModelFolder {
                 format!("it has no {MODEL} yet; it is written at the end of the first epoch");
             return Err(Error::folder(&self.path, problem));
         }
-        Ok(tensors::load(&file)?.0)
+        let (tensors, _) = tensors::load(&file)?;
+        let broken = |tensor: &&NamedTensor| tensor.data.iter().any(|x| !x.is_finite());
+        match tensors.values().find(broken) {
+            Some(tensor) => {
+                let problem = format!(
+                    "tensor \"{}\" of {MODEL} holds values that are not numbers; copy the file again or train anew",
+                    tensor.name
+                );
+                Err(Error::folder(&self.path, problem))
+            }
+            None => Ok(tensors),
+        }
     }
-}
-
-/// What a TOML file of a folder holds; nothing if there is no such file.
-///
-/// # Errors
-/// A file that cannot be read, or holds something else.
-pub(crate) fn read_if_there<T: DeserializeOwned>(
-    folder: &Path,
-    name: &str,
-) -> Result<Option<T>, Error> {
-    match folder.join(name).exists() {
-        true => read(folder, name).map(Some),
-        false => Ok(None),
-    }
-}
-
-fn read<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, Error> {
-    let file = folder.join(name);
-    let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::folder(folder, format!("{name} is not UTF-8 text; it is damaged")))?;
-    toml::from_str(&text).map_err(|e| {
-        let problem = format!(
-            "{name} cannot be read ({}); it is damaged, or of another version",
-            one_line(&e)
-        );
-        Error::folder(folder, problem)
-    })
-}
-
-/// The first lines of a TOML error as one.
-fn one_line(error: &toml::de::Error) -> String {
-    error.message().replace('\n', ", ")
 }

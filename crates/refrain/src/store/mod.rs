@@ -1,17 +1,18 @@
-//! The model folder: all that running, evaluating and resuming need.
+//! The model folder: the files that running, evaluating and resuming need.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `model.safetensors` | the best parameters so far, PyTorch's names |
+//! | `model.safetensors` | the best parameters so far, under PyTorch's names |
 //! | `model.toml` | the resolved recipe and the figures |
-//! | vocabulary files | see `refrain_data::vocab` |
+//! | files of the task | e.g. a vocabulary, see [`Profile::files`](crate::tasks::Profile::files) |
 //! | `train.jsonl` | one event a line |
-//! | `checkpoint.safetensors` | everything that a resumed run needs |
+//! | `checkpoint.safetensors` | the state that a resumed run needs |
+//! | `.lock` | held by the process that trains in the folder |
 
-pub mod atomic;
+mod find;
 mod folder;
-pub mod onnx;
-pub mod tensors;
+mod room;
 
-pub(crate) use folder::read_if_there;
+pub use find::{find, models, shipped};
 pub use folder::{About, Figures, MODEL, ModelFolder};
+pub use room::{Existing, Lock, Room};

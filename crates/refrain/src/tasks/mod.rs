@@ -1,175 +1,111 @@
 //! Tasks: data, model and decoder wired together. [`TASKS`] is the one list that help texts, routes and docs come from.
+//!
+//! A kind of task is a folder with a [`Spec`] in it and one line in the list; docs/adding-a-task.md shows how.
 
 pub mod language;
-pub mod memory;
+pub mod long_memory;
+pub mod media;
 mod run;
+mod site;
+mod spec;
 pub mod speech;
 
+pub use media::{Medium, Numbers, Piece, Ports, Receiver, Session, Sound, Text, Use};
+pub use run::{Resume, Start, Summary, load_model};
+pub use site::{DeviceName, Site};
+pub use spec::{Begin, Of, Profile, Spec, Task, open};
+
 use crate::error::Error;
-use crate::recipe::{Recipe, Shipped, closest, recipes};
-use crate::store::ModelFolder;
-use crate::train::{Metrics, Observer, Stopped};
+use crate::metrics::Metrics;
+use crate::recipe::{Recipe, Shipped, closest, problem_in};
+use crate::store::{Existing, Lock, ModelFolder, Room};
+use crate::train::{Checkpoint, Observer};
 use refrain_decode::metrics::edit::Edit;
-use refrain_kernels::Precision;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toml::Table;
 
-/// A figure that a task reports.
-#[derive(Debug, Serialize)]
-pub struct Metric {
-    /// Key in [`Metrics`].
-    pub name: &'static str,
-    /// For the reader.
-    pub meaning: &'static str,
-}
+/// The tasks of this library. The first recipe of the first task is the default.
+pub const TASKS: Tasks = Tasks::new(&[
+    &Of::<language::Language>::NEW,
+    &Of::<long_memory::Adding>::NEW,
+    &Of::<long_memory::Copy>::NEW,
+    &Of::<long_memory::Digits784>::NEW,
+    &Of::<speech::Speech>::NEW,
+]);
 
-/// As [`evaluate`].
-type Evaluate = fn(&Path, &EvaluateOn, &EvaluateOptions) -> Result<Evaluation, Error>;
+/// A list of tasks: the one of this library, or one with tasks of your own.
+#[derive(Clone, Copy)]
+pub struct Tasks(&'static [&'static dyn Task]);
 
-/// Something that models can be trained for.
-#[derive(Debug)]
-pub struct Task {
-    /// What recipes call it.
-    pub name: &'static str,
-    /// One sentence.
-    pub summary: &'static str,
-    /// Its figures.
-    pub metrics: &'static [Metric],
-    /// How its recipes are to be read.
-    pub(crate) body: BodyKind,
-    train: fn(&Recipe, &TrainOptions, Observer) -> Result<Summary, Error>,
-    resume: fn(ModelFolder, Option<&Path>, Observer) -> Result<Summary, Error>,
-    evaluate: Evaluate,
-}
-
-/// Kinds of [`Body`](crate::recipe::Body).
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum BodyKind {
-    Language,
-    Memory,
-    Speech,
-}
-
-/// All tasks.
-pub const TASKS: &[Task] = &[
-    Task {
-        name: language::NAME,
-        summary: "Learns to continue text: characters, words or byte pairs",
-        metrics: language::METRICS,
-        body: BodyKind::Language,
-        train: run::train::<language::LanguageJob>,
-        resume: run::resume::<language::LanguageJob>,
-        evaluate: language::evaluate,
-    },
-    memory::task(
-        "adding",
-        "Learns to add two marked numbers of a long sequence: shows how far back a cell remembers",
-        memory::ADDING,
-    ),
-    memory::task(
-        "copy",
-        "Learns to repeat ten symbols after a long wait",
-        memory::COPY,
-    ),
-    memory::task(
-        "mnist",
-        "Learns to read a handwritten digit pixel by pixel, in order or permuted",
-        memory::MNIST,
-    ),
-    Task {
-        name: speech::NAME,
-        summary: "Learns to write down what is said: recurrent encoders with CTC",
-        metrics: speech::METRICS,
-        body: BodyKind::Speech,
-        train: run::train::<speech::SpeechJob>,
-        resume: run::resume::<speech::SpeechJob>,
-        evaluate: speech::evaluate,
-    },
-];
-
-impl Task {
-    /// The shipped recipes for it.
-    pub fn recipes(&self) -> Vec<&'static Shipped> {
-        recipes()
-            .iter()
-            .filter(|shipped| shipped.header().0 == self.name)
-            .collect()
-    }
-}
-
-/// Where a run reads and writes.
+/// The folder of a new run.
 #[derive(Clone, Debug)]
-pub struct TrainOptions {
-    /// The model folder to make.
-    pub out: PathBuf,
-    /// The data folder.
-    pub data: Option<PathBuf>,
+pub struct Out {
+    /// Its path.
+    pub folder: PathBuf,
+    /// How to treat a run that it already holds.
+    pub existing: Existing,
 }
 
-/// What a run came to.
-#[derive(Clone, Debug, Serialize)]
-pub struct Summary {
-    /// The model folder.
-    pub folder: PathBuf,
-    /// Why it ended.
-    pub stopped: Stopped,
-    /// Epochs done.
-    pub epochs: u64,
-    /// Steps done.
-    pub steps: u64,
-    /// Wall time of training, over all sittings.
-    pub seconds: f64,
-    /// Trainable numbers.
-    pub parameters: usize,
-    /// Of the best epoch.
-    pub validation: Option<Metrics>,
-    /// Of the best model, once training ended by itself.
-    pub test: Option<Metrics>,
+impl Out {
+    /// A folder that must not hold a run.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            existing: Existing::Refuse,
+        }
+    }
 }
 
 /// A part of a recipe's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// What it learned from.
+    /// Data for training.
     Train,
-    /// What chose the best epoch.
+    /// Data that chooses the best epoch.
     Validation,
-    /// What it never saw.
+    /// Data that the model never saw.
     Test,
 }
 
-/// What to evaluate a model on.
+/// The data that a model is measured on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EvaluateOn {
-    /// A part of the data that its recipe names.
+pub struct EvaluateOn {
+    /// A part of the recipe's data, or a file.
+    pub data: EvaluateData,
+    /// How many of the most wrong sequences to give.
+    pub worst: usize,
+}
+
+/// A part of the recipe's data, or a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EvaluateData {
+    /// A part of the data that the recipe names.
     Split(Split),
     /// Another file.
     File(PathBuf),
 }
 
-/// How to evaluate a model.
-#[derive(Clone, Debug, Default)]
-pub struct EvaluateOptions {
-    /// The data folder; that of the training if absent.
-    pub data: Option<PathBuf>,
-    /// The precision of products; the model's own if absent.
-    pub precision: Option<Precision>,
-    /// How a model of speech finds text; as its folder says if absent.
-    pub decoder: Option<speech::DecoderConfig>,
-    /// How many of the most wrong sequences to give.
-    pub worst: usize,
+impl From<Split> for EvaluateOn {
+    fn from(split: Split) -> Self {
+        Self {
+            data: EvaluateData::Split(split),
+            worst: 0,
+        }
+    }
 }
 
-/// A sequence beside what it should be.
+/// A sequence beside its reference.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Edited {
     /// Its name in the data.
     pub name: String,
-    /// How many edits turn the reference into the hypothesis.
+    /// Edits that turn the reference into the hypothesis.
     pub errors: usize,
-    /// What it should be.
+    /// The correct words.
     pub reference: Vec<String>,
-    /// What the model made of it.
+    /// The words of the model.
     pub hypothesis: Vec<String>,
     /// Their alignment.
     pub edits: Vec<Edit>,
@@ -179,84 +115,218 @@ pub struct Edited {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// The task's name.
-    pub task: String,
+    pub task: &'static str,
     /// Its figures.
     pub metrics: Metrics,
-    /// Characters or words that the vocabulary lacks; they count as `<unk>`.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub unknown: usize,
     /// The most wrong sequences, if they were asked for and the task has any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub worst: Vec<Edited>,
 }
 
-fn is_zero(n: &usize) -> bool {
-    *n == 0
-}
-
-/// The task of this name.
-///
-/// # Errors
-/// There is none.
-pub fn find(name: &str) -> Result<&'static Task, Error> {
-    TASKS.iter().find(|task| task.name == name).ok_or_else(|| {
-        let names: Vec<_> = TASKS.iter().map(|task| task.name).collect();
-        let hint = closest(name, names.iter().copied()).map_or_else(
-            || format!("known are: {}", names.join(", ")),
-            |name| format!("did you mean \"{name}\"?"),
-        );
-        Error::Config(format!("there is no task \"{name}\"; {hint}"))
-    })
-}
-
-/// Trains a new model. Progress goes to `observe`, which can ask to stop.
-///
-/// # Errors
-/// A folder that already holds a run, data that is missing, settings that do not fit, or a diverging training.
-pub fn train(recipe: &Recipe, options: &TrainOptions, observe: Observer) -> Result<Summary, Error> {
-    let task = find(&recipe.task)?;
-    if ModelFolder::is_run(&options.out) {
-        let problem =
-            "it already holds a run; go on with --resume, or choose another folder with --out";
-        return Err(Error::folder(&options.out, problem));
+impl Tasks {
+    /// A list of tasks with different names.
+    pub const fn new(tasks: &'static [&'static dyn Task]) -> Self {
+        Self(tasks)
     }
-    set_threads(recipe);
-    (task.train)(recipe, options, observe)
-}
 
-/// Goes on with a run from its last checkpoint, to the same bits as if it had never been interrupted. A run that is finished gives
-/// its summary.
-///
-/// # Errors
-/// As [`train`], and a checkpoint that is damaged.
-pub fn resume(folder: &Path, data: Option<&Path>, observe: Observer) -> Result<Summary, Error> {
-    let folder = ModelFolder::open(folder)?;
-    let task = find(&folder.about().recipe.task)?;
-    set_threads(&folder.about().recipe);
-    (task.resume)(folder, data, observe)
-}
-
-/// Figures of a model on part of its recipe's data or on another file.
-///
-/// # Errors
-/// A folder, file or data that cannot be used.
-pub fn evaluate(
-    folder: &Path,
-    on: &EvaluateOn,
-    options: &EvaluateOptions,
-) -> Result<Evaluation, Error> {
-    let task = find(&ModelFolder::open(folder)?.about().recipe.task)?;
-    if options.decoder.is_some() && task.name != speech::NAME {
-        return Err(Error::Config(format!(
-            "a model of the task \"{}\" finds no text in sounds; leave out the settings of the search",
-            task.name
-        )));
+    /// The tasks in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &'static dyn Task> {
+        self.0.iter().copied()
     }
-    (task.evaluate)(folder, on, options)
+
+    /// The task of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn find(&self, name: &str) -> Result<&'static dyn Task, Error> {
+        let found = self.iter().find(|task| task.profile().name == name);
+        found.ok_or_else(|| {
+            let names: Vec<_> = self.iter().map(|task| task.profile().name).collect();
+            let hint = closest(name, names.iter().copied()).map_or_else(
+                || format!("known are: {}", names.join(", ")),
+                |name| format!("did you mean \"{name}\"?"),
+            );
+            Error::Config(format!("there is no task \"{name}\"; {hint}"))
+        })
+    }
+
+    /// All recipes that ship, in the order of their tasks.
+    pub fn recipes(&self) -> impl Iterator<Item = &'static Shipped> {
+        self.iter().flat_map(|task| task.profile().recipes)
+    }
+
+    /// Reads a recipe; `overrides` such as `train.epochs=3` come on top. `name` is for messages.
+    ///
+    /// # Errors
+    /// Text that is not TOML, a key that is unknown (with the closest known one) or missing, or a value out of range.
+    pub fn read(&self, text: &str, overrides: &[String], name: &str) -> Result<Recipe, Error> {
+        let recipe = Recipe::parse(text, overrides, name)?;
+        let task = self
+            .find(&recipe.task)
+            .map_err(|error| problem_in(name, error.to_string()))?;
+        task.resolve(recipe).map_err(|error| match error {
+            Error::Recipe { problem, .. } => problem_in(name, problem),
+            other => other,
+        })
+    }
+
+    /// The shipped recipe of this name, the recipe in this TOML file, or a recipe that trains on this file.
+    ///
+    /// # Errors
+    /// None of them, or as [`Self::read`].
+    pub fn recipe(&self, name_or_path: &str, overrides: &[String]) -> Result<Recipe, Error> {
+        if let Some(shipped) = self.recipes().find(|own| own.name == name_or_path) {
+            return self.read(shipped.text, overrides, shipped.name);
+        }
+        let path = Path::new(name_or_path);
+        if !path.exists() {
+            let names = self.recipes().map(|shipped| shipped.name);
+            let hint = closest(name_or_path, names).map_or_else(
+                || "`refrain list` shows the shipped ones".to_string(),
+                |name| format!("did you mean \"{name}\"?"),
+            );
+            let problem = format!("there is no shipped recipe and no file of this name; {hint}");
+            return Err(problem_in(name_or_path, problem));
+        }
+        let toml = path.extension().is_some_and(|ending| ending == "toml");
+        if !toml && let Some(recipe) = self.recipe_for(path)? {
+            let text = recipe.to_toml()?;
+            return self.read(&text, overrides, name_or_path);
+        }
+        let text = Recipe::read_text(path)?;
+        let mut recipe = self.read(&text, overrides, name_or_path)?;
+        if recipe.recipe.name.is_empty() {
+            let stem = path.file_stem().unwrap_or_default();
+            recipe.recipe.name = stem.to_string_lossy().into_owned();
+        }
+        Ok(recipe)
+    }
+
+    /// The recipe of the first task that can learn from a file as it is.
+    fn recipe_for(&self, file: &Path) -> Result<Option<Recipe>, Error> {
+        for task in self.iter() {
+            if let Some(recipe) = task.recipe_for(file)? {
+                return Ok(Some(recipe));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The task of a model folder.
+    ///
+    /// # Errors
+    /// A task that is not in the list.
+    pub fn of(&self, folder: &ModelFolder) -> Result<&'static dyn Task, Error> {
+        self.find(&folder.recipe().task)
+    }
+
+    /// Trains a new model. Progress goes to `observe`, which can ask to stop.
+    ///
+    /// # Errors
+    /// Data that is missing, settings that do not fit, a folder that holds a run, or a diverging training.
+    pub fn train(
+        &self,
+        recipe: &Recipe,
+        out: &Out,
+        site: &Site,
+        observe: Observer,
+    ) -> Result<Summary, Error> {
+        let task = self.find(&recipe.task)?;
+        let site = Site {
+            seed: recipe.train.seed,
+            threads: site.threads.or(recipe.train.threads),
+            ..site.clone()
+        };
+        Room::check(&out.folder, out.existing)?;
+        // The files of a run that is replaced are those of its own task.
+        let own = |path: &Path| {
+            let folder = ModelFolder::open(path);
+            let task = folder.and_then(|folder| self.of(&folder));
+            task.map_or_else(|_| Vec::new(), |task| task.files(path))
+        };
+        let start = Start {
+            recipe,
+            site: &site,
+            room: &|| Room::make(&out.folder, out.existing, &own),
+        };
+        site.compute(|| task.train(start, observe))
+    }
+
+    /// Goes on with a run from its last checkpoint, to the same bits as without the interruption. A finished run gives its
+    /// summary. `data` and `threads` absent: those of the run so far. With `epochs`, the run goes on to so many of them.
+    ///
+    /// # Errors
+    /// As [`Self::train`], and a checkpoint that is damaged.
+    pub fn resume(
+        &self,
+        folder: &Path,
+        data: Option<&Path>,
+        site: &Site,
+        epochs: Option<u64>,
+        observe: Observer,
+    ) -> Result<Summary, Error> {
+        let folder = ModelFolder::open(folder)?;
+        let lock = Lock::take(folder.path())?;
+        let task = self.of(&folder)?;
+        let train = &folder.recipe().train;
+        let site = Site {
+            data: data_folder(&folder, data),
+            seed: train.seed,
+            threads: site.threads.or(train.threads),
+            ..site.clone()
+        };
+        let resume = Resume {
+            folder,
+            lock,
+            site: site.clone(),
+            epochs,
+        };
+        site.compute(|| task.resume(resume, observe))
+    }
+
+    /// Figures of a model on a part of its recipe's data or on another file. `data` absent: the folder of its training.
+    ///
+    /// # Errors
+    /// A folder, file or data that cannot be used.
+    pub fn evaluate(
+        &self,
+        folder: &Path,
+        options: Table,
+        on: &EvaluateOn,
+        data: Option<&Path>,
+        site: &Site,
+    ) -> Result<Evaluation, Error> {
+        let folder = ModelFolder::open(folder)?;
+        let site = Site {
+            data: data_folder(&folder, data),
+            ..site.clone()
+        };
+        let task = self.of(&folder)?;
+        let evaluation = site.compute(|| task.evaluate(&folder, options, on, &site))?;
+        match evaluation.metrics.iter().find(|(_, value)| value.is_nan()) {
+            Some((name, _)) => Err(Error::Config(format!(
+                "the model gives no number for {name}; its parameters are damaged"
+            ))),
+            None => Ok(evaluation),
+        }
+    }
+
+    /// Opens a trained model for use.
+    ///
+    /// # Errors
+    /// A folder that cannot be used, or options that do not fit.
+    pub fn load(&self, folder: &Path, options: Table, site: &Site) -> Result<Arc<dyn Use>, Error> {
+        let folder = ModelFolder::open(folder)?;
+        let task = self.of(&folder)?;
+        site.compute(|| task.load(&folder, options, site))
+    }
 }
 
-fn set_threads(recipe: &Recipe) {
-    if let Some(threads) = recipe.train.threads {
-        refrain_kernels::set_threads(threads);
-    }
+/// The data folder of a finished or running model: the given one, else the one of its training, else the current folder.
+pub fn data_folder(folder: &ModelFolder, given: Option<&Path>) -> PathBuf {
+    let remembered = || Checkpoint::progress(&folder.checkpoint()).ok()?.data;
+    given
+        .map(Path::to_path_buf)
+        .or_else(remembered)
+        .unwrap_or_else(|| PathBuf::from("."))
 }

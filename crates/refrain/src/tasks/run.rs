@@ -1,23 +1,277 @@
-//! A training run in its folder: what all tasks have in common around the loop.
+//! A training run in its folder, the same for all tasks.
 
-use super::{Summary, TrainOptions};
+use super::site::Site;
+use super::spec::{Begin, Spec};
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::params;
 use crate::recipe::Recipe;
-use crate::store::{About, Figures, ModelFolder};
-use crate::train::fit::Files;
-use crate::train::{Checkpoint, Event, Metrics, Observer, Stopped, Trainee, fit, log};
+use crate::store::{About, Figures, Lock, ModelFolder, Room};
+use crate::train::{Checkpoint, Event, Observer, Stopped, Trainee, fit, log};
 use burn::module::Module;
 use refrain_data::corpus;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The best model of a folder. Before memory is taken for one as large as `model.toml` says, `model.safetensors` must hold as many numbers.
+/// A new run.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    /// Its settings.
+    pub recipe: &'a Recipe,
+    /// Where and with what it computes.
+    pub site: &'a Site,
+    /// Finds and locks the folder, once the data and the settings have proven to be valid.
+    pub room: &'a dyn Fn() -> Result<Room, Error>,
+}
+
+/// A run that goes on.
+pub struct Resume {
+    /// Its folder.
+    pub folder: ModelFolder,
+    /// Exclusive use of the folder.
+    pub lock: Lock,
+    /// Where and with what it computes.
+    pub site: Site,
+    /// Another number of epochs than the recipe's.
+    pub epochs: Option<u64>,
+}
+
+/// The result of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The model folder.
+    pub folder: PathBuf,
+    /// The task's name.
+    pub task: &'static str,
+    /// Why it ended.
+    pub stopped: Stopped,
+    /// Epochs done.
+    pub epochs: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Wall time of training, over all sittings.
+    pub seconds: f64,
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// Of the best epoch.
+    pub validation: Option<Metrics>,
+    /// Of the best model, once training ended by itself.
+    pub test: Option<Metrics>,
+}
+
+/// A new run.
+///
+/// # Errors
+/// As [`Spec::prepare`] and [`fit`], or a folder that cannot be made.
+pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary, Error> {
+    let Start { recipe, site, room } = start;
+    let init = recipe.train.init.as_deref().map(ModelFolder::open);
+    let init = init.transpose()?;
+    let begin = Begin {
+        train: &recipe.train,
+        site,
+        resumes: None,
+        init: init.as_ref(),
+    };
+    let (trainee, mut model) = S::prepare(&recipe.body()?, begin)?;
+    let inherited = match &init {
+        Some(from) => {
+            let (inherited, event) = inherit(model, from)?;
+            model = inherited;
+            Some(event)
+        }
+        None => None,
+    };
+    let Room { path, lock } = room()?;
+    let about = About {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        figures: Figures {
+            parameters: model.num_params(),
+            ..Figures::default()
+        },
+        recipe: recipe.clone(),
+    };
+    let folder = ModelFolder::create(&path, about)?;
+    trainee.save(&path)?;
+    if let Some(event) = inherited {
+        observe(&event);
+    }
+    let run = Run {
+        folder,
+        site,
+        checkpoint: None,
+        _lock: lock,
+    };
+    run.fit::<S>(trainee, model, observe)
+}
+
+/// A run that goes on.
+///
+/// # Errors
+/// As [`train`], or a checkpoint that cannot be read.
+pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summary, Error> {
+    let Resume {
+        mut folder,
+        lock,
+        site,
+        epochs,
+    } = resume;
+    let file = folder.checkpoint();
+    let progress = file
+        .exists()
+        .then(|| Checkpoint::progress(&file))
+        .transpose()?;
+    let done = progress.as_ref().map_or(0, |progress| progress.epoch);
+    let more = epochs.filter(|epochs| *epochs > done);
+    if let Some(epochs) = epochs.filter(|epochs| *epochs < done) {
+        return Err(Error::Config(format!(
+            "the run has done {done} epochs and cannot end after {epochs}; give more"
+        )));
+    }
+    if folder.about().figures.finished && more.is_none() {
+        let stopped = progress.and_then(|progress| progress.stopped);
+        return Ok(summary::<S>(&folder, stopped.unwrap_or(Stopped::Done)));
+    }
+    if let Some(epochs) = epochs {
+        let mut recipe = folder.recipe().clone();
+        recipe.train.epochs = epochs;
+        folder.set_recipe(recipe)?;
+    }
+    let recipe = folder.recipe().clone();
+    // A run that was killed before its first checkpoint begins anew.
+    let mut checkpoint = file.exists().then(|| Checkpoint::load(&file)).transpose()?;
+    if let (Some(checkpoint), Some(_)) = (&mut checkpoint, more) {
+        checkpoint.progress.stopped = None;
+        checkpoint.progress.waited = 0;
+    }
+    let init = match &checkpoint {
+        Some(_) => None,
+        None => recipe.train.init.as_deref().map(ModelFolder::open),
+    };
+    let init = init.transpose()?;
+    let begin = Begin {
+        train: &recipe.train,
+        site: &site,
+        resumes: Some(&folder),
+        init: init.as_ref(),
+    };
+    let (trainee, mut model) = S::prepare(&recipe.body()?, begin)?;
+    if let Some(from) = &init {
+        let (inherited, event) = inherit(model, from)?;
+        model = inherited;
+        observe(&event);
+    }
+    let run = Run {
+        folder,
+        site: &site,
+        checkpoint,
+        _lock: lock,
+    };
+    run.fit::<S>(trainee, model, observe)
+}
+
+/// A model with the parameters of another one, where names and shapes fit.
+///
+/// # Errors
+/// None fit.
+fn inherit<M: Module>(model: M, from: &ModelFolder) -> Result<(M, Event), Error> {
+    let (model, [tensors, of]) = params::import_fitting(model, &from.tensors()?)?;
+    if tensors == 0 {
+        let problem = "none of its parameters has a name and shape of the new model; train one of the same kind and size from it";
+        return Err(Error::folder(from.path(), problem));
+    }
+    let event = Event::Inherited {
+        from: from.path().to_path_buf(),
+        tensors,
+        of,
+    };
+    Ok((model, event))
+}
+
+/// A run with its folder.
+struct Run<'a> {
+    folder: ModelFolder,
+    site: &'a Site,
+    checkpoint: Option<Checkpoint>,
+    _lock: Lock,
+}
+
+impl Run<'_> {
+    /// Trains `model`, and measures the best one on test data if training ended by itself.
+    ///
+    /// # Errors
+    /// As [`fit`] and [`Trainee::test`].
+    fn fit<S: Spec>(
+        self,
+        mut trainee: S::Trainee,
+        model: <S::Trainee as Trainee>::Model,
+        observe: Observer,
+    ) -> Result<Summary, Error> {
+        let Self {
+            mut folder,
+            site,
+            checkpoint,
+            ..
+        } = self;
+        let train = folder.recipe().train.clone();
+        let shell = model.valid();
+        let outcome = fit(
+            &mut trainee,
+            model,
+            &train,
+            &folder.files(),
+            Some(&site.data),
+            checkpoint,
+            &mut *observe,
+        )?;
+        let mut figures = Figures {
+            epochs: outcome.progress.epoch,
+            steps: outcome.progress.step,
+            seconds: outcome.progress.seconds,
+            validation: outcome.progress.best_metrics,
+            finished: false,
+            test: Metrics::new(),
+            ..folder.about().figures.clone()
+        };
+        if outcome.stopped != Stopped::Asked {
+            let best = params::import(shell, &folder.tensors()?)?;
+            figures.test = trainee.test(&best)?;
+            figures.finished = true;
+            let event = Event::Tested {
+                metrics: figures.test.clone(),
+            };
+            log::append(&folder.log(), &event)?;
+            observe(&event);
+        }
+        folder.set_figures(figures)?;
+        Ok(summary::<S>(&folder, outcome.stopped))
+    }
+}
+
+fn summary<S: Spec>(folder: &ModelFolder, stopped: Stopped) -> Summary {
+    let figures = &folder.about().figures;
+    let known = |metrics: &Metrics| (!metrics.is_empty()).then(|| metrics.clone());
+    Summary {
+        folder: folder.path().to_path_buf(),
+        task: S::PROFILE.name,
+        stopped,
+        epochs: figures.epochs,
+        steps: figures.steps,
+        seconds: figures.seconds,
+        parameters: figures.parameters,
+        validation: known(&figures.validation),
+        test: known(&figures.test),
+    }
+}
+
+/// The best model of a folder. Before memory is taken for one as large as `model.toml` says, `model.safetensors` must hold as
+/// many numbers.
 ///
 /// # Errors
 /// Parameters that are missing, damaged or of another model; as `init`.
-pub(super) fn load_model<M: Module>(
+pub fn load_model<M: Module>(
     folder: &ModelFolder,
     parameters: usize,
     init: impl FnOnce() -> Result<M, Error>,
@@ -33,209 +287,7 @@ pub(super) fn load_model<M: Module>(
     params::import(init()?, &tensors)
 }
 
-/// All that a run needs, made from a recipe before its folder is.
-pub(super) trait Job: Sized {
-    /// # Errors
-    /// Data that is missing, or settings that cannot work.
-    fn new(recipe: &Recipe, data: Option<&Path>) -> Result<Self, Error>;
-
-    /// # Errors
-    /// As [`Start::run`].
-    fn run(self, start: Start, observe: Observer) -> Result<Summary, Error>;
-}
-
-/// A new run.
-///
-/// # Errors
-/// As [`Job`], or a folder that cannot be made.
-pub(super) fn train<J: Job>(
-    recipe: &Recipe,
-    options: &TrainOptions,
-    observe: Observer,
-) -> Result<Summary, Error> {
-    let job = J::new(recipe, options.data.as_deref())?;
-    job.run(Start::new(recipe, options)?, observe)
-}
-
-/// A run that goes on.
-///
-/// # Errors
-/// As [`train`], or a checkpoint that cannot be read.
-pub(super) fn resume<J: Job>(
-    folder: ModelFolder,
-    data: Option<&Path>,
-    observe: Observer,
-) -> Result<Summary, Error> {
-    let start = match Start::again(folder, data)? {
-        Ok(start) => start,
-        Err(finished) => return Ok(finished),
-    };
-    let recipe = start.folder.about().recipe.clone();
-    J::new(&recipe, start.data.as_deref())?.run(start, observe)
-}
-
-/// Where a run goes on: at its beginning or at a checkpoint.
-pub(super) struct Start {
-    pub folder: ModelFolder,
-    pub checkpoint: Option<Checkpoint>,
-    /// The data folder.
-    pub data: Option<PathBuf>,
-}
-
-impl Start {
-    /// A new run in a new folder.
-    ///
-    /// # Errors
-    /// A folder that cannot be made.
-    pub fn new(recipe: &Recipe, options: &TrainOptions) -> Result<Self, Error> {
-        let about = About {
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            figures: Figures::default(),
-            recipe: recipe.clone(),
-        };
-        Ok(Self {
-            folder: ModelFolder::create(&options.out, about)?,
-            checkpoint: None,
-            data: options.data.clone(),
-        })
-    }
-
-    /// Where the run of a folder was left; its summary if it is finished.
-    ///
-    /// # Errors
-    /// A checkpoint that cannot be read.
-    pub fn again(folder: ModelFolder, data: Option<&Path>) -> Result<Result<Self, Summary>, Error> {
-        let file = folder.checkpoint();
-        if folder.about().figures.finished {
-            let stopped = match file.exists() {
-                true => Checkpoint::progress(&file)?
-                    .stopped
-                    .unwrap_or(Stopped::Done),
-                false => Stopped::Done,
-            };
-            return Ok(Err(summary(&folder, stopped)));
-        }
-        // A run that was killed before its first checkpoint begins anew.
-        let checkpoint = match file.exists() {
-            true => Some(Checkpoint::load(&file)?),
-            false => None,
-        };
-        let remembered = checkpoint
-            .as_ref()
-            .and_then(|checkpoint| checkpoint.progress.data.clone());
-        Ok(Ok(Self {
-            folder,
-            checkpoint,
-            data: data.map(Path::to_path_buf).or(remembered),
-        }))
-    }
-
-    /// Trains `model`, and measures the best one with `test` if training ended by itself.
-    ///
-    /// # Errors
-    /// As [`fit`] and `test`.
-    pub fn run<T: Trainee>(
-        self,
-        mut trainee: T,
-        mut model: T::Model,
-        vocabulary: usize,
-        observe: Observer,
-        test: impl FnOnce(&T::Model) -> Result<Metrics, Error>,
-    ) -> Result<Summary, Error> {
-        let Self {
-            mut folder,
-            checkpoint,
-            data,
-        } = self;
-        let recipe = folder.about().recipe.clone();
-        let mut figures = Figures {
-            parameters: model.num_params(),
-            vocabulary,
-            ..Figures::default()
-        };
-        folder.set_figures(figures.clone())?;
-        if let (Some(from), None) = (&recipe.train.init, &checkpoint) {
-            let tensors = ModelFolder::open(from)?.tensors()?;
-            let (inherited, [fit, of]) = params::import_fitting(model, &tensors)?;
-            if fit == 0 {
-                let problem = "none of its parameters has a name and shape of the new model; train one of the same kind and size from it";
-                return Err(Error::folder(from, problem));
-            }
-            model = inherited;
-            let event = Event::Inherited {
-                from: from.clone(),
-                tensors: fit,
-                of,
-            };
-            observe(&event);
-        }
-        let files = Files::of(&folder);
-        let shell = model.valid();
-        let outcome = fit(
-            &mut trainee,
-            model,
-            &recipe.train,
-            &files,
-            data.as_deref(),
-            checkpoint,
-            &mut *observe,
-        )?;
-        figures.epochs = outcome.progress.epoch;
-        figures.steps = outcome.progress.step;
-        figures.seconds = outcome.progress.seconds;
-        figures.validation = outcome.progress.best_metrics;
-        if outcome.stopped != Stopped::Asked {
-            let best = params::import(shell, &folder.tensors()?)?;
-            figures.test = test(&best)?;
-            figures.finished = true;
-            let event = Event::Tested {
-                metrics: figures.test.clone(),
-            };
-            log::append(&folder.log(), &event)?;
-            observe(&event);
-        }
-        folder.set_figures(figures)?;
-        Ok(summary(&folder, outcome.stopped))
-    }
-}
-
-fn summary(folder: &ModelFolder, stopped: Stopped) -> Summary {
-    let figures = &folder.about().figures;
-    let some = |metrics: &Metrics| (!metrics.is_empty()).then(|| metrics.clone());
-    Summary {
-        folder: folder.path().to_path_buf(),
-        stopped,
-        epochs: figures.epochs,
-        steps: figures.steps,
-        seconds: figures.seconds,
-        parameters: figures.parameters,
-        validation: some(&figures.validation),
-        test: some(&figures.test),
-    }
-}
-
-/// The data folder of a finished or running model: the one that is given, else the one that its training remembers.
-pub(super) fn data_folder(folder: &ModelFolder, given: Option<&Path>) -> Option<PathBuf> {
-    let remembered = || Checkpoint::progress(&folder.checkpoint()).ok()?.data;
-    given.map(Path::to_path_buf).or_else(remembered)
-}
-
-/// Opens a model folder of one of these tasks.
-///
-/// # Errors
-/// A folder that is missing, incomplete, damaged or of another task.
-pub(super) fn open(folder: &Path, tasks: &[&str]) -> Result<ModelFolder, Error> {
-    let folder = ModelFolder::open(folder)?;
-    let task = &folder.about().recipe.task;
-    if tasks.contains(&task.as_str()) {
-        return Ok(folder);
-    }
-    let wanted = tasks.join(", ");
-    let problem = format!("it holds a model for the task \"{task}\", not for {wanted}");
-    Err(Error::folder(folder.path(), problem))
-}
-
-/// Whether files of the data folder are those that a recipe was made with.
+/// Compares files of the data folder with the checksums of a recipe.
 ///
 /// # Errors
 /// A file that is missing or another.

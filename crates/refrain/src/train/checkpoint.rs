@@ -3,7 +3,9 @@
 use super::Progress;
 use crate::error::Error;
 use crate::params::NamedTensor;
-use crate::store::tensors::{self, Metadata};
+use crate::files::tensors::{self, Metadata};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Name of the file in a run's folder.
@@ -31,8 +33,6 @@ impl Checkpoint {
     /// # Errors
     /// A write that fails; the file from before is then still whole.
     pub fn save(self, path: &Path) -> Result<u64, Error> {
-        let progress = serde_json::to_string(&self.progress)
-            .map_err(|e| Error::checkpoint(path, format!("cannot be written: {e}")))?;
         let parts = [
             ("model", self.model),
             ("optimizer", self.optimizer),
@@ -49,18 +49,30 @@ impl Checkpoint {
                 tensor
             })
         };
-        let tensors: Vec<_> = parts.into_iter().flat_map(prefixed).collect();
-        tensors::save(path, tensors, (KEY, progress))
+        let mut tensors: Vec<_> = parts.into_iter().flat_map(prefixed).collect();
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        let state = State {
+            sha256: checksum(tensors.iter()),
+            progress: self.progress,
+        };
+        let state = serde_json::to_string(&state)
+            .map_err(|e| Error::checkpoint(path, format!("cannot be written: {e}")))?;
+        tensors::save(path, tensors, (KEY, state))
     }
 
     /// Reads the file.
     ///
     /// # Errors
-    /// A file that is missing, truncated or no checkpoint.
+    /// A file that is missing, damaged or no checkpoint.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let broken = |problem: String| Error::checkpoint(path, problem);
         let (tensors, metadata) = tensors::load(path)?;
-        let progress = read_progress(&metadata).map_err(broken)?;
+        let State { sha256, progress } = read_state(&metadata).map_err(broken)?;
+        if checksum(tensors.values()) != sha256 {
+            return Err(broken(
+                "it is damaged: its checksum does not fit its tensors; take an older copy, or train anew".into(),
+            ));
+        }
         let mut checkpoint = Self {
             progress,
             model: Vec::new(),
@@ -100,11 +112,37 @@ impl Checkpoint {
     /// As [`Self::load`].
     pub fn progress(path: &Path) -> Result<Progress, Error> {
         let metadata = tensors::load_metadata(path)?;
-        read_progress(&metadata).map_err(|problem| Error::checkpoint(path, problem))
+        let state = read_state(&metadata).map_err(|problem| Error::checkpoint(path, problem))?;
+        Ok(state.progress)
     }
 }
 
-fn read_progress(metadata: &Metadata) -> Result<Progress, String> {
+/// The metadata of a checkpoint.
+#[derive(Serialize, Deserialize)]
+struct State {
+    /// Of the names, shapes and values of all tensors.
+    sha256: String,
+    progress: Progress,
+}
+
+/// SHA-256 of tensors in the order of their names.
+fn checksum<'a>(tensors: impl Iterator<Item = &'a NamedTensor>) -> String {
+    let mut hash = Sha256::new();
+    for tensor in tensors {
+        hash.update(tensor.name.as_bytes());
+        for size in &tensor.shape {
+            hash.update((*size as u64).to_le_bytes());
+        }
+        for block in tensor.data.chunks(1 << 12) {
+            let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
+            hash.update(&bytes);
+        }
+    }
+    let bytes = hash.finalize();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_state(metadata: &Metadata) -> Result<State, String> {
     let text = metadata
         .get(KEY)
         .ok_or("holds no training state; it was not written by `refrain train`")?;

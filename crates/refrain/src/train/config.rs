@@ -11,10 +11,6 @@ use std::path::PathBuf;
 pub struct TrainConfig {
     /// Sequences side by side, `B`.
     pub batch: usize,
-    /// Steps that the gradient goes back, `T`.
-    pub time: usize,
-    /// Vary `T` from batch to batch as AWD-LSTM does; the learning rate follows the length.
-    pub random_lengths: bool,
     /// Passes over the training data.
     pub epochs: u64,
     /// Largest global norm of the gradient; 0: no limit.
@@ -54,8 +50,6 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             batch: 32,
-            time: 64,
-            random_lengths: false,
             epochs: 10,
             clip: 1.0,
             seed: 1,
@@ -77,7 +71,6 @@ impl TrainConfig {
     pub fn check(&self) -> Result<(), Error> {
         let least_one = [
             ("batch", self.batch as u64),
-            ("time", self.time as u64),
             ("epochs", self.epochs),
             ("log_every", self.log_every),
             ("threads", self.threads.unwrap_or(1) as u64),

@@ -1,6 +1,6 @@
 //! What happens while a model trains. The library never prints: a terminal, a log file and a page each show these.
 
-use super::Metrics;
+use crate::metrics::Metrics;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -28,6 +28,39 @@ pub enum Stopped {
     Asked,
 }
 
+/// How the loss of a training reads, and how its speed is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// The form in which the loss is shown.
+    pub loss: LossUnit,
+    /// The items that speed counts, e.g. "tokens".
+    pub items: String,
+}
+
+/// Forms of a loss in nats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossUnit {
+    /// Bits: log2.
+    Bits,
+    /// exp of the loss.
+    Perplexity,
+    /// Nats as they are.
+    Nats,
+    /// An error over many orders of magnitude.
+    Error,
+}
+
+impl Unit {
+    /// A form of the loss, and items such as "tokens".
+    pub fn new(loss: LossUnit, items: &str) -> Self {
+        Self {
+            loss,
+            items: items.to_string(),
+        }
+    }
+}
+
 /// One thing that happened; a line of `train.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -46,6 +79,8 @@ pub enum Event {
         resumed: Option<u64>,
         /// Known bounds, e.g. `true_bits_per_character`.
         reference: Metrics,
+        /// How loss and speed are shown.
+        unit: Unit,
     },
     /// Parameters were taken from another model.
     Inherited {

@@ -2,12 +2,13 @@
 
 use super::log::Log;
 use super::{
-    AverageConfig, Averager, Checkpoint, Control, Event, Metrics, Observer, Optimizer, Progress,
-    Stopped, TrainConfig,
+    AverageConfig, Averager, Checkpoint, Control, Event, Observer, Optimizer, Progress, Stopped,
+    TrainConfig, Unit,
 };
 use crate::error::Error;
 use crate::params::{self, Gradient, NamedTensor};
-use crate::store::{MODEL, tensors};
+use crate::files::tensors;
+use crate::metrics::Metrics;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use refrain_kernels::random::Key;
@@ -65,8 +66,29 @@ pub trait Trainee {
     /// As the task's model.
     fn validate(&mut self, model: &Self::Model) -> Result<Metrics, Error>;
 
-    /// Which of the figures is to become small.
+    /// Name of the figure that training minimises.
     fn criterion(&self) -> &'static str;
+
+    /// How loss and speed are shown.
+    fn unit(&self) -> Unit;
+
+    /// Writes the task's own files into the folder of a new run.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    fn save(&self, folder: &Path) -> Result<(), Error> {
+        let _ = folder;
+        Ok(())
+    }
+
+    /// Figures of the best model on the test set; `model` is off autodiff. Empty where there is no test set.
+    ///
+    /// # Errors
+    /// As the task's model.
+    fn test(&mut self, model: &Self::Model) -> Result<Metrics, Error> {
+        let _ = model;
+        Ok(Metrics::new())
+    }
 
     /// Drops what is carried from batch to batch: an epoch begins, or the state is no longer made of numbers.
     fn forget(&mut self) {}
@@ -107,17 +129,6 @@ pub struct Files {
     pub checkpoint: PathBuf,
     /// The log.
     pub log: PathBuf,
-}
-
-impl Files {
-    /// In a model folder.
-    pub fn of(folder: &crate::store::ModelFolder) -> Self {
-        Self {
-            model: folder.path().join(MODEL),
-            checkpoint: folder.checkpoint(),
-            log: folder.log(),
-        }
-    }
 }
 
 /// What [`fit`] gives.
@@ -273,6 +284,7 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
                 steps: self.steps,
                 resumed: self.resumed.then_some(self.progress.step),
                 reference: self.trainee.reference(),
+                unit: self.trainee.unit(),
             },
             true,
         )?;

@@ -16,13 +16,8 @@ pub mod schedule;
 pub use average::{AverageConfig, Averager};
 pub use checkpoint::Checkpoint;
 pub use config::{EarlyStopping, TrainConfig};
-pub use events::{Control, Event, Observer, Stopped};
+pub use events::{Control, Event, LossUnit, Observer, Stopped, Unit};
 pub use fit::{BatchLoss, Outcome, Place, Trainee, fit};
 pub use optimizer::{Optimizer, OptimizerConfig};
 pub use progress::Progress;
 pub use schedule::{Schedule, ScheduleConfig};
-
-use std::collections::BTreeMap;
-
-/// Figures by name, e.g. `perplexity`.
-pub type Metrics = BTreeMap<String, f64>;

@@ -1,6 +1,7 @@
 //! Where a training run is: all of its state that is not a tensor.
 
-use super::{Metrics, Schedule, ScheduleConfig, Stopped};
+use super::{Schedule, ScheduleConfig, Stopped};
+use crate::metrics::Metrics;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

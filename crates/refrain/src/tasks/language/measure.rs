@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::models::LanguageModel;
-use crate::train::Metrics;
+use crate::metrics::Metrics;
 use refrain_data::batch::{Continuous, LmBatch};
 use refrain_data::vocab::Vocabulary;
 use refrain_decode::Perplexity;

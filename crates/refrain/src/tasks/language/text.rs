@@ -1,12 +1,13 @@
 //! The text of a recipe and its vocabulary.
 
+use super::recipe::LanguageRecipe;
 use crate::error::Error;
-use crate::recipe::LanguageRecipe;
-use crate::tasks::Split;
+use crate::metrics::Metrics;
 use crate::tasks::run::check_sums;
-use crate::train::Metrics;
+use crate::tasks::{Begin, Site, Split};
 use refrain_data::corpus::{self, Corpus, Source};
 use refrain_data::vocab::Vocabulary;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 pub(super) struct Text {
@@ -15,19 +16,36 @@ pub(super) struct Text {
 }
 
 impl Text {
-    pub(super) fn load(recipe: &LanguageRecipe, data: Option<&Path>) -> Result<Self, Error> {
-        let folder = data.unwrap_or(Path::new("."));
+    /// The text of a recipe, with a vocabulary of its own.
+    pub(super) fn load(recipe: &LanguageRecipe, site: &Site) -> Result<Self, Error> {
+        let folder = &site.data;
         let place = "--data DIR or REFRAIN_DATA names another data folder";
         let hint = match &recipe.data.source {
             Some(source) => format!("{source}; {place}"),
-            None => format!("wherever the recipe's author had it; {place}"),
+            None => place.to_string(),
         };
         let corpus = Corpus::load(&recipe.data.text, folder, Some(&hint))?;
         if !matches!(recipe.data.text, Source::Generated { .. }) {
-            check_sums(&recipe.data.sha256, folder)?;
+            check_sums(&named(recipe), folder)?;
         }
         let vocabulary = Vocabulary::build(recipe.data.vocabulary, &corpus.train)?;
         Ok(Self { corpus, vocabulary })
+    }
+
+    /// With the vocabulary of the run that goes on, or of the model that the run begins with where that fits the text: a
+    /// new one would number its tokens in another way, and the trained embedding and output would be of no use.
+    pub(super) fn with_vocabulary_of(mut self, begin: Begin) -> Result<Self, Error> {
+        if let Some(folder) = begin.resumes {
+            self.vocabulary = Vocabulary::load(folder.path())?;
+        } else if let Some(folder) = begin.init {
+            let known = Vocabulary::load(folder.path())?;
+            if known.kind() == self.vocabulary.kind()
+                && known.encode_counting(&self.corpus.train).unknown == 0
+            {
+                self.vocabulary = known;
+            }
+        }
+        Ok(self)
     }
 
     pub(super) fn part(&self, split: Split) -> &str {
@@ -50,6 +68,18 @@ impl Text {
         }
         metrics
     }
+}
+
+/// The checksums of the files that a recipe names.
+fn named(recipe: &LanguageRecipe) -> BTreeMap<String, String> {
+    let names: Vec<&String> = match &recipe.data.text {
+        Source::Generated { .. } => Vec::new(),
+        Source::Files { train, valid, test } => vec![train, valid, test],
+        Source::Split { file, .. } => vec![file],
+    };
+    let mut sums = recipe.data.sha256.clone();
+    sums.retain(|name, _| names.contains(&name));
+    sums
 }
 
 /// A text file that is not part of a recipe.

@@ -1,20 +1,25 @@
 //! The language model in the training loop.
 
-use super::measure::{characters, measure, metrics};
+use super::measure::{self, characters, measure, metrics};
 use super::text::Text;
+use super::recipe::LanguageRecipe;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::models::{LanguageModel, State};
 use crate::params::NamedTensor;
-use crate::recipe::Recipe;
-use crate::tasks::Split;
 use crate::tasks::run::hex;
-use crate::train::{BatchLoss, Metrics, Place, Trainee};
+use crate::tasks::{Site, Split};
+use crate::train::{BatchLoss, LossUnit, Place, TrainConfig, Trainee, Unit};
 use burn::tensor::Device;
 use refrain_data::batch::Continuous;
 use refrain_kernels::random::Key;
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
-pub(super) struct LanguageTrainee {
+/// A language model's batches and figures.
+pub struct LanguageTrainee {
+    text: Text,
+    device: Device,
     train: Continuous,
     /// Steps of a batch of common length.
     time: usize,
@@ -28,22 +33,28 @@ pub(super) struct LanguageTrainee {
 }
 
 impl LanguageTrainee {
-    pub(super) fn new(recipe: &Recipe, text: &Text) -> Result<Self, Error> {
-        let config = &recipe.train;
-        config.check()?;
+    pub(super) fn new(
+        recipe: &LanguageRecipe,
+        config: &TrainConfig,
+        text: Text,
+        site: &Site,
+    ) -> Result<Self, Error> {
+        let time = recipe.data.time;
         let train = text.vocabulary.encode(&text.corpus.train);
         let valid = text.vocabulary.encode(&text.corpus.valid);
         // Streams of a few tokens would be all beginning; a short text has fewer of them.
-        let streams = (valid.len() / (4 * config.time)).clamp(1, config.batch);
+        let streams = (valid.len() / (4 * time)).clamp(1, config.batch);
         Ok(Self {
             fingerprint: fingerprint(&[&train, &valid]),
             valid_characters: characters(&text.vocabulary, &text.corpus.valid, &valid),
-            train: Continuous::new(train, config.batch, config.time)?,
-            valid: Continuous::covering(valid, streams, config.time)?,
-            time: config.time,
-            lengths: config.random_lengths.then_some((config.seed, None)),
+            train: Continuous::new(train, config.batch, time)?,
+            valid: Continuous::covering(valid, streams, time)?,
+            time,
+            lengths: recipe.data.random_lengths.then_some((config.seed, None)),
             reference: text.with_truth(Metrics::new(), Split::Validation),
             state: None,
+            device: site.device(),
+            text,
         })
     }
 
@@ -116,6 +127,24 @@ impl Trainee for LanguageTrainee {
         "perplexity"
     }
 
+    fn unit(&self) -> Unit {
+        let loss = match self.text.vocabulary.kind() {
+            "characters" => LossUnit::Bits,
+            _ => LossUnit::Perplexity,
+        };
+        Unit::new(loss, "tokens")
+    }
+
+    fn save(&self, folder: &Path) -> Result<(), Error> {
+        Ok(self.text.vocabulary.save(folder)?)
+    }
+
+    fn test(&mut self, model: &LanguageModel) -> Result<Metrics, Error> {
+        let test = &self.text.corpus.test;
+        let (metrics, _) = measure::exactly(model, &self.text.vocabulary, test)?;
+        Ok(self.text.with_truth(metrics, Split::Test))
+    }
+
     fn forget(&mut self) {
         self.state = None;
     }
@@ -127,7 +156,7 @@ impl Trainee for LanguageTrainee {
     fn restore(&mut self, carried: Vec<NamedTensor>) -> Result<(), Error> {
         self.state = match carried.is_empty() {
             true => None,
-            false => Some(State::import(&carried, &Device::flex())?),
+            false => Some(State::import(&carried, &self.device)?),
         };
         Ok(())
     }

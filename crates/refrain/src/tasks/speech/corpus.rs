@@ -1,7 +1,7 @@
 //! Utterances with their sounds and labels, and which of them make a batch.
 
+use super::recipe::{JoinConfig, SpeechData};
 use crate::error::Error;
-use crate::recipe::{JoinConfig, SpeechData};
 use crate::tasks::Split;
 use crate::tasks::run::check_sums;
 use refrain_data::DataError;
@@ -54,7 +54,7 @@ pub(super) struct Corpus {
 impl Corpus {
     /// # Errors
     /// Files that are missing or damaged, or a part without utterances.
-    pub fn load(config: &SpeechData, seed: u64, data: Option<&Path>) -> Result<Self, Error> {
+    pub fn load(config: &SpeechData, seed: u64, data: &Path) -> Result<Self, Error> {
         let mut features = Features::new(&config.features)?;
         let loader = Loader::new(config, seed, data, &features);
         let [train, kept] = loader.training()?;
@@ -97,13 +97,13 @@ impl<'a> Loader<'a> {
     pub fn new(
         config: &'a SpeechData,
         seed: u64,
-        data: Option<&'a Path>,
+        data: &'a Path,
         features: &'a Features,
     ) -> Self {
         Self {
             config,
             seed,
-            data: data.unwrap_or(Path::new(".")),
+            data,
             features,
         }
     }
@@ -195,11 +195,10 @@ impl<'a> Loader<'a> {
 pub(super) fn transcripts(
     config: &SpeechData,
     seed: u64,
-    data: Option<&Path>,
+    data: &Path,
 ) -> Result<Vec<String>, Error> {
     let mut all = Vec::new();
     for name in &config.train {
-        let data = data.unwrap_or(Path::new("."));
         all.extend(speech::utterances(data, name, config.source.as_deref())?);
     }
     let kept = speech::kept_back(&all, config.keep_back, config.by_speaker, seed);

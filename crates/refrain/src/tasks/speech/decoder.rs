@@ -1,7 +1,8 @@
-//! How text is found in what a model says: the best path, or a search with language models.
+//! The search for text in a model's scores: the best path, or a beam with language models.
 
 use crate::error::Error;
-use crate::store::read_if_there;
+use crate::files;
+use crate::store::ModelFolder;
 use refrain_data::speech::Writing;
 use refrain_decode::ctc::beam::{
     BeamConfig, BeamDecoder, BeamModels, BeamSearch, Hypothesis, ScoreParts,
@@ -11,7 +12,6 @@ use refrain_decode::ctc::{LabelSpan, words};
 use refrain_decode::ngram::{Ngram, arpa};
 use refrain_decode::text::{HotWord, Labels, Lexicon};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,10 @@ use std::sync::Arc;
 /// Name of the file in a model folder that holds its [`DecoderConfig`].
 pub const DECODER: &str = "decoder.toml";
 
-/// How text is found. Files are looked for in the model folder, unless they say where they are.
+/// Beam of a search that is asked for by its language models.
+const USUAL_BEAM: usize = 50;
+
+/// How text is found, as `decoder.toml` of a model folder keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecoderConfig {
@@ -70,12 +73,21 @@ impl Default for DecoderConfig {
 }
 
 impl DecoderConfig {
-    /// What a model folder says; the best path if it says nothing.
+    /// The settings of a model folder, with the paths of its files; the best path if it has none.
     ///
     /// # Errors
-    /// A file that cannot be read, or holds something else.
-    pub fn of(folder: &Path) -> Result<Self, Error> {
-        Ok(read_if_there(folder, DECODER)?.unwrap_or_default())
+    /// A file that cannot be read, or names outside of the folder.
+    pub fn of(folder: &ModelFolder) -> Result<Self, Error> {
+        let mut config: Self = files::read_toml(folder.path(), DECODER)?.unwrap_or_default();
+        for file in config.files_mut().into_iter().flatten() {
+            *file = folder.inside(file)?;
+        }
+        Ok(config)
+    }
+
+    /// The files that it names.
+    pub(super) fn files_mut(&mut self) -> [&mut Option<PathBuf>; 3] {
+        [&mut self.words, &mut self.characters, &mut self.lexicon]
     }
 
     fn beam(&self) -> BeamConfig {
@@ -96,18 +108,118 @@ impl DecoderConfig {
     }
 }
 
-/// What a search goes by besides the sound, read once.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Models(BeamModels);
+/// Settings of a search over those of a model folder; an absent one is the folder's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchOptions {
+    /// The best path, whatever the folder says.
+    pub greedy: bool,
+    /// As [`DecoderConfig::beam`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beam: Option<usize>,
+    /// As [`DecoderConfig::words`], relative to the current folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<PathBuf>,
+    /// As [`DecoderConfig::characters`], relative to the current folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub characters: Option<PathBuf>,
+    /// As [`DecoderConfig::lexicon`], relative to the current folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lexicon: Option<PathBuf>,
+    /// As [`DecoderConfig::word_weight`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub word_weight: Option<f64>,
+    /// As [`DecoderConfig::word_bonus`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub word_bonus: Option<f64>,
+    /// As [`DecoderConfig::character_weight`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub character_weight: Option<f64>,
+    /// As [`DecoderConfig::character_bonus`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub character_bonus: Option<f64>,
+    /// As [`DecoderConfig::unknown_bonus`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_bonus: Option<f64>,
+    /// Added to those of the folder.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hot_words: Vec<String>,
+    /// As [`DecoderConfig::hot_bonus`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hot_bonus: Option<f64>,
+}
 
-impl Models {
+impl SearchOptions {
+    /// The best path.
+    pub fn greedy() -> Self {
+        Self {
+            greedy: true,
+            ..Self::default()
+        }
+    }
+
+    /// The settings of a folder with these put over them. A language model without a beam gets the usual one.
+    pub fn over(&self, folder: &DecoderConfig) -> DecoderConfig {
+        if self.greedy {
+            return DecoderConfig::default();
+        }
+        let mut config = folder.clone();
+        let files = [&self.words, &self.characters, &self.lexicon];
+        for (to, from) in config.files_mut().into_iter().zip(files) {
+            if from.is_some() {
+                to.clone_from(from);
+            }
+        }
+        let numbers = [
+            (&mut config.word_weight, self.word_weight),
+            (&mut config.word_bonus, self.word_bonus),
+            (&mut config.character_weight, self.character_weight),
+            (&mut config.character_bonus, self.character_bonus),
+            (&mut config.unknown_bonus, self.unknown_bonus),
+            (&mut config.hot_bonus, self.hot_bonus),
+        ];
+        for (to, from) in numbers {
+            *to = from.unwrap_or(*to);
+        }
+        config.hot_words.extend(self.hot_words.iter().cloned());
+        config.beam = match self.beam {
+            Some(beam) => beam,
+            None if config != *folder && config.beam == 0 => USUAL_BEAM,
+            None => config.beam,
+        };
+        config
+    }
+
+    /// As [`Self::over`], for a search whose weights are to be found.
+    ///
+    /// # Errors
+    /// No language model to weigh.
+    pub fn to_tune(&self, folder: &DecoderConfig) -> Result<DecoderConfig, Error> {
+        let mut config = self.over(folder);
+        if config.files_mut().iter().all(|file| file.is_none()) {
+            return Err(Error::Config(
+                "there is no language model to weigh; make one with `refrain speech ngram MODEL` and give it with --words".into(),
+            ));
+        }
+        if config.beam == 0 {
+            config.beam = USUAL_BEAM;
+        }
+        Ok(config)
+    }
+}
+
+/// Language models and words of a search, read once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SearchModels(BeamModels);
+
+impl SearchModels {
     /// # Errors
     /// Files that are missing or hold something else.
-    pub fn load(config: &DecoderConfig, folder: &Path, writing: &Writing) -> Result<Self, Error> {
-        let ngram = |path: &Option<PathBuf>| path.as_ref().map(|path| read(&folder.join(path)));
+    pub fn load(config: &DecoderConfig, writing: &Writing) -> Result<Self, Error> {
+        let ngram = |path: &Option<PathBuf>| path.as_ref().map(|path| read(path));
         let lexicon = config.lexicon.as_ref().map(|path| {
-            let path = folder.join(path);
-            let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+            files::open(path)?;
+            let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
             let words: Vec<String> = text.split_whitespace().map(|w| writing.write(w)).collect();
             let lexicon = Lexicon::new(words.iter().flat_map(|own| own.split_whitespace()));
             match lexicon.is_empty() {
@@ -132,7 +244,7 @@ impl Models {
 }
 
 fn read(path: &Path) -> Result<Arc<Ngram>, Error> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
+    let file = files::open(path)?;
     let model = arpa::read(BufReader::new(file)).map_err(|source| Error::Arpa {
         path: path.to_path_buf(),
         source,
@@ -150,7 +262,7 @@ pub(super) enum Decoder {
 impl Decoder {
     /// # Errors
     /// Models without a beam, or settings that cannot be.
-    pub fn new(labels: &Labels, config: &DecoderConfig, models: &Models) -> Result<Self, Error> {
+    pub fn new(labels: &Labels, config: &DecoderConfig, models: &SearchModels) -> Result<Self, Error> {
         if config.beam > 0 {
             let decoder = BeamDecoder::new(labels.clone(), config.beam(), models.0.clone())?;
             return Ok(Self::Beam(decoder));

@@ -1,9 +1,9 @@
 //! From sounds to the frames that a model reads.
 
 use super::corpus::{Item, Sound, stored};
+use super::recipe::{AugmentConfig, FeatureConfig, Normalise};
 use crate::error::Error;
-use crate::recipe::{AugmentConfig, FeatureConfig, Normalise};
-use crate::store::ModelFolder;
+use crate::files;
 use rayon::prelude::*;
 use refrain_data::speech::{self, Utterance};
 use refrain_kernels::random::Key;
@@ -20,7 +20,7 @@ use std::path::Path;
 const DELTA_WIDTH: usize = 2;
 
 /// Name of the file in a model folder that holds the [`Prior`].
-const PRIOR: &str = "features.toml";
+pub(super) const PRIOR: &str = "features.toml";
 /// Frames that a prior counts as.
 const PRIOR_FRAMES: f32 = 100.0;
 /// Most utterances that a prior is measured on.
@@ -124,9 +124,9 @@ impl Features {
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn save(&self, folder: &ModelFolder) -> Result<(), Error> {
+    pub fn save(&self, folder: &Path) -> Result<(), Error> {
         match &self.prior {
-            Some(prior) => folder.write(PRIOR, prior),
+            Some(prior) => files::write_toml(folder, PRIOR, prior),
             None => Ok(()),
         }
     }
@@ -135,16 +135,16 @@ impl Features {
     ///
     /// # Errors
     /// A file that is missing, damaged or of other features.
-    pub fn load(mut self, folder: &ModelFolder) -> Result<Self, Error> {
+    pub fn load(mut self, folder: &Path) -> Result<Self, Error> {
         if self.config.normalise == Normalise::Running {
-            let prior: Option<Prior> = folder.read(PRIOR)?;
+            let prior: Option<Prior> = files::read_toml(folder, PRIOR)?;
             let fits = |prior: &Prior| prior.mean.len() == self.width();
             let Some(prior) = prior.filter(fits) else {
                 let problem = format!(
                     "it lacks {PRIOR}, or that has other than the {} features that the model reads; copy the folder again",
                     self.width()
                 );
-                return Err(Error::folder(folder.path(), problem));
+                return Err(Error::folder(folder, problem));
             };
             prior.running()?;
             self.prior = Some(prior);

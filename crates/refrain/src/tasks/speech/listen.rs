@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::models::AcousticStream;
 use refrain_sound::{Gate, MelStream, Resampler, Running, Segment, Segmenter};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Longest stretch of sound that is one utterance, seconds.
 const LONGEST: f64 = 30.0;
@@ -37,22 +38,22 @@ pub enum Heard {
 }
 
 /// A sound that is being heard.
-pub struct Listener<'m> {
-    loaded: &'m Loaded,
+pub struct Listener {
+    loaded: Arc<Loaded>,
     resampler: Resampler,
     rate: u32,
     heard: u64,
-    ear: Ear<'m>,
+    ear: Ear,
 }
 
-enum Ear<'m> {
+enum Ear {
     Whole(Segmenter, usize),
-    Stream(Box<Stream<'m>>),
+    Stream(Box<Stream>),
 }
 
 /// A model for streams with all that follows the sound.
-struct Stream<'m> {
-    loaded: &'m Loaded,
+struct Stream {
+    loaded: Arc<Loaded>,
     mel: MelStream,
     gate: Gate,
     normaliser: Option<Running>,
@@ -75,14 +76,14 @@ struct Stream<'m> {
     shown: String,
 }
 
-impl<'m> Listener<'m> {
-    pub(super) fn new(loaded: &'m Loaded, rate: u32) -> Result<Self, Error> {
+impl Listener {
+    pub(super) fn new(loaded: Arc<Loaded>, rate: u32) -> Result<Self, Error> {
         let own = loaded.features.rate();
         let mel = loaded.features.stream()?;
         let ear = match loaded.model.config().streams() {
             false => Ear::Whole(Segmenter::new(own, LONGEST)?, 1),
             true => Ear::Stream(Box::new(Stream {
-                loaded,
+                loaded: loaded.clone(),
                 mel,
                 gate: loaded.features.gate(),
                 silence: 0,
@@ -160,7 +161,7 @@ impl<'m> Listener<'m> {
         match &mut self.ear {
             Ear::Whole(segmenter, readings) => {
                 if let Some(segment) = segmenter.finish() {
-                    all.push(whole(self.loaded, segment, *readings)?);
+                    all.push(whole(&self.loaded, segment, *readings)?);
                 }
             }
             Ear::Stream(stream) => all.extend(stream.finish()?),
@@ -173,7 +174,7 @@ impl<'m> Listener<'m> {
             Ear::Whole(segmenter, readings) => {
                 let segments = segmenter.push(samples).into_iter();
                 segments
-                    .map(|segment| whole(self.loaded, segment, *readings))
+                    .map(|segment| whole(&self.loaded, segment, *readings))
                     .collect()
             }
             Ear::Stream(stream) => stream.hear(samples),
@@ -198,7 +199,7 @@ fn whole(loaded: &Loaded, segment: Segment, readings: usize) -> Result<Heard, Er
     Ok(Heard::Final(loaded.transcript(&found, begin)))
 }
 
-impl Stream<'_> {
+impl Stream {
     fn hear(&mut self, samples: &[f32]) -> Result<Vec<Heard>, Error> {
         let mut frames = self.mel.push(samples);
         for frame in frames.chunks_exact(self.loaded.features.width()) {
@@ -226,7 +227,8 @@ impl Stream<'_> {
     /// Searches on through more steps `[T',V]`.
     fn take(&mut self, scores: &[f32]) -> Result<Vec<Heard>, Error> {
         let step = self.loaded.step_seconds();
-        let (labels, mut all) = (&self.loaded.labels, Vec::new());
+        let loaded = self.loaded.clone();
+        let (labels, mut all) = (&loaded.labels, Vec::new());
         let silent = |class: usize| labels.text(class as u32).is_empty();
         // Certain of the blank.
         let mut nothing = vec![f32::NEG_INFINITY; labels.vocabulary()];

@@ -1,16 +1,16 @@
 //! A trained model of speech at work: sounds to text, known text to times.
 
-use super::NAME;
 use super::corpus::Sound;
-use super::decoder::{Decoder, DecoderConfig, Models};
+use super::decoder::{Decoder, DecoderConfig, SearchModels, SearchOptions};
 use super::features::Features;
 use super::listen::{Heard, Listener};
+use super::recipe::SpeechRecipe;
 use super::trainee::{labels, log_probabilities};
 use crate::error::Error;
 use crate::models::AcousticModel;
-use crate::store::About;
-use crate::tasks::run::{load_model, open};
-use burn::tensor::Device;
+use crate::store::ModelFolder;
+use crate::tasks::Site;
+use crate::tasks::run::load_model;
 use refrain_data::vocab::Vocabulary;
 use refrain_decode::ctc::align::align;
 use refrain_decode::ctc::beam::Hypothesis;
@@ -20,6 +20,7 @@ use refrain_kernels::Precision;
 use refrain_sound::Reader;
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A trained model of speech with all that it needs.
 pub struct Loaded {
@@ -27,52 +28,15 @@ pub struct Loaded {
     pub model: AcousticModel,
     /// Its characters.
     pub vocabulary: Vocabulary,
-    /// The recipe and the figures.
-    pub about: About,
-    decoder_config: DecoderConfig,
-    pub(super) models: Models,
+    /// The recipe of the training.
+    pub recipe: SpeechRecipe,
+    pub(super) decoder_config: DecoderConfig,
+    pub(super) models: SearchModels,
     pub(super) decoder: Decoder,
     pub(super) features: Features,
     pub(super) labels: Labels,
-}
-
-/// Opens a model folder that [`train`](crate::tasks::train) wrote for speech.
-///
-/// # Errors
-/// A folder that is missing, incomplete, damaged or of another task.
-pub fn load_acoustic_model(folder: &Path) -> Result<Loaded, Error> {
-    load_with_decoder(folder, &DecoderConfig::of(folder)?)
-}
-
-/// As [`load_acoustic_model`], to find text in another way than the folder says. Files of the search are looked for in the folder, unless they
-/// say where they are.
-///
-/// # Errors
-/// As [`load_acoustic_model`], or settings that cannot be.
-pub fn load_with_decoder(folder: &Path, decoder: &DecoderConfig) -> Result<Loaded, Error> {
-    let folder = open(folder, &[NAME])?;
-    let about = folder.about().clone();
-    let own = about.recipe.speech()?;
-    let (features, vocabulary) = (
-        Features::new(&own.data.features)?.load(&folder)?,
-        Vocabulary::load(folder.path())?,
-    );
-    let sizes = [features.width(), vocabulary.len() + 1];
-    let model = load_model(&folder, own.model.parameters(sizes), || {
-        own.model.init(sizes, 0, &Device::flex())
-    })?;
-    let labels = labels(&vocabulary)?;
-    let models = Models::load(decoder, folder.path(), &own.data.writing)?;
-    Ok(Loaded {
-        model,
-        decoder: Decoder::new(&labels, decoder, &models)?,
-        decoder_config: decoder.clone(),
-        models,
-        labels,
-        vocabulary,
-        about,
-        features,
-    })
+    /// Seed of the training, which the data follows from.
+    pub(super) seed: u64,
 }
 
 /// What was said, and when.
@@ -149,6 +113,45 @@ pub struct Posteriors {
 }
 
 impl Loaded {
+    pub(super) fn open(
+        folder: &ModelFolder,
+        recipe: SpeechRecipe,
+        options: &SearchOptions,
+        site: &Site,
+    ) -> Result<Self, Error> {
+        Self::with_decoder(folder, recipe, options.over(&DecoderConfig::of(folder)?), site)
+    }
+
+    pub(super) fn with_decoder(
+        folder: &ModelFolder,
+        recipe: SpeechRecipe,
+        decoder: DecoderConfig,
+        site: &Site,
+    ) -> Result<Self, Error> {
+        let features = Features::new(&recipe.data.features)?.load(folder.path())?;
+        let vocabulary = Vocabulary::load(folder.path())?;
+        let sizes = [features.width(), vocabulary.len() + 1];
+        let model = load_model(folder, recipe.model.parameters(sizes), || {
+            recipe.model.init(sizes, 0, &site.device())
+        })?;
+        let labels = labels(&vocabulary)?;
+        let models = SearchModels::load(&decoder, &recipe.data.writing)?;
+        Ok(Self {
+            model: match site.precision {
+                Some(precision) => model.with_precision(precision),
+                None => model,
+            },
+            decoder: Decoder::new(&labels, &decoder, &models)?,
+            decoder_config: decoder,
+            seed: folder.recipe().train.seed,
+            models,
+            labels,
+            vocabulary,
+            features,
+            recipe,
+        })
+    }
+
     /// The same model with products of another precision.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.model = self.model.with_precision(precision);
@@ -175,15 +178,15 @@ impl Loaded {
     ///
     /// # Errors
     /// A model that reads stored features, or a rate that cannot be.
-    pub fn listen(&self, rate: u32) -> Result<Listener<'_>, Error> {
-        Listener::new(self, rate)
+    pub fn listen(self: &Arc<Self>, rate: u32) -> Result<Listener, Error> {
+        Listener::new(self.clone(), rate)
     }
 
     /// The text of a sound file: WAV, FLAC, Ogg Vorbis or MP3, of any length; `n` readings of each stretch.
     ///
     /// # Errors
     /// A file that cannot be read as sound, or a model that reads stored features.
-    pub fn transcribe_file(&self, file: &Path, n: usize) -> Result<Transcript, Error> {
+    pub fn transcribe_file(self: &Arc<Self>, file: &Path, n: usize) -> Result<Transcript, Error> {
         let mut reader = Reader::open(file)?;
         let listener = self.listen(reader.rate())?.with_alternatives(n);
         let mut listener = listener.finals_only();
@@ -201,7 +204,7 @@ impl Loaded {
     ///
     /// # Errors
     /// A model that reads stored features, or a rate that cannot be.
-    pub fn transcribe(&self, samples: &[f32], rate: u32) -> Result<Transcript, Error> {
+    pub fn transcribe(self: &Arc<Self>, samples: &[f32], rate: u32) -> Result<Transcript, Error> {
         let mut listener = self.listen(rate)?.finals_only();
         let mut transcript = Transcript::default();
         transcript.add(listener.push(samples)?);
@@ -215,7 +218,7 @@ impl Loaded {
     /// # Errors
     /// A character that the model does not know, a sound that is too short for the text; as [`Self::transcribe`].
     pub fn align(&self, samples: &[f32], rate: u32, text: &str) -> Result<Transcript, Error> {
-        let text = self.about.recipe.speech()?.data.writing.write(text);
+        let text = self.recipe.data.writing.write(text);
         let foreign = text
             .chars()
             .find(|c| self.vocabulary.encode_counting(&c.to_string()).unknown > 0);

@@ -5,141 +5,212 @@ mod decoder;
 mod features;
 mod listen;
 mod loaded;
+mod recipe;
+mod session;
 mod trainee;
 mod tune;
 
-pub use decoder::{DECODER, DecoderConfig};
+pub use decoder::{DECODER, DecoderConfig, SearchOptions};
 pub use listen::{Heard, Listener};
-pub use loaded::{
-    Alternative, Character, Loaded, Posteriors, Transcript, Word, load_acoustic_model,
-    load_with_decoder,
+pub use loaded::{Alternative, Character, Loaded, Posteriors, Transcript, Word};
+pub use recipe::{
+    AugmentConfig, CepstraOf, FeatureConfig, JoinConfig, NoiseConfig, Normalise, RoomConfig,
+    SpeechData, SpeechRecipe,
 };
 pub use trainee::Batch;
 pub use tune::{Trial, TuneOptions, tune};
 
-use super::run::{Job, Start, data_folder, open};
-use super::{Edited, EvaluateOn, EvaluateOptions, Evaluation, Metric, Summary};
+use super::spec::{self, Begin, Profile, Spec};
+use super::{Edited, EvaluateData, EvaluateOn, Evaluation, Site, data_folder};
 use crate::error::Error;
+use crate::metrics::{Digits, Metric};
 use crate::models::AcousticModel;
-use crate::recipe::Recipe;
-use crate::train::{Observer, Place, Trainee};
-use burn::tensor::Device;
+use crate::recipe::{Recipe, recipes};
+use crate::store::ModelFolder;
+use crate::train::{Place, Trainee};
 use corpus::{Corpus, Loader};
-use decoder::Decoder;
-use refrain_data::vocab::Vocabulary;
+use features::PRIOR;
+use refrain_data::vocab::{VOCABULARY_FILE, Vocabulary};
 use refrain_decode::metrics::edit::alignment;
 use refrain_decode::ngram::{self, Ngram};
 use refrain_kernels::random::Key;
-use std::path::Path;
-use trainee::{SpeechTrainee, measure};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use trainee::{Compared, SpeechTrainee, measure};
 
-/// What recipes call the task.
+/// Name of the task in recipes.
 pub const NAME: &str = "speech";
 
-/// Its figures.
-pub const METRICS: &[Metric] = &[
-    Metric {
-        name: "cer",
-        meaning: "character error rate: percent of the characters that must be replaced, put in or left out; lower is better",
-    },
-    Metric {
-        name: "wer",
-        meaning: "word error rate, the same of words",
-    },
-    Metric {
-        name: "ser",
-        meaning: "percent of the utterances that have any error",
-    },
-];
+/// The task of writing down spoken words.
+pub struct Speech;
 
-/// A run of the task.
-pub(super) struct SpeechJob {
-    vocabulary: Vocabulary,
-    trainee: SpeechTrainee,
-    model: AcousticModel,
+const fn rate(name: &'static str, meaning: &'static str, phrase: &'static str) -> Metric {
+    Metric::new(name, meaning)
+        .unit("%")
+        .phrase(phrase)
+        .digits(Digits::Fixed(2))
 }
 
-impl Job for SpeechJob {
-    fn new(recipe: &Recipe, data: Option<&Path>) -> Result<Self, Error> {
-        recipe.train.check()?;
-        let (own, seed) = (recipe.speech()?, recipe.train.seed);
-        let corpus = Corpus::load(&own.data, seed, data)?;
-        let vocabulary = corpus.vocabulary()?;
+impl Spec for Speech {
+    const PROFILE: Profile = Profile {
+        name: NAME,
+        summary: "Learns to write down what is said: recurrent encoders with CTC",
+        metrics: &[
+            rate(
+                "cer",
+                "character error rate: percent of the characters that must be replaced, put in or left out; lower is better",
+                "{}% of characters wrong",
+            ),
+            rate("wer", "word error rate, the same of words", "{}% of words wrong"),
+            rate(
+                "ser",
+                "percent of the utterances that have any error",
+                "{}% of utterances wrong",
+            ),
+        ],
+        recipes: recipes![
+            "speech": "fsdd", "fsdd-connected", "fsdd-chunks", "an4", "kerstin-de", "english",
+            "english-stream", "english-chunks"
+        ],
+        template: include_str!("template.toml"),
+        models: &["english", "english-stream", "digits"],
+        files: &[VOCABULARY_FILE, PRIOR, DECODER],
+        next: "use it with: refrain transcribe --model {model} FILE",
+    };
+    type Recipe = SpeechRecipe;
+    type Options = SearchOptions;
+    type Trainee = SpeechTrainee;
+    type Trained = Loaded;
+
+    fn prepare(
+        recipe: &SpeechRecipe,
+        begin: Begin,
+    ) -> Result<(SpeechTrainee, AcousticModel), Error> {
+        let seed = begin.site.seed;
+        let corpus = Corpus::load(&recipe.data, seed, &begin.site.data)?;
+        let vocabulary = vocabulary(&corpus, begin)?;
         // The blank is the class behind the characters.
         let sizes = [corpus.features.width(), vocabulary.len() + 1];
-        let model = own.model.init(sizes, seed, &Device::flex().autodiff())?;
-        let augment = own.data.augment.clone();
-        Ok(Self {
-            trainee: SpeechTrainee::new(corpus, &vocabulary, augment, &recipe.train)?,
-            vocabulary,
-            model,
+        let device = begin.site.training_device();
+        let model = recipe.model.init(sizes, seed, &device)?;
+        let augment = recipe.data.augment.clone();
+        let trainee = SpeechTrainee::new(corpus, vocabulary, augment, begin)?;
+        Ok((trainee, model))
+    }
+
+    fn load(
+        folder: &ModelFolder,
+        recipe: SpeechRecipe,
+        options: SearchOptions,
+        site: &Site,
+    ) -> Result<Loaded, Error> {
+        Loaded::open(folder, recipe, &options, site)
+    }
+
+    fn evaluate(
+        trained: &Loaded,
+        _: &ModelFolder,
+        on: &EvaluateOn,
+        site: &Site,
+    ) -> Result<Evaluation, Error> {
+        let EvaluateData::Split(split) = on.data else {
+            return Err(Error::Unsupported {
+                task: NAME,
+                problem: "reads no text; leave out --text",
+            });
+        };
+        let (data, features) = (&trained.recipe.data, &trained.features);
+        let part = Loader::new(data, trained.seed, &site.data, features).part(split)?;
+        let mut all = Vec::new();
+        let metrics = measure(&trained.model, features, &trained.decoder, &part, |own| {
+            all.push(own);
+        })?;
+        // The most wrong first; equals in the order of their names.
+        all.sort_by(|a, b| {
+            let by_errors = b.errors.cmp(&a.errors);
+            by_errors.then_with(|| a.item.name.cmp(&b.item.name))
+        });
+        let worst = all.iter().take(on.worst).filter(|own| own.errors > 0);
+        Ok(Evaluation {
+            task: NAME,
+            metrics,
+            worst: worst.map(edited).collect(),
         })
     }
 
-    fn run(self, start: Start, observe: Observer) -> Result<Summary, Error> {
-        let Self {
-            vocabulary,
-            mut trainee,
-            model,
-        } = self;
-        vocabulary.save(start.folder.path())?;
-        trainee.corpus.features.save(&start.folder)?;
-        let (features, labels) = (trainee.corpus.features.clone(), trainee.labels.clone());
-        let test = std::mem::take(&mut trainee.corpus.test);
-        start.run(trainee, model, vocabulary.len(), observe, |best| {
-            measure(best, &features, &Decoder::Greedy(labels), &test, |_| {})
-        })
+    fn describe(
+        recipe: &SpeechRecipe,
+        _: &ModelFolder,
+    ) -> Result<Vec<(&'static str, String)>, Error> {
+        let model = &recipe.model;
+        let ways = if model.bidirectional { " a direction" } else { "" };
+        let convolutions = match model.convolutions.len() {
+            1 => "1 convolution".to_string(),
+            n => format!("{n} convolutions"),
+        };
+        let stack = model.cell.stack(model.layers, model.hidden);
+        Ok(vec![("model", format!("{convolutions}; {stack}{ways}"))])
+    }
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let mut all: Vec<PathBuf> = Self::PROFILE.files.iter().map(PathBuf::from).collect();
+        let decoder = crate::files::read_toml::<DecoderConfig>(folder, DECODER);
+        if let Ok(Some(mut decoder)) = decoder {
+            all.extend(decoder.files_mut().into_iter().filter_map(|file| file.take()));
+        }
+        all
     }
 }
 
-pub(super) fn evaluate(
-    folder: &Path,
-    on: &EvaluateOn,
-    options: &EvaluateOptions,
-) -> Result<Evaluation, Error> {
-    let EvaluateOn::Split(split) = on else {
-        return Err(Error::Config(
-            "a model of speech reads no text; leave out --text".into(),
-        ));
-    };
-    let data = data_folder(&open(folder, &[NAME])?, options.data.as_deref());
-    let mut loaded = match &options.decoder {
-        Some(decoder) => load_with_decoder(folder, decoder)?,
-        None => load_acoustic_model(folder)?,
-    };
-    if let Some(precision) = options.precision {
-        loaded = loaded.with_precision(precision);
+/// The characters of the training transcripts; those of the run that goes on, or of the model that the run begins with where
+/// that knows them all: other classes would make its trained output layer useless.
+fn vocabulary(corpus: &Corpus, begin: Begin) -> Result<Vocabulary, Error> {
+    if let Some(folder) = begin.resumes {
+        return Ok(Vocabulary::load(folder.path())?);
     }
-    let recipe = &loaded.about.recipe;
-    let (config, seed) = (&recipe.speech()?.data, recipe.train.seed);
-    let part = Loader::new(config, seed, data.as_deref(), &loaded.features).part(*split)?;
-    let mut all = Vec::new();
-    let (model, features) = (&loaded.model, &loaded.features);
-    let metrics = measure(model, features, &loaded.decoder, &part, |own| all.push(own))?;
-    // The most wrong first; of equals in the order of their names.
-    all.sort_by(|a, b| {
-        let by_errors = b.errors.cmp(&a.errors);
-        by_errors.then_with(|| a.item.name.cmp(&b.item.name))
-    });
-    let worst = all.iter().take(options.worst).filter(|own| own.errors > 0);
-    let worst = worst.map(|own| {
-        let words =
-            |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_string).collect() };
-        let (reference, hypothesis) = (words(&own.item.transcript), words(&own.text));
-        Edited {
-            name: own.item.name.clone(),
-            errors: own.errors,
-            edits: alignment(&reference, &hypothesis),
-            reference,
-            hypothesis,
+    if let Some(folder) = begin.init {
+        let known = Vocabulary::load(folder.path())?;
+        let unknown = |text: &str| known.encode_counting(text).unknown > 0;
+        if !corpus.train.iter().any(|item| unknown(&item.transcript)) {
+            return Ok(known);
         }
-    });
-    Ok(Evaluation {
-        task: NAME.into(),
-        metrics,
-        unknown: 0,
-        worst: worst.collect(),
-    })
+    }
+    corpus.vocabulary()
+}
+
+/// An utterance with the alignment of its words.
+fn edited(own: &Compared) -> Edited {
+    let words =
+        |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_string).collect() };
+    let (reference, hypothesis) = (words(&own.item.transcript), words(&own.text));
+    Edited {
+        name: own.item.name.clone(),
+        errors: own.errors,
+        edits: alignment(&reference, &hypothesis),
+        reference,
+        hypothesis,
+    }
+}
+
+/// Opens a trained model of speech.
+///
+/// # Errors
+/// A folder that is missing, incomplete, damaged or of another task, or options that do not fit.
+pub fn open(folder: &Path, options: SearchOptions, site: &Site) -> Result<Arc<Loaded>, Error> {
+    spec::open::<Speech>(folder, options, site).map(Arc::new)
+}
+
+/// A model folder of speech.
+fn folder(path: &Path) -> Result<ModelFolder, Error> {
+    let folder = ModelFolder::open(path)?;
+    match folder.recipe().task == NAME {
+        true => Ok(folder),
+        false => {
+            let task = &folder.recipe().task;
+            let problem = format!("it holds a model for the task \"{task}\", not for {NAME}");
+            Err(Error::folder(path, problem))
+        }
+    }
 }
 
 /// The model of a recipe as training begins with it, and the batches of the first epoch with their labels: for measuring, or for a loop of one's own.
@@ -148,11 +219,15 @@ pub(super) fn evaluate(
 /// A recipe of another task, or data that is missing.
 pub fn first_epoch(
     recipe: &Recipe,
-    data: Option<&Path>,
+    site: &Site,
 ) -> Result<(AcousticModel, Vec<Batch>), Error> {
-    let SpeechJob {
-        mut trainee, model, ..
-    } = SpeechJob::new(recipe, data)?;
+    let begin = Begin {
+        train: &recipe.train,
+        site,
+        resumes: None,
+        init: None,
+    };
+    let (mut trainee, model) = Speech::prepare(&recipe.body()?, begin)?;
     let place = |batch| Place { epoch: 0, batch };
     let key = |batch| Key::new(recipe.train.seed).fold(batch as u64);
     let all = (0..trainee.batches(0)).map(|batch| trainee.batch(place(batch), key(batch)));
@@ -170,11 +245,11 @@ pub fn transcripts_ngram(
     order: usize,
     characters: bool,
 ) -> Result<Ngram, Error> {
-    let own = open(folder, &[NAME])?;
-    let data = data_folder(&own, data);
-    let recipe = &own.about().recipe;
-    let config = &recipe.speech()?.data;
-    let transcripts = corpus::transcripts(config, recipe.train.seed, data.as_deref())?;
+    let folder = self::folder(folder)?;
+    let data = data_folder(&folder, data);
+    let recipe: SpeechRecipe = folder.recipe().body()?;
+    let (config, seed) = (&recipe.data, folder.recipe().train.seed);
+    let transcripts = corpus::transcripts(config, seed, &data)?;
     let more = more.iter().map(|line| config.writing.write(line));
     let all: Vec<String> = transcripts.into_iter().chain(more).collect();
     let spelled = all.iter().map(|text| match characters {

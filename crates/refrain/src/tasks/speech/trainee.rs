@@ -3,12 +3,14 @@
 use super::corpus::{Corpus, Item, Sound, batches};
 use super::decoder::Decoder;
 use super::features::Features;
+use super::recipe::AugmentConfig;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::models::{AcousticModel, Frames};
 use crate::ops::floats;
-use crate::recipe::AugmentConfig;
 use crate::tasks::run::hex;
-use crate::train::{BatchLoss, Metrics, Place, TrainConfig, Trainee};
+use crate::tasks::{Begin, Site};
+use crate::train::{BatchLoss, LossUnit, Place, Trainee, Unit};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use refrain_data::vocab::Vocabulary;
@@ -16,6 +18,7 @@ use refrain_decode::metrics::edit::ErrorRate;
 use refrain_decode::text::Labels;
 use refrain_kernels::random::Key;
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
 /// Utterances that are learned from at once.
 #[derive(Clone, Debug)]
@@ -26,10 +29,13 @@ pub struct Batch {
     pub labels: Vec<Vec<u32>>,
 }
 
-pub(super) struct SpeechTrainee {
-    pub corpus: Corpus,
-    /// What the classes stand for.
-    pub labels: Labels,
+/// Batches and figures of a model of speech.
+pub struct SpeechTrainee {
+    corpus: Corpus,
+    vocabulary: Vocabulary,
+    /// The texts of the classes.
+    labels: Labels,
+    site: Site,
     augment: AugmentConfig,
     batch: usize,
     seed: u64,
@@ -42,20 +48,22 @@ pub(super) struct SpeechTrainee {
 impl SpeechTrainee {
     /// # Errors
     /// As [`labels`].
-    pub fn new(
+    pub(super) fn new(
         corpus: Corpus,
-        vocabulary: &Vocabulary,
+        vocabulary: Vocabulary,
         augment: AugmentConfig,
-        config: &TrainConfig,
+        begin: Begin,
     ) -> Result<Self, Error> {
         let transcripts = corpus.train.iter();
         Ok(Self {
             transcripts: transcripts
                 .map(|item| vocabulary.encode(&item.transcript))
                 .collect(),
-            labels: labels(vocabulary)?,
-            batch: config.batch,
-            seed: config.seed,
+            labels: labels(&vocabulary)?,
+            batch: begin.train.batch,
+            seed: begin.site.seed,
+            site: begin.site.clone(),
+            vocabulary,
             order: None,
             corpus,
             augment,
@@ -79,7 +87,7 @@ impl SpeechTrainee {
         let numbers = batch.cloned().unwrap_or_default();
         let train = &self.corpus.train;
         let sounds = numbers.iter().map(|&number| &train[number].sound);
-        let (augment, device) = (Some((&self.augment, key)), Device::flex().autodiff());
+        let (augment, device) = (Some((&self.augment, key)), self.site.training_device());
         let frames = frames(&self.corpus.features, sounds, augment, &device)?;
         let labels = numbers.iter().map(|&number| &self.transcripts[number]);
         Ok(Batch {
@@ -124,10 +132,30 @@ impl Trainee for SpeechTrainee {
         "cer"
     }
 
+    fn unit(&self) -> Unit {
+        Unit::new(LossUnit::Nats, "labels")
+    }
+
+    fn save(&self, folder: &Path) -> Result<(), Error> {
+        self.vocabulary.save(folder)?;
+        self.corpus.features.save(folder)
+    }
+
+    fn test(&mut self, model: &AcousticModel) -> Result<Metrics, Error> {
+        let decoder = Decoder::Greedy(self.labels.clone());
+        let features = &self.corpus.features;
+        measure(model, features, &decoder, &self.corpus.test, |_| {})
+    }
+
     fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for item in &self.corpus.train {
-            hash.update((item.sound.values().len() as u64).to_le_bytes());
+            let samples = item.sound.values();
+            hash.update((samples.len() as u64).to_le_bytes());
+            for block in samples.chunks(1 << 12) {
+                let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
+                hash.update(&bytes);
+            }
             hash.update(item.transcript.as_bytes());
         }
         hex(hash)
@@ -167,7 +195,7 @@ pub(super) fn log_probabilities<'a>(
     features: &Features,
     sounds: impl Iterator<Item = &'a Sound>,
 ) -> Result<Vec<Vec<f32>>, Error> {
-    let frames = frames(features, sounds, None, &Device::flex())?;
+    let frames = frames(features, sounds, None, &model.device())?;
     let (scores, lengths) = model.log_probabilities(frames)?;
     let [_, time, classes] = scores.dims();
     let scores = floats(scores);

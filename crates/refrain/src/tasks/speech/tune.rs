@@ -1,22 +1,24 @@
 //! Finds the weights of a search on validation data.
 
 use super::corpus::Loader;
-use super::decoder::{DECODER, Decoder, DecoderConfig};
-use super::loaded::load_with_decoder;
+use super::decoder::{DECODER, Decoder, DecoderConfig, SearchOptions};
+use super::loaded::Loaded;
+use super::recipe::SpeechRecipe;
 use super::trainee::{Rates, each_scored, texts};
 use crate::error::Error;
-use crate::tasks::Split;
-use crate::tasks::run::{data_folder, open};
-use crate::train::Metrics;
+use crate::files;
+use crate::metrics::Metrics;
+use crate::store::ModelFolder;
+use crate::tasks::{Site, Split, data_folder};
 use refrain_kernels::random::Key;
 use serde::Serialize;
 use std::path::Path;
 
-/// What to try.
+/// The settings to try.
 #[derive(Clone, Debug)]
 pub struct TuneOptions {
-    /// Settings whose weights are looked for, and the weights to begin with.
-    pub decoder: DecoderConfig,
+    /// Language models whose weights are looked for, and the weights to begin with.
+    pub search: SearchOptions,
     /// How many settings are tried.
     pub trials: usize,
     /// The figure to bring down: `wer` or `cer`.
@@ -44,21 +46,16 @@ pub fn tune(
     folder: &Path,
     options: &TuneOptions,
     data: Option<&Path>,
+    site: &Site,
     observe: &mut dyn FnMut(usize, &Trial),
 ) -> Result<Trial, Error> {
-    let own = open(folder, &[super::NAME])?;
-    let data = data_folder(&own, data);
-    let config = &options.decoder;
-    if config.beam == 0 {
-        return Err(Error::Config(
-            "the best path has no weights to tune; give a beam and a language model".into(),
-        ));
-    }
-    let loaded = load_with_decoder(folder, config)?;
-    let recipe = &loaded.about.recipe;
-    let speech = recipe.speech()?;
-    let seed = recipe.train.seed;
-    let loader = Loader::new(&speech.data, seed, data.as_deref(), &loaded.features);
+    let folder = super::folder(folder)?;
+    let data = data_folder(&folder, data);
+    let recipe: SpeechRecipe = folder.recipe().body()?;
+    let config = &options.search.to_tune(&DecoderConfig::of(&folder)?)?;
+    let loaded = Loaded::with_decoder(&folder, recipe, config.clone(), site)?;
+    let (speech, seed) = (&loaded.recipe, loaded.seed);
+    let loader = Loader::new(&speech.data, seed, &data, &loaded.features);
     let part = loader.part(Split::Validation)?;
     let (mut references, mut scores) = (Vec::new(), Vec::new());
     each_scored(&loaded.model, &loaded.features, &part, |items, own| {
@@ -96,23 +93,36 @@ pub fn tune(
         }
     }
     let best = best.ok_or_else(|| Error::Config("no setting was tried".into()))?;
-    own.write(DECODER, &inside(&best.decoder, folder)?)?;
+    files::write_toml(folder.path(), DECODER, &kept(&best.decoder, &folder)?)?;
     Ok(best)
 }
 
-/// Files of the folder by their names alone, so that the folder can be moved.
-fn inside(config: &DecoderConfig, folder: &Path) -> Result<DecoderConfig, Error> {
-    let folder = std::path::absolute(folder).map_err(Error::io("find", folder))?;
+/// The settings with the names of files inside the folder; a file from elsewhere is copied into it.
+///
+/// # Errors
+/// Another file of the same name in the folder, or a copy that fails.
+fn kept(config: &DecoderConfig, folder: &ModelFolder) -> Result<DecoderConfig, Error> {
+    let real = |path: &Path| path.canonicalize().map_err(Error::io("find", path));
+    let home = real(folder.path())?;
     let mut config = config.clone();
-    let files = [
-        &mut config.words,
-        &mut config.characters,
-        &mut config.lexicon,
-    ];
-    for file in files.into_iter().flatten() {
-        if let Ok(name) = file.strip_prefix(&folder) {
+    for file in config.files_mut().into_iter().flatten() {
+        let from = real(file)?;
+        if let Ok(name) = from.strip_prefix(&home) {
             *file = name.to_path_buf();
+            continue;
         }
+        let name = from.file_name().unwrap_or_default();
+        let to = home.join(name);
+        let bytes = files::read(&from)?;
+        if to.exists() && files::read(&to)? != bytes {
+            let problem = format!(
+                "it has another {} already; remove it, or give yours another name",
+                to.display()
+            );
+            return Err(Error::folder(folder.path(), problem));
+        }
+        files::atomic::write(&to, &bytes)?;
+        *file = name.into();
     }
     Ok(config)
 }

@@ -1,9 +1,10 @@
 //! A model of sequences in the training loop, and its figures.
 
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::models::SequenceModel;
 use crate::tasks::Split;
-use crate::train::{BatchLoss, Metrics, Place, Trainee};
+use crate::train::{BatchLoss, LossUnit, Place, Trainee, Unit};
 use refrain_data::memory::{Part, Sequences, Source, Targets};
 use refrain_kernels::random::Key;
 
@@ -12,10 +13,11 @@ const MEASURED: usize = 100;
 /// Mean squared error of always answering 1: twice the variance of a uniform number.
 const GUESSING: f64 = 1.0 / 6.0;
 
-pub(super) struct MemoryTrainee {
-    pub task: &'static str,
-    pub source: Source,
-    pub batch: usize,
+/// Batches and figures of a task of long memory.
+pub struct MemoryTrainee {
+    pub(super) task: &'static str,
+    pub(super) source: Source,
+    pub(super) batch: usize,
 }
 
 impl Trainee for MemoryTrainee {
@@ -50,6 +52,14 @@ impl Trainee for MemoryTrainee {
             1 => "mse",
             _ => "loss",
         }
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::new(LossUnit::Error, "answers")
+    }
+
+    fn test(&mut self, model: &SequenceModel) -> Result<Metrics, Error> {
+        measure(model, &self.source, Split::Test)
     }
 
     fn reference(&self) -> Metrics {

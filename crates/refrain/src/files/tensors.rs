@@ -1,13 +1,12 @@
 //! Named tensors in a `.safetensors` file.
 
-use super::atomic;
+use super::{atomic, open, read};
 use crate::error::Error;
 use crate::params::NamedTensor;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -19,44 +18,82 @@ const MAX_HEADER: u64 = 100_000_000;
 
 /// How numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Storage {
-    /// As they are.
+pub enum Storage {
+    /// 32-bit floats, unchanged.
     F32,
-    /// In half the space, with eleven significant bits.
+    /// 16-bit floats (IEEE 754): half the size, eleven significant bits.
     F16,
+    /// Matrices as bytes with a scale for each row, the rest as 16-bit floats: a quarter of the size, seven significant bits.
+    Int8,
 }
 
-struct Stored(NamedTensor, Storage);
+/// Name of the scales of a tensor that is stored as bytes.
+const SCALES: &str = ".row_scales";
+
+/// One tensor of a file.
+struct Stored {
+    shape: Vec<usize>,
+    dtype: Dtype,
+    bytes: Vec<u8>,
+}
 
 impl View for Stored {
     fn dtype(&self) -> Dtype {
-        match self.1 {
-            Storage::F32 => Dtype::F32,
-            Storage::F16 => Dtype::F16,
-        }
+        self.dtype
     }
 
     fn shape(&self) -> &[usize] {
-        &self.0.shape
+        &self.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let mut bytes = Vec::with_capacity(self.data_len());
-        for &x in &self.0.data {
-            match self.1 {
-                Storage::F32 => bytes.extend(x.to_le_bytes()),
-                Storage::F16 => bytes.extend(f16::from_f32(x).to_le_bytes()),
-            }
-        }
-        Cow::Owned(bytes)
+        Cow::Borrowed(&self.bytes)
     }
 
     fn data_len(&self) -> usize {
-        let each = match self.1 {
-            Storage::F32 => 4,
-            Storage::F16 => 2,
+        self.bytes.len()
+    }
+}
+
+impl Stored {
+    fn f32(shape: Vec<usize>, data: &[f32]) -> Self {
+        Self {
+            shape,
+            dtype: Dtype::F32,
+            bytes: data.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        }
+    }
+
+    fn f16(shape: Vec<usize>, data: &[f32]) -> Self {
+        let half = |x: &f32| f16::from_f32(*x).to_le_bytes();
+        Self {
+            shape,
+            dtype: Dtype::F16,
+            bytes: data.iter().flat_map(half).collect(),
+        }
+    }
+
+    /// A matrix as bytes, and the scale of each row.
+    fn int8(shape: Vec<usize>, data: &[f32]) -> [Self; 2] {
+        let rows = shape[0];
+        let width = (data.len() / rows.max(1)).max(1);
+        let (mut bytes, mut scales) = (Vec::with_capacity(data.len()), Vec::with_capacity(rows));
+        for row in data.chunks(width) {
+            let largest = row.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            let scale = largest / f32::from(i8::MAX);
+            let quantised = |x: &f32| match scale > 0.0 {
+                true => (x / scale).round() as i8,
+                false => 0,
+            };
+            bytes.extend(row.iter().map(|x| quantised(x).to_le_bytes()[0]));
+            scales.push(scale);
+        }
+        let matrix = Self {
+            shape,
+            dtype: Dtype::I8,
+            bytes,
         };
-        self.0.data.len() * each
+        [matrix, Self::f32(vec![rows], &scales)]
     }
 }
 
@@ -69,30 +106,22 @@ pub fn save(
     tensors: Vec<NamedTensor>,
     metadata: (&str, String),
 ) -> Result<u64, Error> {
-    write(path, tensors, Storage::F32, metadata)
+    save_as(path, tensors, Storage::F32, metadata)
 }
 
-/// As [`save`], in half precision (IEEE 754): half the size, eleven significant bits.
+/// As [`save`], with the numbers stored in another way.
 ///
 /// # Errors
-/// As [`save`], or a number too large to be stored.
-pub fn save_half(
-    path: &Path,
-    tensors: Vec<NamedTensor>,
-    metadata: (&str, String),
-) -> Result<u64, Error> {
-    write(path, tensors, Storage::F16, metadata)
-}
-
-fn write(
+/// As [`save`], or a number that the storage cannot hold.
+pub fn save_as(
     path: &Path,
     tensors: Vec<NamedTensor>,
     storage: Storage,
     (key, text): (&str, String),
 ) -> Result<u64, Error> {
     let metadata = Metadata::from([(key.to_string(), text)]);
-    let large = |x: &f32| storage == Storage::F16 && x.abs() > f16::MAX.to_f32();
-    if let Some(tensor) = tensors.iter().find(|own| own.data.iter().any(large)) {
+    let beyond = |x: &f32| storage != Storage::F32 && (x.abs() > f16::MAX.to_f32() || x.is_nan());
+    if let Some(tensor) = tensors.iter().find(|own| own.data.iter().any(beyond)) {
         let problem = format!(
             "tensor \"{}\" has a number beyond the {} of half precision; keep it in single",
             tensor.name,
@@ -100,10 +129,18 @@ fn write(
         );
         return Err(Error::folder(path, problem));
     }
-    let named: Vec<_> = tensors
-        .into_iter()
-        .map(|tensor| (tensor.name.clone(), Stored(tensor, storage)))
-        .collect();
+    let mut named = Vec::new();
+    for NamedTensor { name, shape, data } in tensors {
+        match storage {
+            Storage::F32 => named.push((name, Stored::f32(shape, &data))),
+            Storage::Int8 if shape.len() >= 2 => {
+                let [matrix, scales] = Stored::int8(shape, &data);
+                named.push((format!("{name}{SCALES}"), scales));
+                named.push((name, matrix));
+            }
+            Storage::F16 | Storage::Int8 => named.push((name, Stored::f16(shape, &data))),
+        }
+    }
     let bytes = safetensors::serialize(named, Some(metadata))
         .map_err(|e| Error::folder(path, format!("its tensors cannot be written: {e}")))?;
     atomic::write(path, &bytes)?;
@@ -113,13 +150,13 @@ fn write(
 /// Reads a file.
 ///
 /// # Errors
-/// A file that is missing, truncated or forged (every size is checked against the file's before memory is taken), or that holds
-/// another type of numbers than floats of 32 or 16 bits.
+/// A file that is missing, truncated or forged (every size is checked against the file's before memory is taken), or that
+/// holds another type of numbers than floats of 32 or 16 bits and bytes with scales.
 pub fn load(path: &Path) -> Result<(BTreeMap<String, NamedTensor>, Metadata), Error> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = read(path)?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged(path))?;
     let file = SafeTensors::deserialize(&bytes).map_err(damaged(path))?;
-    let mut tensors = BTreeMap::new();
+    let (mut tensors, mut bytewise) = (BTreeMap::new(), Vec::new());
     for (name, view) in file.iter() {
         let single = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
         let half = |b: &[u8]| f16::from_le_bytes([b[0], b[1]]).to_f32();
@@ -129,6 +166,7 @@ pub fn load(path: &Path) -> Result<(BTreeMap<String, NamedTensor>, Metadata), Er
             Dtype::F32 => bytes.chunks_exact(4).map(single).collect(),
             Dtype::F16 => bytes.chunks_exact(2).map(half).collect(),
             Dtype::BF16 => bytes.chunks_exact(2).map(brain).collect(),
+            Dtype::I8 => bytes.iter().map(|&b| f32::from(b as i8)).collect(),
             other => {
                 let problem = format!(
                     "tensor \"{name}\" holds {other:?}; floats (F32, F16 or BF16) are needed"
@@ -142,8 +180,38 @@ pub fn load(path: &Path) -> Result<(BTreeMap<String, NamedTensor>, Metadata), Er
             data,
         };
         tensors.insert(name.to_string(), tensor);
+        if view.dtype() == Dtype::I8 {
+            bytewise.push(name.to_string());
+        }
+    }
+    for name in bytewise {
+        scale(path, &mut tensors, &name)?;
     }
     Ok((tensors, header.metadata().clone().unwrap_or_default()))
+}
+
+/// Multiplies the rows of a tensor that was stored as bytes by their scales.
+fn scale(
+    path: &Path,
+    tensors: &mut BTreeMap<String, NamedTensor>,
+    name: &str,
+) -> Result<(), Error> {
+    let scales = tensors.remove(&format!("{name}{SCALES}"));
+    let fits = |tensor: &&mut NamedTensor| {
+        let rows = tensor.shape.first().copied();
+        rows == scales.as_ref().map(|scales| scales.data.len()) && rows != Some(0)
+    };
+    let (Some(tensor), Some(scales)) = (tensors.get_mut(name).filter(fits), &scales) else {
+        let problem = format!(
+            "tensor \"{name}\" holds bytes without a scale for each row; the file is incomplete or foreign"
+        );
+        return Err(Error::folder(path, problem));
+    };
+    let width = tensor.data.len() / scales.data.len();
+    for (row, scale) in tensor.data.chunks_mut(width.max(1)).zip(&scales.data) {
+        row.iter_mut().for_each(|x| *x *= scale);
+    }
+    Ok(())
 }
 
 /// Reads a file's metadata only.
@@ -151,7 +219,7 @@ pub fn load(path: &Path) -> Result<(BTreeMap<String, NamedTensor>, Metadata), Er
 /// # Errors
 /// As [`load`], as far as the header shows.
 pub fn load_metadata(path: &Path) -> Result<Metadata, Error> {
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let mut file = open(path)?;
     let size = file.metadata().map_err(Error::io("read", path))?.len();
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|e| damaged(path)(e))?;

@@ -1,4 +1,4 @@
-//! What a recipe says of speech.
+//! The recipe of a model of speech.
 
 use crate::models::AcousticModelConfig;
 use refrain_data::speech::Writing;
@@ -6,7 +6,7 @@ use refrain_sound::{MaskConfig, MelConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a model of speech learns from, what it is and how its text is found.
+/// Data and model of speech.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpeechRecipe {

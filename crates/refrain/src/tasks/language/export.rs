@@ -1,31 +1,18 @@
-//! Models as ONNX files, for other engines.
+//! A language model as an ONNX file, for other engines.
 
-use super::atomic;
 use crate::error::Error;
 use crate::models::LanguageModel;
 use crate::params::{self, NamedTensor};
 use refrain_kernels::{Cell, Weights};
 use refrain_onnx::export;
 use std::collections::BTreeMap;
-use std::path::Path;
 
-/// Writes a language model with its state as inputs and outputs; [`export::language_model`] says which. Gives the size in bytes.
-///
-/// Numbers are `f32`, whatever the precision that the model was trained with.
-///
-/// # Errors
-/// A write that fails, or a model over 2 GiB.
-pub fn write_language_model(path: &Path, model: &LanguageModel, cell: Cell) -> Result<u64, Error> {
-    let bytes = language_model(model, cell)?;
-    atomic::write(path, &bytes)?;
-    Ok(bytes.len() as u64)
-}
-
-/// The bytes of such a file.
+/// A language model as the bytes of an ONNX file, its state as inputs and outputs; [`export::language_model`] says which.
+/// Numbers are `f32`, whatever the precision of the training.
 ///
 /// # Errors
 /// A model over 2 GiB, or one whose layers ONNX's operators cannot say.
-pub fn language_model(model: &LanguageModel, cell: Cell) -> Result<Vec<u8>, Error> {
+pub fn onnx(model: &LanguageModel, cell: Cell) -> Result<Vec<u8>, Error> {
     if model.variant().changes_inference() {
         return Err(Error::Config(
             "ONNX's LSTM, GRU and RNN have no projection, layer norm or zoneout; train without [model.variant] to export".into(),

@@ -1,0 +1,139 @@
+//! Keys and values of recipes and options: set from text, typed, and refused with a hint.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+/// Most parts of a key: deeper tables would only exhaust the stack.
+const DEEPEST: usize = 16;
+
+/// Types a table; `also` are keys that are valid beside those of `T`, for the message.
+///
+/// # Errors
+/// A key that is unknown (with the closest known one) or missing, or a value of the wrong type, in one line.
+pub fn typed<T: DeserializeOwned>(table: Table, also: &[&str]) -> Result<T, String> {
+    // Only the top level of the table has those other keys.
+    let top: Vec<String> = table.keys().cloned().collect();
+    Value::Table(table).try_into().map_err(|e: toml::de::Error| {
+        let text = flat(&e);
+        let unknown = text.split('`').nth(1).unwrap_or_default();
+        let at_top = text.starts_with("unknown field") && top.iter().any(|key| key == unknown);
+        let more = also.iter().map(|key| format!("`{key}`, "));
+        match at_top {
+            true => hint(&text.replacen(
+                "expected one of ",
+                &format!("expected one of {}", more.collect::<String>()),
+                1,
+            )),
+            false => hint(&text),
+        }
+    })
+}
+
+/// A table from settings such as `beam=50` or `words="a.arpa"`.
+///
+/// # Errors
+/// Text that is not a setting.
+pub fn from_settings(settings: &[String]) -> Result<Table, String> {
+    let mut table = Table::new();
+    for entry in settings {
+        set(&mut table, entry)?;
+    }
+    Ok(table)
+}
+
+/// The table of a value as TOML text shows it: a float of 32 bits keeps its short form.
+pub(crate) fn table<T: Serialize>(value: &T) -> Result<Table, String> {
+    let text = toml::to_string(value).map_err(|e| e.to_string())?;
+    text.parse().map_err(|e: toml::de::Error| flat(&e))
+}
+
+/// An error's text in one line.
+pub(super) fn flat(error: &toml::de::Error) -> String {
+    error
+        .to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// "line 3: " where the error lies.
+pub(super) fn place(text: &str, error: &toml::de::Error) -> String {
+    error.span().map_or_else(String::new, |span| {
+        let line = text.get(..span.start).unwrap_or(text).matches('\n').count() + 1;
+        format!("line {line}: ")
+    })
+}
+
+/// Sets `a.b.c=value`; a value that is not TOML is a string.
+pub(super) fn set(tree: &mut Table, entry: &str) -> Result<(), String> {
+    let (key, value) = entry
+        .split_once('=')
+        .ok_or_else(|| format!("\"{entry}\" is no setting; write it as train.epochs=3"))?;
+    let key = match key.trim() {
+        "train.lr" => "train.optimizer.lr",
+        key => key,
+    };
+    let value = value.trim();
+    let value = format!("x = {value}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut table| table.remove("x").filter(|_| table.is_empty()))
+        .unwrap_or_else(|| Value::String(value.to_string()));
+    let mut path: Vec<&str> = key.split('.').collect();
+    if path.len() > DEEPEST {
+        return Err(format!(
+            "a key of {} parts is set; {DEEPEST} parts are the most",
+            path.len()
+        ));
+    }
+    let last = path
+        .pop()
+        .filter(|last| !last.is_empty() && !path.contains(&""));
+    let last = last.ok_or_else(|| format!("\"{key}\" is no key; write it as train.epochs"))?;
+    let mut table = tree;
+    for (depth, part) in path.iter().enumerate() {
+        let next = table
+            .entry(*part)
+            .or_insert_with(|| Value::Table(Table::new()));
+        table = next.as_table_mut().ok_or_else(|| {
+            format!(
+                "\"{}\" is a value and has no keys in it",
+                path[..=depth].join(".")
+            )
+        })?;
+    }
+    // A setting for a real number may be written as a whole one.
+    let value = match (table.get(last), value) {
+        (Some(Value::Float(_)), Value::Integer(whole)) => Value::Float(whole as f64),
+        (_, value) => value,
+    };
+    table.insert(last.to_string(), value);
+    Ok(())
+}
+
+/// The message of a key or value that does not fit, with the closest known name.
+pub(super) fn hint(message: &str) -> String {
+    // Keys that moved, by their old name and table.
+    if message.starts_with("unknown field `time`") && message.ends_with("in `train`") {
+        return format!("{message}; for text it is `data.time`");
+    }
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let close = match quoted.split_first() {
+        Some((unknown, known)) if message.starts_with("unknown") => {
+            closest(unknown, known.iter().copied())
+        }
+        _ => None,
+    };
+    match close {
+        Some(name) => format!("{message}; did you mean `{name}`?"),
+        None => message.to_string(),
+    }
+}
+
+/// The name most like `word`, if any is similar.
+pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let alike = names.map(|name| (strsim::jaro_winkler(word, name), name));
+    let best = alike.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.75).then_some(best.1)
+}

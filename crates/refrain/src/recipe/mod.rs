@@ -1,0 +1,141 @@
+//! Recipes: one TOML file per run. The parts that all tasks share are typed here, the rest by the task.
+
+mod keys;
+mod shipped;
+
+pub use keys::{from_settings, typed};
+pub(crate) use keys::table;
+pub use shipped::Shipped;
+pub(crate) use shipped::recipes;
+
+pub(crate) use keys::closest;
+
+use crate::error::Error;
+use crate::files;
+use crate::train::TrainConfig;
+use keys::{flat, hint, place, set};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::path::Path;
+use toml::{Table, Value};
+
+/// The settings of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recipe {
+    /// Name of the task.
+    pub task: String,
+    /// For the reader.
+    pub recipe: Header,
+    /// The part that the task types: its data, its model, and the rest.
+    #[serde(flatten)]
+    pub body: Table,
+    /// How to train.
+    pub train: TrainConfig,
+}
+
+impl<'de> Deserialize<'de> for Recipe {
+    /// Types the common parts; the body stays as it is.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut tree = Table::deserialize(from)?;
+        let task = match tree.remove("task") {
+            Some(Value::String(task)) => task,
+            Some(_) => return Err(D::Error::custom("`task` is not a name")),
+            None => return Err(D::Error::missing_field("task")),
+        };
+        Ok(Self {
+            task,
+            recipe: part(&mut tree, "recipe")?,
+            train: part(&mut tree, "train")?,
+            body: tree,
+        })
+    }
+}
+
+/// A table of a recipe, or its default.
+fn part<T: DeserializeOwned + Default, E: serde::de::Error>(
+    tree: &mut Table,
+    name: &str,
+) -> Result<T, E> {
+    match tree.remove(name) {
+        None => Ok(T::default()),
+        Some(value) => value
+            .try_into()
+            .map_err(|e: toml::de::Error| E::custom(format!("{} in `{name}`", flat(&e)))),
+    }
+}
+
+/// Facts about a run for its reader.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Header {
+    /// Also the name of the run's folder.
+    pub name: String,
+    /// One sentence.
+    pub description: String,
+    /// Which data, and where it comes from.
+    pub data: String,
+    /// The command that runs it.
+    pub command: String,
+    /// The score to expect; empty if the recipe was never run to its end.
+    pub expected: String,
+    /// How long it takes.
+    pub time: String,
+    /// The machine of that time.
+    pub hardware: String,
+}
+
+impl Recipe {
+    /// Reads a recipe; `overrides` such as `train.epochs=3` come on top (`train.lr` is short for `train.optimizer.lr`).
+    /// `name` is for messages. The body is not typed yet: [`Tasks::read`](crate::tasks::Tasks::read) does that.
+    ///
+    /// # Errors
+    /// Text that is not TOML, a key of the common parts that is unknown (with the closest known one), or a value out of range.
+    pub fn parse(text: &str, overrides: &[String], name: &str) -> Result<Self, Error> {
+        let mut tree: Table = text
+            .parse()
+            .map_err(|e: toml::de::Error| problem_in(name, place(text, &e) + e.message()))?;
+        for entry in overrides {
+            set(&mut tree, entry).map_err(|problem| problem_in(name, problem))?;
+        }
+        let recipe: Self = Value::Table(tree)
+            .try_into()
+            .map_err(|e: toml::de::Error| problem_in(name, hint(&flat(&e))))?;
+        recipe.train.check()?;
+        Ok(recipe)
+    }
+
+    /// The text of a recipe file.
+    ///
+    /// # Errors
+    /// A file that is missing or not text.
+    pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
+        String::from_utf8(files::read(path)?).map_err(|_| {
+            let problem = "the file is not UTF-8 text; a recipe is a TOML file";
+            problem_in(&path.display().to_string(), problem)
+        })
+    }
+
+    /// The body as its task types it.
+    ///
+    /// # Errors
+    /// A key that is unknown (with the closest known one) or missing.
+    pub fn body<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        typed(self.body.clone(), &["task", "recipe", "train"])
+            .map_err(|problem| problem_in(&self.recipe.name, problem))
+    }
+
+    /// As a model folder keeps it, defaults included.
+    ///
+    /// # Errors
+    /// A number that TOML cannot hold.
+    pub fn to_toml(&self) -> Result<String, Error> {
+        toml::to_string(self).map_err(|e| problem_in(&self.recipe.name, e.to_string()))
+    }
+}
+
+pub(crate) fn problem_in(recipe: &str, problem: impl Into<String>) -> Error {
+    Error::Recipe {
+        recipe: recipe.to_string(),
+        problem: problem.into(),
+    }
+}

@@ -1,0 +1,199 @@
+//! The recipe of a language model.
+
+use crate::error::Error;
+use crate::models::{CellKind, LanguageModelConfig};
+use crate::recipe::{self, Header, Recipe};
+use crate::train::{ScheduleConfig, TrainConfig};
+use refrain_data::corpus::Source;
+use refrain_data::vocab::VocabularyKind;
+use refrain_decode::Sampler;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Data, model and sample of a language model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanguageRecipe {
+    /// The text.
+    pub data: DataConfig,
+    /// The model.
+    #[serde(default)]
+    pub model: LanguageModelConfig,
+    /// The text that the model writes at the end.
+    #[serde(default)]
+    pub generate: GenerateConfig,
+}
+
+/// The text, its vocabulary, and how it is cut into batches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Where the text comes from.
+    pub text: Source,
+    /// The kind of tokens.
+    pub vocabulary: VocabularyKind,
+    /// Steps that the gradient goes back, `T`.
+    #[serde(default = "usual_time")]
+    pub time: usize,
+    /// Vary `T` from batch to batch as AWD-LSTM does; the learning rate follows the length.
+    #[serde(default)]
+    pub random_lengths: bool,
+    /// Where missing files can be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// SHA-256 of each file, so that a figure belongs to known data.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sha256: BTreeMap<String, String>,
+}
+
+fn usual_time() -> usize {
+    64
+}
+
+/// A text to write, and how its tokens are chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GenerateConfig {
+    /// Text that the model reads first; may be empty.
+    pub prime: String,
+    /// Tokens to write, at most.
+    pub length: usize,
+    /// 1: as the model learned it; lower: surer; 0: always the likeliest token.
+    pub temperature: f64,
+    /// Draw from this many of the likeliest tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<usize>,
+    /// Draw from the likeliest tokens that together have this probability.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// The text ends before the first of these texts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+    /// The same seed gives the same text.
+    pub seed: u64,
+}
+
+impl Default for GenerateConfig {
+    fn default() -> Self {
+        Self {
+            prime: String::new(),
+            length: 500,
+            temperature: 1.0,
+            top_k: None,
+            top_p: None,
+            stop: Vec::new(),
+            seed: 1,
+        }
+    }
+}
+
+impl GenerateConfig {
+    /// The sampler of its settings.
+    ///
+    /// # Errors
+    /// A setting out of range.
+    pub fn sampler(&self) -> Result<Sampler, Error> {
+        Ok(Sampler::new(self.temperature, self.top_k, self.top_p)?)
+    }
+}
+
+/// Settings of a language model in use; an absent one is that of the recipe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GenerateOptions {
+    /// As [`GenerateConfig::length`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
+    /// As [`GenerateConfig::temperature`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// As [`GenerateConfig::top_k`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<usize>,
+    /// As [`GenerateConfig::top_p`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// As [`GenerateConfig::stop`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+    /// As [`GenerateConfig::seed`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+impl GenerateOptions {
+    /// The settings of a recipe with these put over them. The prime is not among them: it is the input of a session.
+    pub fn over(&self, config: &GenerateConfig) -> GenerateConfig {
+        GenerateConfig {
+            prime: config.prime.clone(),
+            length: self.length.unwrap_or(config.length),
+            temperature: self.temperature.unwrap_or(config.temperature),
+            top_k: self.top_k.or(config.top_k),
+            top_p: self.top_p.or(config.top_p),
+            stop: match self.stop.is_empty() {
+                true => config.stop.clone(),
+                false => self.stop.clone(),
+            },
+            seed: self.seed.unwrap_or(config.seed),
+        }
+    }
+}
+
+/// A recipe for a model of characters that fits a text of `bytes` in `file`.
+pub(super) fn for_text(file: &Path, bytes: u64) -> Result<Recipe, Error> {
+    // About 5 bytes of text for each parameter, within sizes that train in minutes to hours on two cores.
+    let hidden = match bytes {
+        0..200_000 => 128,
+        200_000..2_000_000 => 256,
+        2_000_000..20_000_000 => 512,
+        _ => 768,
+    };
+    let epochs = (60_000_000 / bytes.max(1)).clamp(1, 30);
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let file = std::path::absolute(file).map_err(Error::io("find", file))?;
+    let body = LanguageRecipe {
+        data: DataConfig {
+            text: Source::Split {
+                file: file.display().to_string(),
+                fractions: [0.9, 0.05, 0.05],
+            },
+            vocabulary: VocabularyKind::Characters,
+            time: 100,
+            random_lengths: false,
+            source: None,
+            sha256: BTreeMap::new(),
+        },
+        model: LanguageModelConfig {
+            cell: CellKind::Gru,
+            embedding: 64,
+            hidden,
+            layers: 1,
+            ..LanguageModelConfig::default()
+        },
+        generate: GenerateConfig {
+            temperature: 0.8,
+            ..GenerateConfig::default()
+        },
+    };
+    let train = TrainConfig {
+        batch: (bytes / 20_000).clamp(4, 32) as usize,
+        epochs,
+        schedule: ScheduleConfig::Cosine {
+            warmup: 0.02,
+            last: 0.02,
+        },
+        ..TrainConfig::default()
+    };
+    Ok(Recipe {
+        task: super::NAME.into(),
+        recipe: Header {
+            description: format!("characters of {name}"),
+            data: file.display().to_string(),
+            name,
+            ..Header::default()
+        },
+        body: recipe::table(&body).map_err(Error::Config)?,
+        train,
+    })
+}

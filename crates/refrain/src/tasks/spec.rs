@@ -1,0 +1,323 @@
+//! The two faces of a kind of task: [`Spec`], typed, which its folder provides, and [`Task`], which everything else uses.
+
+use super::media::{Piece, Use};
+use super::run::{self, Resume, Start, Summary};
+use super::site::Site;
+use super::{EvaluateOn, Evaluation};
+use crate::error::Error;
+use crate::metrics::Metric;
+use crate::recipe::{self, Recipe, Shipped, problem_in};
+use crate::store::ModelFolder;
+use crate::train::{Observer, TrainConfig, Trainee};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toml::Table;
+
+/// Facts about a kind of task.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// Its name in recipes.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Its figures, the most telling first.
+    pub metrics: &'static [Metric],
+    /// Recipes that ship, the best first one first.
+    pub recipes: &'static [Shipped],
+    /// A commented recipe to begin one's own with; `refrain new` writes it.
+    pub template: &'static str,
+    /// Models that ship; the first is the default.
+    pub models: &'static [&'static str],
+    /// Names of its own files in a model folder.
+    pub files: &'static [&'static str],
+    /// A command that uses a trained model, `{model}` for its folder.
+    pub next: &'static str,
+}
+
+/// A run that begins, or goes on.
+#[derive(Clone, Copy)]
+pub struct Begin<'a> {
+    /// How to train.
+    pub train: &'a TrainConfig,
+    /// Where and with what.
+    pub site: &'a Site,
+    /// The folder of a run that goes on.
+    pub resumes: Option<&'a ModelFolder>,
+    /// The model that a new run begins with.
+    pub init: Option<&'a ModelFolder>,
+}
+
+/// A kind of task, as its folder provides it: typed, and blind to other tasks.
+pub trait Spec: Send + Sync + Sized + 'static {
+    /// Facts about it.
+    const PROFILE: Profile;
+    /// The tables of a recipe beside `[recipe]` and `[train]`; with `deny_unknown_fields`.
+    type Recipe: Serialize + DeserializeOwned;
+    /// Settings of a model in use, each with a default; with `deny_unknown_fields`.
+    type Options: Serialize + DeserializeOwned + Default;
+    /// Its batches, losses and figures for the training loop.
+    type Trainee: Trainee;
+    /// A trained model.
+    type Trained: Use + 'static;
+
+    /// Refuses settings that cannot work before anything is read.
+    ///
+    /// # Errors
+    /// The first such setting.
+    fn check(recipe: &Self::Recipe) -> Result<(), Error> {
+        let _ = recipe;
+        Ok(())
+    }
+
+    /// Reads the data, and makes a model with fresh parameters.
+    ///
+    /// # Errors
+    /// Data that is missing, or settings that cannot work.
+    fn prepare(
+        recipe: &Self::Recipe,
+        begin: Begin,
+    ) -> Result<(Self::Trainee, <Self::Trainee as Trainee>::Model), Error>;
+
+    /// Opens a trained model.
+    ///
+    /// # Errors
+    /// A folder that is incomplete or damaged, or options that do not fit.
+    fn load(
+        folder: &ModelFolder,
+        recipe: Self::Recipe,
+        options: Self::Options,
+        site: &Site,
+    ) -> Result<Self::Trained, Error>;
+
+    /// Measures a trained model on a part of its data or on another file.
+    ///
+    /// # Errors
+    /// Data that is missing or of the wrong kind.
+    fn evaluate(
+        trained: &Self::Trained,
+        folder: &ModelFolder,
+        on: &EvaluateOn,
+        site: &Site,
+    ) -> Result<Evaluation, Error>;
+
+    /// The model in rows of a name and a value.
+    ///
+    /// # Errors
+    /// A file of the folder that cannot be read.
+    fn describe(
+        recipe: &Self::Recipe,
+        folder: &ModelFolder,
+    ) -> Result<Vec<(&'static str, String)>, Error>;
+
+    /// Names of its own files in a model folder, which copies take along and a replaced run loses.
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let _ = folder;
+        Self::PROFILE.files.iter().map(PathBuf::from).collect()
+    }
+
+    /// An input that shows a model at the end of its training.
+    fn sample(recipe: &Self::Recipe) -> Option<Piece> {
+        let _ = recipe;
+        None
+    }
+
+    /// The model as an ONNX file.
+    ///
+    /// # Errors
+    /// A task or model that ONNX cannot express.
+    fn export(trained: &Self::Trained) -> Result<Vec<u8>, Error> {
+        let _ = trained;
+        Err(Error::Unsupported {
+            task: Self::PROFILE.name,
+            problem: "cannot be exported to ONNX yet; language models can",
+        })
+    }
+
+    /// A recipe that trains on this file, for a file that the task can learn from as it is.
+    ///
+    /// # Errors
+    /// Such a file that cannot be read.
+    fn recipe_for(file: &Path) -> Result<Option<Recipe>, Error> {
+        let _ = file;
+        Ok(None)
+    }
+}
+
+/// A kind of task, as everything outside its folder sees it.
+pub trait Task: Send + Sync {
+    /// Facts about it.
+    fn profile(&self) -> &'static Profile;
+
+    /// A recipe with its body typed and defaults filled in.
+    ///
+    /// # Errors
+    /// A key that is unknown or missing, or a setting that cannot work.
+    fn resolve(&self, recipe: Recipe) -> Result<Recipe, Error>;
+
+    /// The options of a model in use with their defaults.
+    ///
+    /// # Errors
+    /// None on the options of this library.
+    fn options(&self) -> Result<Table, Error>;
+
+    /// Trains a new model.
+    ///
+    /// # Errors
+    /// As [`Tasks::train`](super::Tasks::train).
+    fn train(&self, start: Start, observe: Observer) -> Result<Summary, Error>;
+
+    /// Goes on with a run.
+    ///
+    /// # Errors
+    /// As [`Tasks::resume`](super::Tasks::resume).
+    fn resume(&self, resume: Resume, observe: Observer) -> Result<Summary, Error>;
+
+    /// Opens a trained model.
+    ///
+    /// # Errors
+    /// As [`Spec::load`].
+    fn load(&self, folder: &ModelFolder, options: Table, site: &Site)
+    -> Result<Arc<dyn Use>, Error>;
+
+    /// Measures a trained model.
+    ///
+    /// # Errors
+    /// As [`Spec::load`] and [`Spec::evaluate`].
+    fn evaluate(
+        &self,
+        folder: &ModelFolder,
+        options: Table,
+        on: &EvaluateOn,
+        site: &Site,
+    ) -> Result<Evaluation, Error>;
+
+    /// The model in rows of a name and a value.
+    ///
+    /// # Errors
+    /// As [`Spec::describe`].
+    fn describe(&self, folder: &ModelFolder) -> Result<Vec<(&'static str, String)>, Error>;
+
+    /// Names of its own files in a model folder.
+    fn files(&self, folder: &Path) -> Vec<PathBuf>;
+
+    /// An input that shows a model at the end of its training.
+    ///
+    /// # Errors
+    /// A recipe of another task.
+    fn sample(&self, recipe: &Recipe) -> Result<Option<Piece>, Error>;
+
+    /// The model as an ONNX file.
+    ///
+    /// # Errors
+    /// As [`Spec::load`] and [`Spec::export`].
+    fn export(&self, folder: &ModelFolder, site: &Site) -> Result<Vec<u8>, Error>;
+
+    /// As [`Spec::recipe_for`].
+    ///
+    /// # Errors
+    /// As [`Spec::recipe_for`].
+    fn recipe_for(&self, file: &Path) -> Result<Option<Recipe>, Error>;
+}
+
+/// The [`Task`] of a [`Spec`].
+pub struct Of<S>(PhantomData<fn() -> S>);
+
+impl<S: Spec> Of<S> {
+    /// For the list.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+/// A trained model of the task `S` with its own type, for what only that task can do.
+///
+/// # Errors
+/// A folder of another task; as [`Spec::load`].
+pub fn open<S: Spec>(folder: &Path, options: S::Options, site: &Site) -> Result<S::Trained, Error> {
+    let folder = ModelFolder::open(folder)?;
+    let task = &folder.recipe().task;
+    if task != S::PROFILE.name {
+        let problem = format!(
+            "it holds a model for the task \"{task}\", not for {}",
+            S::PROFILE.name
+        );
+        return Err(Error::folder(folder.path(), problem));
+    }
+    let recipe = folder.recipe().body()?;
+    site.compute(|| S::load(&folder, recipe, options, site))
+}
+
+fn options_of<S: Spec>(options: Table) -> Result<S::Options, Error> {
+    recipe::typed(options, &[]).map_err(|problem| {
+        let task = S::PROFILE.name;
+        Error::Config(format!("options of a model for {task}: {problem}"))
+    })
+}
+
+impl<S: Spec> Task for Of<S> {
+    fn profile(&self) -> &'static Profile {
+        const { &S::PROFILE }
+    }
+
+    fn resolve(&self, mut recipe: Recipe) -> Result<Recipe, Error> {
+        let body: S::Recipe = recipe.body()?;
+        S::check(&body)?;
+        recipe.body = recipe::table(&body).map_err(|e| problem_in(&recipe.recipe.name, e))?;
+        Ok(recipe)
+    }
+
+    fn options(&self) -> Result<Table, Error> {
+        recipe::table(&S::Options::default()).map_err(Error::Config)
+    }
+
+    fn train(&self, start: Start, observe: Observer) -> Result<Summary, Error> {
+        run::train::<S>(start, observe)
+    }
+
+    fn resume(&self, resume: Resume, observe: Observer) -> Result<Summary, Error> {
+        run::resume::<S>(resume, observe)
+    }
+
+    fn load(
+        &self,
+        folder: &ModelFolder,
+        options: Table,
+        site: &Site,
+    ) -> Result<Arc<dyn Use>, Error> {
+        let trained = S::load(folder, folder.recipe().body()?, options_of::<S>(options)?, site)?;
+        Ok(Arc::new(trained))
+    }
+
+    fn evaluate(
+        &self,
+        folder: &ModelFolder,
+        options: Table,
+        on: &EvaluateOn,
+        site: &Site,
+    ) -> Result<Evaluation, Error> {
+        let trained = S::load(folder, folder.recipe().body()?, options_of::<S>(options)?, site)?;
+        S::evaluate(&trained, folder, on, site)
+    }
+
+    fn describe(&self, folder: &ModelFolder) -> Result<Vec<(&'static str, String)>, Error> {
+        S::describe(&folder.recipe().body()?, folder)
+    }
+
+    fn files(&self, folder: &Path) -> Vec<PathBuf> {
+        S::files(folder)
+    }
+
+    fn sample(&self, recipe: &Recipe) -> Result<Option<Piece>, Error> {
+        Ok(S::sample(&recipe.body()?))
+    }
+
+    fn export(&self, folder: &ModelFolder, site: &Site) -> Result<Vec<u8>, Error> {
+        let trained = S::load(folder, folder.recipe().body()?, S::Options::default(), site)?;
+        S::export(&trained)
+    }
+
+    fn recipe_for(&self, file: &Path) -> Result<Option<Recipe>, Error> {
+        S::recipe_for(file)
+    }
+}
