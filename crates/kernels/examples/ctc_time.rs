@@ -5,7 +5,7 @@ use refrain_kernels::random::Key;
 use std::time::Instant;
 
 #[global_allocator]
-static MEMORY: refrain_kernels::memory::Recycler = refrain_kernels::memory::Recycler;
+static MEMORY: refrain_kernels::allocator::Recycler = refrain_kernels::allocator::Recycler;
 
 fn main() {
     let arguments: Vec<usize> = std::env::args()

@@ -7,7 +7,7 @@ use refrain_kernels::{
 use std::time::Instant;
 
 #[global_allocator]
-static MEMORY: refrain_kernels::memory::Recycler = refrain_kernels::memory::Recycler;
+static MEMORY: refrain_kernels::allocator::Recycler = refrain_kernels::allocator::Recycler;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

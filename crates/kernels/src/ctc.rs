@@ -7,12 +7,11 @@
 //! All in log space, whole vectors of states at once, each step shifted by the maximum of the one before it: no step underflows, however long
 //! or unlikely the path. Utterances are shared between the threads; each is computed by one, so results do not depend on their number.
 
-use crate::KernelError;
 use crate::act::exp;
-use crate::error::expect;
+use crate::error::{KernelError, expect};
 use crate::pool::{self, SharedPtr};
-use crate::product::{load_edge, store_edge};
 use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::simd::{load_edge, store_edge};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const OP: &str = "ctc_loss";

@@ -1,9 +1,8 @@
 //! Rows of a matrix by number, and the sums that flow back into them.
 
-use crate::KernelError;
-use crate::error::expect;
-use crate::memory::{unwritten, written};
+use crate::error::{KernelError, expect};
 use crate::pool::{self, SharedPtr, share};
+use crate::scratch::{unwritten, written};
 
 /// Elements of a gradient that are worth a thread.
 const WORTH_A_THREAD: usize = 64 * 1024;

@@ -3,8 +3,8 @@
 //! Philox-4×32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), tested against its published vectors.
 
 use crate::error::KernelError;
-use crate::memory::{unwritten, written};
 use crate::pool::{self, SharedPtr, share};
+use crate::scratch::{unwritten, written};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use std::mem::MaybeUninit;
 

@@ -2,18 +2,17 @@
 
 use super::products::Products;
 use super::{
-    BackwardAt, CellKernel, Division, Kept, lanes, on_threads, padded, part, ranked, row_of_gates,
-    there_and_back, useful,
+    Division, Kept, lanes, on_threads, padded, part, ranked, row_of_gates, there_and_back, useful,
 };
-use crate::KernelError;
-use crate::error::expect;
-use crate::layer::{Gradients, Inputs, OutputGradients, Plan, Wanted};
+use crate::call::{Gradients, Inputs, OutputGradients, Plan, Wanted};
+use crate::cells::{BackwardAt, CellKernel};
+use crate::error::{KernelError, expect};
 use crate::layout::Layout;
-use crate::memory::Lines;
 use crate::number::Float;
 use crate::pack::{self, Column};
 use crate::pool::{Barrier, SharedPtr, share};
-use crate::product::load_edge;
+use crate::scratch::Lines;
+use crate::simd::load_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{Ahead, PANEL, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
@@ -122,7 +121,7 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
             plan,
             layout: &layouts[d],
             w_hh: inputs.weights[d].w_hh,
-            table: N::table(level),
+            table: Table::of::<N>(level),
             hp,
             gates: SharedPtr(kept.gates.as_mut_ptr().cast()),
             words: words.each_mut().map(|words| SharedPtr(words.as_mut_ptr())),

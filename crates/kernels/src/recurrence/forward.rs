@@ -2,17 +2,18 @@
 
 use super::weights::{KitKey, OwnPanel, Packed, PackedPanel, WeightCache, own_panels, own_weights};
 use super::{
-    CellKernel, Division, ForwardAt, Kept, ToWords, Words, lanes, on_threads, padded, part, ranked,
-    room, row_of_gates, there_and_back, useful,
+    Division, Kept, ToWords, Words, lanes, on_threads, padded, part, ranked, room, row_of_gates,
+    there_and_back, useful,
 };
 use crate::cache;
-use crate::layer::{Inputs, Outputs, Plan, Weights};
+use crate::call::{Inputs, Outputs, Plan, Weights};
+use crate::cells::{CellKernel, ForwardAt};
 use crate::layout::Layout;
-use crate::memory::{Lines, unwritten, written};
 use crate::number::Number;
 use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::rows;
-use crate::product::store_edge;
+use crate::scratch::{Lines, unwritten, written};
+use crate::simd::store_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{Ahead, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
@@ -95,7 +96,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
         })
         .collect();
     let threads = useful(threads, plan, C::GATES);
-    let stretches = Stretches::new::<C, N>(plan, N::table(level), threads, hp);
+    let stretches = Stretches::new::<C, N>(plan, Table::of::<N>(level), threads, hp);
     let mut buffers: Vec<Buffers> = layouts
         .iter()
         .enumerate()
@@ -134,7 +135,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             layout: &layouts[d],
             weights: &inputs.weights[d],
             packed: &kit.sides[d],
-            table: N::table(level),
+            table: Table::of::<N>(level),
             x: x[d].0.clone(),
             x_scales: &x[d].1.scales,
             hp,
