@@ -167,7 +167,11 @@ pub struct Gradients<F = f32> {
     pub d_c0: Option<Vec<F>>,
 }
 
-pub(crate) fn check_inputs(op: &'static str, plan: &Plan, inputs: &Inputs) -> Result<(), KernelError> {
+pub(crate) fn check_inputs(
+    op: &'static str,
+    plan: &Plan,
+    inputs: &Inputs,
+) -> Result<(), KernelError> {
     let directions = plan.directions.len();
     expect(op, "directions", directions.clamp(1, 2), directions)?;
     expect(op, "weights", directions, inputs.weights.len())?;

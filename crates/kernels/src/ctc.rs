@@ -73,7 +73,7 @@ pub fn ctc_loss_at(
         let nll = SharedPtr(nll.as_mut_ptr());
         let d_logits = d_logits.as_mut().map(|d| SharedPtr(d.as_mut_ptr()));
         let next = AtomicUsize::new(0);
-        pool::run(threads.clamp(1, utterances.max(1)), |_| {
+        pool::run(threads.clamp(1, utterances.max(1)), |_, _| {
             let mut room = Room::default();
             loop {
                 let b = next.fetch_add(1, Ordering::Relaxed);

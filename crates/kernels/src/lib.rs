@@ -41,7 +41,7 @@ pub use call::{
 pub use error::KernelError;
 pub use layer::{Reserve, backward, backward_at, forward, forward_at, infer};
 pub use peak::peak;
-pub use pool::{set_threads, threads};
+pub use pool::Threads;
 pub use recurrence::WeightCache;
 pub use simd::Level;
 pub use stepper::Stepper;

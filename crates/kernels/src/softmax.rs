@@ -275,7 +275,7 @@ fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: *mut f32, rows: u
         pool::threads()
     };
     let out = SharedPtr(out);
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         dispatch(
             Level::best(),
             Dots {
@@ -300,7 +300,7 @@ fn softmax_rows(
     let n = targets.len();
     let threads = pool::threads().clamp(1, n.max(1));
     let (logits, nll) = (SharedPtr(logits.as_mut_ptr()), SharedPtr(nll.as_mut_ptr()));
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         for row in share(n, id, threads) {
             // SAFETY: each row is taken by one thread.
             let logits = unsafe {

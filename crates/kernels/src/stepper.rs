@@ -168,7 +168,7 @@ impl Stepper {
         let bytes: usize = fast.sides.iter().map(Packed::bytes).sum();
         let threads = pool::threads().clamp(1, (bytes / WORTH_A_THREAD).max(1));
         let beyond = beyond(bytes / threads);
-        pool::run(threads, |id| {
+        pool::run(threads, |id, threads| {
             let panels = &fast.panels[share(fast.panels.len(), id, threads)];
             fast_path!(
                 kind,

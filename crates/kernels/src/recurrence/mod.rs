@@ -25,7 +25,7 @@ use crate::call::Plan;
 use crate::cells::CellKernel;
 use crate::layout::Layout;
 use crate::number::{Number, Side, row_stride};
-use crate::pool::{self, Barrier, SharedPtr, share};
+use crate::pool::{self, Barrier, SharedPtr, Team, share};
 use crate::scratch::{Lines, unwritten};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::Table;
@@ -98,27 +98,44 @@ fn useful(threads: usize, plan: &Plan, gates: usize) -> usize {
     threads.min(1 + step / WORTH_A_THREAD)
 }
 
-/// Gives each direction its share of the threads, and each thread `f(direction, id, threads of the direction, barrier)`.
+/// One of the threads of a direction.
+#[derive(Clone, Copy)]
+struct Member {
+    id: usize,
+    /// Threads of the direction that the call got.
+    of: usize,
+    /// Threads of the direction that the call asked for: so many parts its packed weights have, whoever else computes at the same time.
+    parts: usize,
+}
+
+/// `threads` by direction; of one thread each direction has it in turn.
+fn by_direction(directions: usize, threads: usize) -> [usize; 2] {
+    match directions == 1 || threads == 1 {
+        true => [threads; 2],
+        false => [threads.div_ceil(2), threads / 2],
+    }
+}
+
+/// Gives each direction its share of the threads, and each thread `f(direction, member, barrier of the direction)`.
 fn on_threads(
     directions: usize,
     threads: usize,
     units: usize,
-    f: impl Fn(usize, usize, usize, &Barrier) + Sync,
+    f: impl Fn(usize, Member, &Barrier) + Sync,
 ) {
     let threads = threads.clamp(1, directions * units.max(1));
-    if directions == 1 || threads == 1 {
-        for d in 0..directions {
-            let barrier = Barrier::new(threads);
-            pool::run(threads, |id| f(d, id, threads, &barrier));
-        }
-        return;
-    }
-    let first = threads.div_ceil(2);
-    let sizes = [first, threads - first];
+    let parts = by_direction(directions, threads);
+    let team = Team::of(threads);
+    let sizes = by_direction(directions, team.size());
     let barriers = sizes.map(Barrier::new);
-    pool::run(threads, |id| {
-        let d = usize::from(id >= first);
-        f(d, id - d * first, sizes[d], &barriers[d]);
+    let part = |d: usize, id: usize| {
+        let (of, parts) = (sizes[d], parts[d]);
+        barriers[d].attend(|| f(d, Member { id, of, parts }, &barriers[d]));
+    };
+    team.run(|id| match directions == 1 || team.size() == 1 {
+        true => (0..directions).for_each(|d| part(d, id)),
+        false if id < sizes[0] => part(0, id),
+        false => part(1, id - sizes[0]),
     });
 }
 
@@ -179,15 +196,15 @@ impl Division {
         }
     }
 
-    /// What belongs to thread `id` of `threads`.
-    fn part(self, batch: usize, id: usize, threads: usize) -> Part {
+    /// What belongs to a thread.
+    fn part(self, batch: usize, Member { id, of, parts }: Member) -> Part {
         match self.by_sequences {
             true => Part {
-                weights: 0..threads,
-                ranks: share(batch, id, threads),
+                weights: 0..parts,
+                ranks: share(batch, id, of),
             },
             false => Part {
-                weights: id..id + 1,
+                weights: share(parts, id, of),
                 ranks: 0..batch,
             },
         }
@@ -196,7 +213,7 @@ impl Division {
 
 /// The part of a direction that belongs to one of its threads.
 struct Part {
-    /// The packed weights that it reads, by the thread that packs them.
+    /// The parts of the packed weights that it reads.
     weights: Range<usize>,
     ranks: Range<usize>,
 }
@@ -296,7 +313,7 @@ impl Words {
         let words = SharedPtr(own.values.as_mut_ptr());
         let values = SharedPtr(values.as_ptr().cast_mut());
         let scales = SharedPtr(own.scales.as_mut_ptr());
-        pool::run(threads, |id| {
+        pool::run(threads, |id, threads| {
             let some = ToWords::<N> {
                 values: values.get(),
                 width,
