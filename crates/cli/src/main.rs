@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 /// Training allocates the same large buffers step after step.
 #[global_allocator]
-static MEMORY: refrain_kernels::memory::Recycler = refrain_kernels::memory::Recycler;
+static MEMORY: refrain_kernels::allocator::Recycler = refrain_kernels::allocator::Recycler;
 
 /// Recurrent sequence models: train, evaluate, generate
 #[derive(Debug, Parser)]

@@ -7,12 +7,11 @@
 //! All in log space, whole vectors of states at once, each step shifted by the maximum of the one before it: no step underflows, however long
 //! or unlikely the path. Utterances are shared between the threads; each is computed by one, so results do not depend on their number.
 
-use crate::KernelError;
 use crate::act::exp;
-use crate::error::expect;
+use crate::error::{KernelError, expect};
 use crate::pool::{self, SharedPtr};
-use crate::product::{load_edge, store_edge};
 use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::simd::{load_edge, store_edge};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const OP: &str = "ctc_loss";
@@ -74,7 +73,7 @@ pub fn ctc_loss_at(
         let nll = SharedPtr(nll.as_mut_ptr());
         let d_logits = d_logits.as_mut().map(|d| SharedPtr(d.as_mut_ptr()));
         let next = AtomicUsize::new(0);
-        pool::run(threads.clamp(1, utterances.max(1)), |_| {
+        pool::run(threads.clamp(1, utterances.max(1)), |_, _| {
             let mut room = Room::default();
             loop {
                 let b = next.fetch_add(1, Ordering::Relaxed);

@@ -1,9 +1,8 @@
 //! Rows of a matrix by number, and the sums that flow back into them.
 
-use crate::KernelError;
-use crate::error::expect;
-use crate::memory::{unwritten, written};
+use crate::error::{KernelError, expect};
 use crate::pool::{self, SharedPtr, share};
+use crate::scratch::{unwritten, written};
 
 /// Elements of a gradient that are worth a thread.
 const WORTH_A_THREAD: usize = 64 * 1024;
@@ -56,7 +55,7 @@ pub fn embedding_backward(
     // Most of a large gradient is zeros, whose way to memory takes the time.
     let threads = pool::threads().clamp(1, (d_w.len() / WORTH_A_THREAD).max(1));
     let out = SharedPtr(d_w.as_mut_ptr());
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         let own = share(vocabulary, id, threads);
         // SAFETY: each thread has rows of its own.
         let d_w = unsafe {

@@ -1,71 +1,17 @@
-//! A recurrent layer over whole sequences: arguments, checks, and the way to the fast or the reference path.
+//! A recurrent layer over whole sequences: the way from a checked call to the fast or the reference path.
 
-use crate::error::expect;
-use crate::gru::Gru;
-use crate::lstm::Lstm;
-use crate::number::{Bf16, F32, Int8, Precision};
+use crate::call::{
+    Gradients, Inputs, OutputGradients, Outputs, Plan, Precision, Wanted, check_inputs,
+};
+use crate::cells::{CellKernel, CellVisitor, Visitor, for_cell, for_cell_and_number};
+use crate::error::{KernelError, expect};
+use crate::number::{Bf16, F32, Number};
 use crate::pool;
 use crate::recurrence::{self, Kept, WeightCache};
-use crate::rnn::{Relu, Rnn, Tanh};
-use crate::{Cell, Direction, KernelError, Level, reference};
+use crate::reference;
+use crate::simd::Level;
 
-/// Sizes and options of a layer.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan<'a> {
-    /// The recurrence.
-    pub cell: Cell,
-    /// `B`
-    pub batch: usize,
-    /// `T`
-    pub time: usize,
-    /// `C`
-    pub input: usize,
-    /// `H`
-    pub hidden: usize,
-    /// One or two directions.
-    pub directions: &'a [Direction],
-    /// `[B]`: real steps of each sequence, at most `T`; all `T` if absent. Steps past the end cost nothing.
-    pub lengths: Option<&'a [usize]>,
-    /// What the products multiply; the reference path of [`Cell::GruResetBefore`] takes `f32` in any case.
-    pub precision: Precision,
-}
-
-/// Weights of one direction, PyTorch's shapes and gate order.
-#[derive(Clone, Copy, Debug)]
-pub struct Weights<'a, F = f32> {
-    /// `[G·H,C]`
-    pub w_ih: &'a [F],
-    /// `[G·H,H]`
-    pub w_hh: &'a [F],
-    /// `[G·H]`; zeros if absent.
-    pub b_ih: Option<&'a [F]>,
-    /// `[G·H]`; zeros if absent.
-    pub b_hh: Option<&'a [F]>,
-}
-
-/// What goes in.
-#[derive(Clone, Copy, Debug)]
-pub struct Inputs<'a, F = f32> {
-    /// `[B,T,C]`; what stands past the end of a sequence is not read.
-    pub x: &'a [F],
-    /// One entry per direction.
-    pub weights: &'a [Weights<'a, F>],
-    /// `[D,B,H]`; zeros if absent.
-    pub h0: Option<&'a [F]>,
-    /// `[D,B,H]`; zeros if absent. Only for a cell with memory.
-    pub c0: Option<&'a [F]>,
-}
-
-/// What comes out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outputs<F = f32> {
-    /// `[B,T,D·H]`, zeros past the end of a sequence.
-    pub y: Vec<F>,
-    /// `[D,B,H]`: after the last real step; the initial state for a sequence without steps.
-    pub h_n: Vec<F>,
-    /// `[D,B,H]`; empty without memory.
-    pub c_n: Vec<F>,
-}
+const BACKWARD: &str = "recurrent backward";
 
 /// What the backward pass needs beside inputs and outputs: activated gates and cells, once each.
 #[derive(Clone, Debug)]
@@ -76,98 +22,6 @@ impl Reserve {
     pub fn bytes(&self) -> usize {
         self.0.iter().map(Kept::bytes).sum()
     }
-}
-
-/// Gradients of the outputs; absent means zero.
-#[derive(Clone, Copy, Debug)]
-pub struct OutputGradients<'a, F = f32> {
-    /// `[B,T,D·H]`; what stands past the end of a sequence is not read.
-    pub d_y: Option<&'a [F]>,
-    /// `[D,B,H]`
-    pub d_h_n: Option<&'a [F]>,
-    /// `[D,B,H]`; only for a cell with memory.
-    pub d_c_n: Option<&'a [F]>,
-}
-
-/// Which gradients are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Wanted {
-    pub x: bool,
-    pub weights: bool,
-    pub h0: bool,
-    pub c0: bool,
-}
-
-impl Wanted {
-    /// Everything.
-    pub const ALL: Self = Self {
-        x: true,
-        weights: true,
-        h0: true,
-        c0: true,
-    };
-}
-
-/// Gradients of one direction's weights, shaped as [`Weights`].
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
-pub struct WeightGradients<F = f32> {
-    pub d_w_ih: Vec<F>,
-    pub d_w_hh: Vec<F>,
-    pub d_b_ih: Vec<F>,
-    pub d_b_hh: Vec<F>,
-}
-
-/// The gradients that were wanted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gradients<F = f32> {
-    /// `[B,T,C]`, zeros past the end of a sequence.
-    pub d_x: Option<Vec<F>>,
-    /// One entry per direction.
-    pub weights: Option<Vec<WeightGradients<F>>>,
-    /// `[D,B,H]`
-    pub d_h0: Option<Vec<F>>,
-    /// `[D,B,H]`; empty without memory.
-    pub d_c0: Option<Vec<F>>,
-}
-
-type ForwardDriver =
-    fn(Level, usize, &Plan, &Inputs, bool, Option<&WeightCache>) -> (Outputs, Option<Vec<Kept>>);
-type BackwardDriver = fn(
-    Level,
-    usize,
-    &Plan,
-    &Inputs,
-    &[f32],
-    Vec<Kept>,
-    &OutputGradients,
-    &Wanted,
-) -> Result<Gradients, KernelError>;
-
-/// The instance of a driver for the plan's cell and precision, if the cell has a fast path and the driver the number.
-macro_rules! fast_path {
-    ($driver:path, $plan:expr $(, $other:ident: $number:ty)?) => {{
-        use $driver as driver;
-        macro_rules! run {
-            ($cell:ty) => {
-                match $plan.precision {
-                    Precision::F32 => Some(driver::<$cell, F32> as _),
-                    Precision::Bf16 => Some(driver::<$cell, Bf16> as _),
-                    $(Precision::$other => Some(driver::<$cell, $number> as _),)?
-                    #[allow(unreachable_patterns)]
-                    _ => None,
-                }
-            };
-        }
-        match $plan.cell {
-            Cell::RnnTanh => run!(Rnn<Tanh>),
-            Cell::RnnRelu => run!(Rnn<Relu>),
-            Cell::Lstm => run!(Lstm),
-            Cell::Gru => run!(Gru),
-            Cell::GruResetBefore => None,
-        }
-    }};
 }
 
 /// Runs a layer: outputs, and the reserve for [`backward`] where `train`.
@@ -220,17 +74,47 @@ fn run_forward(
             op: "recurrent forward",
         });
     }
-    let run: ForwardDriver = match fast_path!(recurrence::forward, plan, Int8: Int8) {
-        Some(run) => run,
-        None => {
-            return Ok((
-                reference::forward(plan, inputs),
-                train.then(|| Reserve(Vec::new())),
-            ));
-        }
+    let run = Forward {
+        level,
+        threads: threads.max(1),
+        plan,
+        inputs,
+        train,
+        cache,
     };
-    let (out, kept) = run(level, threads.max(1), plan, inputs, train, cache);
-    Ok((out, kept.map(Reserve)))
+    match for_cell_and_number(plan.cell, plan.precision, run) {
+        Some((out, kept)) => Ok((out, kept.map(Reserve))),
+        None => Ok((
+            reference::forward(plan, inputs),
+            train.then(|| Reserve(Vec::new())),
+        )),
+    }
+}
+
+/// A call of the forward pass.
+struct Forward<'a> {
+    level: Level,
+    threads: usize,
+    plan: &'a Plan<'a>,
+    inputs: &'a Inputs<'a>,
+    train: bool,
+    cache: Option<&'a WeightCache>,
+}
+
+impl Visitor for Forward<'_> {
+    type Output = (Outputs, Option<Vec<Kept>>);
+
+    fn visit<C: CellKernel, N: Number>(self) -> Self::Output {
+        let Self {
+            level,
+            threads,
+            plan,
+            inputs,
+            train,
+            cache,
+        } = self;
+        recurrence::forward::<C, N>(level, threads, plan, inputs, train, cache)
+    }
 }
 
 /// Gradients of a layer from those of its outputs.
@@ -274,42 +158,45 @@ pub fn backward_at(
     d_out: &OutputGradients,
     wanted: &Wanted,
 ) -> Result<Gradients, KernelError> {
-    const OP: &str = "recurrent backward";
-    check_inputs(OP, plan, inputs)?;
+    check_inputs(BACKWARD, plan, inputs)?;
     if plan.precision == Precision::Int8 {
-        return Err(KernelError::InferenceOnly { op: OP });
+        return Err(KernelError::InferenceOnly { op: BACKWARD });
     }
     let sequences = plan.batch * plan.time * plan.directions.len() * plan.hidden;
     let states = plan.directions.len() * plan.batch * plan.hidden;
-    expect(OP, "y", sequences, y.len())?;
+    expect(BACKWARD, "y", sequences, y.len())?;
     expect(
-        OP,
+        BACKWARD,
         "d_y",
         sequences,
         d_out.d_y.map_or(sequences, <[f32]>::len),
     )?;
     expect(
-        OP,
+        BACKWARD,
         "d_h_n",
         states,
         d_out.d_h_n.map_or(states, <[f32]>::len),
     )?;
     let memory = if plan.cell.has_memory() { states } else { 0 };
     expect(
-        OP,
+        BACKWARD,
         "d_c_n",
         memory,
         d_out.d_c_n.map_or(memory, <[f32]>::len),
     )?;
-    let kept = reserve.0;
-    let mut gradients = match fast_path!(recurrence::backward, plan) {
+    let run = Backward {
+        level,
+        threads: threads.max(1),
+        plan,
+        inputs,
+        y,
+        kept: reserve.0,
+        d_out,
+        wanted,
+    };
+    let mut gradients = match for_cell(plan.cell, run) {
+        Some(gradients) => gradients?,
         None => reference::backward(plan, inputs, d_out),
-        Some(run) => {
-            let directions = plan.directions.len();
-            expect(OP, "directions of the reserve", directions, kept.len())?;
-            let run: BackwardDriver = run;
-            run(level, threads.max(1), plan, inputs, y, kept, d_out, wanted)?
-        }
     };
     gradients.d_x = gradients.d_x.filter(|_| wanted.x);
     gradients.weights = gradients.weights.filter(|_| wanted.weights);
@@ -318,47 +205,44 @@ pub fn backward_at(
     Ok(gradients)
 }
 
-fn check_inputs(op: &'static str, plan: &Plan, inputs: &Inputs) -> Result<(), KernelError> {
-    let directions = plan.directions.len();
-    expect(op, "directions", directions.clamp(1, 2), directions)?;
-    expect(op, "weights", directions, inputs.weights.len())?;
-    expect(op, "x", plan.batch * plan.time * plan.input, inputs.x.len())?;
-    let states = directions * plan.batch * plan.hidden;
-    expect(op, "h0", states, inputs.h0.map_or(states, <[f32]>::len))?;
-    let memory = if plan.cell.has_memory() { states } else { 0 };
-    expect(op, "c0", memory, inputs.c0.map_or(memory, <[f32]>::len))?;
-    for w in inputs.weights {
-        check_weights(op, plan.cell, plan.input, plan.hidden, w)?;
-    }
-    let Some(lengths) = plan.lengths else {
-        return Ok(());
-    };
-    expect(op, "lengths", plan.batch, lengths.len())?;
-    match lengths
-        .iter()
-        .enumerate()
-        .find(|(_, length)| **length > plan.time)
-    {
-        Some((index, &length)) => Err(KernelError::Length {
-            op,
-            index,
-            length,
-            time: plan.time,
-        }),
-        None => Ok(()),
-    }
+/// A call of the backward pass.
+struct Backward<'a> {
+    level: Level,
+    threads: usize,
+    plan: &'a Plan<'a>,
+    inputs: &'a Inputs<'a>,
+    y: &'a [f32],
+    kept: Vec<Kept>,
+    d_out: &'a OutputGradients<'a>,
+    wanted: &'a Wanted,
 }
 
-pub(crate) fn check_weights(
-    op: &'static str,
-    cell: Cell,
-    input: usize,
-    hidden: usize,
-    w: &Weights,
-) -> Result<(), KernelError> {
-    let rows = cell.gates() * hidden;
-    expect(op, "w_ih", rows * input, w.w_ih.len())?;
-    expect(op, "w_hh", rows * hidden, w.w_hh.len())?;
-    expect(op, "b_ih", rows, w.b_ih.map_or(rows, <[f32]>::len))?;
-    expect(op, "b_hh", rows, w.b_hh.map_or(rows, <[f32]>::len))
+impl CellVisitor for Backward<'_> {
+    type Output = Result<Gradients, KernelError>;
+
+    fn visit<C: CellKernel>(self) -> Self::Output {
+        let Self {
+            level,
+            threads,
+            plan,
+            inputs,
+            y,
+            kept,
+            d_out,
+            wanted,
+        } = self;
+        let directions = plan.directions.len();
+        expect(
+            BACKWARD,
+            "directions of the reserve",
+            directions,
+            kept.len(),
+        )?;
+        let run = match plan.precision {
+            Precision::F32 => recurrence::backward::<C, F32>,
+            Precision::Bf16 => recurrence::backward::<C, Bf16>,
+            Precision::Int8 => return Err(KernelError::InferenceOnly { op: BACKWARD }),
+        };
+        run(level, threads, plan, inputs, y, kept, d_out, wanted)
+    }
 }

@@ -1,7 +1,6 @@
 //! Ragged batches without padding: which rows of x a recurrence visits, step by step.
 
-use crate::Direction;
-use crate::layer::Plan;
+use crate::call::{Direction, Plan};
 
 /// Sequences by falling length, so that those still running at a step are the first ones.
 ///

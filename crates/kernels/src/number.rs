@@ -5,31 +5,17 @@
 //! fraction; products of two are exact in `f32`. A byte is a value over the scale of its row, rounded to the nearest of −127..=127; those of
 //! the left operand have 128 added, as the instructions want it, and the sums are exact.
 
-use crate::simd::{Level, Simd};
-use crate::tile::Table;
-
-/// What the products of a layer multiply. Sums, activations and states are `f32` in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// 24 bits of fraction.
-    #[default]
-    F32,
-    /// bfloat16: 8 bits of fraction, half the memory, and twice the speed and more where the machine multiplies it (AVX512_BF16, AMX).
-    Bf16,
-    /// Bytes with a scale for each row of the weights, and one for each vector that meets them, taken anew at every step: a quarter of the
-    /// memory. For inference only.
-    Int8,
-}
+use crate::call::Precision;
+use crate::simd::{Simd, bf16_bits};
 
 /// A number of the tiles.
 pub(crate) trait Number: Copy + Send + Sync + 'static {
+    /// Its name at run time.
+    const PRECISION: Precision;
     /// Values in a word.
     const PACK: usize;
     /// Whether sums are integers, to be multiplied by the scales of row and column.
     const SCALED: bool = false;
-
-    /// The register tiles.
-    fn table(level: Level) -> &'static Table;
 
     /// `acc + Σ a·b` over the values of a word.
     ///
@@ -107,11 +93,8 @@ pub(crate) trait Float: Number {
 pub(crate) struct F32;
 
 impl Number for F32 {
+    const PRECISION: Precision = Precision::F32;
     const PACK: usize = 1;
-
-    fn table(level: Level) -> &'static Table {
-        &level.tables().f32
-    }
 
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, acc: S::V) -> S::V {
@@ -143,11 +126,8 @@ impl Float for F32 {
 pub(crate) struct Bf16;
 
 impl Number for Bf16 {
+    const PRECISION: Precision = Precision::Bf16;
     const PACK: usize = 2;
-
-    fn table(level: Level) -> &'static Table {
-        &level.tables().bf16
-    }
 
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, acc: S::V) -> S::V {
@@ -200,12 +180,9 @@ impl Int8 {
 }
 
 impl Number for Int8 {
+    const PRECISION: Precision = Precision::Int8;
     const PACK: usize = 4;
     const SCALED: bool = true;
-
-    fn table(level: Level) -> &'static Table {
-        &level.tables().int8
-    }
 
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, acc: S::V) -> S::V {
@@ -267,39 +244,5 @@ impl Number for Int8 {
                     .copy_from_nonoverlapping(bytes.as_ptr(), last);
             }
         }
-    }
-}
-
-/// `x` rounded to the nearest bf16, ties to even; its bits are the upper half of an `f32`'s.
-#[inline(always)]
-pub(crate) fn bf16_bits(x: f32) -> u16 {
-    let bits = x.to_bits();
-    if x.is_nan() {
-        return (bits >> 16) as u16 | 0x40;
-    }
-    ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rounding_to_bf16_is_to_the_nearest_with_ties_to_even() {
-        let back = |bits: u16| f32::from_bits(u32::from(bits) << 16);
-        for (x, expected) in [
-            (0.0, 0.0),
-            (1.0, 1.0),
-            (-1.5, -1.5),
-            (1.0 + 1.0 / 256.0, 1.0),
-            (1.0 + 3.0 / 256.0, 1.0 + 4.0 / 256.0),
-            (1.0 + 1.01 / 256.0, 1.0 + 2.0 / 256.0),
-            (f32::MAX, f32::INFINITY),
-            (f32::NEG_INFINITY, f32::NEG_INFINITY),
-        ] {
-            assert_eq!(back(bf16_bits(x)), expected, "{x}");
-        }
-        assert!(back(bf16_bits(f32::NAN)).is_nan());
-        assert!(back(bf16_bits(f32::from_bits(0x7fff_ffff))).is_nan());
     }
 }

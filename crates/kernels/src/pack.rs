@@ -1,8 +1,8 @@
 //! Panels: columns of a matrix laid out as the register tile reads them, words `[k][vectors·LANES]`, zeros beyond the edge.
 
 use crate::number::{Float, Number, Side};
-use crate::product::load_edge;
 use crate::simd::Simd;
+use crate::simd::load_edge;
 
 /// One vector of columns of a panel.
 #[derive(Clone, Copy)]

@@ -1,8 +1,9 @@
 //! How fast this machine multiplies at best: what a benchmark's figures are a share of.
 
-use crate::memory::Lines;
-use crate::number::{Bf16, F32, Int8, Number, Precision};
+use crate::call::Precision;
+use crate::number::{Bf16, F32, Int8, Number};
 use crate::pool;
+use crate::scratch::Lines;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{Ahead, PANEL, ROWS, Sums, Table};
 use std::marker::PhantomData;
@@ -52,7 +53,7 @@ impl<N: Number> Kernel for Burst<N> {
 /// Operations of a burst of N's tile.
 fn burst<N: Number>(level: Level) -> u64 {
     let burst = Burst::<N> {
-        table: N::table(level),
+        table: Table::of::<N>(level),
         number: PhantomData,
     };
     dispatch(level, burst)
@@ -67,7 +68,7 @@ pub fn peak(threads: usize, precision: Precision) -> f64 {
     while begun.elapsed().as_millis() < 100 {
         let done = AtomicU64::new(0);
         let start = Instant::now();
-        pool::run(threads, |_| {
+        pool::run(threads, |_, _| {
             let operations = match precision {
                 Precision::F32 => burst::<F32>(level),
                 Precision::Bf16 => burst::<Bf16>(level),

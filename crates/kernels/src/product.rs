@@ -3,11 +3,11 @@
 //!
 //! Each element of C is summed over k in one order, in blocks whose size depends on k alone, so the result is the same bit for bit for any number of threads.
 
-use crate::memory::Lines;
 use crate::number::{Float, Side, row_stride};
 use crate::pack::{self, Column};
 use crate::pool::{self, SharedPtr, share};
-use crate::simd::{Kernel, Level, Simd, dispatch};
+use crate::scratch::Lines;
+use crate::simd::{Kernel, Level, Simd, dispatch, load_edge, store_edge};
 use crate::tile::{Ahead, LINE, PANEL, Packed, ROWS, Sums, Table, choose, cover};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -91,12 +91,12 @@ impl Product<'_> {
         if self.m() == 0 || !wanted {
             return;
         }
-        pool::run(threads, |id| {
+        pool::run(threads, |id, threads| {
             dispatch(
                 level,
                 Part::<N> {
                     product: self,
-                    table: N::table(level),
+                    table: Table::of::<N>(level),
                     id,
                     threads,
                     number: PhantomData,
@@ -634,30 +634,6 @@ unsafe fn store_row<S: Simd>(product: &Product, at: &Panel, row: usize, sums: *c
                 sum
             };
             store_edge::<S>(c.add(n), value, left);
-        }
-    }
-}
-
-/// A vector, of which `left` elements (if fewer than LANES) are real.
-#[inline(always)]
-pub(crate) unsafe fn load_edge<S: Simd>(p: *const f32, left: usize) -> S::V {
-    // SAFETY: as the caller promises.
-    unsafe {
-        match left >= S::LANES {
-            true => S::load(p),
-            false => S::load_partial(p, left),
-        }
-    }
-}
-
-/// Stores a vector, of which `left` elements (if fewer than LANES) are real.
-#[inline(always)]
-pub(crate) unsafe fn store_edge<S: Simd>(p: *mut f32, v: S::V, left: usize) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        match left >= S::LANES {
-            true => S::store(p, v),
-            false => S::store_partial(p, v, left),
         }
     }
 }

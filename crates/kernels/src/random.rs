@@ -3,8 +3,8 @@
 //! Philox-4×32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), tested against its published vectors.
 
 use crate::error::KernelError;
-use crate::memory::{unwritten, written};
 use crate::pool::{self, SharedPtr, share};
+use crate::scratch::{unwritten, written};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use std::mem::MaybeUninit;
 
@@ -173,7 +173,7 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Result<Vec<f32
     let pieces = x.len().div_ceil(PIECE);
     let threads = pool::threads().clamp(1, pieces.max(1));
     let out = SharedPtr(y.as_mut_ptr());
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         for piece in share(pieces, id, threads) {
             let range = piece * PIECE..((piece + 1) * PIECE).min(x.len());
             // SAFETY: pieces are disjoint parts of y, which outlives the call.
@@ -238,7 +238,7 @@ fn each_row(x: &[f32], width: usize, f: impl Fn(usize, &[f32], &mut [f32]) + Syn
     let rows = x.len().checked_div(width).unwrap_or(0);
     let threads = pool::threads().clamp(1, x.len().div_ceil(PIECE).max(1));
     let out = SharedPtr(y.as_mut_ptr());
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         for row in share(rows, id, threads) {
             let range = row * width..(row + 1) * width;
             // SAFETY: rows are disjoint parts of y, which outlives the call.

@@ -2,8 +2,9 @@
 //!
 //! The test oracle of the fast path, and the path of [`Cell::GruResetBefore`].
 
-use crate::layer::{Gradients, Inputs, OutputGradients, Outputs, Plan, WeightGradients, Weights};
-use crate::{Cell, Direction};
+use crate::call::{
+    Cell, Direction, Gradients, Inputs, OutputGradients, Outputs, Plan, WeightGradients, Weights,
+};
 
 /// `f32` or `f64`.
 #[allow(missing_docs)]

@@ -5,13 +5,14 @@
 //! Kernel does on GPUs, Hsu et al. 2024), so at most `CHUNK_BYTES` of either exist.
 
 use crate::act::exp;
-use crate::error::expect;
-use crate::memory::{unwritten, written};
-use crate::number::{Bf16, F32, Precision};
+use crate::call::Precision;
+use crate::error::{KernelError, expect};
+use crate::number::{Bf16, F32};
 use crate::pool::{self, SharedPtr, share};
-use crate::product::{Columns, Left, Product, Right, load_edge, rows, rows_mut, store_edge};
-use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::{KernelError, tile};
+use crate::product::{Columns, Left, Product, Right, rows, rows_mut};
+use crate::scratch::{unwritten, written};
+use crate::simd::{Kernel, Level, Simd, dispatch, load_edge, store_edge};
+use crate::tile;
 use std::mem::MaybeUninit;
 
 /// A target that does not count.
@@ -274,7 +275,7 @@ fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: *mut f32, rows: u
         pool::threads()
     };
     let out = SharedPtr(out);
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         dispatch(
             Level::best(),
             Dots {
@@ -299,7 +300,7 @@ fn softmax_rows(
     let n = targets.len();
     let threads = pool::threads().clamp(1, n.max(1));
     let (logits, nll) = (SharedPtr(logits.as_mut_ptr()), SharedPtr(nll.as_mut_ptr()));
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         for row in share(n, id, threads) {
             // SAFETY: each row is taken by one thread.
             let logits = unsafe {

@@ -1,18 +1,13 @@
 //! One step at a time, batch 1, weights packed once, no allocation: for streams and for writing text.
 
-use crate::error::expect;
-use crate::gru::Gru;
-use crate::layer::{Weights, check_weights};
-use crate::lstm::Lstm;
+use crate::call::{Cell, Precision, Weights, check_weights};
+use crate::cells::{CellKernel, ForwardAt, Gru, Lstm, Relu, Rnn, Tanh};
+use crate::error::{KernelError, expect};
 use crate::number::{Bf16, F32, Int8, Number, Side};
 use crate::pool::{self, SharedPtr, share};
-use crate::recurrence::{
-    CellKernel, ForwardAt, OwnPanel, Packed, beyond, own_panels, own_weights, there_and_back,
-};
-use crate::rnn::{Relu, Rnn, Tanh};
-use crate::simd::{Kernel, Simd, dispatch};
+use crate::recurrence::{OwnPanel, Packed, beyond, own_panels, own_weights, there_and_back};
+use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{Ahead, PANEL, Table};
-use crate::{Cell, KernelError, Level, Precision};
 use std::marker::PhantomData;
 
 /// Weights that are worth a thread: below it, handing out the work costs more than it brings.
@@ -60,7 +55,7 @@ macro_rules! fast_path {
                     level,
                     $kernel::<$cell, $number> {
                         $($field: $value,)*
-                        table: <$number>::table(level),
+                        table: Table::of::<$number>(level),
                         kind: PhantomData,
                     },
                 ))
@@ -173,7 +168,7 @@ impl Stepper {
         let bytes: usize = fast.sides.iter().map(Packed::bytes).sum();
         let threads = pool::threads().clamp(1, (bytes / WORTH_A_THREAD).max(1));
         let beyond = beyond(bytes / threads);
-        pool::run(threads, |id| {
+        pool::run(threads, |id, threads| {
             let panels = &fast.panels[share(fast.panels.len(), id, threads)];
             fast_path!(
                 kind,

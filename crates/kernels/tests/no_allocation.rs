@@ -1,6 +1,6 @@
 //! A step of a stream allocates nothing, on one thread or several.
 
-use refrain_kernels::{Cell, Precision, Stepper, Weights, set_threads};
+use refrain_kernels::{Cell, Precision, Stepper, Threads, Weights};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -49,14 +49,15 @@ fn steps_allocate_nothing() {
             let (x, mut h) = (vec![0.5; input], vec![0.0; hidden]);
             let mut c = vec![0.0; if cell.has_memory() { hidden } else { 0 }];
             for threads in [1, 3] {
-                set_threads(threads);
-                // The first step with more threads starts them.
-                stepper.step(&x, &mut h, &mut c).unwrap();
-                let before = ALLOCATIONS.load(Ordering::Relaxed);
-                for _ in 0..50 {
+                let made = Threads::new(threads).install(|| {
+                    // The first step with more threads starts them.
                     stepper.step(&x, &mut h, &mut c).unwrap();
-                }
-                let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+                    let before = ALLOCATIONS.load(Ordering::Relaxed);
+                    for _ in 0..50 {
+                        stepper.step(&x, &mut h, &mut c).unwrap();
+                    }
+                    ALLOCATIONS.load(Ordering::Relaxed) - before
+                });
                 assert_eq!(made, 0, "{cell:?} {precision:?} on {threads} threads");
             }
             assert!(h.iter().all(|h| h.is_finite()));

@@ -2,18 +2,18 @@
 
 use super::products::Products;
 use super::{
-    BackwardAt, CellKernel, Division, Kept, lanes, on_threads, padded, part, ranked, row_of_gates,
-    there_and_back, useful,
+    Division, Kept, Member, lanes, on_threads, padded, part, ranked, row_of_gates, there_and_back,
+    useful,
 };
-use crate::KernelError;
-use crate::error::expect;
-use crate::layer::{Gradients, Inputs, OutputGradients, Plan, Wanted};
+use crate::call::{Gradients, Inputs, OutputGradients, Plan, Wanted};
+use crate::cells::{BackwardAt, CellKernel};
+use crate::error::{KernelError, expect};
 use crate::layout::Layout;
-use crate::memory::Lines;
 use crate::number::Float;
 use crate::pack::{self, Column};
 use crate::pool::{Barrier, SharedPtr, share};
-use crate::product::load_edge;
+use crate::scratch::Lines;
+use crate::simd::load_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{Ahead, PANEL, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
@@ -122,7 +122,7 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
             plan,
             layout: &layouts[d],
             w_hh: inputs.weights[d].w_hh,
-            table: N::table(level),
+            table: Table::of::<N>(level),
             hp,
             gates: SharedPtr(kept.gates.as_mut_ptr().cast()),
             words: words.each_mut().map(|words| SharedPtr(words.as_mut_ptr())),
@@ -143,11 +143,13 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
             directions,
             threads_of_loop,
             hp / lanes(level),
-            |d, id, of, barrier| {
+            |d, member, barrier| {
                 let thread = BackwardThread::<C, N> {
                     pass: &passes[d],
-                    id,
-                    of,
+                    member: Member {
+                        parts: member.of,
+                        ..member
+                    },
                     barrier,
                     kind: PhantomData,
                 };
@@ -193,8 +195,8 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
 
 struct BackwardThread<'a, C, N> {
     pass: &'a Backward<'a>,
-    id: usize,
-    of: usize,
+    /// Packs its own part of the weights: there are as many parts as threads.
+    member: Member,
     barrier: &'a Barrier,
     kind: PhantomData<(C, N)>,
 }
@@ -205,15 +207,16 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (pass, kind) = (self.pass, self.kind);
-        let blocks = |thread| share(pass.hp / S::LANES, thread, self.of);
+        let Member { id, of, .. } = self.member;
+        let blocks = |thread| share(pass.hp / S::LANES, thread, of);
         let k = N::count(C::GATES * pass.hp);
-        let _ = pass.packed[self.id].set(own_units::<S, C, N>(pass, blocks(self.id)));
+        let _ = pass.packed[id].set(own_units::<S, C, N>(pass, blocks(id)));
         let bytes = 4 * pass.hp * k;
-        let division = Division::new(pass.plan, self.of, pass.table, bytes, C::GATES);
+        let division = Division::new(pass.plan, of, pass.table, bytes, C::GATES);
         if division.by_sequences {
             self.barrier.wait();
         }
-        let part = division.part(pass.plan.batch, self.id, self.of);
+        let part = division.part(pass.plan.batch, self.member);
         // Vectors of units with their weights.
         let mut panels = Vec::new();
         for thread in part.weights.clone() {

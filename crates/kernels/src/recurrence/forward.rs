@@ -2,17 +2,18 @@
 
 use super::weights::{KitKey, OwnPanel, Packed, PackedPanel, WeightCache, own_panels, own_weights};
 use super::{
-    CellKernel, Division, ForwardAt, Kept, ToWords, Words, lanes, on_threads, padded, part, ranked,
-    room, row_of_gates, there_and_back, useful,
+    Division, Kept, Member, ToWords, Words, lanes, on_threads, padded, part, ranked, room,
+    row_of_gates, there_and_back, useful,
 };
 use crate::cache;
-use crate::layer::{Inputs, Outputs, Plan, Weights};
+use crate::call::{Inputs, Outputs, Plan, Weights};
+use crate::cells::{CellKernel, ForwardAt};
 use crate::layout::Layout;
-use crate::memory::{Lines, unwritten, written};
 use crate::number::Number;
 use crate::pool::{Barrier, SharedPtr, share};
 use crate::product::rows;
-use crate::product::store_edge;
+use crate::scratch::{Lines, unwritten, written};
+use crate::simd::store_edge;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::{Ahead, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
@@ -28,7 +29,7 @@ struct Forward<'a> {
     plan: &'a Plan<'a>,
     layout: &'a Layout,
     weights: &'a Weights<'a>,
-    /// Packed weights by the thread that packs them.
+    /// Packed weights in [`Member::parts`] parts.
     packed: &'a [OnceLock<[Packed; 2]>],
     table: &'static Table,
     /// Words of x, row by row of the layout, and their scales for numbers that have any.
@@ -95,7 +96,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
         })
         .collect();
     let threads = useful(threads, plan, C::GATES);
-    let stretches = Stretches::new::<C, N>(plan, N::table(level), threads, hp);
+    let stretches = Stretches::new::<C, N>(plan, Table::of::<N>(level), threads, hp);
     let mut buffers: Vec<Buffers> = layouts
         .iter()
         .enumerate()
@@ -134,7 +135,7 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             layout: &layouts[d],
             weights: &inputs.weights[d],
             packed: &kit.sides[d],
-            table: N::table(level),
+            table: Table::of::<N>(level),
             x: x[d].0.clone(),
             x_scales: &x[d].1.scales,
             hp,
@@ -158,11 +159,10 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
             directions,
             threads,
             hp / lanes(level),
-            |d, id, of, barrier| {
+            |d, member, barrier| {
                 let thread = ForwardThread::<C, N> {
                     pass: &passes[d],
-                    id,
-                    of,
+                    member,
                     barrier,
                     kind: PhantomData,
                 };
@@ -264,8 +264,7 @@ impl Stretches {
 
 struct ForwardThread<'a, C, N> {
     pass: &'a Forward<'a>,
-    id: usize,
-    of: usize,
+    member: Member,
     barrier: &'a Barrier,
     kind: PhantomData<(C, N)>,
 }
@@ -277,17 +276,20 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
     unsafe fn run<S: Simd>(self) {
         let (pass, layout) = (self.pass, self.pass.layout);
         let (hidden, input) = (pass.plan.hidden, pass.plan.input);
-        let blocks = |thread| share(pass.hp / S::LANES, thread, self.of);
-        let own = &pass.packed[self.id];
-        if own.get().is_none() {
-            let (sizes, blocks) = ([input, hidden], blocks(self.id));
-            // Another call beside this one may have been faster, with the same.
-            let _ = own.set(own_weights::<S, C, N>(
-                pass.weights,
-                sizes,
-                blocks,
-                pass.table,
-            ));
+        let Member { id, of, parts } = self.member;
+        let blocks = |part| share(pass.hp / S::LANES, part, parts);
+        for part in share(parts, id, of) {
+            let own = &pass.packed[part];
+            if own.get().is_none() {
+                let (sizes, blocks) = ([input, hidden], blocks(part));
+                // Another call beside this one may have been faster, with the same.
+                let _ = own.set(own_weights::<S, C, N>(
+                    pass.weights,
+                    sizes,
+                    blocks,
+                    pass.table,
+                ));
+            }
         }
         let division = pass.stretches.division;
         let Division {
@@ -298,13 +300,13 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
         if by_sequences {
             self.barrier.wait();
         }
-        let part = division.part(pass.plan.batch, self.id, self.of);
+        let part = division.part(pass.plan.batch, self.member);
         let mut panels = Vec::new();
-        for thread in part.weights.clone() {
-            let Some([x, h]) = pass.packed[thread].get() else {
+        for part in part.weights.clone() {
+            let Some([x, h]) = pass.packed[part].get() else {
                 return;
             };
-            let own = own_panels::<C>(pass.table, blocks(thread));
+            let own = own_panels::<C>(pass.table, blocks(part));
             panels.extend(own.into_iter().map(|panel| PackedPanel { x, h, panel }));
         }
         let mut own = Words::room::<N>(if N::SCALED { pass.plan.batch } else { 0 }, pass.hp);

@@ -21,101 +21,17 @@ pub use weights::WeightCache;
 pub(crate) use weights::{OwnPanel, Packed, own_panels, own_weights};
 
 use crate::cache;
-use crate::layer::Plan;
+use crate::call::Plan;
+use crate::cells::CellKernel;
 use crate::layout::Layout;
-use crate::memory::{Lines, unwritten};
 use crate::number::{Number, Side, row_stride};
-use crate::pool::{self, Barrier, SharedPtr, share};
+use crate::pool::{self, Barrier, SharedPtr, Team, share};
+use crate::scratch::{Lines, unwritten};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::tile::Table;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
-
-/// Where a tile's row stands, at its first unit, in the forward pass.
-pub(crate) struct ForwardAt {
-    /// Slot 0 of the row; slot k is `k·hp` behind. Takes what the backward pass needs, where `keep`.
-    pub gates: *mut f32,
-    pub hp: usize,
-    pub h_prev: *const f32,
-    /// The memory, in and out.
-    pub c: *mut f32,
-    /// Takes the memory where `keep`.
-    pub cells: *mut f32,
-    pub keep: bool,
-}
-
-/// Where a row stands, at a vector of units, in the backward pass.
-pub(crate) struct BackwardAt<S: Simd> {
-    /// Slot 0 of the row; slot k is `k·hp` behind.
-    pub gates: *const f32,
-    pub hp: usize,
-    pub c: *const f32,
-    pub c_prev: *const f32,
-    pub h_prev: S::V,
-    /// What flows to the step before past the recurrent weights: d_c of an LSTM, z⊙d_h of a GRU. In and out.
-    pub carry: *mut f32,
-}
-
-/// Gradients through time below this count as zero.
-const VANISHED: f32 = 1e-30;
-
-/// `d`, or zero where it has vanished: over many steps gradients shrink without end, and arithmetic on denormal numbers takes many
-/// times as long. NaN stays NaN.
-#[inline(always)]
-pub(crate) unsafe fn flushed<S: Simd>(d: S::V) -> S::V {
-    // SAFETY: the caller has the instruction set of `S`.
-    unsafe {
-        let room = S::sub(S::splat(VANISHED), S::abs(d));
-        S::sub(d, S::where_positive(room, d))
-    }
-}
-
-/// What differs between the cells.
-pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
-    /// Gate rows per unit, PyTorch order.
-    const GATES: usize;
-    /// Values a row keeps per unit.
-    const SLOTS: usize;
-    /// Whether there is a memory beside h.
-    const MEMORY: bool = false;
-    /// First of the `GATES` slots that hold the gradients for the recurrent weights; those for the input start at 0.
-    const H_FIRST: usize = 0;
-    /// A gate whose recurrent part is kept apart from its projected input, which stands behind the gates.
-    const INNER: Option<usize> = None;
-    /// Whether the backward pass reads h_prev.
-    const H_PREV: bool = false;
-
-    /// Slot of a gate on the input's side.
-    fn x_slot(gate: usize) -> usize {
-        gate
-    }
-
-    /// Slot of a gate on the recurrent side.
-    fn h_slot(gate: usize) -> usize {
-        gate
-    }
-
-    /// Activation of one vector of units, as far as it goes without waiting: `acc` are pre-activations, gate by gate; gives what
-    /// [`Self::output`] needs, no more vectors than there are gates. What waits for it is done for some rows together, so that they wait at
-    /// the same time.
-    ///
-    /// # Safety
-    /// `at` is valid for one vector.
-    unsafe fn activate<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> [S::V; 2];
-
-    /// Gives h.
-    ///
-    /// # Safety
-    /// `at` is valid for one vector.
-    unsafe fn output<S: Simd>(activated: [S::V; 2], at: &ForwardAt) -> S::V;
-
-    /// Gradients of the slots from that of h.
-    ///
-    /// # Safety
-    /// `at` is valid for one vector.
-    unsafe fn backward<S: Simd>(d_h: S::V, at: &BackwardAt<S>) -> [S::V; 4];
-}
 
 /// Gates and cells of one direction.
 #[derive(Clone, Debug)]
@@ -182,27 +98,44 @@ fn useful(threads: usize, plan: &Plan, gates: usize) -> usize {
     threads.min(1 + step / WORTH_A_THREAD)
 }
 
-/// Gives each direction its share of the threads, and each thread `f(direction, id, threads of the direction, barrier)`.
+/// One of the threads of a direction.
+#[derive(Clone, Copy)]
+struct Member {
+    id: usize,
+    /// Threads of the direction that the call got.
+    of: usize,
+    /// Threads of the direction that the call asked for: so many parts its packed weights have, whoever else computes at the same time.
+    parts: usize,
+}
+
+/// `threads` by direction; of one thread each direction has it in turn.
+fn by_direction(directions: usize, threads: usize) -> [usize; 2] {
+    match directions == 1 || threads == 1 {
+        true => [threads; 2],
+        false => [threads.div_ceil(2), threads / 2],
+    }
+}
+
+/// Gives each direction its share of the threads, and each thread `f(direction, member, barrier of the direction)`.
 fn on_threads(
     directions: usize,
     threads: usize,
     units: usize,
-    f: impl Fn(usize, usize, usize, &Barrier) + Sync,
+    f: impl Fn(usize, Member, &Barrier) + Sync,
 ) {
     let threads = threads.clamp(1, directions * units.max(1));
-    if directions == 1 || threads == 1 {
-        for d in 0..directions {
-            let barrier = Barrier::new(threads);
-            pool::run(threads, |id| f(d, id, threads, &barrier));
-        }
-        return;
-    }
-    let first = threads.div_ceil(2);
-    let sizes = [first, threads - first];
+    let parts = by_direction(directions, threads);
+    let team = Team::of(threads);
+    let sizes = by_direction(directions, team.size());
     let barriers = sizes.map(Barrier::new);
-    pool::run(threads, |id| {
-        let d = usize::from(id >= first);
-        f(d, id - d * first, sizes[d], &barriers[d]);
+    let part = |d: usize, id: usize| {
+        let (of, parts) = (sizes[d], parts[d]);
+        barriers[d].attend(|| f(d, Member { id, of, parts }, &barriers[d]));
+    };
+    team.run(|id| match directions == 1 || team.size() == 1 {
+        true => (0..directions).for_each(|d| part(d, id)),
+        false if id < sizes[0] => part(0, id),
+        false => part(1, id - sizes[0]),
     });
 }
 
@@ -263,15 +196,15 @@ impl Division {
         }
     }
 
-    /// What belongs to thread `id` of `threads`.
-    fn part(self, batch: usize, id: usize, threads: usize) -> Part {
+    /// What belongs to a thread.
+    fn part(self, batch: usize, Member { id, of, parts }: Member) -> Part {
         match self.by_sequences {
             true => Part {
-                weights: 0..threads,
-                ranks: share(batch, id, threads),
+                weights: 0..parts,
+                ranks: share(batch, id, of),
             },
             false => Part {
-                weights: id..id + 1,
+                weights: share(parts, id, of),
                 ranks: 0..batch,
             },
         }
@@ -280,7 +213,7 @@ impl Division {
 
 /// The part of a direction that belongs to one of its threads.
 struct Part {
-    /// The packed weights that it reads, by the thread that packs them.
+    /// The parts of the packed weights that it reads.
     weights: Range<usize>,
     ranks: Range<usize>,
 }
@@ -380,7 +313,7 @@ impl Words {
         let words = SharedPtr(own.values.as_mut_ptr());
         let values = SharedPtr(values.as_ptr().cast_mut());
         let scales = SharedPtr(own.scales.as_mut_ptr());
-        pool::run(threads, |id| {
+        pool::run(threads, |id, threads| {
             let some = ToWords::<N> {
                 values: values.get(),
                 width,

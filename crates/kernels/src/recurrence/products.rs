@@ -1,12 +1,13 @@
 //! The products over all rows that follow the backward loop.
 
-use super::{CellKernel, Kept, lanes, room, row_of_gates};
-use crate::layer::{Inputs, Plan, WeightGradients};
+use super::{Kept, lanes, room, row_of_gates};
+use crate::call::{Inputs, Plan, WeightGradients};
+use crate::cells::CellKernel;
 use crate::layout::Layout;
-use crate::memory::{unwritten, written};
 use crate::number::Float;
 use crate::pool::SharedPtr;
 use crate::product::{Columns, Left, Product, Right, in_one_block, rows, rows_mut};
+use crate::scratch::{unwritten, written};
 use crate::simd::Level;
 use std::mem::MaybeUninit;
 use std::ops::Range;

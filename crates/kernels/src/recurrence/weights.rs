@@ -1,13 +1,12 @@
 //! Weights as the threads read them: gates of a unit side by side, panel by panel.
 
-use super::CellKernel;
-use crate::layer::Weights;
-use crate::memory::Lines;
+use crate::call::{Cell, Precision, Weights};
+use crate::cells::CellKernel;
 use crate::number::{Int8, Number};
 use crate::pack::{self, Column};
-use crate::simd::Simd;
+use crate::scratch::Lines;
+use crate::simd::{Level, Simd};
 use crate::tile::{Ahead, PANEL, Table};
-use crate::{Cell, Level, Precision};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A thread's own columns of one side's weights, panel by panel.

@@ -1,8 +1,6 @@
 //! AVX2 with FMA: eight floats.
 
-use super::{Simd, Tables};
-use crate::number::{Bf16, F32, Int8};
-use crate::tile::table;
+use super::Simd;
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -15,12 +13,6 @@ unsafe fn mask(n: usize) -> __m256i {
     // SAFETY: n <= 8, so eight elements from 8 - n lie inside the table; AVX is the caller's promise.
     unsafe { _mm256_loadu_si256(ON_THEN_OFF.as_ptr().add(8 - n).cast()) }
 }
-
-pub(super) static TABLES: Tables = Tables {
-    f32: table!(F32, Avx2, 2 x 4, "avx2,fma"),
-    bf16: table!(Bf16, Avx2, 2 x 4, "avx2,fma"),
-    int8: table!(Int8, Avx2, 2 x 4, "avx2,fma"),
-};
 
 /// Σ a·b over the four bytes of each word, those of `a` unsigned, those of `b` signed.
 ///

@@ -1,9 +1,7 @@
 //! AVX-512F: sixteen floats.
 
+use super::Simd;
 use super::avx2::dot4;
-use super::{Simd, Tables};
-use crate::number::{Bf16, F32, Int8};
-use crate::tile::{Table, table};
 use std::arch::x86_64::*;
 
 /// `DOTS`: with AVX512_VNNI in [`Simd::dot4`] and AVX512_BF16 in [`Simd::dot2`].
@@ -14,27 +12,6 @@ pub(crate) struct Avx512<const DOTS: bool>;
 fn mask(n: usize) -> __mmask16 {
     (1u32 << n).wrapping_sub(1) as __mmask16
 }
-
-pub(super) const FLOATS: Table = table!(F32, Avx512<false>, 8 x 3, "avx512f,avx2,fma");
-const PAIRS: Table = table!(Bf16, Avx512<false>, 8 x 3, "avx512f,avx2,fma");
-pub(super) const DOT2: Table = table!(Bf16, Avx512<true>, 8 x 3, "avx512f,avx512bf16,avx2,fma");
-pub(super) const DOT4: Table = table!(Int8, Avx512<true>, 8 x 3, "avx512f,avx512vnni,avx2,fma");
-
-pub(super) static TABLES: Tables = Tables {
-    f32: FLOATS,
-    bf16: PAIRS,
-    int8: table!(Int8, Avx512<false>, 8 x 3, "avx512f,avx2,fma"),
-};
-pub(super) static WITH_VNNI: Tables = Tables {
-    f32: FLOATS,
-    bf16: PAIRS,
-    int8: DOT4,
-};
-pub(super) static WITH_BF16: Tables = Tables {
-    f32: FLOATS,
-    bf16: DOT2,
-    int8: DOT4,
-};
 
 // SAFETY: every method needs AVX-512F (and more where said), as the trait demands of its callers, and touches only the
 // elements it is given.

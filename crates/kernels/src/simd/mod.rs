@@ -17,15 +17,7 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
 
-use crate::tile::Table;
 use std::sync::OnceLock;
-
-/// The register tiles of an instruction set, one table for each number.
-pub(crate) struct Tables {
-    pub f32: Table,
-    pub bf16: Table,
-    pub int8: Table,
-}
 
 /// A vector of `LANES` floats.
 ///
@@ -247,7 +239,7 @@ impl Level {
     }
 
     /// The level itself where it runs.
-    fn or_portable(self) -> Self {
+    pub(crate) fn or_portable(self) -> Self {
         #[cfg(target_arch = "x86_64")]
         let runs = match self {
             Self::Portable => true,
@@ -260,23 +252,6 @@ impl Level {
         #[cfg(not(target_arch = "x86_64"))]
         let runs = false;
         if runs { self } else { Self::Portable }
-    }
-
-    /// The register tiles.
-    pub(crate) fn tables(self) -> &'static Tables {
-        match self.or_portable() {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => &avx2::TABLES,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => &avx512::TABLES,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni => &avx512::WITH_VNNI,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16 => &avx512::WITH_BF16,
-            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            Self::Amx => &amx::TABLES,
-            _ => &portable::TABLES,
-        }
     }
 }
 
@@ -315,4 +290,62 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     let _ = level;
     // SAFETY: plain Rust, no instruction set needed.
     unsafe { kernel.run::<Portable>() }
+}
+
+/// A vector, of which `left` elements (if fewer than LANES) are real.
+#[inline(always)]
+pub(crate) unsafe fn load_edge<S: Simd>(p: *const f32, left: usize) -> S::V {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match left >= S::LANES {
+            true => S::load(p),
+            false => S::load_partial(p, left),
+        }
+    }
+}
+
+/// Stores a vector, of which `left` elements (if fewer than LANES) are real.
+#[inline(always)]
+pub(crate) unsafe fn store_edge<S: Simd>(p: *mut f32, v: S::V, left: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match left >= S::LANES {
+            true => S::store(p, v),
+            false => S::store_partial(p, v, left),
+        }
+    }
+}
+
+/// `x` rounded to the nearest bf16, ties to even; its bits are the upper half of an `f32`'s.
+#[inline(always)]
+pub(crate) fn bf16_bits(x: f32) -> u16 {
+    let bits = x.to_bits();
+    if x.is_nan() {
+        return (bits >> 16) as u16 | 0x40;
+    }
+    ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_to_bf16_is_to_the_nearest_with_ties_to_even() {
+        let back = |bits: u16| f32::from_bits(u32::from(bits) << 16);
+        for (x, expected) in [
+            (0.0, 0.0),
+            (1.0, 1.0),
+            (-1.5, -1.5),
+            (1.0 + 1.0 / 256.0, 1.0),
+            (1.0 + 3.0 / 256.0, 1.0 + 4.0 / 256.0),
+            (1.0 + 1.01 / 256.0, 1.0 + 2.0 / 256.0),
+            (f32::MAX, f32::INFINITY),
+            (f32::NEG_INFINITY, f32::NEG_INFINITY),
+        ] {
+            assert_eq!(back(bf16_bits(x)), expected, "{x}");
+        }
+        assert!(back(bf16_bits(f32::NAN)).is_nan());
+        assert!(back(bf16_bits(f32::from_bits(0x7fff_ffff))).is_nan());
+    }
 }

@@ -1,8 +1,6 @@
 //! Arrays of eight floats in plain Rust; the compiler uses what the target has (SSE2, NEON, …).
 
-use super::{Simd, Tables};
-use crate::number::{Bf16, F32, Int8, bf16_bits};
-use crate::tile::table;
+use super::{Simd, bf16_bits};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
@@ -18,12 +16,6 @@ fn map(a: V, f: impl Fn(f32) -> f32) -> V {
 fn zip(a: V, b: V, f: impl Fn(f32, f32) -> f32) -> V {
     std::array::from_fn(|i| f(a[i], b[i]))
 }
-
-pub(super) static TABLES: Tables = Tables {
-    f32: table!(F32, Portable, 2 x 4),
-    bf16: table!(Bf16, Portable, 2 x 4),
-    int8: table!(Int8, Portable, 2 x 4),
-};
 
 // SAFETY: plain Rust on values; loads and stores touch only the elements they are given.
 unsafe impl Simd for Portable {

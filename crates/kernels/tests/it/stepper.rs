@@ -74,20 +74,20 @@ fn steps_are_the_same_bits_for_any_number_of_threads() {
         &[Direction::Forward],
     );
     let run = |threads| {
-        refrain_kernels::set_threads(threads);
         let new = |inputs: &refrain_kernels::Inputs| {
             Stepper::new(CELLS[3], Precision::F32, input, hidden, &inputs.weights[0])
         };
         let (mut stepper, mut h) = (case.with(new).unwrap(), case.h0.clone().unwrap());
-        for x in case.x.chunks(input) {
-            stepper.step(x, &mut h, &mut []).unwrap();
-        }
+        refrain_kernels::Threads::new(threads).install(|| {
+            for x in case.x.chunks(input) {
+                stepper.step(x, &mut h, &mut []).unwrap();
+            }
+        });
         h
     };
     let one = run(1);
     assert_eq!(one, run(2));
     assert_eq!(one, run(3));
-    refrain_kernels::set_threads(0);
 }
 
 #[test]

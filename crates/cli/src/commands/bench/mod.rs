@@ -9,7 +9,7 @@ use crate::terminal;
 use anyhow::{Context, Result};
 use clap::Parser;
 use config::Config;
-use refrain_kernels::memory::{most_in_use, restart_count};
+use refrain_kernels::allocator::{most_in_use, restart_count};
 use std::time::Instant;
 
 /// Measure the recurrent layers and a language model step on this machine

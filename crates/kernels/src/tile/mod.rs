@@ -1,5 +1,9 @@
 //! The register tile: a few rows of A against a packed panel of B. Everything that multiplies ends here.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
+mod tables;
+
 use crate::number::Number;
 use crate::simd::Simd;
 use std::mem::MaybeUninit;
@@ -237,79 +241,6 @@ impl Table {
             let (start, end) = (first * grain, vectors.len().min((first + count) * grain));
             (vectors.start + start, end - start)
         })
-    }
-}
-
-/// Makes the [`Table`] of an instruction set. `$height` and `$panel` are those of [`Packed`]; sizes beyond repeat the largest and are never asked for.
-macro_rules! table {
-    ($number:ty, $simd:ty, $height:literal x $panel:literal $(, $features:literal)?) => {{
-        $(#[target_feature(enable = $features)])?
-        unsafe fn tile<const R: usize, const NV: usize, const STEP: usize, const SOON: usize>(
-            rows: usize,
-            k: usize,
-            a: *const *const f32,
-            b: *const f32,
-            out: *mut f32,
-            ahead: $crate::tile::Ahead,
-        ) {
-            debug_assert_eq!(rows, R);
-            // SAFETY: as `Tile` says.
-            unsafe { $crate::tile::multiply::<$simd, $number, R, NV, STEP, SOON>(k, a, b, out, ahead) }
-        }
-        macro_rules! by_rows {
-            ($nv:literal, $step:literal, $least:ident) => {
-                [
-                    tile::<1, $nv, $step, 8>,
-                    tile::<2, $nv, $step, 8>,
-                    tile::<{ $least(3, $step) }, $nv, $step, 8>,
-                    tile::<{ $least(4, $step) }, $nv, $step, 8>,
-                    tile::<{ $least(5, $step) }, $nv, $step, 8>,
-                    tile::<{ $least(6, $step) }, $nv, $step, 8>,
-                    tile::<{ $least(7, $step) }, $nv, $step, 8>,
-                    tile::<{ $least(8, $step) }, $nv, $step, 8>,
-                ]
-            };
-        }
-        const fn any(rows: usize, _: usize) -> usize {
-            rows
-        }
-        const fn least(rows: usize, height: usize) -> usize {
-            if rows < height { rows } else { height }
-        }
-        $crate::tile::Table {
-            rows: [by_rows!(1, 1, any), by_rows!(2, 1, any), by_rows!(3, 1, any), by_rows!(4, 1, any)],
-            single: [tile::<1, 1, 1, 8>, tile::<1, 2, 1, 8>, tile::<1, 3, 1, 8>, tile::<1, 4, 1, 8>],
-            early: [
-                [tile::<1, 1, 1, 32>, tile::<2, 1, 1, 16>],
-                [tile::<1, 2, 1, 32>, tile::<2, 2, 1, 16>],
-                [tile::<1, 3, 1, 32>, tile::<2, 3, 1, 16>],
-                [tile::<1, 4, 1, 32>, tile::<2, 4, 1, 16>],
-            ],
-            few: 2,
-            most: $crate::tile::most::<$simd>(),
-            enough: [8, 4],
-            far: 4,
-            grain: 1,
-            packed: $crate::tile::Packed::Columns {
-                tiles: &[
-                    by_rows!(1, $height, least),
-                    by_rows!(2, $height, least),
-                    by_rows!(3, $height, least),
-                    by_rows!(4, $height, least),
-                ],
-                height: $height,
-                panel: $panel,
-            },
-        }
-    }};
-}
-pub(crate) use table;
-
-/// Rows of the largest tile whose accumulators stay in registers, by vectors less one.
-pub(crate) const fn most<S: Simd>() -> [usize; PANEL] {
-    match S::LANES {
-        16 => [8, 8, 8, 6],
-        _ => [8, 4, 4, 2],
     }
 }
 

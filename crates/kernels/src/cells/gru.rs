@@ -9,8 +9,8 @@
 //!
 //! A row keeps n, r, z, u in this order: x needs the first three slots, h the last three.
 
+use super::{BackwardAt, CellKernel, ForwardAt, flushed};
 use crate::act::{sigmoid, tanh};
-use crate::recurrence::{BackwardAt, CellKernel, ForwardAt, flushed};
 use crate::simd::Simd;
 
 #[derive(Clone, Copy)]

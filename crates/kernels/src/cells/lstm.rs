@@ -7,8 +7,8 @@
 //! Backward: d_c' += d_h'⊙o⊙(1 − tanh²c'), then d_a_i = d_c'⊙g⊙i(1−i), d_a_f = d_c'⊙c⊙f(1−f), d_a_g = d_c'⊙i⊙(1−g²),
 //! d_a_o = d_h'⊙tanh(c')⊙o(1−o), d_c = d_c'⊙f, d_h = W_hhᵀ d_a.
 
+use super::{BackwardAt, CellKernel, ForwardAt, flushed};
 use crate::act::{sigmoid, tanh};
-use crate::recurrence::{BackwardAt, CellKernel, ForwardAt, flushed};
 use crate::simd::Simd;
 
 #[derive(Clone, Copy)]

@@ -2,8 +2,8 @@
 //!
 //! Backward: d_a = d_h'⊙f'(a), with f' from h' itself: 1 − h'² or [h' > 0]; d_h = W_hhᵀ d_a. A row keeps h'.
 
+use super::{BackwardAt, CellKernel, ForwardAt, flushed};
 use crate::act;
-use crate::recurrence::{BackwardAt, CellKernel, ForwardAt, flushed};
 use crate::simd::Simd;
 use std::marker::PhantomData;
 
