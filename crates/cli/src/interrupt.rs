@@ -1,34 +1,65 @@
-//! Ctrl-C, and a polite kill: the first asks for an orderly end, the second ends the process at once.
+//! Ctrl-C, a polite kill, and a terminal that closes: the first asks for an orderly end, the second ends the process at once.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Exit code of a run that was interrupted.
-pub const EXIT_CODE: u8 = 130;
+/// The exit code of a run that a signal stopped, as shells give it.
+pub fn exit_code(signal: u8) -> u8 {
+    128 + signal
+}
 
-/// Remembers whether somebody asked the program to end.
-pub struct Interrupt(Arc<AtomicBool>);
+/// Remembers the signal that asked the program to end.
+pub struct Interrupt(Arc<AtomicUsize>);
 
 impl Interrupt {
-    /// Listens from now on. The signal of a closed terminal is left as it was, so that `nohup` works.
+    /// Listens from now on.
     ///
     /// # Errors
     /// A system that does not allow it.
     pub fn listen() -> io::Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // The order matters: the first signal finds the flag unset, goes past this line and sets it in the next.
-            flag::register_conditional_shutdown(signal, i32::from(EXIT_CODE), asked.clone())?;
-            flag::register(signal, asked.clone())?;
+        let (again, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        for signal in signals() {
+            let number = u8::try_from(signal).unwrap_or(0);
+            // The order matters: the first signal finds the flag unset, passes this line and sets it in the next.
+            let code = i32::from(exit_code(number));
+            flag::register_conditional_shutdown(signal, code, again.clone())?;
+            flag::register(signal, again.clone())?;
+            flag::register_usize(signal, asked.clone(), usize::from(number))?;
         }
         Ok(Self(asked))
     }
 
     /// Whether it is time to end.
     pub fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.signal().is_some()
     }
+
+    /// The signal that asked for the end.
+    pub fn signal(&self) -> Option<u8> {
+        let signal = self.0.load(Ordering::Relaxed);
+        u8::try_from(signal).ok().filter(|signal| *signal > 0)
+    }
+}
+
+/// Signals that end a run in order.
+fn signals() -> Vec<i32> {
+    let mut signals = vec![SIGINT, SIGTERM];
+    #[cfg(unix)]
+    if !hangup_is_ignored() {
+        signals.push(signal_hook::consts::SIGHUP);
+    }
+    signals
+}
+
+/// Whether the process was started to outlive its terminal, as `nohup` does it: a handler would undo that.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Where the system does not tell, the signal is left as it is.
+    mask.is_none_or(|mask| mask & 1 << (signal_hook::consts::SIGHUP - 1) != 0)
 }

@@ -1,8 +1,9 @@
 //! A training run as it is watched: a bar on a terminal, plain lines elsewhere.
 
-use crate::terminal::{counted, duration, figures, grouped, short, typed};
+use crate::terminal::{counted, duration, grouped, say, short, typed};
 use indicatif::{ProgressBar, ProgressStyle};
-use refrain::train::{Event, Stopped};
+use refrain::metrics::{self, Metric};
+use refrain::train::{Event, LossUnit, Stopped, Unit};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -11,27 +12,13 @@ const SMOOTHING: f64 = 0.05;
 /// Shortest and longest time between plain lines; in between, a tenth of the time that has passed.
 const LINE_EVERY: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
 
-/// How the loss is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Of characters: log2.
-    Bits,
-    /// Of words and pieces of them: exp.
-    Perplexity,
-    /// As it is.
-    Plain,
-    /// Nats of a label of a transcript.
-    Labels,
-}
-
-impl Measure {
-    fn show(self, nats: f64) -> String {
-        match self {
-            Self::Bits => format!("{:.3} bits", nats / std::f64::consts::LN_2),
-            Self::Perplexity => format!("perplexity {:.2}", nats.exp()),
-            Self::Plain => format!("loss {nats:.3e}"),
-            Self::Labels => format!("loss {nats:.4}"),
-        }
+/// A loss in nats in the form of a unit.
+fn loss(unit: LossUnit, nats: f64) -> String {
+    match unit {
+        LossUnit::Bits => format!("{:.3} bits", nats / std::f64::consts::LN_2),
+        LossUnit::Perplexity => format!("perplexity {:.2}", nats.exp()),
+        LossUnit::Nats => format!("loss {nats:.4}"),
+        LossUnit::Error => format!("loss {nats:.3e}"),
     }
 }
 
@@ -39,7 +26,9 @@ impl Measure {
 pub struct Progress {
     bar: Option<ProgressBar>,
     quiet: bool,
-    measure: Measure,
+    /// Figures of the task.
+    metrics: &'static [Metric],
+    unit: Unit,
     epochs: u64,
     steps: u64,
     /// Steps that were done before this sitting.
@@ -71,13 +60,14 @@ impl Pace {
 
 impl Progress {
     /// A bar where standard error is a terminal, lines where it is not, nothing where `quiet`.
-    pub fn new(quiet: bool, measure: Measure) -> Self {
+    pub fn new(quiet: bool, metrics: &'static [Metric]) -> Self {
         let terminal = std::io::stderr().is_terminal() && !quiet;
         let now = Instant::now();
         Self {
             bar: terminal.then(|| ProgressBar::no_length().with_style(style())),
             quiet,
-            measure,
+            metrics,
+            unit: Unit::new(LossUnit::Nats, "items"),
             epochs: 0,
             steps: 0,
             before: 0,
@@ -100,8 +90,8 @@ impl Progress {
     fn line(&self, text: &str) {
         match &self.bar {
             _ if self.quiet => {}
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -129,8 +119,8 @@ impl Progress {
                     "epoch {epoch}/{} in {}: training {}, validation {}{}",
                     self.epochs,
                     duration(self.epoch_began.elapsed().as_secs_f64()),
-                    self.measure.show(*train_loss),
-                    figures(metrics),
+                    loss(self.unit.loss, *train_loss),
+                    metrics::show(self.metrics, metrics),
                     if *best { ", the best so far" } else { "" },
                 );
                 self.epoch_began = Instant::now();
@@ -166,12 +156,14 @@ impl Progress {
             steps,
             resumed,
             reference,
+            unit,
             ..
         } = event
         else {
             return;
         };
         (self.epochs, self.steps, self.before) = (*epochs, *steps, resumed.unwrap_or(0));
+        self.unit = unit.clone();
         (self.began, self.epoch_began) = (Instant::now(), Instant::now());
         if let Some(bar) = &self.bar {
             bar.set_length(*steps);
@@ -186,10 +178,11 @@ impl Progress {
             counted(*epochs, "epoch"),
             counted(*steps, "step"),
         ));
-        if let Some(bits) = reference.get("true_bits_per_character") {
-            self.line(&format!(
-                "the best possible model needs {bits:.4} bits per character"
-            ));
+        for metric in self.metrics {
+            if let Some(value) = reference.get(metric.name) {
+                let meaning = metric.meaning;
+                self.line(&format!("{}: {meaning}", metric.number(*value)));
+            }
         }
     }
 
@@ -197,7 +190,7 @@ impl Progress {
         let Event::Step {
             epoch,
             step,
-            loss,
+            loss: nats,
             tokens,
             learning_rate,
             seconds,
@@ -206,7 +199,7 @@ impl Progress {
         else {
             return;
         };
-        self.pace.add(*loss, *tokens as f64, *seconds);
+        self.pace.add(*nats, *tokens as f64, *seconds);
         if let Some(bar) = &self.bar {
             bar.set_position(*step);
         }
@@ -215,17 +208,12 @@ impl Progress {
         }
         let done = step.saturating_sub(self.before).max(1) as f64;
         let left = self.steps.saturating_sub(*step) as f64 / done;
-        let loss = self.pace.loss.unwrap_or(*loss);
-        let (plain, unit) = match self.measure {
-            Measure::Plain => (String::new(), "answers/s"),
-            Measure::Labels => (String::new(), "labels/s"),
-            _ => (format!("loss {loss:.4}, "), "tokens/s"),
-        };
         let text = format!(
-            "epoch {epoch}/{}  {plain}{}  {} {unit}  lr {learning_rate:.1e}  {} left",
+            "epoch {epoch}/{}  {}  {} {}/s  lr {learning_rate:.1e}  {} left",
             self.epochs,
-            self.measure.show(loss),
+            loss(self.unit.loss, self.pace.loss.unwrap_or(*nats)),
             short(self.pace.tokens / self.pace.seconds.max(1e-9)),
+            self.unit.items,
             duration(left * self.began.elapsed().as_secs_f64()),
         );
         match &self.bar {
@@ -271,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_loss_is_shown_as_the_field_quotes_it() {
-        assert_eq!(Measure::Bits.show(std::f64::consts::LN_2), "1.000 bits");
-        assert_eq!(Measure::Perplexity.show(0.0), "perplexity 1.00");
+        assert_eq!(loss(LossUnit::Bits, std::f64::consts::LN_2), "1.000 bits");
+        assert_eq!(loss(LossUnit::Perplexity, 0.0), "perplexity 1.00");
     }
 }

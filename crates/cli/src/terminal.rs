@@ -1,6 +1,5 @@
 //! How text, figures and errors are written for people.
 
-use refrain::train::Metrics;
 use std::io::Write;
 use std::path::Path;
 
@@ -10,6 +9,11 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
+}
+
+/// Writes a line to standard error. A terminal or disk that has gone must not end the work, so a failed write is ignored.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Whether an error comes from a reader that went away.
@@ -31,7 +35,7 @@ pub fn one_line(error: &anyhow::Error) -> String {
             line = format!("{line}: {cause}");
         }
     }
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
+    plain(&line.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// A panic is a mistake of ours: one sentence that says so, and the end, whichever thread it happened in. Only `println!` panics for
@@ -50,53 +54,21 @@ pub fn report_panics() {
         let place = panic.location().map_or(String::new(), |location| {
             format!(" ({}:{})", location.file(), location.line())
         });
-        eprintln!("error: this is a bug in refrain, please report it: {message}{place}");
+        say(&format!(
+            "error: this is a bug in refrain, please report it: {message}{place}"
+        ));
         std::process::exit(1);
     }));
 }
 
-/// The measures that people of the field quote, most telling first.
-pub fn figures(metrics: &Metrics) -> String {
-    let mut text = Vec::new();
-    if let Some(perplexity) = metrics.get("perplexity") {
-        text.push(format!("perplexity {perplexity:.2}"));
-    }
-    if let Some(bits) = metrics.get("bits_per_character") {
-        let best = metrics
-            .get("true_bits_per_character")
-            .map_or(String::new(), |best| {
-                format!(" (the best possible {best:.4})")
-            });
-        text.push(format!("bits per character {bits:.4}{best}"));
-    }
-    if let Some(error) = metrics.get("mse") {
-        text.push(format!("mean squared error {error:.3e}"));
-    }
-    if let Some(loss) = metrics.get("loss") {
-        text.push(format!("loss {loss:.4}"));
-    }
-    if let Some(accuracy) = metrics.get("accuracy") {
-        text.push(format!("accuracy {accuracy:.2}%"));
-    }
-    let rates = [
-        ("cer", "characters"),
-        ("wer", "words"),
-        ("ser", "utterances"),
-    ];
-    for (name, of) in rates {
-        if let Some(rate) = metrics.get(name) {
-            text.push(format!("{rate:.2}% of {of} wrong"));
-        }
-    }
-    text.join(", ")
-}
-
-/// How far a model is from the best possible one, where that is known.
-pub fn above_entropy(metrics: &Metrics) -> Option<String> {
-    let bits = metrics.get("bits_per_character")?;
-    let best = metrics.get("true_bits_per_character")?;
-    let above = 100.0 * (bits / best - 1.0);
-    Some(format!("{above:.1}% above the entropy of the text itself"))
+/// Text from elsewhere without the codes that terminals obey.
+pub fn plain(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\t' => c.to_string(),
+        c if c.is_control() => c.escape_unicode().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// `1 h 02 min`, `3 min 04 s`, `12 s`
@@ -187,23 +159,5 @@ mod tests {
             .context("reading x: no such file")
             .context("loading");
         assert_eq!(one_line(&error), "loading: reading x: no such file");
-    }
-
-    #[test]
-    fn figures_come_in_the_order_of_the_field() {
-        let metrics = Metrics::from([
-            ("bits_per_character".to_string(), 0.5),
-            ("perplexity".to_string(), 1.5),
-            ("true_bits_per_character".to_string(), 0.4),
-        ]);
-        assert_eq!(
-            figures(&metrics),
-            "perplexity 1.50, bits per character 0.5000 (the best possible 0.4000)"
-        );
-        let above = above_entropy(&metrics);
-        assert_eq!(
-            above.as_deref(),
-            Some("25.0% above the entropy of the text itself")
-        );
     }
 }

@@ -1,30 +1,28 @@
 //! `refrain eval`
 
-use super::speech::Search;
-use super::{Data, Precision, Threads};
+use super::{Compute, Data, Model, Options, Precision};
 use crate::Ending;
 use crate::terminal;
 use anyhow::Result;
-use refrain::tasks::speech::DecoderConfig;
-use refrain::tasks::{self, Edited, EvaluateOn, EvaluateOptions, Split};
+use refrain::tasks::{Edited, EvaluateData, EvaluateOn, Site, Split, Tasks};
 use refrain_decode::metrics::edit::Edit;
 use std::path::PathBuf;
 
 /// Measure a model with its field's metrics
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-A text is read as one stream, from its first token to its last. What the vocabulary lacks counts as the unknown token.
+A text is read as one stream, from its first token to its last. Characters or words outside of the vocabulary count as the
+unknown token.
 Data is looked for in --data, else in REFRAIN_DATA, else where the training found it.
 
 Examples:
   refrain eval runs/stories
   refrain eval runs/ptb-small --data DIR --split valid --json
   refrain eval runs/stories --text other.txt
-  refrain eval runs/kerstin-de --words runs/kerstin-de/words.arpa --worst 5")]
+  refrain eval runs/kerstin-de --set words=runs/kerstin-de/words.arpa --set beam=50 --worst 5")]
 pub struct Args {
-    /// Model folder, or the name of a model that ships with the program
-    #[arg(value_name = "MODEL", value_parser = super::model())]
-    model: PathBuf,
+    #[command(flatten)]
+    model: Model,
 
     /// Part of the model's own data to measure on
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
@@ -46,13 +44,13 @@ pub struct Args {
     data: Data,
 
     #[command(flatten)]
-    threads: Threads,
+    options: Options,
+
+    #[command(flatten)]
+    compute: Compute,
 
     #[command(flatten)]
     precision: Precision,
-
-    #[command(flatten)]
-    search: Search,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -66,43 +64,39 @@ enum SplitName {
 ///
 /// # Errors
 /// A model or a text that cannot be read.
-pub fn run(args: &Args) -> Result<Ending> {
-    args.threads.apply();
-    let on = match (&args.text, args.split) {
-        (Some(file), _) => EvaluateOn::File(file.clone()),
-        (None, SplitName::Train) => EvaluateOn::Split(Split::Train),
-        (None, SplitName::Valid) => EvaluateOn::Split(Split::Validation),
-        (None, SplitName::Test) => EvaluateOn::Split(Split::Test),
+pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
+    let data = match (&args.text, args.split) {
+        (Some(file), _) => EvaluateData::File(file.clone()),
+        (None, SplitName::Train) => EvaluateData::Split(Split::Train),
+        (None, SplitName::Valid) => EvaluateData::Split(Split::Validation),
+        (None, SplitName::Test) => EvaluateData::Split(Split::Test),
     };
-    let model = &args.model;
-    let options = EvaluateOptions {
-        data: args.data.folder()?,
-        precision: args.precision.get(),
-        decoder: args.search.over(&DecoderConfig::of(model)?)?,
+    let on = EvaluateOn {
+        data,
         worst: args.worst,
     };
-    let evaluation = tasks::evaluate(model, &on, &options)?;
+    let site = Site {
+        precision: args.precision.get(),
+        ..args.compute.site()?
+    };
+    let (folder, options) = (args.model.folder()?, args.options.table()?);
+    let evaluation = tasks.evaluate(&folder, options, &on, args.data.folder()?.as_deref(), &site)?;
     if args.json {
         terminal::print(&format!("{}\n", serde_json::to_string(&evaluation)?))?;
         return Ok(Ending::Done);
     }
+    let described = tasks.find(evaluation.task)?.profile().metrics;
     let mut text = String::new();
-    for (name, value) in &evaluation.metrics {
-        let meaning = tasks::find(&evaluation.task)?
-            .metrics
-            .iter()
-            .find(|metric| metric.name == name);
-        let meaning = meaning.map_or("", |metric| metric.meaning);
-        text += &format!("{name:28} {value:10.4}  {meaning}\n");
+    for metric in described {
+        if let Some(value) = evaluation.metrics.get(metric.name) {
+            let (name, number) = (metric.name, metric.number(*value));
+            text += &format!("{name:26} {number:>10}  {}\n", metric.meaning);
+        }
     }
-    if let Some(above) = terminal::above_entropy(&evaluation.metrics) {
-        text += &format!("the model is {above}\n");
-    }
-    if evaluation.unknown > 0 {
-        text += &format!(
-            "{} tokens are not in the vocabulary and were read as unknown\n",
-            evaluation.unknown
-        );
+    for metric in described {
+        if let Some(above) = metric.above_bound(&evaluation.metrics) {
+            text += &format!("the model is {above:.1}% above the best possible\n");
+        }
     }
     for own in &evaluation.worst {
         text += &beside(own);
@@ -111,7 +105,7 @@ pub fn run(args: &Args) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// What was said above what was written, word under word; wrong words in capitals, missing ones as stars.
+/// The spoken words above the written ones; wrong words in capitals, missing ones as stars.
 fn beside(own: &Edited) -> String {
     let (mut above, mut below) = (String::new(), String::new());
     let (mut reference, mut hypothesis) = (own.reference.iter(), own.hypothesis.iter());

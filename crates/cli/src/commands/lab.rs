@@ -2,17 +2,16 @@
 
 pub mod plot;
 
-use super::{Data, Threads};
+use super::{Compute, Data};
 use crate::Ending;
 use crate::terminal;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use plot::Line;
 use refrain::lab;
-use refrain::recipe::Recipe;
 use refrain::store::ModelFolder;
-use refrain::tasks::memory::{fresh, load_sequence_model};
-use refrain_data::memory::Part;
+use refrain::tasks::long_memory::{fresh, trained_and_begun};
+use refrain::tasks::{Site, Tasks, data_folder};
 use std::path::{Path, PathBuf};
 
 /// Look inside models while they learn
@@ -58,23 +57,23 @@ struct GradientArgs {
     data: Data,
 
     #[command(flatten)]
-    threads: Threads,
+    compute: Compute,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// A model, recipe or file that cannot be used.
-pub fn run(args: &Args) -> Result<Ending> {
+pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let Experiment::Gradients(args) = &args.experiment;
-    args.threads.apply();
+    let site = args.compute.site()?;
     if args.sequences == 0 {
         bail!("--sequences is 0; at least one is needed");
     }
     let data = args.data.folder()?;
     let mut lines = Vec::new();
     for name in &args.models {
-        let found = measure(name, data.as_deref(), args.sequences);
+        let found = site.compute(|| measure(tasks, name, data.as_deref(), &site, args.sequences));
         lines.extend(found.with_context(|| format!("measuring {name}"))?);
     }
     plot::write(&args.out, &lines)?;
@@ -107,34 +106,32 @@ pub fn run(args: &Args) -> Result<Ending> {
 }
 
 /// The lines of a model folder or a recipe.
-fn measure(name: &str, data: Option<&Path>, sequences: usize) -> Result<Vec<Line>> {
+fn measure(
+    tasks: Tasks,
+    name: &str,
+    data: Option<&Path>,
+    site: &Site,
+    sequences: usize,
+) -> Result<Vec<Line>> {
     let line = |name: &str, when: &str, norms| Line {
         name: format!("{name}, {when}"),
         norms,
     };
     let folder = Path::new(name);
     if !ModelFolder::is_run(folder) {
-        let recipe = Recipe::find(name, &[])?;
-        let (model, sequences) = fresh(&recipe, data, sequences)?;
+        let recipe = tasks.recipe(name, &[])?;
+        let site = site.clone().with_data(data.unwrap_or(Path::new(".")));
+        let (model, sequences) = fresh(&recipe, &site, sequences)?;
         let label = &recipe.recipe.name;
-        return Ok(vec![line(
-            label,
-            "at the start",
-            lab::gradients(&model, &sequences)?,
-        )]);
+        let norms = lab::gradients(&model, &sequences)?;
+        return Ok(vec![line(label, "at the start", norms)]);
     }
-    let loaded = load_sequence_model(folder, data)?;
-    let recipe = &loaded.about.recipe;
-    let examples = loaded.source.batch(Part::Test, 0, sequences);
-    let sizes = [loaded.source.features(), loaded.source.outputs()];
-    let device = burn::tensor::Device::flex();
-    let begun = recipe
-        .memory()?
-        .model
-        .init(sizes, recipe.train.seed, &device)?;
-    let label = &recipe.recipe.name;
+    let folder = ModelFolder::open(folder)?;
+    let site = site.clone().with_data(data_folder(&folder, data));
+    let ([begun, trained], examples) = trained_and_begun(&folder, &site, sequences)?;
+    let label = &folder.recipe().recipe.name;
     Ok(vec![
         line(label, "at the start", lab::gradients(&begun, &examples)?),
-        line(label, "trained", lab::gradients(&loaded.model, &examples)?),
+        line(label, "trained", lab::gradients(&trained, &examples)?),
     ])
 }

@@ -1,6 +1,5 @@
 //! One file per command.
 
-pub mod align;
 pub mod bench;
 pub mod eval;
 pub mod export;
@@ -8,36 +7,37 @@ pub mod generate;
 pub mod info;
 pub mod lab;
 pub mod list;
-pub mod ngram;
+pub mod new;
 pub mod onnx;
 pub mod pack;
+pub mod run;
 pub mod speech;
 pub mod train;
 pub mod transcribe;
-pub mod tune;
 
 use anyhow::{Context, Result};
-use clap::builder::{OsStringValueParser, PathBufValueParser, TypedValueParser};
+use clap::builder::OsStringValueParser;
+use refrain::store;
+use refrain::tasks::{DeviceName, Site};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// Reads the name of a model.
-pub fn model() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().map(model_folder)
+/// A trained model.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Model {
+    /// Model folder, or the name of a model that ships with the program
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
 }
 
-/// The folder of a model: the one that is named, or one that ships under that name.
-pub fn model_folder(name: PathBuf) -> PathBuf {
-    let plain = name.components().count() == 1;
-    if name.is_dir() || !plain {
-        return name;
+impl Model {
+    /// Its folder.
+    ///
+    /// # Errors
+    /// There is no such model.
+    pub fn folder(&self) -> Result<PathBuf> {
+        Ok(store::find(&self.model)?)
     }
-    let program = std::env::current_exe().unwrap_or_default();
-    // Beside the program, as installed, or above it, as built.
-    let above = program.ancestors().skip(1).map(Path::to_path_buf);
-    let places = std::iter::once(PathBuf::new()).chain(above);
-    let mut shipped = places.map(|place| place.join("models").join(&name));
-    shipped.find(|folder| folder.is_dir()).unwrap_or(name)
 }
 
 /// Where data sets lie.
@@ -49,42 +49,49 @@ pub struct Data {
 }
 
 impl Data {
-    /// The folder by its full path, so that a run that remembers it can be gone on with from anywhere.
+    /// The folder by its full path, so that a run that remembers it can be resumed from anywhere.
     pub fn folder(&self) -> Result<Option<PathBuf>> {
-        // An empty variable says as little as none.
+        // An empty variable counts as absent.
         let given = self.folder.as_ref().filter(|folder| !folder.is_empty());
         let full = given.map(std::path::absolute).transpose();
         full.context("finding the current folder")
     }
 }
 
-/// How many threads compute.
+/// Where and with what to compute.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Threads {
+pub struct Compute {
     /// Threads to compute with; results do not depend on it [default: all cores]
     #[arg(long = "threads", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    count: Option<u16>,
+    threads: Option<u16>,
+
+    /// Device to compute on: cpu, or a backend that this build has (ndarray, vulkan)
+    #[arg(long = "device", value_name = "DEVICE", default_value = "cpu")]
+    device: String,
 }
 
-impl Threads {
-    /// Whether a number was given.
-    pub fn given(&self) -> bool {
-        self.count.is_some()
-    }
-
-    /// Tells all who compute.
-    pub fn apply(&self) {
-        if let Some(count) = self.count.map(usize::from) {
-            refrain_kernels::set_threads(count);
+impl Compute {
+    /// The surroundings of a command.
+    ///
+    /// # Errors
+    /// A device that this build does not have.
+    pub fn site(&self) -> Result<Site> {
+        let threads = self.threads.map(usize::from);
+        if let Some(threads) = threads {
             // Fails only where it was done before.
             let _ = rayon::ThreadPoolBuilder::new()
-                .num_threads(count)
+                .num_threads(threads)
                 .build_global();
         }
+        Ok(Site {
+            device: DeviceName::find(&self.device)?,
+            threads,
+            ..Site::default()
+        })
     }
 }
 
-/// What the products of a model multiply.
+/// Precision of the products of a model.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Precision {
     /// Precision of the products: bf16 and int8 are faster on large models, and a little less exact [default: that of the model]
@@ -116,5 +123,31 @@ impl Precision {
             PrecisionName::Bf16 => refrain_kernels::Precision::Bf16,
             PrecisionName::Int8 => refrain_kernels::Precision::Int8,
         })
+    }
+}
+
+/// Settings of a task for a model in use.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// A setting of the model's task, such as temperature=0.8 or beam=50; may be given more than once
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+impl Options {
+    /// The settings as a table.
+    ///
+    /// # Errors
+    /// Text that is not a setting.
+    pub fn table(&self) -> Result<toml::Table> {
+        refrain::recipe::from_settings(&self.settings).map_err(anyhow::Error::msg)
+    }
+}
+
+/// A number above 0.
+pub fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("a number above 0 is needed".into()),
     }
 }

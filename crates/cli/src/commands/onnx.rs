@@ -1,10 +1,10 @@
 //! `refrain onnx`
 
-use super::Threads;
+use super::Compute;
 use crate::Ending;
 use crate::terminal;
 use anyhow::{Context, Result};
-use refrain::store::atomic;
+use refrain::files::atomic;
 use refrain_onnx::{Model, Value, npz};
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ struct Run {
     json: bool,
 
     #[command(flatten)]
-    threads: Threads,
+    compute: Compute,
 }
 
 /// Runs the command.
@@ -61,13 +61,13 @@ struct Run {
 /// A model or an archive that cannot be read, is not supported or do not fit each other.
 pub fn run(args: &Args) -> Result<Ending> {
     let Action::Run(args) = &args.action;
-    args.threads.apply();
+    let site = args.compute.site()?;
     let model =
         Model::read(&read(&args.model)?).with_context(|| args.model.display().to_string())?;
     let inputs =
         npz::read(&read(&args.input)?).with_context(|| args.input.display().to_string())?;
-    let outputs = model
-        .run(inputs)
+    let outputs = site
+        .compute(|| model.run(inputs))
         .with_context(|| args.model.display().to_string())?;
     atomic::write(&args.output, &npz::write(&outputs)?)?;
     let text = match args.json {

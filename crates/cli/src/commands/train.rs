@@ -1,39 +1,39 @@
 //! `refrain train`
 
-use super::{Data, Threads, generate};
+use super::{Compute, Data};
 use crate::Ending;
 use crate::interrupt::Interrupt;
-use crate::progress::{Measure, Progress};
-use crate::terminal::{self, counted, typed};
-use anyhow::{Context, Result, bail};
-use refrain::recipe::{Body, Recipe, recipes};
-use refrain::store::{MODEL, ModelFolder};
-use refrain::tasks::language::load_language_model;
-use refrain::tasks::{self, Summary, TrainOptions};
-use refrain::train::{Control, Event, Stopped, checkpoint};
-use refrain_data::vocab::{BPE_FILE, VOCABULARY_FILE, VocabularyKind};
-use std::fs;
-use std::io::ErrorKind;
+use crate::progress::Progress;
+use crate::terminal::{self, counted, say, typed};
+use anyhow::{Context, Result};
+use refrain::metrics;
+use refrain::store::{self, Existing, ModelFolder};
+use refrain::tasks::{Medium, Out, Piece, Site, Summary, Tasks};
+use refrain::train::{Control, Event, Stopped};
 use std::path::{Path, PathBuf};
 
-/// Train a model from a recipe
+/// Train a model from a recipe, or on a text file
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Without a recipe the model learns to write small stories that Refrain makes up itself; no data is needed.
+Without a recipe the model learns to write small stories that Refrain makes up itself; no data is needed. Given a text file, a
+model of its characters is trained, of a size that fits the text.
 Ctrl-C saves a checkpoint and stops; after that, or after a crash, --resume goes on as if nothing had happened.
 Where the default folder holds a finished run, the new one goes beside it: runs/stories-2, and so on.
-The folder gets the model, its vocabulary, model.toml (recipe and figures) and train.jsonl (what happened, one event a line).
+The folder gets the model, its vocabulary, model.toml (recipe and figures) and train.jsonl (events, one a line).
 
 Examples:
   refrain train
+  refrain train book.txt
   refrain train ptb-small --data DIR
   refrain train my-recipe.toml --set train.lr=1e-3 --set model.hidden=256 --out runs/wide
   refrain train --resume runs/wide
+  refrain train --resume runs/wide --epochs 20
   refrain train my-speech.toml --init english --data DIR
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C with everything saved.")]
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C with everything saved (143 by SIGTERM, 129 by a closed
+terminal).")]
 pub struct Args {
-    /// A recipe's name (see `refrain list`) or a TOML file
+    /// A recipe's name (see `refrain list`), a TOML file, or a text file
     #[arg(value_name = "RECIPE", default_value = "stories")]
     recipe: String,
 
@@ -41,8 +41,12 @@ pub struct Args {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
+    /// Passes over the training data; with --resume, goes on to so many of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    epochs: Option<u64>,
+
     /// Begin with the parameters of this model (a folder, or the name of one that ships), where they fit
-    #[arg(long, value_name = "MODEL", value_parser = super::model(), conflicts_with = "resume")]
+    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
     init: Option<PathBuf>,
 
     /// Folder for the model [default: runs/RECIPE]
@@ -53,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["recipe", "overrides", "out", "force"])]
     resume: Option<PathBuf>,
 
-    /// Replace the run that the folder holds already
+    /// Replace the run that the folder holds already: removes its files and no others
     #[arg(long)]
     force: bool,
 
@@ -65,87 +69,112 @@ pub struct Args {
     data: Data,
 
     #[command(flatten)]
-    threads: Threads,
+    compute: Compute,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// A recipe, data set or folder that cannot be used, or a run that fails.
-pub fn run(args: &Args) -> Result<Ending> {
+pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let interrupt = Interrupt::listen().context("waiting for Ctrl-C")?;
-    args.threads.apply();
+    let site = args.compute.site()?;
     let summary = match &args.resume {
-        Some(folder) => resume(args, folder, &interrupt)?,
-        None => begin(args, &interrupt)?,
+        Some(folder) => resume(args, tasks, folder, &site, &interrupt)?,
+        None => begin(args, tasks, &site, &interrupt)?,
     };
     if summary.stopped == Stopped::Asked {
-        eprintln!(
+        say(&format!(
             "saved at step {}; go on with: refrain train --resume {}",
             summary.steps,
             typed(&summary.folder)
-        );
-        return Ok(Ending::Interrupted);
+        ));
+        // An observer stops a run only for a signal.
+        return Ok(Ending::Interrupted(interrupt.signal().unwrap_or(2)));
     }
     if !args.quiet {
-        terminal::print(&report(&summary)?)?;
-        end(&summary.folder, &interrupt)?;
+        terminal::print(&report(&summary, tasks)?)?;
+        show(&summary, tasks, &site, &interrupt)?;
     }
     Ok(Ending::Done)
 }
 
-/// What a run ends with: a language model writes.
-fn end(folder: &Path, interrupt: &Interrupt) -> Result<()> {
-    let recipe = ModelFolder::open(folder)?.about().recipe.clone();
-    if let Body::Language(language) = &recipe.body {
-        let model = load_language_model(folder)?;
-        generate::write(&model, &language.generate, &|| interrupt.asked())?;
+/// Shows the trained model its task's sample, if it answers with text.
+fn show(summary: &Summary, tasks: Tasks, site: &Site, interrupt: &Interrupt) -> Result<()> {
+    let folder = ModelFolder::open(&summary.folder)?;
+    let Some(sample) = tasks.of(&folder)?.sample(folder.recipe())? else {
+        return Ok(());
+    };
+    let model = tasks.load(&summary.folder, toml::Table::new(), site)?;
+    if model.ports().gives != Medium::Text {
+        return Ok(());
     }
-    Ok(())
+    if let Piece::Text(sample) = &sample {
+        terminal::print(&sample.text)?;
+    }
+    let mut outcome = Ok(());
+    let mut give = |piece: Piece| {
+        if let Piece::Text(text) = piece {
+            outcome = terminal::print(&text.text);
+        }
+        match outcome.is_err() || interrupt.asked() {
+            true => Control::Stop,
+            false => Control::Continue,
+        }
+    };
+    let mut session = model.begin()?;
+    site.compute(|| {
+        session.push(sample, &mut give)?;
+        session.finish(&mut give)
+    })?;
+    outcome?;
+    terminal::print("\n")
 }
 
-fn begin(args: &Args, interrupt: &Interrupt) -> Result<Summary> {
-    let mut recipe = Recipe::find(&args.recipe, &args.overrides)?;
+fn begin(args: &Args, tasks: Tasks, site: &Site, interrupt: &Interrupt) -> Result<Summary> {
+    let mut overrides = args.overrides.clone();
+    overrides.extend(args.epochs.map(|epochs| format!("train.epochs={epochs}")));
+    let mut recipe = tasks.recipe(&args.recipe, &overrides)?;
     if let Some(init) = &args.init {
-        let folder = std::path::absolute(init);
+        let folder = std::path::absolute(store::find(init)?);
         recipe.train.init = Some(folder.context("finding the current folder")?);
     }
-    if args.threads.given() {
+    if site.threads.is_some() {
         recipe.train.threads = None;
     }
-    let out = match (&args.out, args.force) {
-        (Some(out), _) => out.clone(),
-        (None, true) => default_folder(&args.recipe),
-        (None, false) => unused(&default_folder(&args.recipe)),
+    let folder = args.out.clone();
+    let out = Out {
+        existing: match (args.force, &folder) {
+            (true, _) => Existing::Replace,
+            (false, None) => Existing::Beside,
+            (false, Some(_)) => Existing::Refuse,
+        },
+        folder: folder.unwrap_or_else(|| default_folder(&args.recipe, tasks)),
     };
-    make_room(&out, args.force)?;
     let data = match args.data.folder()? {
         Some(data) => data,
         None => std::env::current_dir().context("finding the current folder")?,
     };
-    let options = TrainOptions {
-        out,
-        data: Some(data),
-    };
-    let mut progress = Progress::new(args.quiet, measure(&recipe));
-    tasks::train(&recipe, &options, &mut |event| {
-        watch(event, &mut progress, interrupt)
-    })
-    .map_err(Into::into)
+    let site = site.clone().with_data(data);
+    let metrics = tasks.find(&recipe.task)?.profile().metrics;
+    let mut progress = Progress::new(args.quiet, metrics);
+    let mut watch = |event: &Event| watch(event, &mut progress, interrupt);
+    Ok(tasks.train(&recipe, &out, &site, &mut watch)?)
 }
 
-fn resume(args: &Args, folder: &Path, interrupt: &Interrupt) -> Result<Summary> {
-    let recipe = ModelFolder::open(folder)?.about().recipe.clone();
-    let mut progress = Progress::new(args.quiet, measure(&recipe));
+fn resume(
+    args: &Args,
+    tasks: Tasks,
+    folder: &Path,
+    site: &Site,
+    interrupt: &Interrupt,
+) -> Result<Summary> {
+    let metrics = tasks.of(&ModelFolder::open(folder)?)?.profile().metrics;
+    let mut progress = Progress::new(args.quiet, metrics);
     let data = args.data.folder()?;
-    tasks::resume(folder, data.as_deref(), &mut |event| {
-        if matches!(event, Event::Started { .. }) {
-            // What is asked for now goes before what the recipe asked for.
-            args.threads.apply();
-        }
-        watch(event, &mut progress, interrupt)
-    })
-    .map_err(Into::into)
+    let mut watch = |event: &Event| watch(event, &mut progress, interrupt);
+    let summary = tasks.resume(folder, data.as_deref(), site, args.epochs, &mut watch);
+    Ok(summary?)
 }
 
 fn watch(event: &Event, progress: &mut Progress, interrupt: &Interrupt) -> Control {
@@ -160,100 +189,34 @@ fn watch(event: &Event, progress: &mut Progress, interrupt: &Interrupt) -> Contr
     }
 }
 
-fn measure(recipe: &Recipe) -> Measure {
-    match &recipe.body {
-        Body::Language(language) => match language.data.vocabulary {
-            VocabularyKind::Characters => Measure::Bits,
-            VocabularyKind::Words { .. } | VocabularyKind::Bpe { .. } => Measure::Perplexity,
-        },
-        Body::Memory(_) => Measure::Plain,
-        Body::Speech(_) => Measure::Labels,
-    }
-}
-
 /// `runs/` and the recipe's name, or that of its file.
-fn default_folder(recipe: &str) -> PathBuf {
-    let shipped = recipes().iter().any(|shipped| shipped.name == recipe);
+fn default_folder(recipe: &str, tasks: Tasks) -> PathBuf {
+    let shipped = tasks.recipes().any(|shipped| shipped.name == recipe);
     let stem = Path::new(recipe).file_stem().filter(|_| !shipped);
     Path::new("runs").join(stem.unwrap_or(recipe.as_ref()))
 }
 
-/// `folder`, or the first of `folder-2`, `folder-3`.. that holds no finished run.
-fn unused(folder: &Path) -> PathBuf {
-    let finished =
-        |path: &Path| ModelFolder::open(path).is_ok_and(|run| run.about().figures.finished);
-    let mut candidate = folder.to_path_buf();
-    let mut number = 2;
-    while finished(&candidate) {
-        candidate.set_file_name(format!(
-            "{}-{number}",
-            folder.file_name().unwrap_or_default().to_string_lossy()
-        ));
-        number += 1;
-    }
-    candidate
-}
-
-/// Refuses a folder that holds a run, or removes that run's files and nothing else.
-fn make_room(out: &Path, force: bool) -> Result<()> {
-    if !ModelFolder::is_run(out) {
-        return Ok(());
-    }
-    if !force {
-        let finished = ModelFolder::open(out).is_ok_and(|run| run.about().figures.finished);
-        let go_on = match finished {
-            true => String::new(),
-            false => format!("go on with it by `refrain train --resume {}`, ", typed(out)),
-        };
-        bail!(
-            "{} already holds a {}run; {go_on}choose another folder with --out, or replace it with --force",
-            out.display(),
-            if finished { "finished " } else { "" }
-        );
-    }
-    for name in [
-        MODEL,
-        checkpoint::FILE,
-        VOCABULARY_FILE,
-        BPE_FILE,
-        "train.jsonl",
-        "model.toml",
-    ] {
-        let file = out.join(name);
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove {}", file.display()));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// What the run came to.
-fn report(summary: &Summary) -> Result<String> {
+/// The figures of a finished run, and the next step.
+fn report(summary: &Summary, tasks: Tasks) -> Result<String> {
+    let profile = tasks.find(summary.task)?.profile();
     let mut text = format!(
         "\ntrained for {}, {}, in {}\n",
         counted(summary.epochs, "epoch"),
         counted(summary.steps, "step"),
         terminal::duration(summary.seconds)
     );
-    let test = summary.test.as_ref().map(|metrics| ("test", metrics));
+    let test = summary.test.as_ref().map(|figures| ("test", figures));
     let validation = summary.validation.as_ref();
-    if let Some((split, metrics)) = test.or(validation.map(|metrics| ("validation", metrics))) {
-        text += &format!("{split}: {}\n", terminal::figures(metrics));
-        if let Some(above) = terminal::above_entropy(metrics) {
-            text += &format!("that is {above}\n");
+    if let Some((split, figures)) = test.or(validation.map(|figures| ("validation", figures))) {
+        text += &format!("{split}: {}\n", metrics::show(profile.metrics, figures));
+        for metric in profile.metrics {
+            if let Some(above) = metric.above_bound(figures) {
+                text += &format!("that is {above:.1}% above the best possible\n");
+            }
         }
     }
     let folder = typed(&summary.folder);
-    let next = match ModelFolder::open(&summary.folder)?.about().recipe.body {
-        Body::Language(_) => format!("let it write with: refrain generate {folder}"),
-        Body::Memory(_) => {
-            format!("see what reaches far back with: refrain lab gradients {folder}")
-        }
-        Body::Speech(_) => format!("use it with: refrain transcribe --model {folder} FILE"),
-    };
+    let next = profile.next.replace("{model}", &folder);
     text += &format!("the model is in {folder}; {next}\n\n");
     Ok(text)
 }
@@ -261,13 +224,12 @@ fn report(summary: &Summary) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use refrain::tasks::TASKS;
 
     #[test]
     fn a_run_is_named_after_its_recipe_or_its_file() {
-        assert_eq!(default_folder("stories"), Path::new("runs/stories"));
-        assert_eq!(
-            default_folder("mine/poems.v2.toml"),
-            Path::new("runs/poems.v2")
-        );
+        let folder = |recipe| default_folder(recipe, TASKS);
+        assert_eq!(folder("stories"), Path::new("runs/stories"));
+        assert_eq!(folder("mine/poems.v2.toml"), Path::new("runs/poems.v2"));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use burn::tensor::Device;
-use refrain_kernels::Precision;
+use refrain_kernels::{Precision, Threads};
 use std::path::{Path, PathBuf};
 
 /// Where and with what a run computes.
@@ -52,10 +52,7 @@ impl Site {
 
     /// Runs `work` with the threads of this site.
     pub fn compute<T>(&self, work: impl FnOnce() -> T) -> T {
-        if let Some(threads) = self.threads {
-            refrain_kernels::set_threads(threads);
-        }
-        work()
+        Threads::new(self.threads.unwrap_or(0)).install(work)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::terminal;
 use anyhow::{Context, Result};
 use clap::Parser;
 use config::Config;
+use refrain_kernels::Threads;
 use refrain_kernels::allocator::{most_in_use, restart_count};
 use std::time::Instant;
 
@@ -31,14 +32,14 @@ pub struct Args {
     configs: Vec<String>,
 
     /// Threads to use [default: all cores]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
 
     #[command(flatten)]
     precision: Precision,
 
     /// Seconds to spend on each configuration
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = super::positive)]
     seconds: f64,
 
     /// Print one JSON object per configuration instead of a table
@@ -71,7 +72,7 @@ pub fn run(args: Args) -> Result<()> {
     if args.worker {
         return worker::serve();
     }
-    let threads = args.threads.unwrap_or_else(refrain_kernels::threads);
+    let threads = args.threads.map_or_else(Threads::all, |n| Threads::new(n.into())).count();
     let everything = args.configs.is_empty();
     let precision = args.precision.get().unwrap_or_default();
     let trains = precision != refrain_kernels::Precision::Int8;

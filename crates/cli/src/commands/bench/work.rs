@@ -7,12 +7,13 @@ use refrain::layers::{Recurrent, RecurrentConfig};
 use refrain::models::{Dropout, LanguageModel, LanguageModelConfig, State};
 use refrain::params;
 use refrain_kernels::random::Key;
-use refrain_kernels::{Precision, Stepper, Weights, update};
+use refrain_kernels::{Precision, Stepper, Threads, Weights, update};
 use std::time::Instant;
 
 /// Something to time: one call is one iteration, made of `inner` units.
 pub struct Work {
     iteration: Box<dyn FnMut()>,
+    threads: Threads,
     inner: usize,
 }
 
@@ -20,7 +21,7 @@ impl Work {
     /// Seconds per unit of one iteration.
     pub fn run(&mut self) -> f64 {
         let start = Instant::now();
-        (self.iteration)();
+        self.threads.install(&mut self.iteration);
         start.elapsed().as_secs_f64() / self.inner as f64
     }
 }
@@ -34,7 +35,6 @@ pub fn prepare(config: &Config) -> Result<Work> {
         ("int8", _) => Precision::Int8,
         (other, _) => bail!("n/a: {other} is not supported here"),
     };
-    refrain_kernels::set_threads(config.threads.max(1));
     let iteration: Box<dyn FnMut()> = match config.task {
         Task::Layer => layer(config, precision)?,
         Task::Stream => stream(config, precision)?,
@@ -43,6 +43,7 @@ pub fn prepare(config: &Config) -> Result<Work> {
     Ok(Work {
         iteration,
         inner: config.inner.max(1),
+        threads: Threads::new(config.threads.max(1)),
     })
 }
 

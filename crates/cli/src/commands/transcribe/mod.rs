@@ -5,14 +5,16 @@ mod plot;
 mod stream;
 
 use super::speech::{Model, Search};
-use super::{Precision, Threads};
+use super::{Compute, Precision};
 use crate::Ending;
 use crate::bar::Bar;
 use crate::terminal::{self, typed};
 use anyhow::{Context, Result, bail};
 use formats::Format;
+use refrain::tasks::Site;
 use refrain::tasks::speech::{Loaded, Transcript};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Write down what is said in sound files, or in a stream while it is said
@@ -74,7 +76,7 @@ pub struct Args {
     search: Search,
 
     #[command(flatten)]
-    threads: Threads,
+    compute: Compute,
 
     #[command(flatten)]
     precision: Precision,
@@ -94,7 +96,14 @@ impl Args {
 /// # Errors
 /// A model that cannot be read, or a file that could not be transcribed.
 pub fn run(args: &Args) -> Result<Ending> {
-    args.threads.apply();
+    let site = Site {
+        precision: args.precision.get(),
+        ..args.compute.site()?
+    };
+    site.compute(|| transcribe(args, &site))
+}
+
+fn transcribe(args: &Args, site: &Site) -> Result<Ending> {
     let subtitles = matches!(args.format(), Format::Srt | Format::Vtt);
     if subtitles && args.out.is_none() && args.files.len() > 1 {
         bail!("subtitles of several files need a folder to be written to; give one with --out");
@@ -107,9 +116,7 @@ pub fn run(args: &Args) -> Result<Ending> {
     } else {
         "english"
     };
-    let loaded = args
-        .model
-        .load(shipped, Some(&args.search), &args.precision)?;
+    let loaded = args.model.load(shipped, args.search.options()?, site)?;
     if args.stream {
         return stream::run(args, &loaded);
     }
@@ -117,7 +124,7 @@ pub fn run(args: &Args) -> Result<Ending> {
         std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", typed(out)))?;
     }
     let bar = Bar::new(args.files.len(), "files");
-    let say = |text: String| bar.aside(|| eprintln!("{text}"));
+    let say = |text: String| bar.aside(|| terminal::say(&text));
     let mut totals = Totals::default();
     let mut failed = 0;
     for (number, file) in args.files.iter().enumerate() {
@@ -134,7 +141,7 @@ pub fn run(args: &Args) -> Result<Ending> {
     }
     drop(bar);
     if args.stats && args.files.len() > 1 {
-        eprintln!("all: {}", totals.say());
+        terminal::say(&format!("all: {}", totals.say()));
     }
     match failed {
         0 => Ok(Ending::Done),
@@ -170,7 +177,7 @@ impl Totals {
 /// What is to be printed of a file.
 fn one(
     args: &Args,
-    loaded: &Loaded,
+    loaded: &Arc<Loaded>,
     file: &Path,
     totals: &mut Totals,
     say: &dyn Fn(String),

@@ -4,12 +4,13 @@ use super::formats::Format;
 use super::{Args, Totals};
 use crate::Ending;
 use crate::interrupt::Interrupt;
-use crate::terminal;
+use crate::terminal::{self, say};
 use anyhow::{Result, bail};
 use refrain::tasks::speech::{Heard, Loaded, Transcript};
 use refrain_sound::{Pcm, SoundError};
 use serde_json::json;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ const CHUNKS: usize = 16;
 ///
 /// # Errors
 /// A model that needs whole utterances, or subtitles.
-pub fn run(args: &Args, loaded: &Loaded) -> Result<Ending> {
+pub fn run(args: &Args, loaded: &Arc<Loaded>) -> Result<Ending> {
     let Some(latency) = loaded.latency_seconds() else {
         bail!(
             "this model needs whole utterances; take one for streams, such as --model english-stream, or train with model.bidirectional = false"
@@ -60,23 +61,22 @@ pub fn run(args: &Args, loaded: &Loaded) -> Result<Ending> {
             sound: listener.seconds(),
             took: stats.took,
         };
-        eprintln!("{}", totals.say());
-        eprintln!(
+        say(&totals.say());
+        say(&format!(
             "the model waits for {latency:.2} s of sound; computing a piece took {:.2} ms on average and {:.2} ms at most",
             1000.0 * stats.took / f64::from(stats.pieces.max(1)),
             1000.0 * stats.longest
-        );
+        ));
         if let Some((shown, said)) = stats.first.zip(stats.said) {
             let late = shown - said;
-            eprintln!(
+            say(&format!(
                 "the first words were shown after {shown:.2} s of sound, {late:.2} s after they began"
-            );
+            ));
         }
     }
-    Ok(match interrupt.asked() {
-        true => Ending::Interrupted,
-        false => Ending::Done,
-    })
+    Ok(interrupt
+        .signal()
+        .map_or(Ending::Done, Ending::Interrupted))
 }
 
 /// Reads standard input to its end in a thread of its own, which waits for sound so that nobody else has to.

@@ -204,3 +204,17 @@ pub fn fresh(
     let model = own.model.init(sizes, seed, &site.device())?;
     Ok((model, source.batch(Part::Test, 0, sequences)))
 }
+
+/// The model of a folder as its training began with it and as it is now, and some test sequences.
+///
+/// # Errors
+/// A folder of another task, or data that is missing.
+pub fn trained_and_begun(
+    folder: &ModelFolder,
+    site: &Site,
+    sequences: usize,
+) -> Result<([SequenceModel; 2], Sequences), Error> {
+    let (begun, examples) = fresh(folder.recipe(), site, sequences)?;
+    let trained = Loaded::open(folder, folder.recipe().body()?, "long memory", site)?;
+    Ok(([begun, trained.model], examples))
+}

@@ -1,31 +1,33 @@
-//! `refrain align`
+//! `refrain speech align`
 
-use super::speech::Model;
-use super::{Precision, Threads};
+use super::Model;
 use crate::Ending;
 use crate::terminal;
-use anyhow::{Context, Result};
+use crate::commands::{Compute, Precision};
+use anyhow::{Context, Result, bail};
+use refrain::tasks::Site;
+use refrain::tasks::speech::SearchOptions;
 use std::path::PathBuf;
 
 /// Find when each word of a known text is said in a sound file
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Prints begin and end in seconds, the model's confidence (0 to 1) and the word, a word a line. The text is read as the model's training transcripts
-were: mostly, in lower case and without punctuation.
+Prints begin and end in seconds, the model's confidence (0 to 1) and the word, a word a line. The text is read as the model's
+training transcripts were: mostly, in lower case and without punctuation.
 
 Examples:
-  refrain align models/sample.wav --text \"the young captain\"
-  refrain align --model runs/kerstin-de satz.ogg --text-file satz.txt --json")]
+  refrain speech align models/sample.wav --text \"the young captain\"
+  refrain speech align --model runs/kerstin-de satz.ogg --text-file satz.txt --json")]
 pub struct Args {
     /// Sound file
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// What is said in it
+    /// The words that are said in it
     #[arg(long, value_name = "TEXT", required_unless_present = "text_file")]
     text: Option<String>,
 
-    /// A file with what is said in it
+    /// A file with the words that are said in it
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     text_file: Option<PathBuf>,
 
@@ -37,7 +39,7 @@ pub struct Args {
     json: bool,
 
     #[command(flatten)]
-    threads: Threads,
+    compute: Compute,
 
     #[command(flatten)]
     precision: Precision,
@@ -48,16 +50,23 @@ pub struct Args {
 /// # Errors
 /// A model, sound or text that cannot be used.
 pub fn run(args: &Args) -> Result<Ending> {
-    args.threads.apply();
+    let site = Site {
+        precision: args.precision.get(),
+        ..args.compute.site()?
+    };
     let text = match (&args.text, &args.text_file) {
         (Some(text), _) => text.clone(),
         (None, Some(file)) => std::fs::read_to_string(file)
             .with_context(|| format!("cannot read {}", terminal::typed(file)))?,
         (None, None) => String::new(),
     };
-    let loaded = args.model.load("english", None, &args.precision)?;
+    if text.trim().is_empty() {
+        bail!("the text is empty; give the words that are said");
+    }
+    // No search happens here, so no language model is needed.
+    let loaded = args.model.load("english", SearchOptions::greedy(), &site)?;
     let sound = refrain_sound::load(&args.file)?;
-    let found = loaded.align(&sound.samples, sound.rate, &text)?;
+    let found = site.compute(|| loaded.align(&sound.samples, sound.rate, &text))?;
     if args.json {
         terminal::print(&format!("{}\n", serde_json::to_string(&found)?))?;
         return Ok(Ending::Done);

@@ -1,13 +1,14 @@
-//! `refrain tune`
+//! `refrain speech tune`
 
-use super::speech::Search;
-use super::{Data, Threads};
+use super::Search;
 use crate::Ending;
 use crate::bar::Bar;
-use crate::terminal;
+use crate::commands::{Compute, Data, Model};
+use crate::terminal::{self, say};
 use anyhow::Result;
-use refrain::tasks::speech::{DECODER, DecoderConfig, TuneOptions, tune};
-use std::path::PathBuf;
+use refrain::metrics;
+use refrain::tasks::Spec;
+use refrain::tasks::speech::{DECODER, Speech, Trial, TuneOptions, tune};
 
 /// Find the weights of a language model on the validation data of a model of speech
 #[derive(Debug, clap::Parser)]
@@ -15,18 +16,17 @@ use std::path::PathBuf;
 Tries settings of the search and writes the best into the model folder, where `eval` and `transcribe` find it.
 
 Examples:
-  refrain ngram runs/kerstin-de && refrain tune runs/kerstin-de --words runs/kerstin-de/words.arpa
-  refrain tune runs/kerstin-de --words words.arpa --beam 100 --trials 200 --figure cer")]
+  refrain speech ngram runs/kerstin-de && refrain speech tune runs/kerstin-de --words runs/kerstin-de/words.arpa
+  refrain speech tune runs/kerstin-de --words words.arpa --beam 100 --trials 200 --figure cer")]
 pub struct Args {
-    /// Model folder, or the name of a model that ships with the program
-    #[arg(value_name = "MODEL", value_parser = super::model())]
-    model: PathBuf,
+    #[command(flatten)]
+    model: Model,
 
     /// How many settings to try
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..))]
     trials: u16,
 
-    /// What to bring down
+    /// The figure to bring down
     #[arg(long, value_enum, default_value_t = Figure::Wer)]
     figure: Figure,
 
@@ -45,7 +45,7 @@ pub struct Args {
     data: Data,
 
     #[command(flatten)]
-    threads: Threads,
+    compute: Compute,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -61,10 +61,9 @@ enum Figure {
 /// # Errors
 /// A model, data or a language model that cannot be used.
 pub fn run(args: &Args) -> Result<Ending> {
-    args.threads.apply();
-    let model = &args.model;
+    let (site, model) = (args.compute.site()?, &args.model.folder()?);
     let options = TuneOptions {
-        decoder: args.search.to_tune(&DecoderConfig::of(model)?)?,
+        search: args.search.options()?,
         trials: usize::from(args.trials),
         figure: match args.figure {
             Figure::Wer => "wer".into(),
@@ -75,7 +74,7 @@ pub fn run(args: &Args) -> Result<Ending> {
     let bar = Bar::new(options.trials, "settings");
     let mut least = f64::INFINITY;
     let data = args.data.folder()?;
-    let best = tune(model, &options, data.as_deref(), &mut |number, trial| {
+    let mut observe = |number: usize, trial: &Trial| {
         bar.set(number);
         let figure = trial.metrics.get(&options.figure).copied();
         let Some(figure) = figure.filter(|figure| *figure < least) else {
@@ -84,19 +83,20 @@ pub fn run(args: &Args) -> Result<Ending> {
         least = figure;
         let line = format!(
             "{number:4}  {}  word weight {:.2}, word bonus {:.2}, unknown bonus {:.2}",
-            terminal::figures(&trial.metrics),
+            metrics::show(Speech::PROFILE.metrics, &trial.metrics),
             trial.decoder.word_weight,
             trial.decoder.word_bonus,
             trial.decoder.unknown_bonus
         );
-        bar.aside(|| eprintln!("{line}"));
-    })?;
+        bar.aside(|| say(&line));
+    };
+    let best = site.compute(|| tune(model, &options, data.as_deref(), &site, &mut observe))?;
     drop(bar);
     let text = match args.json {
         true => serde_json::to_string(&best)?,
         false => format!(
             "{}; written to {}",
-            terminal::figures(&best.metrics),
+            metrics::show(Speech::PROFILE.metrics, &best.metrics),
             terminal::typed(&model.join(DECODER))
         ),
     };

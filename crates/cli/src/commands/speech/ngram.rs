@@ -1,6 +1,6 @@
-//! `refrain ngram`
+//! `refrain speech ngram`
 
-use super::Data;
+use crate::commands::{Data, Model};
 use crate::Ending;
 use crate::terminal::{self, typed};
 use anyhow::{Context, Result};
@@ -10,20 +10,19 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
-/// Learn an n-gram language model of what a model of speech writes
+/// Learn an n-gram language model from the transcripts of a model of speech
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Learns from the transcripts that the model learned from, and from more text if there is any, written as the model writes (modified Kneser-Ney
-smoothing). `refrain tune` finds its weight, and `refrain transcribe --words FILE` uses it.
+Learns from the training transcripts of the model, and from more text if there is any, written as the model writes (modified
+Kneser-Ney smoothing). `refrain speech tune` finds its weight, and `refrain transcribe --words FILE` uses it.
 
 Examples:
-  refrain ngram runs/kerstin-de
-  refrain ngram runs/kerstin-de --text more.txt --order 4 --out words4.arpa
-  refrain ngram runs/an4 --characters --order 6")]
+  refrain speech ngram runs/kerstin-de
+  refrain speech ngram runs/kerstin-de --text more.txt --order 4 --out words4.arpa
+  refrain speech ngram runs/an4 --characters --order 6")]
 pub struct Args {
-    /// Model folder, or the name of a model that ships with the program
-    #[arg(value_name = "MODEL", value_parser = super::model())]
-    model: PathBuf,
+    #[command(flatten)]
+    model: Model,
 
     /// Longest n-grams [default: 3 of words, 6 of characters]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=12))]
@@ -60,10 +59,10 @@ pub fn run(args: &Args) -> Result<Ending> {
         true => (args.order.unwrap_or(6), "characters.arpa"),
         false => (args.order.unwrap_or(3), "words.arpa"),
     };
-    let data = args.data.folder()?;
+    let (data, folder) = (args.data.folder()?, args.model.folder()?);
     let order = usize::from(order);
-    let model = transcripts_ngram(&args.model, data.as_deref(), &more, order, args.characters)?;
-    let out = args.out.clone().unwrap_or_else(|| args.model.join(name));
+    let model = transcripts_ngram(&folder, data.as_deref(), &more, order, args.characters)?;
+    let out = args.out.clone().unwrap_or_else(|| folder.join(name));
     let file = File::create(&out).with_context(|| format!("cannot write {}", typed(&out)))?;
     arpa::write(&model, BufWriter::new(file))
         .with_context(|| format!("cannot write {}", typed(&out)))?;

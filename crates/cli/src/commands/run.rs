@@ -1,0 +1,217 @@
+//! `refrain run`: any model, by the media that it takes and gives.
+
+use super::{Compute, Model, Options, Precision};
+use crate::Ending;
+use crate::bar::Bar;
+use crate::interrupt::Interrupt;
+use crate::terminal::{self, say, typed};
+use anyhow::{Context, Result, bail};
+use refrain::tasks::{Medium, Numbers, Piece, Session, Site, Sound, Tasks, Use};
+use refrain::train::Control;
+use refrain_sound::{Pcm, Reader};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Use a trained model of any task: text, sound or numbers in, its answer out
+#[derive(Debug, clap::Parser)]
+#[command(after_help = "\
+`refrain info MODEL` shows the task of a model, `refrain list TASK` its settings. Without a file, or for -, the input comes from
+standard input: text, signed 16-bit samples (--rate), or rows of numbers. A row is a line with commas or spaces; an empty line
+ends a sequence.
+
+Examples:
+  echo \"Once a\" | refrain run runs/stories --set temperature=0.7
+  refrain run english models/sample.wav
+  arecord -q -f S16_LE -r 16000 | refrain run english-stream -
+  refrain run runs/adding-gru numbers.csv --json")]
+pub struct Args {
+    #[command(flatten)]
+    model: Model,
+
+    /// Input files; - is standard input
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Print one JSON object for each piece of an answer, with the details that the model gives
+    #[arg(long)]
+    json: bool,
+
+    /// Samples a second of sound from standard input
+    #[arg(long, value_name = "HZ", default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1000..=384_000))]
+    rate: u32,
+
+    #[command(flatten)]
+    options: Options,
+
+    #[command(flatten)]
+    compute: Compute,
+
+    #[command(flatten)]
+    precision: Precision,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A model that cannot be used, or an input that could not be read.
+pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
+    let site = Site {
+        precision: args.precision.get(),
+        ..args.compute.site()?
+    };
+    let interrupt = Interrupt::listen().context("waiting for Ctrl-C")?;
+    let model = tasks.load(&args.model.folder()?, args.options.table()?, &site)?;
+    let files = match args.files.is_empty() {
+        true => vec![PathBuf::from("-")],
+        false => args.files.clone(),
+    };
+    let bar = Bar::new(files.len(), "files");
+    let mut failed = 0;
+    for (number, file) in files.iter().enumerate() {
+        let result = site.compute(|| one(args, &model, file, &interrupt));
+        if let Err(error) = result {
+            if terminal::is_broken_pipe(&error) {
+                return Err(error);
+            }
+            let text = format!("{}: {}", typed(file), terminal::one_line(&error));
+            bar.aside(|| say(&text));
+            failed += 1;
+        }
+        if let Some(signal) = interrupt.signal() {
+            return Ok(Ending::Interrupted(signal));
+        }
+        bar.set(number + 1);
+    }
+    drop(bar);
+    match failed {
+        0 => Ok(Ending::Done),
+        _ => bail!(
+            "{failed} of {} could not be used",
+            terminal::counted(files.len() as u64, "input")
+        ),
+    }
+}
+
+/// One input from its beginning to its end.
+fn one(args: &Args, model: &Arc<dyn Use>, file: &Path, interrupt: &Interrupt) -> Result<()> {
+    let mut outcome = Ok(());
+    let mut give = |piece: Piece| {
+        outcome = show(&piece, args.json, file);
+        match outcome.is_err() || interrupt.asked() {
+            true => Control::Stop,
+            false => Control::Continue,
+        }
+    };
+    let mut session = model.clone().begin()?;
+    let fed = match model.ports().takes {
+        Medium::Text => text(session.as_mut(), file, &mut give),
+        Medium::Sound => sound(session.as_mut(), file, args.rate, interrupt, &mut give),
+        Medium::Numbers => numbers(session.as_mut(), file, &mut give),
+        other => bail!("{other:?} cannot be read from the command line"),
+    };
+    outcome?;
+    fed
+}
+
+type Give<'a> = &'a mut dyn FnMut(Piece) -> Control;
+
+fn show(piece: &Piece, json: bool, file: &Path) -> Result<()> {
+    let text = match (piece, json) {
+        (Piece::Text(text), false) => text.text.clone(),
+        (Piece::Text(text), true) => {
+            let object = serde_json::json!({
+                "file": file, "text": text.text, "detail": text.detail,
+            });
+            format!("{object}\n")
+        }
+        (Piece::Numbers(numbers), false) => {
+            let row = |row: &[f32]| row.iter().map(f32::to_string).collect::<Vec<_>>().join(",");
+            let rows = numbers.values.chunks(numbers.columns.max(1));
+            rows.map(|own| row(own) + "\n").collect()
+        }
+        (Piece::Numbers(numbers), true) => {
+            let rows: Vec<_> = numbers.values.chunks(numbers.columns.max(1)).collect();
+            format!("{}\n", serde_json::json!({ "file": file, "rows": rows }))
+        }
+        (other, _) => bail!("{:?} cannot be shown on the command line", other.medium()),
+    };
+    terminal::print(&text)
+}
+
+/// A file, or standard input for `-`.
+fn open(file: &Path) -> Result<Box<dyn Read>> {
+    if file == Path::new("-") {
+        return Ok(Box::new(std::io::stdin()));
+    }
+    let opened = std::fs::File::open(file);
+    Ok(Box::new(opened.with_context(|| {
+        format!("cannot read {}", typed(file))
+    })?))
+}
+
+fn text(session: &mut dyn Session, file: &Path, give: Give) -> Result<()> {
+    let mut bytes = Vec::new();
+    open(file)?.read_to_end(&mut bytes)?;
+    // The line end of `echo` is not part of the text.
+    if file == Path::new("-") && bytes.ends_with(b"\n") {
+        bytes.pop();
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|e| anyhow::anyhow!("not UTF-8 text: invalid byte at offset {}", e.utf8_error().valid_up_to()))?;
+    session.push(Piece::text(text), give)?;
+    session.finish(give)?;
+    give(Piece::text("\n"));
+    Ok(())
+}
+
+fn sound(
+    session: &mut dyn Session,
+    file: &Path,
+    rate: u32,
+    interrupt: &Interrupt,
+    give: Give,
+) -> Result<()> {
+    if file == Path::new("-") {
+        let mut samples = Pcm::new(std::io::stdin(), rate);
+        while let Some(samples) = samples.next_chunk()? {
+            session.push(Piece::Sound(Sound { samples, rate }), give)?;
+            if interrupt.asked() {
+                break;
+            }
+        }
+    } else {
+        let mut reader = Reader::open(file)?;
+        let rate = reader.rate();
+        while let Some(samples) = reader.next_chunk()? {
+            session.push(Piece::Sound(Sound { samples, rate }), give)?;
+            if interrupt.asked() {
+                break;
+            }
+        }
+    }
+    Ok(session.finish(give)?)
+}
+
+fn numbers(session: &mut dyn Session, file: &Path, give: Give) -> Result<()> {
+    let mut open_sequence = false;
+    for (number, line) in BufReader::new(open(file)?).lines().enumerate() {
+        let line = line.with_context(|| format!("reading line {}", number + 1))?;
+        if line.trim().is_empty() {
+            if std::mem::take(&mut open_sequence) {
+                session.finish(give)?;
+            }
+            continue;
+        }
+        let parts = line.split([',', ' ', '\t', ';']).filter(|part| !part.is_empty());
+        let values: Result<Vec<f32>, _> = parts.map(str::parse).collect();
+        let values = values.with_context(|| format!("line {} is not a row of numbers", number + 1))?;
+        let columns = values.len();
+        session.push(Piece::Numbers(Numbers { values, columns }), give)?;
+        open_sequence = true;
+    }
+    if open_sequence {
+        session.finish(give)?;
+    }
+    Ok(())
+}
