@@ -20,7 +20,10 @@ impl Interrupt {
     /// # Errors
     /// A system that does not allow it.
     pub fn listen() -> io::Result<Self> {
-        let (again, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (again, asked) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicUsize::new(0)),
+        );
         for signal in signals() {
             let number = u8::try_from(signal).unwrap_or(0);
             // The order matters: the first signal finds the flag unset, passes this line and sets it in the next.

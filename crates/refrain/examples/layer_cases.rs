@@ -7,8 +7,8 @@
 #[path = "../tests/layers/case.rs"]
 mod case;
 
+use refrain::files::tensors;
 use refrain::params::NamedTensor;
-use refrain::store::tensors;
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::Path;

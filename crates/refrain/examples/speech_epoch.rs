@@ -6,13 +6,13 @@
 use refrain::params;
 use refrain::recipe::Recipe;
 use refrain::tasks::speech::{Batch, first_epoch};
+use refrain::tasks::{Site, TASKS};
 use refrain::train::{Optimizer, OptimizerConfig};
 use refrain_kernels::random::Key;
 use refrain_kernels::update::sum_of_squares;
 use refrain_onnx::{Value, npz};
 use std::error::Error;
 use std::io::Write;
-use std::path::Path;
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -20,11 +20,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [recipe, data, out] = &args[..] else {
         return Err("three arguments are needed: RECIPE.toml DATA BATCHES.npz".into());
     };
-    let recipe = Recipe::load(&std::fs::read_to_string(recipe)?, &[])?;
-    if let Ok(threads) = std::env::var("THREADS") {
-        refrain_kernels::set_threads(threads.parse()?);
-    }
-    let (mut model, batches) = first_epoch(&recipe, Some(Path::new(data)))?;
+    let recipe = TASKS.read(&std::fs::read_to_string(recipe)?, &[], recipe)?;
+    let threads = std::env::var("THREADS").ok();
+    let site = Site {
+        data: data.into(),
+        seed: recipe.train.seed,
+        threads: threads.map(|n| n.parse()).transpose()?,
+        ..Site::default()
+    };
+    site.compute(|| epochs(&recipe, &site, out))
+}
+
+fn epochs(recipe: &Recipe, site: &Site, out: &str) -> Result<(), Box<dyn Error>> {
+    let (mut model, batches) = first_epoch(recipe, site)?;
     let mut arrays = Vec::new();
     for (number, Batch { frames, labels }) in batches.iter().enumerate() {
         let x = refrain::ops::floats(frames.x.clone().inner());

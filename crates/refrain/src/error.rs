@@ -218,6 +218,9 @@ impl Error {
 
 /// The first places, with commas between.
 fn listed(places: &[PathBuf]) -> String {
-    let shown = places.iter().take(3).map(|place| place.display().to_string());
+    let shown = places
+        .iter()
+        .take(3)
+        .map(|place| place.display().to_string());
     shown.collect::<Vec<_>>().join(", ")
 }

@@ -129,10 +129,16 @@ mod tests {
     use super::*;
 
     const DESCRIBED: &[Metric] = &[
-        Metric::new("perplexity", "").phrase("perplexity {}").digits(Digits::Fixed(2)),
-        Metric::new("bits", "").phrase("bits per character {}").bound("true_bits"),
+        Metric::new("perplexity", "")
+            .phrase("perplexity {}")
+            .digits(Digits::Fixed(2)),
+        Metric::new("bits", "")
+            .phrase("bits per character {}")
+            .bound("true_bits"),
         Metric::new("true_bits", "").better(Better::Neither),
-        Metric::new("mse", "").phrase("mean squared error {}").digits(Digits::Scientific(3)),
+        Metric::new("mse", "")
+            .phrase("mean squared error {}")
+            .digits(Digits::Scientific(3)),
     ];
 
     #[test]

@@ -80,7 +80,8 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
         ..args.compute.site()?
     };
     let (folder, options) = (args.model.folder()?, args.options.table()?);
-    let evaluation = tasks.evaluate(&folder, options, &on, args.data.folder()?.as_deref(), &site)?;
+    let evaluation =
+        tasks.evaluate(&folder, options, &on, args.data.folder()?.as_deref(), &site)?;
     if args.json {
         terminal::print(&format!("{}\n", serde_json::to_string(&evaluation)?))?;
         return Ok(Ending::Done);

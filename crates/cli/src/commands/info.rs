@@ -50,7 +50,11 @@ fn describe(folder: &ModelFolder, tasks: Tasks) -> Result<String> {
     } = folder.about();
     let task = tasks.of(folder)?;
     let header = &recipe.recipe;
-    let mut text = format!("{}: {}\n\n", plain(&header.name), plain(&header.description));
+    let mut text = format!(
+        "{}: {}\n\n",
+        plain(&header.name),
+        plain(&header.description)
+    );
     let mut row = |name: &str, value: &str| text += &format!("{name:12} {}\n", plain(value));
     row("task", &recipe.task);
     for (name, value) in task.describe(folder)? {

@@ -87,13 +87,23 @@ fn wrapped(title: &str, names: &[String]) -> String {
     for (number, name) in names.iter().enumerate() {
         let comma = if number + 1 < names.len() { "," } else { "" };
         if !line.is_empty() && 20 + line.len() + name.len() > WIDTH {
-            text += &format!("{:10} {:8} {}\n", "", if text.is_empty() { title } else { "" }, line.trim_end());
+            text += &format!(
+                "{:10} {:8} {}\n",
+                "",
+                if text.is_empty() { title } else { "" },
+                line.trim_end()
+            );
             line.clear();
         }
         line += &format!("{name}{comma} ");
     }
     if !line.is_empty() {
-        text += &format!("{:10} {:8} {}\n", "", if text.is_empty() { title } else { "" }, line.trim_end());
+        text += &format!(
+            "{:10} {:8} {}\n",
+            "",
+            if text.is_empty() { title } else { "" },
+            line.trim_end()
+        );
     }
     text
 }

@@ -49,7 +49,11 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let bytes = folder.pack(&args.out, &own, storage)?;
     let text = match args.json {
         true => serde_json::json!({ "folder": args.out, "bytes": bytes }).to_string(),
-        false => format!("{}: {} bytes", typed(&args.out), grouped(usize::try_from(bytes)?)),
+        false => format!(
+            "{}: {} bytes",
+            typed(&args.out),
+            grouped(usize::try_from(bytes)?)
+        ),
     };
     terminal::print(&format!("{text}\n"))?;
     Ok(Ending::Done)

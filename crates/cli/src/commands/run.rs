@@ -145,9 +145,9 @@ fn open(file: &Path) -> Result<Box<dyn Read>> {
         return Ok(Box::new(std::io::stdin()));
     }
     let opened = std::fs::File::open(file);
-    Ok(Box::new(opened.with_context(|| {
-        format!("cannot read {}", typed(file))
-    })?))
+    Ok(Box::new(
+        opened.with_context(|| format!("cannot read {}", typed(file)))?,
+    ))
 }
 
 fn text(session: &mut dyn Session, file: &Path, give: Give) -> Result<()> {
@@ -157,8 +157,12 @@ fn text(session: &mut dyn Session, file: &Path, give: Give) -> Result<()> {
     if file == Path::new("-") && bytes.ends_with(b"\n") {
         bytes.pop();
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|e| anyhow::anyhow!("not UTF-8 text: invalid byte at offset {}", e.utf8_error().valid_up_to()))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        anyhow::anyhow!(
+            "not UTF-8 text: invalid byte at offset {}",
+            e.utf8_error().valid_up_to()
+        )
+    })?;
     session.push(Piece::text(text), give)?;
     session.finish(give)?;
     give(Piece::text("\n"));
@@ -203,9 +207,12 @@ fn numbers(session: &mut dyn Session, file: &Path, give: Give) -> Result<()> {
             }
             continue;
         }
-        let parts = line.split([',', ' ', '\t', ';']).filter(|part| !part.is_empty());
+        let parts = line
+            .split([',', ' ', '\t', ';'])
+            .filter(|part| !part.is_empty());
         let values: Result<Vec<f32>, _> = parts.map(str::parse).collect();
-        let values = values.with_context(|| format!("line {} is not a row of numbers", number + 1))?;
+        let values =
+            values.with_context(|| format!("line {} is not a row of numbers", number + 1))?;
         let columns = values.len();
         session.push(Piece::Numbers(Numbers { values, columns }), give)?;
         open_sequence = true;

@@ -14,8 +14,8 @@ use crate::error::Error;
 pub use acoustic_model::{AcousticModel, AcousticModelConfig, Convolution, Frames};
 pub use acoustic_stream::AcousticStream;
 pub use chunks::Chunks;
-pub use generator::Generator;
 pub use config::{CellKind, Dropout, Init};
+pub use generator::Generator;
 pub use language_model::{LanguageModel, LanguageModelConfig, LossOutput, State};
 pub use sequence_model::{SequenceLoss, SequenceModel, SequenceModelConfig};
 

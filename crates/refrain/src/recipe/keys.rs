@@ -14,20 +14,22 @@ const DEEPEST: usize = 16;
 pub fn typed<T: DeserializeOwned>(table: Table, also: &[&str]) -> Result<T, String> {
     // Only the top level of the table has those other keys.
     let top: Vec<String> = table.keys().cloned().collect();
-    Value::Table(table).try_into().map_err(|e: toml::de::Error| {
-        let text = flat(&e);
-        let unknown = text.split('`').nth(1).unwrap_or_default();
-        let at_top = text.starts_with("unknown field") && top.iter().any(|key| key == unknown);
-        let more = also.iter().map(|key| format!("`{key}`, "));
-        match at_top {
-            true => hint(&text.replacen(
-                "expected one of ",
-                &format!("expected one of {}", more.collect::<String>()),
-                1,
-            )),
-            false => hint(&text),
-        }
-    })
+    Value::Table(table)
+        .try_into()
+        .map_err(|e: toml::de::Error| {
+            let text = flat(&e);
+            let unknown = text.split('`').nth(1).unwrap_or_default();
+            let at_top = text.starts_with("unknown field") && top.iter().any(|key| key == unknown);
+            let more = also.iter().map(|key| format!("`{key}`, "));
+            match at_top {
+                true => hint(&text.replacen(
+                    "expected one of ",
+                    &format!("expected one of {}", more.collect::<String>()),
+                    1,
+                )),
+                false => hint(&text),
+            }
+        })
 }
 
 /// A table from settings such as `beam=50` or `words="a.arpa"`.

@@ -3,8 +3,8 @@
 mod keys;
 mod shipped;
 
-pub use keys::{from_settings, typed};
 pub(crate) use keys::table;
+pub use keys::{from_settings, typed};
 pub use shipped::Shipped;
 pub(crate) use shipped::recipes;
 

@@ -14,7 +14,8 @@ pub struct Shipped {
 impl Shipped {
     /// Facts for the reader; tests make sure that the files hold them.
     pub fn header(&self) -> Header {
-        Recipe::parse(self.text, &[], self.name).map_or_else(|_| Header::default(), |own| own.recipe)
+        Recipe::parse(self.text, &[], self.name)
+            .map_or_else(|_| Header::default(), |own| own.recipe)
     }
 }
 

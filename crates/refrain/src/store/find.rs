@@ -12,7 +12,9 @@ const VARIABLE: &str = "REFRAIN_MODELS";
 pub fn places() -> Vec<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let mut places: Vec<PathBuf> = variable(VARIABLE).map(PathBuf::from).into_iter().collect();
-    let home = variable("HOME").or_else(|| variable("USERPROFILE")).map(PathBuf::from);
+    let home = variable("HOME")
+        .or_else(|| variable("USERPROFILE"))
+        .map(PathBuf::from);
     let user = variable("XDG_DATA_HOME")
         .map(PathBuf::from)
         .or_else(|| home.map(|home| home.join(".local/share")));
@@ -28,7 +30,9 @@ pub fn places() -> Vec<PathBuf> {
 /// The folder of the shipped model of this name.
 pub fn shipped(name: &str) -> Option<PathBuf> {
     let folders = places().into_iter().map(|place| place.join(name));
-    folders.into_iter().find(|folder| ModelFolder::is_run(folder))
+    folders
+        .into_iter()
+        .find(|folder| ModelFolder::is_run(folder))
 }
 
 /// Names and folders of all shipped models that can be found, sorted by name.

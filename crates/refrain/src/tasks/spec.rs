@@ -179,8 +179,12 @@ pub trait Task: Send + Sync {
     ///
     /// # Errors
     /// As [`Spec::load`].
-    fn load(&self, folder: &ModelFolder, options: Table, site: &Site)
-    -> Result<Arc<dyn Use>, Error>;
+    fn load(
+        &self,
+        folder: &ModelFolder,
+        options: Table,
+        site: &Site,
+    ) -> Result<Arc<dyn Use>, Error>;
 
     /// Measures a trained model.
     ///
@@ -285,7 +289,12 @@ impl<S: Spec> Task for Of<S> {
         options: Table,
         site: &Site,
     ) -> Result<Arc<dyn Use>, Error> {
-        let trained = S::load(folder, folder.recipe().body()?, options_of::<S>(options)?, site)?;
+        let trained = S::load(
+            folder,
+            folder.recipe().body()?,
+            options_of::<S>(options)?,
+            site,
+        )?;
         Ok(Arc::new(trained))
     }
 
@@ -296,7 +305,12 @@ impl<S: Spec> Task for Of<S> {
         on: &EvaluateOn,
         site: &Site,
     ) -> Result<Evaluation, Error> {
-        let trained = S::load(folder, folder.recipe().body()?, options_of::<S>(options)?, site)?;
+        let trained = S::load(
+            folder,
+            folder.recipe().body()?,
+            options_of::<S>(options)?,
+            site,
+        )?;
         S::evaluate(&trained, folder, on, site)
     }
 

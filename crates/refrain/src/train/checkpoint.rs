@@ -2,8 +2,8 @@
 
 use super::Progress;
 use crate::error::Error;
-use crate::params::NamedTensor;
 use crate::files::tensors::{self, Metadata};
+use crate::params::NamedTensor;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::Path;

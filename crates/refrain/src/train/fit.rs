@@ -6,9 +6,9 @@ use super::{
     TrainConfig, Unit,
 };
 use crate::error::Error;
-use crate::params::{self, Gradient, NamedTensor};
 use crate::files::tensors;
 use crate::metrics::Metrics;
+use crate::params::{self, Gradient, NamedTensor};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use refrain_kernels::random::Key;

@@ -3,11 +3,11 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use refrain::files::tensors;
 use refrain::layers::{GruConfig, LstmConfig, RnnConfig, Variant};
 use refrain::models::LanguageModelConfig;
 use refrain::ops::floats;
 use refrain::params;
-use refrain::store::tensors;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

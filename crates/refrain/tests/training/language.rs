@@ -1,11 +1,12 @@
 //! The language task from recipe to text, in process.
 
+use crate::support;
 use refrain::Error;
-use refrain::recipe::{GenerateConfig, Recipe};
+use refrain::recipe::Recipe;
 use refrain::store::ModelFolder;
-use refrain::tasks::language::{Loaded, load_language_model};
-use refrain::tasks::{self, EvaluateOn, EvaluateOptions, Split, Summary, TrainOptions};
-use refrain::train::{Control, Event, Stopped};
+use refrain::tasks::language::{GenerateConfig, Loaded};
+use refrain::tasks::{EvaluateData, EvaluateOn, Split, Summary};
+use refrain::train::{Control, Event, Observer, Stopped};
 use std::fs;
 use std::path::Path;
 use tempfile::{TempDir, tempdir};
@@ -15,6 +16,7 @@ task = "language"
 [data]
 text = { from = "generated", seed = 3, characters = 6000 }
 vocabulary = { kind = "characters" }
+time = 25
 [model]
 embedding = 8
 hidden = 16
@@ -22,7 +24,6 @@ dropout = { output = 0.1, hidden = 0.1 }
 layers = 2
 [train]
 batch = 8
-time = 25
 epochs = 2
 checkpoint_every_seconds = 0
 optimizer = { kind = "adamw", lr = 0.01 }
@@ -30,27 +31,21 @@ average = { kind = "asgd", from_epoch = 1 }
 "#;
 
 fn recipe(overrides: &[&str]) -> Recipe {
-    let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
-    Recipe::load(SMALL, &overrides).unwrap()
+    support::recipe(SMALL, overrides).unwrap()
 }
 
-fn options(folder: &Path) -> TrainOptions {
-    TrainOptions {
-        out: folder.join("run"),
-        data: Some(folder.to_path_buf()),
-    }
+fn train_watched(recipe: &Recipe, folder: &Path, observe: Observer) -> Result<Summary, Error> {
+    support::train(recipe, &folder.join("run"), folder, observe)
 }
 
 fn train(overrides: &[&str], folder: &Path) -> Result<Summary, Error> {
-    tasks::train(&recipe(overrides), &options(folder), &mut |_| {
-        Control::Continue
-    })
+    train_watched(&recipe(overrides), folder, &mut |_| Control::Continue)
 }
 
 fn trained() -> (TempDir, Loaded) {
     let folder = tempdir().unwrap();
     train(&["train.epochs=1"], folder.path()).unwrap();
-    let loaded = load_language_model(&folder.path().join("run")).unwrap();
+    let loaded = support::language(&folder.path().join("run")).unwrap();
     (folder, loaded)
 }
 
@@ -68,10 +63,7 @@ fn write(loaded: &Loaded, options: &GenerateConfig) -> String {
 fn an_interrupted_run_ends_with_the_same_bits_and_figures() {
     for extra in [
         &[][..],
-        &[
-            "train.random_lengths=true",
-            "model.dropout.variational=true",
-        ],
+        &["data.random_lengths=true", "model.dropout.variational=true"],
     ] {
         let whole = tempdir().unwrap();
         let undisturbed = train(extra, whole.path()).unwrap();
@@ -86,22 +78,20 @@ fn an_interrupted_run_ends_with_the_same_bits_and_figures() {
                 _ => Control::Continue,
             }
         };
-        let stopped =
-            tasks::train(&recipe(extra), &options(folder.path()), &mut stop_at(13)).unwrap();
+        let stopped = train_watched(&recipe(extra), folder.path(), &mut stop_at(13)).unwrap();
         assert_eq!(
             (stopped.stopped, stopped.steps, stopped.test),
             (Stopped::Asked, 13, None)
         );
-        tasks::resume(&run, None, &mut stop_at(40)).unwrap();
-        let resumed = tasks::resume(&run, None, &mut |_| Control::Continue).unwrap();
+        support::resume(&run, &mut stop_at(40)).unwrap();
+        let resumed = support::resume(&run, &mut |_| Control::Continue).unwrap();
         assert_eq!(fs::read(run.join("model.safetensors")).unwrap(), expected);
         assert_eq!(
             (resumed.test, resumed.validation, resumed.steps),
             (undisturbed.test, undisturbed.validation, undisturbed.steps)
         );
 
-        let again =
-            tasks::resume(&run, None, &mut |_| panic!("a finished run has no events")).unwrap();
+        let again = support::resume(&run, &mut |_| panic!("a finished run has no events")).unwrap();
         assert_eq!(again.stopped, Stopped::Done);
     }
 }
@@ -111,7 +101,7 @@ fn training_lowers_the_loss_and_evaluation_agrees_with_it() {
     let folder = tempdir().unwrap();
     let mut losses = Vec::new();
     let small = recipe(&["train.epochs=3"]);
-    let summary = tasks::train(&small, &options(folder.path()), &mut |event| {
+    let summary = train_watched(&small, folder.path(), &mut |event| {
         if let Event::Validated { train_loss, .. } = event {
             losses.push(*train_loss);
         }
@@ -120,14 +110,10 @@ fn training_lowers_the_loss_and_evaluation_agrees_with_it() {
     .unwrap();
     assert!(losses[2] < losses[0] - 0.2, "{losses:?}");
     let run = folder.path().join("run");
-    let test = tasks::evaluate(
-        &run,
-        &EvaluateOn::Split(Split::Test),
-        &EvaluateOptions::default(),
-    )
-    .unwrap();
+    let test = support::evaluate(&run, Split::Test).unwrap();
     assert_eq!(Some(test.metrics.clone()), summary.test);
-    assert_eq!((test.task.as_str(), test.unknown), ("language", 0));
+    assert_eq!(test.task, "language");
+    assert!(!test.metrics.contains_key("unknown_tokens"));
     let (perplexity, bits) = (
         test.metrics["perplexity"],
         test.metrics["bits_per_character"],
@@ -188,24 +174,16 @@ fn a_text_with_unknown_characters_is_measured_and_they_are_counted() {
     let file = folder.path().join("other.txt");
     fs::write(&file, "\u{4E2D}\u{6587} and so on.\n").unwrap();
     let run = folder.path().join("run");
-    let figures = tasks::evaluate(
-        &run,
-        &EvaluateOn::File(file.clone()),
-        &EvaluateOptions::default(),
-    )
-    .unwrap();
-    assert!(figures.unknown >= 2 && figures.metrics["perplexity"].is_finite());
+    let on = || EvaluateOn {
+        data: EvaluateData::File(file.clone()),
+        worst: 0,
+    };
+    let figures = support::evaluate(&run, on()).unwrap();
+    assert!(figures.metrics["unknown_tokens"] >= 2.0 && figures.metrics["perplexity"].is_finite());
     assert!(!figures.metrics.contains_key("true_bits_per_character"));
     for bad in [&b""[..], b"a\xffb"] {
         fs::write(&file, bad).unwrap();
-        assert!(
-            tasks::evaluate(
-                &run,
-                &EvaluateOn::File(file.clone()),
-                &EvaluateOptions::default()
-            )
-            .is_err()
-        );
+        assert!(support::evaluate(&run, on()).is_err());
     }
     assert!(
         loaded.evaluate_text("a").is_err(),
@@ -222,10 +200,10 @@ fn damaged_folders_are_errors() {
         let whole = fs::read(&file).unwrap();
         for bytes in [&whole[..whole.len() / 2], b"", b"\x00\xff\x00 not this"] {
             fs::write(&file, bytes).unwrap();
-            assert!(load_language_model(&run).is_err(), "{name}");
+            assert!(support::language(&run).is_err(), "{name}");
         }
         fs::remove_file(&file).unwrap();
-        assert!(load_language_model(&run).is_err(), "{name}");
+        assert!(support::language(&run).is_err(), "{name}");
         fs::write(&file, &whole).unwrap();
     }
     let about = fs::read_to_string(run.join("model.toml")).unwrap();
@@ -236,10 +214,10 @@ fn damaged_folders_are_errors() {
     ] {
         assert!(about.contains(from));
         fs::write(run.join("model.toml"), about.replace(from, to)).unwrap();
-        assert!(load_language_model(&run).is_err(), "{to}");
+        assert!(support::language(&run).is_err(), "{to}");
     }
     fs::write(run.join("model.toml"), about).unwrap();
-    load_language_model(&run).unwrap();
+    support::language(&run).unwrap();
 }
 
 #[test]
@@ -249,7 +227,7 @@ fn words_from_files_and_what_to_do_about_a_missing_one() {
         "data.text={ from = \"files\", train = \"a.txt\", valid = \"b.txt\", test = \"c.txt\" }",
         "data.vocabulary={ kind = \"words\" }",
         "train.batch=2",
-        "train.time=5",
+        "data.time=5",
     ];
     let error = train(&overrides, folder.path()).unwrap_err().to_string();
     assert!(
@@ -262,7 +240,7 @@ fn words_from_files_and_what_to_do_about_a_missing_one() {
     }
     let summary = train(&overrides, folder.path()).unwrap();
     assert!(summary.test.unwrap()["perplexity"] < 9.0);
-    let loaded = load_language_model(&summary.folder).unwrap();
+    let loaded = support::language(&summary.folder).unwrap();
     let prime = GenerateConfig {
         prime: "the".into(),
         length: 3,
@@ -275,13 +253,13 @@ fn words_from_files_and_what_to_do_about_a_missing_one() {
     );
 
     fs::write(folder.path().join("a.txt"), "").unwrap();
-    let other = TrainOptions {
-        out: folder.path().join("second"),
-        data: Some(folder.path().to_path_buf()),
-    };
-    let error = tasks::train(&recipe(&overrides), &other, &mut |_| Control::Continue).unwrap_err();
+    let other = folder.path().join("second");
+    let error = support::train(&recipe(&overrides), &other, folder.path(), &mut |_| {
+        Control::Continue
+    })
+    .unwrap_err();
     assert!(error.to_string().contains("empty"), "{error}");
-    assert!(!other.out.exists(), "nothing is left behind");
+    assert!(!other.exists(), "nothing is left behind");
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Models of speech at work: streams, searches, known texts, joined recordings.
 
+use crate::support;
 use crate::tones::{RATE, data, part, sing, train, train_with};
 use refrain::tasks::speech::{
-    DECODER, DecoderConfig, Heard, Loaded, TuneOptions, load_acoustic_model, load_with_decoder,
-    transcripts_ngram, tune,
+    DECODER, Heard, Loaded, SearchOptions, TuneOptions, transcripts_ngram, tune,
 };
-use refrain::tasks::{self, EvaluateOn, EvaluateOptions, Split};
+use refrain::tasks::{EvaluateOn, Site, Split, TASKS};
 use refrain_decode::ngram::arpa;
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::tempdir;
 
 const STREAM: [&str; 5] = [
@@ -28,7 +29,7 @@ fn two() -> Vec<f32> {
 }
 
 /// The finished utterances, and whether each partial result kept its word.
-fn hear(loaded: &Loaded, samples: &[f32], piece: usize) -> Vec<String> {
+fn hear(loaded: &Arc<Loaded>, samples: &[f32], piece: usize) -> Vec<String> {
     let mut listener = loaded.listen(RATE).unwrap();
     let mut all = Vec::new();
     for samples in samples.chunks(piece) {
@@ -66,20 +67,20 @@ fn a_stream_says_the_same_in_pieces_of_any_size() {
     let run = train_with(folder.path(), "run", &STREAM, u64::MAX).unwrap();
     let rate = run.test.unwrap()["cer"];
     assert!(rate < 20.0, "{rate}% of the characters are wrong");
-    let loaded = load_acoustic_model(&folder.path().join("run")).unwrap();
+    let loaded = support::speech(&folder.path().join("run")).unwrap();
     let step = loaded.latency_seconds().unwrap();
     assert!((step - 0.02).abs() < 1e-9, "{step}");
     let samples = two();
     let whole = hear(&loaded, &samples, samples.len());
     assert_eq!(whole.len(), 2, "{whole:?}");
-    let search = DecoderConfig {
-        beam: 20,
-        ..DecoderConfig::default()
+    let search = SearchOptions {
+        beam: Some(20),
+        ..SearchOptions::default()
     };
     for piece in [37, 400, 5000] {
         assert_eq!(hear(&loaded, &samples, piece), whole);
     }
-    let loaded = load_with_decoder(&folder.path().join("run"), &search).unwrap();
+    let loaded = support::speech_with(&folder.path().join("run"), search).unwrap();
     let whole = hear(&loaded, &samples, samples.len());
     for piece in [37, 5000] {
         assert_eq!(hear(&loaded, &samples, piece), whole);
@@ -93,9 +94,7 @@ fn a_stream_says_the_same_in_pieces_of_any_size() {
     assert_eq!(hear(&loaded, &after, 5000).len(), 3);
     // A folder without what running normalisation begins with is told so.
     fs::remove_file(folder.path().join("run/features.toml")).unwrap();
-    let error = load_acoustic_model(&folder.path().join("run"))
-        .err()
-        .unwrap();
+    let error = support::speech(&folder.path().join("run")).err().unwrap();
     assert!(error.to_string().contains("features.toml"), "{error}");
 }
 
@@ -109,7 +108,7 @@ fn chunks_stream_and_say_how_long_they_wait() {
     ];
     settings.extend(&STREAM[1..]);
     train_with(folder.path(), "run", &settings, u64::MAX).unwrap();
-    let loaded = load_acoustic_model(&folder.path().join("run")).unwrap();
+    let loaded = support::speech(&folder.path().join("run")).unwrap();
     assert!((loaded.latency_seconds().unwrap() - 0.48).abs() < 1e-9);
     let samples = two();
     let whole = hear(&loaded, &samples, samples.len());
@@ -122,7 +121,7 @@ fn a_sound_of_any_length_is_heard_in_segments() {
     let folder = tempdir().unwrap();
     data(folder.path());
     train(folder.path(), "run", u64::MAX).unwrap();
-    let loaded = load_acoustic_model(&folder.path().join("run")).unwrap();
+    let loaded = support::speech(&folder.path().join("run")).unwrap();
     assert_eq!(loaded.latency_seconds(), None);
     let mut samples = Vec::new();
     for _ in 0..40 {
@@ -154,7 +153,7 @@ fn a_known_text_is_placed_where_it_is_said() {
     let folder = tempdir().unwrap();
     data(folder.path());
     train(folder.path(), "run", u64::MAX).unwrap();
-    let loaded = load_acoustic_model(&folder.path().join("run")).unwrap();
+    let loaded = support::speech(&folder.path().join("run")).unwrap();
     let samples = sing("abc cab");
     let found = loaded.align(&samples, RATE, "ABC, cab!").unwrap();
     assert_eq!(found.text, "abc cab");
@@ -175,13 +174,13 @@ fn a_known_text_is_placed_where_it_is_said() {
     assert!(long.to_string().contains("does not fit"), "{long}");
 }
 
-fn write_words(folder: &Path, run: &Path) -> DecoderConfig {
+fn write_words(folder: &Path, run: &Path) -> SearchOptions {
     let model = transcripts_ngram(run, Some(folder), &["ab ab".into()], 2, false).unwrap();
     arpa::write(&model, File::create(run.join("words.arpa")).unwrap()).unwrap();
-    DecoderConfig {
-        beam: 16,
-        words: Some("words.arpa".into()),
-        ..DecoderConfig::default()
+    SearchOptions {
+        beam: Some(16),
+        words: Some(run.join("words.arpa")),
+        ..SearchOptions::default()
     }
 }
 
@@ -192,21 +191,23 @@ fn a_search_goes_by_its_models() {
     // Too little training to be sure of anything.
     train_with(folder.path(), "run", &["train.epochs=4"], u64::MAX).unwrap();
     let run = folder.path().join("run");
-    let options = |decoder| EvaluateOptions {
-        decoder: Some(decoder),
+    let test = EvaluateOn {
         worst: 3,
-        ..EvaluateOptions::default()
+        ..Split::Test.into()
     };
-    let test = EvaluateOn::Split(Split::Test);
-    let measure = |decoder| tasks::evaluate(&run, &test, &options(decoder)).unwrap();
-    let greedy = measure(DecoderConfig::default());
+    let measure = |search: SearchOptions| {
+        let options = toml::Table::try_from(&search).unwrap();
+        let site = Site::default();
+        TASKS.evaluate(&run, options, &test, None, &site).unwrap()
+    };
+    let greedy = measure(SearchOptions::greedy());
     // Only words of the test: nothing else can be written.
     let words: Vec<String> = (1000..1020).map(crate::tones::text).collect();
     fs::write(run.join("words.txt"), words.join("\n").to_uppercase()).unwrap();
-    let lexicon = DecoderConfig {
-        beam: 64,
-        lexicon: Some("words.txt".into()),
-        ..DecoderConfig::default()
+    let lexicon = SearchOptions {
+        beam: Some(64),
+        lexicon: Some(run.join("words.txt")),
+        ..SearchOptions::default()
     };
     let bounded = measure(lexicon);
     assert!(bounded.metrics["wer"] < greedy.metrics["wer"]);
@@ -220,21 +221,24 @@ fn a_search_goes_by_its_models() {
     }
     assert!(bounded.worst.is_sorted_by(|a, b| a.errors >= b.errors));
     // A weight so large that the sound hardly counts.
-    let hot = DecoderConfig {
-        beam: 16,
+    let hot = SearchOptions {
+        beam: Some(16),
         hot_words: vec!["Bababa".into()],
-        hot_bonus: 200.0,
-        ..DecoderConfig::default()
+        hot_bonus: Some(200.0),
+        ..SearchOptions::default()
     };
-    let loaded = load_with_decoder(&run, &hot).unwrap();
+    let loaded = support::speech_with(&run, hot).unwrap();
     let text = loaded.transcribe(&sing("bababa"), RATE).unwrap().text;
     assert!(text.contains("bababa"), "{text}");
     // What cannot be.
-    let refused =
-        |decoder: DecoderConfig| load_with_decoder(&run, &decoder).err().unwrap().to_string();
-    let none = DecoderConfig {
-        words: Some("words.arpa".into()),
-        ..DecoderConfig::default()
+    let refused = |search: SearchOptions| {
+        let opened = support::speech_with(&run, search);
+        opened.err().unwrap().to_string()
+    };
+    let none = SearchOptions {
+        beam: Some(0),
+        words: Some(run.join("words.arpa")),
+        ..SearchOptions::default()
     };
     assert!(refused(none.clone()).contains("words.arpa"));
     write_words(folder.path(), &run);
@@ -248,13 +252,14 @@ fn weights_are_tuned_and_kept_in_the_folder() {
     train_with(folder.path(), "run", &["train.epochs=4"], u64::MAX).unwrap();
     let run = folder.path().join("run");
     let options = TuneOptions {
-        decoder: write_words(folder.path(), &run),
+        search: write_words(folder.path(), &run),
         trials: 12,
         figure: "cer".into(),
         seed: 3,
     };
     let mut tried = Vec::new();
-    let best = tune(&run, &options, None, &mut |_, trial| {
+    let site = Site::default();
+    let best = tune(&run, &options, None, &site, &mut |_, trial| {
         tried.push(trial.metrics["cer"]);
     })
     .unwrap();
@@ -264,30 +269,28 @@ fn weights_are_tuned_and_kept_in_the_folder() {
         tried.iter().copied().fold(f64::MAX, f64::min)
     );
     assert!(run.join(DECODER).exists());
-    let loaded = load_acoustic_model(&run).unwrap();
+    let loaded = support::speech(&run).unwrap();
     assert_eq!(*loaded.decoder_config(), best.decoder);
-    let valid = EvaluateOn::Split(Split::Validation);
-    let again = tasks::evaluate(&run, &valid, &EvaluateOptions::default()).unwrap();
+    let again = support::evaluate(&run, Split::Validation).unwrap();
     assert_eq!(again.metrics, best.metrics);
     // A packed copy finds the same text with half the bytes.
     let copy = folder.path().join("copy");
-    let opened = refrain::store::ModelFolder::open(&run).unwrap();
-    opened.pack(&copy).unwrap();
-    assert!(opened.pack(&copy).is_err());
+    support::pack(&run, &copy).unwrap();
+    assert!(support::pack(&run, &copy).is_err());
     let size = |path: &Path| fs::metadata(path.join("model.safetensors")).unwrap().len();
     assert!(size(&copy) < size(&run) * 6 / 10);
-    let packed = load_acoustic_model(&copy).unwrap();
-    assert_eq!(*packed.decoder_config(), best.decoder);
+    let packed = support::speech(&copy).unwrap();
+    assert_eq!(packed.decoder_config().words, Some(copy.join("words.arpa")));
     let samples = sing("abc cab");
     assert_eq!(
         packed.transcribe(&samples, RATE).unwrap().text,
         loaded.transcribe(&samples, RATE).unwrap().text
     );
     let greedy = TuneOptions {
-        decoder: DecoderConfig::default(),
+        search: SearchOptions::greedy(),
         ..options
     };
-    assert!(tune(&run, &greedy, None, &mut |_, _| ()).is_err());
+    assert!(tune(&run, &greedy, None, &site, &mut |_, _| ()).is_err());
 }
 
 #[test]
@@ -301,11 +304,11 @@ fn recordings_are_joined_to_longer_utterances() {
     ];
     train_with(folder.path(), "run", &settings, u64::MAX).unwrap();
     let run = folder.path().join("run");
-    let options = EvaluateOptions {
+    let test = EvaluateOn {
         worst: 1000,
-        ..EvaluateOptions::default()
+        ..Split::Test.into()
     };
-    let found = tasks::evaluate(&run, &EvaluateOn::Split(Split::Test), &options).unwrap();
+    let found = support::evaluate(&run, test).unwrap();
     let mut recordings = Vec::new();
     for own in &found.worst {
         let names: Vec<&str> = own.name.split('+').collect();
@@ -344,7 +347,7 @@ fn a_run_can_begin_with_the_parameters_of_another() {
     train_with(folder.path(), "whole", &settings, u64::MAX).unwrap();
     train_with(folder.path(), "parts", &settings, 5).unwrap();
     let parts = folder.path().join("parts");
-    tasks::resume(&parts, None, &mut |_| refrain::train::Control::Continue).unwrap();
+    support::resume(&parts, &mut |_| refrain::train::Control::Continue).unwrap();
     let [one, other] = ["whole", "parts"]
         .map(|name| fs::read(folder.path().join(name).join("model.safetensors")).unwrap());
     assert_eq!(one, other);

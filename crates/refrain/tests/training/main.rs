@@ -13,5 +13,6 @@ mod recipes;
 mod schedules;
 mod speech;
 mod store;
+mod support;
 mod tones;
 mod toy;

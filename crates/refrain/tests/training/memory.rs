@@ -1,11 +1,13 @@
 //! The tasks of long memory from recipe to figures, and the gradients that reach far back.
 
+use crate::support;
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::lab;
 use refrain::models::{CellKind, SequenceModelConfig};
 use refrain::ops::{self, PackedWeights, RecurrentSpec, floats};
 use refrain::recipe::Recipe;
-use refrain::tasks::{self, EvaluateOn, EvaluateOptions, Split, TrainOptions};
+use refrain::tasks::language::LanguageRecipe;
+use refrain::tasks::{EvaluateData, EvaluateOn, Split};
 use refrain::train::{Control, Event, Stopped};
 use refrain_data::memory::{Part, Problem, Sequences, Source, Targets};
 use refrain_kernels::{Direction, Precision};
@@ -29,39 +31,32 @@ optimizer = { kind = "adamw", lr = 0.01 }
 "#;
 
 fn recipe(text: &str, overrides: &[&str]) -> Recipe {
-    let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
-    Recipe::load(text, &overrides).unwrap()
-}
-
-fn options(folder: &Path) -> TrainOptions {
-    TrainOptions {
-        out: folder.join("run"),
-        data: None,
-    }
+    support::recipe(text, overrides).unwrap()
 }
 
 #[test]
 fn a_gru_learns_to_add_and_an_interrupted_run_ends_with_the_same_bits() {
     let (calm, rough) = (tempdir().unwrap(), tempdir().unwrap());
     let adding = recipe(ADDING, &[]);
-    let summary = tasks::train(&adding, &options(calm.path()), &mut |_| Control::Continue).unwrap();
+    let here = Path::new(".");
+    let folder = calm.path().join("run");
+    let summary = support::train(&adding, &folder, here, &mut |_| Control::Continue).unwrap();
     assert_eq!(summary.stopped, Stopped::Done);
     let test = summary.test.unwrap();
     assert!(test["mse"] < 0.02, "guessing has 0.167: {test:?}");
-    let folder = calm.path().join("run");
-    let on = EvaluateOn::Split(Split::Test);
-    let again = tasks::evaluate(&folder, &on, &EvaluateOptions::default()).unwrap();
+    let again = support::evaluate(&folder, Split::Test).unwrap();
     assert_eq!(again.task, "adding");
     assert_eq!(again.metrics["mse"], test["mse"]);
-    let other = tasks::evaluate(
-        &folder,
-        &EvaluateOn::File("a.txt".into()),
-        &EvaluateOptions::default(),
-    );
+    let file = EvaluateOn {
+        data: EvaluateData::File("a.txt".into()),
+        worst: 0,
+    };
+    let other = support::evaluate(&folder, file);
     assert!(other.unwrap_err().to_string().contains("--text"));
 
     let mut steps = 0;
-    let first = tasks::train(&adding, &options(rough.path()), &mut |event| {
+    let rough = rough.path().join("run");
+    let first = support::train(&adding, &rough, here, &mut |event| {
         steps += u32::from(matches!(event, Event::Step { .. }));
         if steps < 77 {
             Control::Continue
@@ -70,8 +65,7 @@ fn a_gru_learns_to_add_and_an_interrupted_run_ends_with_the_same_bits() {
         }
     });
     assert_eq!(first.unwrap().stopped, Stopped::Asked);
-    let rough = rough.path().join("run");
-    tasks::resume(&rough, None, &mut |_| Control::Continue).unwrap();
+    support::resume(&rough, &mut |_| Control::Continue).unwrap();
     let bytes = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
     assert_eq!(bytes(&folder), bytes(&rough));
 }
@@ -83,24 +77,20 @@ fn copying_is_learned_where_there_is_no_wait() {
         &ADDING.replace("\"adding\"", "\"copy\""),
         &["data.length=2", "model.hidden=48", "train.epochs=12"],
     );
-    let summary = tasks::train(&copying, &options(folder.path()), &mut |_| {
-        Control::Continue
-    });
+    let run = folder.path().join("run");
+    let summary = support::train(&copying, &run, Path::new("."), &mut |_| Control::Continue);
     let test = summary.unwrap().test.unwrap();
     assert!(test["accuracy"] > 30.0, "guessing has 12.5: {test:?}");
 }
 
 #[test]
 fn a_recipe_of_one_task_is_none_of_another() {
-    let error = Recipe::load(&ADDING.replace("cell =", "embedding ="), &[]).unwrap_err();
+    let read = |text: String| support::recipe(&text, &[]).unwrap_err();
+    let error = read(ADDING.replace("cell =", "embedding ="));
     assert!(error.to_string().contains("`embedding`"), "{error}");
-    let error = recipe(ADDING, &[]).language().unwrap_err().to_string();
-    assert!(error.contains("adding"), "{error}");
-    let error = Recipe::load(
-        &ADDING.replace("task = \"adding\"", "task = \"ading\""),
-        &[],
-    );
-    let error = error.unwrap_err().to_string();
+    let other = recipe(ADDING, &[]).body::<LanguageRecipe>();
+    assert!(other.is_err());
+    let error = read(ADDING.replace("task = \"adding\"", "task = \"ading\"")).to_string();
     assert!(error.contains("did you mean \"adding\""), "{error}");
 }
 

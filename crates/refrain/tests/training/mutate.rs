@@ -1,13 +1,16 @@
 //! Damaged and forged recipes and model folders: an error or a model, never a panic, never memory without bound.
 
 use crate::changes::{cases, changed, changes};
+use crate::support;
 use burn::tensor::Device;
 use proptest::prelude::*;
+use refrain::files::tensors;
 use refrain::params;
-use refrain::recipe::{Recipe, recipes};
-use refrain::store::{About, Figures, MODEL, ModelFolder, tensors};
-use refrain::tasks::language::load_language_model;
-use refrain::tasks::memory::load_sequence_model;
+use refrain::recipe::Recipe;
+use refrain::store::{About, Figures, MODEL, ModelFolder};
+use refrain::tasks::language::LanguageRecipe;
+use refrain::tasks::long_memory::MemoryRecipe;
+use refrain::tasks::{Site, TASKS};
 use refrain::train::Checkpoint;
 use refrain_data::vocab::{Vocabulary, VocabularyKind};
 use std::collections::BTreeMap;
@@ -30,17 +33,17 @@ static FOLDERS: LazyLock<[Files; 2]> = LazyLock::new(|| {
          [model]\nhidden = 5\nlayers = 2\n{variant}\n"
     );
     let [language, memory] =
-        [language, memory].map(|text| Recipe::load(&text, &[]).expect("a recipe"));
+        [language, memory].map(|text| support::recipe(&text, &[]).expect("a recipe"));
     let device = Device::flex();
     let vocabulary = Vocabulary::build(VocabularyKind::Characters, "some letters to begin with")
         .expect("a vocabulary");
-    let model = &language.language().expect("its task").model;
+    let model = language.body::<LanguageRecipe>().expect("its task").model;
     let model = model.init(vocabulary.len(), 1, &device).expect("a model");
     let first = files(&language, params::export(&model), |path| {
         vocabulary.save(path).expect("saved");
     });
     let model = memory
-        .memory()
+        .body::<MemoryRecipe>()
         .expect("its task")
         .model
         .init([2, 1], 1, &device);
@@ -74,8 +77,10 @@ fn files(recipe: &Recipe, model: Vec<params::NamedTensor>, more: impl FnOnce(&Pa
 
 fn open(which: usize, path: &Path) -> bool {
     match which {
-        0 => load_language_model(path).is_ok(),
-        _ => load_sequence_model(path, None).is_ok(),
+        0 => support::language(path).is_ok(),
+        _ => TASKS
+            .load(path, toml::Table::new(), &Site::default())
+            .is_ok(),
     }
 }
 
@@ -138,26 +143,27 @@ proptest! {
 
     #[test]
     fn recipes_with_changed_bytes_do_not_panic(which in 0..1000usize, changes in changes()) {
-        let all = recipes();
+        let all: Vec<_> = TASKS.recipes().collect();
         let text = all[which % all.len()].text.as_bytes().to_vec();
         if let Ok(text) = String::from_utf8(changed(text, &changes)) {
-            let _ = Recipe::load(&text, &[]);
+            let _ = support::recipe(&text, &[]);
         }
     }
 
     #[test]
     fn recipes_with_forged_numbers_do_not_panic(which in 0..1000usize, at in 0..1000usize, number in number()) {
-        let all = recipes();
+        let all: Vec<_> = TASKS.recipes().collect();
         let text = forged(all[which % all.len()].text.as_bytes(), at, &number);
         if let Ok(text) = String::from_utf8(text) {
-            let _ = Recipe::load(&text, &[]);
+            let _ = support::recipe(&text, &[]);
         }
     }
 
     #[test]
     fn text_at_random_is_no_recipe(text in "[ -~\n]{0,200}", setting in "[ -~]{0,40}") {
-        let _ = Recipe::load(&text, &[]);
-        let _ = Recipe::load(recipes()[0].text, &[setting]);
+        let _ = support::recipe(&text, &[]);
+        let default = TASKS.recipes().next().expect("a recipe");
+        let _ = support::recipe(default.text, &[&setting]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use refrain::models::{CellKind, LanguageModelConfig};
-use refrain::store::onnx;
+use refrain::tasks::language::onnx;
 use refrain_onnx::{Data, Model, Value};
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn logits_of_the_file_are_those_of_the_model() {
                 ..LanguageModelConfig::default()
             };
             let model = config.init(V, 7, &Device::flex()).unwrap();
-            let file = onnx::language_model(&model, cell.into()).unwrap();
+            let file = onnx(&model, cell.into()).unwrap();
             let file = Model::read(&file).unwrap();
 
             let mut inputs: BTreeMap<String, Value> = BTreeMap::new();

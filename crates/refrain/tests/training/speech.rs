@@ -1,9 +1,8 @@
 //! The speech task from sound files to text, in process: letters are tones.
 
+use crate::support;
 use crate::tones::{RATE, RECIPE, data, sing, train};
-use refrain::recipe::Recipe;
-use refrain::tasks::speech::load_acoustic_model;
-use refrain::tasks::{self, EvaluateOn, EvaluateOptions, Split, TrainOptions};
+use refrain::tasks::Split;
 use refrain::train::{Control, Stopped};
 use refrain_sound::write_wav;
 use std::fs;
@@ -18,24 +17,19 @@ fn tones_are_written_down_and_a_run_goes_on_to_the_same_bits() {
     assert!(rate < 8.0, "{rate}% of the characters are wrong");
 
     let model = folder.path().join("whole");
-    let again = tasks::evaluate(
-        &model,
-        &EvaluateOn::Split(Split::Test),
-        &EvaluateOptions::default(),
-    )
-    .unwrap();
+    let again = support::evaluate(&model, Split::Test).unwrap();
     assert_eq!(again.metrics, whole.test.unwrap());
 
     let begun = train(folder.path(), "parts", 30).unwrap();
     assert_eq!(begun.stopped, Stopped::Asked);
     let parts = folder.path().join("parts");
-    tasks::resume(&parts, None, &mut |_| Control::Continue).unwrap();
+    support::resume(&parts, &mut |_| Control::Continue).unwrap();
     let [one, other] =
         [&model, &parts].map(|path| fs::read(path.join("model.safetensors")).unwrap());
     assert_eq!(one, other);
 
     // A file of another rate, with the times of its words.
-    let loaded = load_acoustic_model(&model).unwrap();
+    let loaded = support::speech(&model).unwrap();
     let file = folder.path().join("song.wav");
     let slow: Vec<f32> = sing("abc cab").iter().flat_map(|&x| [x, x]).collect();
     write_wav(&file, &slow, 2 * RATE).unwrap();
@@ -53,7 +47,7 @@ fn sounds_that_hold_nothing_give_no_text_or_an_error() {
     let folder = tempdir().unwrap();
     data(folder.path());
     train(folder.path(), "run", 12).unwrap();
-    let loaded = match load_acoustic_model(&folder.path().join("run")) {
+    let loaded = match support::speech(&folder.path().join("run")) {
         Ok(loaded) => loaded,
         Err(error) => panic!("{error}"),
     };
@@ -92,15 +86,12 @@ fn what_a_recipe_cannot_have_is_said_before_a_folder_is_made() {
         ("model.hidden=0", "model.hidden"),
     ];
     for (setting, expected) in wrong {
-        let recipe = Recipe::load(RECIPE, &[setting.to_string()]).unwrap();
-        let options = TrainOptions {
-            out: folder.path().join("out"),
-            data: Some(folder.path().to_path_buf()),
-        };
-        let error = tasks::train(&recipe, &options, &mut |_| Control::Continue)
+        let recipe = support::recipe(RECIPE, &[setting]).unwrap();
+        let out = folder.path().join("out");
+        let error = support::train(&recipe, &out, folder.path(), &mut |_| Control::Continue)
             .unwrap_err()
             .to_string();
         assert!(error.contains(expected), "{setting}: {error}");
-        assert!(!options.out.exists(), "{setting}");
+        assert!(!out.exists(), "{setting}");
     }
 }

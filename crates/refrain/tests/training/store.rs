@@ -1,7 +1,9 @@
 //! Files: whole or not at all, and nothing that is read is believed unchecked.
 
+use refrain::files::tensors::Storage;
+use refrain::files::{atomic, tensors};
 use refrain::params::NamedTensor;
-use refrain::store::{ModelFolder, atomic, tensors};
+use refrain::store::ModelFolder;
 use refrain::train::Checkpoint;
 use std::fs;
 use tempfile::tempdir;
@@ -143,14 +145,25 @@ fn half_precision_keeps_eleven_bits_and_refuses_what_is_too_large() {
     };
     let values = vec![0.0, 1.0, -0.333_333_34, 1e-3, 60_000.0];
     let whole = tensors::save(&file, tensor(values.clone()), ("key", "text".into())).unwrap();
-    let bytes = tensors::save_half(&file, tensor(values.clone()), ("key", "text".into())).unwrap();
+    let bytes = tensors::save_as(
+        &file,
+        tensor(values.clone()),
+        Storage::F16,
+        ("key", "text".into()),
+    )
+    .unwrap();
     assert!(bytes < whole);
     let got = &tensors::load(&file).unwrap().0["w"];
     for (got, value) in got.data.iter().zip(&values) {
         assert!((got - value).abs() <= value.abs() / 2048.0, "{got} {value}");
     }
     for large in [70_000.0, f32::INFINITY] {
-        let error = tensors::save_half(&file, tensor(vec![large]), ("key", "text".into()));
+        let error = tensors::save_as(
+            &file,
+            tensor(vec![large]),
+            Storage::F16,
+            ("key", "text".into()),
+        );
         assert!(error.unwrap_err().to_string().contains("half precision"));
     }
 }

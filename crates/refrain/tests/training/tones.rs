@@ -1,8 +1,8 @@
 //! Speech made of tones: a letter is a tone, a space is silence.
 
+use crate::support;
 use refrain::Error;
-use refrain::recipe::Recipe;
-use refrain::tasks::{self, Summary, TrainOptions};
+use refrain::tasks::Summary;
 use refrain::train::{Control, Event};
 use refrain_kernels::random::Key;
 use refrain_sound::wav_bytes;
@@ -97,13 +97,8 @@ pub fn train_with(
     settings: &[&str],
     stop_at: u64,
 ) -> Result<Summary, Error> {
-    let options = TrainOptions {
-        out: folder.join(out),
-        data: Some(folder.to_path_buf()),
-    };
-    let settings: Vec<String> = settings.iter().map(|own| own.to_string()).collect();
-    let recipe = Recipe::load(RECIPE, &settings)?;
-    tasks::train(&recipe, &options, &mut stop(stop_at))
+    let recipe = support::recipe(RECIPE, settings)?;
+    support::train(&recipe, &folder.join(out), folder, &mut stop(stop_at))
 }
 
 pub fn stop(at: u64) -> impl FnMut(&Event) -> Control {

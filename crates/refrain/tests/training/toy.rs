@@ -3,11 +3,13 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::Error;
+use refrain::files::tensors;
+use refrain::metrics::Metrics;
 use refrain::params::NamedTensor;
-use refrain::store::tensors;
 use refrain::train::fit::Files;
 use refrain::train::{
-    BatchLoss, Checkpoint, Event, Metrics, Observer, Outcome, Place, TrainConfig, Trainee, fit,
+    BatchLoss, Checkpoint, Event, LossUnit, Observer, Outcome, Place, TrainConfig, Trainee, Unit,
+    fit,
 };
 use refrain_kernels::random::Key;
 use std::path::Path;
@@ -88,6 +90,10 @@ impl Trainee for Toy {
         let metric = self.script.get(self.validated).copied().unwrap_or(distance);
         self.validated += 1;
         Ok(Metrics::from([("distance".to_string(), metric)]))
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::new(LossUnit::Nats, "tokens")
     }
 
     fn criterion(&self) -> &'static str {

@@ -72,7 +72,10 @@ pub fn run(args: Args) -> Result<()> {
     if args.worker {
         return worker::serve();
     }
-    let threads = args.threads.map_or_else(Threads::all, |n| Threads::new(n.into())).count();
+    let threads = args
+        .threads
+        .map_or_else(Threads::all, |n| Threads::new(n.into()))
+        .count();
     let everything = args.configs.is_empty();
     let precision = args.precision.get().unwrap_or_default();
     let trains = precision != refrain_kernels::Precision::Int8;

@@ -2,8 +2,8 @@
 
 use super::Model;
 use crate::Ending;
-use crate::terminal;
 use crate::commands::{Compute, Precision};
+use crate::terminal;
 use anyhow::{Context, Result, bail};
 use refrain::tasks::Site;
 use refrain::tasks::speech::SearchOptions;

@@ -1,7 +1,7 @@
 //! `refrain speech ngram`
 
-use crate::commands::{Data, Model};
 use crate::Ending;
+use crate::commands::{Data, Model};
 use crate::terminal::{self, typed};
 use anyhow::{Context, Result};
 use refrain::tasks::speech::transcripts_ngram;

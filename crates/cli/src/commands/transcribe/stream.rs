@@ -74,9 +74,7 @@ pub fn run(args: &Args, loaded: &Arc<Loaded>) -> Result<Ending> {
             ));
         }
     }
-    Ok(interrupt
-        .signal()
-        .map_or(Ending::Done, Ending::Interrupted))
+    Ok(interrupt.signal().map_or(Ending::Done, Ending::Interrupted))
 }
 
 /// Reads standard input to its end in a thread of its own, which waits for sound so that nobody else has to.

@@ -115,7 +115,9 @@ impl<'a> StopFilter<'a> {
         }
         self.held.push_str(text);
         let texts = self.stop.iter().filter(|stop| !stop.is_empty());
-        let found = texts.clone().filter_map(|stop| self.held.find(stop.as_str()));
+        let found = texts
+            .clone()
+            .filter_map(|stop| self.held.find(stop.as_str()));
         if let Some(end) = found.min() {
             self.stopped = true;
             self.held.truncate(end);

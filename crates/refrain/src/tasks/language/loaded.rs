@@ -1,6 +1,6 @@
 //! A trained language model in use.
 
-use super::generate::{Writer, Generated};
+use super::generate::{Generated, Writer};
 use super::recipe::{GenerateConfig, GenerateOptions, LanguageRecipe};
 use super::text::{self, Text};
 use super::{NAME, measure};

@@ -1,8 +1,8 @@
 //! How well a language model predicts a text.
 
 use crate::error::Error;
-use crate::models::LanguageModel;
 use crate::metrics::Metrics;
+use crate::models::LanguageModel;
 use refrain_data::batch::{Continuous, LmBatch};
 use refrain_data::vocab::Vocabulary;
 use refrain_decode::Perplexity;

@@ -80,7 +80,9 @@ impl Spec for Language {
 
     fn check(recipe: &LanguageRecipe) -> Result<(), Error> {
         if recipe.data.time == 0 {
-            return Err(Error::Config("data.time is 0; it must be at least 1".into()));
+            return Err(Error::Config(
+                "data.time is 0; it must be at least 1".into(),
+            ));
         }
         recipe.generate.sampler().map(|_| ())
     }
@@ -125,11 +127,18 @@ impl Spec for Language {
         folder: &ModelFolder,
     ) -> Result<Vec<(&'static str, String)>, Error> {
         let model = &recipe.model;
-        let tied = if model.tied { ", tied to the output" } else { "" };
+        let tied = if model.tied {
+            ", tied to the output"
+        } else {
+            ""
+        };
         let stack = model.cell.stack(model.layers, model.hidden);
         let vocabulary = Vocabulary::load(folder.path())?;
         Ok(vec![
-            ("model", format!("{stack}; embedding of {}{tied}", model.embedding)),
+            (
+                "model",
+                format!("{stack}; embedding of {}{tied}", model.embedding),
+            ),
             (
                 "vocabulary",
                 format!("{} tokens ({})", vocabulary.len(), vocabulary.kind()),

@@ -150,7 +150,11 @@ pub(super) fn for_text(file: &Path, bytes: u64) -> Result<Recipe, Error> {
         _ => 768,
     };
     let epochs = (60_000_000 / bytes.max(1)).clamp(1, 30);
-    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = file
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let file = std::path::absolute(file).map_err(Error::io("find", file))?;
     let body = LanguageRecipe {
         data: DataConfig {

@@ -1,8 +1,8 @@
 //! The language model in the training loop.
 
 use super::measure::{self, characters, measure, metrics};
-use super::text::Text;
 use super::recipe::LanguageRecipe;
+use super::text::Text;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::models::{LanguageModel, State};

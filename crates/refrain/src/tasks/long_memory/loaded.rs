@@ -169,7 +169,9 @@ impl Session for MemorySession {
     fn finish(&mut self, give: Receiver) -> Result<(), Error> {
         let rows = std::mem::take(&mut self.state.rows);
         if rows.is_empty() {
-            return Err(Error::Config("the sequence is empty; give rows of numbers".into()));
+            return Err(Error::Config(
+                "the sequence is empty; give rows of numbers".into(),
+            ));
         }
         give(Piece::Numbers(self.loaded.answer(rows)?));
         Ok(())

@@ -81,8 +81,11 @@ impl Kind for AddingKind {
             Metric::new("mse", "mean squared error of the sum; lower is better")
                 .phrase("mean squared error {}")
                 .digits(Digits::Scientific(3)),
-            Metric::new("mse_of_guessing", "the mean squared error of always answering 1")
-                .better(Better::Neither),
+            Metric::new(
+                "mse_of_guessing",
+                "the mean squared error of always answering 1",
+            )
+            .better(Better::Neither),
         ],
         recipes: recipes!["adding": "adding-gru", "adding-lstm", "adding-rnn"],
         template: include_str!("adding.toml"),
@@ -141,7 +144,9 @@ impl<K: Kind> Spec for LongMemory<K> {
         let seed = begin.site.seed;
         let source = Source::new(&recipe.data, seed, &begin.site.data)?;
         let sizes = [source.features(), source.outputs()];
-        let model = recipe.model.init(sizes, seed, &begin.site.training_device())?;
+        let model = recipe
+            .model
+            .init(sizes, seed, &begin.site.training_device())?;
         let trainee = MemoryTrainee {
             task: K::PROFILE.name,
             source,
@@ -184,7 +189,10 @@ impl<K: Kind> Spec for LongMemory<K> {
         _: &ModelFolder,
     ) -> Result<Vec<(&'static str, String)>, Error> {
         let model = &recipe.model;
-        Ok(vec![("model", model.cell.stack(model.layers, model.hidden))])
+        Ok(vec![(
+            "model",
+            model.cell.stack(model.layers, model.hidden),
+        )])
     }
 }
 

@@ -94,12 +94,7 @@ pub(super) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(
-        config: &'a SpeechData,
-        seed: u64,
-        data: &'a Path,
-        features: &'a Features,
-    ) -> Self {
+    pub fn new(config: &'a SpeechData, seed: u64, data: &'a Path, features: &'a Features) -> Self {
         Self {
             config,
             seed,

@@ -262,7 +262,11 @@ pub(super) enum Decoder {
 impl Decoder {
     /// # Errors
     /// Models without a beam, or settings that cannot be.
-    pub fn new(labels: &Labels, config: &DecoderConfig, models: &SearchModels) -> Result<Self, Error> {
+    pub fn new(
+        labels: &Labels,
+        config: &DecoderConfig,
+        models: &SearchModels,
+    ) -> Result<Self, Error> {
         if config.beam > 0 {
             let decoder = BeamDecoder::new(labels.clone(), config.beam(), models.0.clone())?;
             return Ok(Self::Beam(decoder));

@@ -119,7 +119,12 @@ impl Loaded {
         options: &SearchOptions,
         site: &Site,
     ) -> Result<Self, Error> {
-        Self::with_decoder(folder, recipe, options.over(&DecoderConfig::of(folder)?), site)
+        Self::with_decoder(
+            folder,
+            recipe,
+            options.over(&DecoderConfig::of(folder)?),
+            site,
+        )
     }
 
     pub(super) fn with_decoder(

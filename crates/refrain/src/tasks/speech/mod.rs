@@ -61,7 +61,11 @@ impl Spec for Speech {
                 "character error rate: percent of the characters that must be replaced, put in or left out; lower is better",
                 "{}% of characters wrong",
             ),
-            rate("wer", "word error rate, the same of words", "{}% of words wrong"),
+            rate(
+                "wer",
+                "word error rate, the same of words",
+                "{}% of words wrong",
+            ),
             rate(
                 "ser",
                 "percent of the utterances that have any error",
@@ -143,7 +147,11 @@ impl Spec for Speech {
         _: &ModelFolder,
     ) -> Result<Vec<(&'static str, String)>, Error> {
         let model = &recipe.model;
-        let ways = if model.bidirectional { " a direction" } else { "" };
+        let ways = if model.bidirectional {
+            " a direction"
+        } else {
+            ""
+        };
         let convolutions = match model.convolutions.len() {
             1 => "1 convolution".to_string(),
             n => format!("{n} convolutions"),
@@ -156,7 +164,12 @@ impl Spec for Speech {
         let mut all: Vec<PathBuf> = Self::PROFILE.files.iter().map(PathBuf::from).collect();
         let decoder = crate::files::read_toml::<DecoderConfig>(folder, DECODER);
         if let Ok(Some(mut decoder)) = decoder {
-            all.extend(decoder.files_mut().into_iter().filter_map(|file| file.take()));
+            all.extend(
+                decoder
+                    .files_mut()
+                    .into_iter()
+                    .filter_map(|file| file.take()),
+            );
         }
         all
     }
@@ -217,10 +230,7 @@ fn folder(path: &Path) -> Result<ModelFolder, Error> {
 ///
 /// # Errors
 /// A recipe of another task, or data that is missing.
-pub fn first_epoch(
-    recipe: &Recipe,
-    site: &Site,
-) -> Result<(AcousticModel, Vec<Batch>), Error> {
+pub fn first_epoch(recipe: &Recipe, site: &Site) -> Result<(AcousticModel, Vec<Batch>), Error> {
     let begin = Begin {
         train: &recipe.train,
         site,
