@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Computes one recurrent unit by hand, step by step, and writes it as an ONNX model. Needs Python's standard library only.
+"""Computes one recurrent unit by hand, step by step, and writes it as an ONNX model.
 
     python3 scripts/docs/cell.py rnn                # or lstm, gru; prints every step
     python3 scripts/docs/cell.py rnn --steps 50     # the first input is 1, the other 49 are 0
 
-Writes CELL.onnx and CELL.npz, so that the program can compute the same:
+Needs Python's standard library only. Writes CELL.onnx and CELL.npz, so that the program can compute the same:
 
     refrain onnx run rnn.onnx --input rnn.npz --output out.npz
     python3 scripts/docs/cell.py rnn --check out.npz
