@@ -17,7 +17,7 @@ import textwrap
 import time
 
 CHARACTER, LINE, MARGIN, TOP = 8.43, 19, 16, 36
-STYLE = "font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+FONT = "font-size=\"14\" font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace\""
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -62,7 +62,7 @@ def draw(lines, options):
     """The SVG: a window, and in it the prompt and the lines, which scroll."""
     rows = [(0.0, f"$ {options.prompt}", "#7ee787")]
     for (_, text), at in zip(lines, appearances(lines, options.seconds)):
-        parts = textwrap.wrap(text, options.columns, drop_whitespace=False) or [""]
+        parts = textwrap.wrap(text, options.columns, replace_whitespace=False) or [""]
         rows += [(at, part, "#e6edf3") for part in parts]
     width = round(options.columns * CHARACTER + 2 * MARGIN)
     shown = min(options.rows, len(rows))
@@ -76,7 +76,7 @@ def draw(lines, options):
     out += [f'<circle cx="{20 + 18 * i}" cy="18" r="5.5" fill="{fill}"/>' for i, fill in buttons]
     out.append(f'<svg y="{TOP}" width="{width}" height="{shown * LINE + 4}">')
     scrolls = {at: max(number - options.rows, 0) for number, (at, _, _) in enumerate(rows, 1)}
-    out.append(f'<g transform="translate(0 {-LINE * max(len(rows) - options.rows, 0)})" style="{STYLE}">')
+    out.append(f'<g transform="translate(0 {-LINE * max(len(rows) - options.rows, 0)})" {FONT}>')
     out.append(animate("transform", [f"0 {-LINE * count}" for count in scrolls.values()], scrolls, options))
     for number, (at, text, fill) in enumerate(rows, 1):
         appears = animate("visibility", ["hidden", "visible"], [0.0, at], options) if at else ""
