@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times Refrain beside other engines on the same work, and writes the tables of docs/results.md.
+"""Times Refrain beside other engines on the same work, and writes the tables of docs/results/.
 
     python3 -m venv peers && peers/bin/pip install -r scripts/peers/requirements.txt
     cargo build --release

@@ -3,7 +3,7 @@
 
     peers/bin/python scripts/peers/packed.py --threads 2
 
-The limit in the tables of docs/results.md takes 0.944 for it, what such products reached on a Zen 5. This prints what they reach here, for the products of
+The limit in the tables of docs/results/ takes 0.944 for it, what such products reached on a Zen 5. This prints what they reach here, for the products of
 the layers' sizes, `[T·B, C]` with `[4H, C]` transposed; product and tile take turns, a burst each.
 """
 
