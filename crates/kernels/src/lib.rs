@@ -21,6 +21,7 @@ mod layer;
 mod layout;
 mod number;
 mod pack;
+mod parts;
 mod peak;
 mod pool;
 mod product;

@@ -563,7 +563,7 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
         Some((_, height)) => at.block.len().div_ceil(height),
         None => at.block.len(),
     };
-    let most = in_columns.map_or(table.most[at.vectors - 1], |_| 1);
+    let most = in_columns.map_or(table.most_rows[at.vectors - 1], |_| 1);
     for (i, (first, count)) in cover(0..tiles, most).enumerate() {
         // SAFETY: rows, columns and k lie inside the operands, the tile inside `sums`, all of which it writes.
         unsafe {

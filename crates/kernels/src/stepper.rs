@@ -1,6 +1,6 @@
 //! One step at a time, batch 1, weights packed once, no allocation: for streams and for writing text.
 
-use crate::call::{Cell, Precision, Weights, check_weights};
+use crate::call::{Cell, Precision, Weights};
 use crate::cells::{CellKernel, ForwardAt, Gru, Lstm, Relu, Rnn, Tanh};
 use crate::error::{KernelError, expect};
 use crate::number::{Bf16, F32, Int8, Number, Side};
@@ -106,7 +106,7 @@ impl Stepper {
         hidden: usize,
         weights: &Weights,
     ) -> Result<Self, KernelError> {
-        check_weights("stepper", cell, input, hidden, weights)?;
+        weights.check("stepper", cell, input, hidden)?;
         let sizes = [input, hidden];
         let fast = fast_path!(
             (level, cell, precision),
@@ -134,10 +134,15 @@ impl Stepper {
     /// # Errors
     /// A slice of the wrong size.
     pub fn step(&mut self, x: &[f32], h: &mut [f32], c: &mut [f32]) -> Result<(), KernelError> {
-        expect("step", "x", self.input, x.len())?;
-        expect("step", "h", self.hidden, h.len())?;
+        expect("step", "x", &[self.input], x.len())?;
+        expect("step", "h", &[self.hidden], h.len())?;
         let memory = self.cell.has_memory();
-        expect("step", "c", if memory { self.hidden } else { 0 }, c.len())?;
+        expect(
+            "step",
+            "c",
+            &[if memory { self.hidden } else { 0 }],
+            c.len(),
+        )?;
         let fast = match &mut self.kind {
             Kind::Fast(fast) => fast,
             Kind::ResetBefore(gru) => {
