@@ -156,7 +156,7 @@ pub(crate) fn beyond(bytes: usize) -> bool {
 }
 
 /// Whether so many bytes of weights fill no more than some `eighths` of a thread's second cache.
-fn fill(bytes: usize, eighths: usize) -> bool {
+pub(crate) fn fill(bytes: usize, eighths: usize) -> bool {
     bytes <= cache::second() / 8 * eighths
 }
 
