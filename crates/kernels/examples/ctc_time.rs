@@ -1,5 +1,6 @@
 //! `ctc_time B T V L threads`: milliseconds for the CTC loss with its gradient.
 
+use refrain_kernels::Threads;
 use refrain_kernels::ctc::{CtcBatch, ctc_loss};
 use refrain_kernels::random::Key;
 use std::time::Instant;
@@ -15,7 +16,6 @@ fn main() {
     let [batch, time, vocabulary, labels, threads] = arguments[..] else {
         panic!("B T V L threads")
     };
-    refrain_kernels::set_threads(threads);
     let key = Key::new(1);
     let logits: Vec<f32> = (0..batch * time * vocabulary)
         .map(|k| key.normal_f32(k as u64))
@@ -37,7 +37,9 @@ fn main() {
     let mut times: Vec<f64> = (0..50)
         .map(|_| {
             let start = Instant::now();
-            ctc_loss(&case, Some(&scale)).expect("sizes that fit");
+            Threads::new(threads)
+                .install(|| ctc_loss(&case, Some(&scale)))
+                .expect("sizes that fit");
             start.elapsed().as_secs_f64() * 1e3
         })
         .collect();

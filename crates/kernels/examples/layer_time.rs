@@ -1,8 +1,8 @@
 //! `layer_time T B C H cell threads [f32|bf16|int8 [fwd]]`: milliseconds for a forward pass and for forward + backward.
 
 use refrain_kernels::{
-    Cell, Direction, Inputs, OutputGradients, Plan, Precision, Wanted, Weights, backward, forward,
-    set_threads,
+    Cell, Direction, Inputs, OutputGradients, Plan, Precision, Threads, Wanted, Weights, backward,
+    forward,
 };
 use std::time::Instant;
 
@@ -11,6 +11,11 @@ static MEMORY: refrain_kernels::allocator::Recycler = refrain_kernels::allocator
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let threads = arguments[5].parse().expect("a number");
+    Threads::new(threads).install(|| measure(&arguments));
+}
+
+fn measure(arguments: &[String]) {
     let number = |i: usize| arguments[i].parse::<usize>().expect("a number");
     let (time, batch, input, hidden) = (number(0), number(1), number(2), number(3));
     let cell = match arguments[4].as_str() {
@@ -18,7 +23,6 @@ fn main() {
         "gru" => Cell::Gru,
         _ => Cell::Lstm,
     };
-    set_threads(number(5));
     let mut seed = 1u32;
     let mut values = |n: usize, scale: f32| -> Vec<f32> {
         (0..n)

@@ -74,7 +74,7 @@ pub fn ctc_loss_at(
         let nll = Parts::new(&mut nll);
         let d_logits = d_logits.as_deref_mut().map(Parts::new);
         let next = AtomicUsize::new(0);
-        pool::run(threads.clamp(1, utterances.max(1)), |_| {
+        pool::run(threads.clamp(1, utterances.max(1)), |_, _| {
             let mut room = Room::default();
             loop {
                 let b = next.fetch_add(1, Ordering::Relaxed);

@@ -61,7 +61,7 @@ pub fn embedding_backward(
     // Filling a large gradient with zeros takes most of the time, which threads share.
     let threads = pool::threads().clamp(1, (d_w.len() / WORTH_A_THREAD).max(1));
     let parts = Parts::new(&mut d_w);
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         let own = share(vocabulary, id, threads);
         // SAFETY: the shares of two threads do not overlap.
         let d_w = unsafe { parts.take(own.start * features..own.end * features) };

@@ -68,7 +68,7 @@ pub fn peak(threads: usize, precision: Precision) -> f64 {
     while begun.elapsed().as_millis() < 100 {
         let done = AtomicU64::new(0);
         let start = Instant::now();
-        pool::run(threads, |_| {
+        pool::run(threads, |_, _| {
             let operations = match precision {
                 Precision::F32 => burst::<F32>(level),
                 Precision::Bf16 => burst::<Bf16>(level),

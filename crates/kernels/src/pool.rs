@@ -1,35 +1,130 @@
-//! Threads that stay, wake fast and meet once a step.
+//! One pool of threads for all callers: workers stay, wake fast, and are lent to one call at a time.
+//!
+//! A call reserves idle workers ([`Team::of`]), runs with as many as it got, and gives them back. It never waits for workers of another
+//! call: with none idle it runs on the caller's thread alone. Results do not depend on the number of threads.
 
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 
-static THREADS: AtomicUsize = AtomicUsize::new(0);
-/// Asking the system reads files; once is enough.
-static CORES: OnceLock<usize> = OnceLock::new();
+/// How many threads a call of the kernels may use, the caller's own among them. Results do not depend on it.
+///
+/// [`Self::install`] sets it for the calling thread; the kernels ask [`Self::current`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Threads(usize);
 
-/// Sets the number of threads that the kernels use; 0 means all cores. Results do not depend on it.
-pub fn set_threads(n: usize) {
-    THREADS.store(n, Ordering::Relaxed);
+thread_local! {
+    /// 0 where nothing is installed.
+    static CURRENT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The number of threads that the kernels use.
-pub fn threads() -> usize {
-    match THREADS.load(Ordering::Relaxed) {
-        0 => *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        n => n,
+/// The processor cores that this process may use.
+fn cores() -> usize {
+    // The system reads files to answer: asked once.
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+impl Threads {
+    /// The largest number of threads; larger ones count as this one.
+    pub const MOST: usize = 1024;
+
+    /// `n` threads; 0 means one for each core.
+    pub fn new(n: usize) -> Self {
+        match n {
+            0 => Self::all(),
+            n => Self(n.min(Self::MOST)),
+        }
+    }
+
+    /// One thread for each core that this process may use.
+    pub fn all() -> Self {
+        Self(cores().min(Self::MOST))
+    }
+
+    /// The caller's thread alone.
+    pub const fn one() -> Self {
+        Self(1)
+    }
+
+    /// The number, at least 1.
+    pub const fn count(self) -> usize {
+        self.0
+    }
+
+    /// The calling thread's number: the innermost [`Self::install`] around the call, else [`Self::all`].
+    ///
+    /// It belongs to the thread: one that is started inside `install` begins with [`Self::all`].
+    pub fn current() -> Self {
+        match CURRENT.get() {
+            0 => Self::all(),
+            n => Self(n),
+        }
+    }
+
+    /// Calls `f` with `self` as the calling thread's [`Self::current`]; the former value returns at the end, also when `f` panics.
+    pub fn install<R>(self, f: impl FnOnce() -> R) -> R {
+        struct Restore(usize);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                CURRENT.set(self.0);
+            }
+        }
+        let _restore = Restore(CURRENT.replace(self.0));
+        f()
     }
 }
 
-/// How long an idle worker or a waiting thread spins before it sleeps or yields, in microseconds.
-const SPIN_US: u128 = 200;
+impl Default for Threads {
+    fn default() -> Self {
+        Self::all()
+    }
+}
 
-/// Where `n` threads wait for each other, spinning; it yields to other processes after a while.
+/// The number of threads for a call on this thread.
+pub(crate) fn threads() -> usize {
+    Threads::current().count()
+}
+
+/// How long an idle worker spins before it sleeps.
+const SPIN: Duration = Duration::from_micros(200);
+/// How long the pool does without new workers after the system refused one.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Spins until `done`; gives way to other threads after a while.
+#[inline]
+fn spin_until(done: impl Fn() -> bool) {
+    let mut spins = 0u32;
+    while !done() {
+        spins += 1;
+        if spins < 1_000 {
+            std::hint::spin_loop();
+        } else {
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code that can panic runs under the locks of this file.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The panic of a thread that left a [`Barrier`] because another one panicked.
+struct Poisoned;
+
+/// Where `n` threads wait for each other, spinning.
+///
+/// Each thread runs its part inside [`Self::attend`]: if one panics, the others leave the barrier by a panic of their own.
 pub(crate) struct Barrier {
     n: usize,
     arrived: AtomicUsize,
     round: AtomicUsize,
+    poisoned: AtomicBool,
 }
 
 impl Barrier {
@@ -38,10 +133,28 @@ impl Barrier {
             n,
             arrived: AtomicUsize::new(0),
             round: AtomicUsize::new(0),
+            poisoned: AtomicBool::new(false),
         }
     }
 
-    /// Returns when all have come; what each wrote before is seen by all behind.
+    /// Runs the part of one thread. If it panics, no thread waits for it any more.
+    pub(crate) fn attend<R>(&self, part: impl FnOnce() -> R) -> R {
+        struct Guard<'a>(&'a AtomicBool);
+        impl Drop for Guard<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Release);
+            }
+        }
+        let guard = Guard(&self.poisoned);
+        let out = part();
+        std::mem::forget(guard);
+        out
+    }
+
+    /// Returns when all have arrived; each then sees what the others wrote before.
+    ///
+    /// # Panics
+    /// If the part of another thread has panicked.
     #[inline]
     pub(crate) fn wait(&self) {
         if self.n == 1 {
@@ -53,145 +166,275 @@ impl Barrier {
             self.round.store(round.wrapping_add(1), Ordering::Release);
             return;
         }
-        let mut spins = 0u32;
-        while self.round.load(Ordering::Acquire) == round {
-            spins += 1;
-            if spins < 1_000 {
-                std::hint::spin_loop();
-            } else {
-                std::thread::yield_now();
-            }
+        let passed = || self.round.load(Ordering::Acquire) != round;
+        spin_until(|| passed() || self.poisoned.load(Ordering::Acquire));
+        if !passed() {
+            resume_unwind(Box::new(Poisoned));
         }
     }
 }
 
-/// A borrowed closure with its lifetime hidden: [`run`] does not return before every worker has finished with it.
-#[derive(Clone, Copy)]
-struct Job(*const (dyn Fn(usize) + Sync));
-
-// SAFETY: the closure is Sync, and `run` keeps it alive until the workers are done.
-unsafe impl Send for Job {}
-
-#[derive(Default)]
-struct Board {
-    /// Number of the current job, and how many threads take part.
-    slot: Mutex<(u64, usize, Option<Job>)>,
-    wake: Condvar,
-    /// The slot's number, to spin on.
-    latest: std::sync::atomic::AtomicU64,
+/// A job while it runs, on the stack of its caller.
+struct Call {
+    /// The job with its lifetime erased: [`Team::run`] keeps it alive until `unfinished` is 0.
+    job: *const (dyn Fn(usize) + Sync),
+    /// Workers that have not finished.
     unfinished: AtomicUsize,
-    panicked: Mutex<Option<Box<dyn std::any::Any + Send>>>,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-struct Pool {
-    shared: Arc<Board>,
-    workers: usize,
+impl Call {
+    /// Keeps the first panic of a job; that of a thread which left a barrier counts only if there is no other.
+    fn keep(&self, panic: Box<dyn Any + Send>) {
+        let mut kept = lock(&self.panic);
+        match kept.as_ref() {
+            // Leaked, as its own drop might panic here.
+            Some(first) if !first.is::<Poisoned>() => std::mem::forget(panic),
+            _ => *kept = Some(panic),
+        }
+    }
 }
 
-fn worker(shared: &Board, id: usize) {
-    let mut seen = 0;
-    loop {
+/// What the threads of the pool share about one of them. Workers live as long as the process.
+struct Worker {
+    /// Null while it spins, [`ASLEEP`] while it sleeps, else the call that it works for.
+    call: AtomicPtr<Call>,
+    /// Its number in the call.
+    id: AtomicUsize,
+    /// Set before it first sleeps.
+    thread: OnceLock<Thread>,
+}
+
+/// No address of a [`Call`], which is aligned.
+const ASLEEP: *mut Call = std::ptr::without_provenance_mut(1);
+
+impl Worker {
+    fn new() -> Self {
+        Self {
+            call: AtomicPtr::default(),
+            id: AtomicUsize::new(0),
+            thread: OnceLock::new(),
+        }
+    }
+
+    /// Hands over a call. The worker is reserved, so it is idle and nobody else does this.
+    ///
+    /// # Safety
+    /// `call` and its job stay valid until the worker has taken itself off `unfinished`.
+    unsafe fn begin(&self, call: &Call, id: usize) {
+        self.id.store(id, Ordering::Relaxed);
+        let before = self
+            .call
+            .swap(std::ptr::from_ref(call).cast_mut(), Ordering::AcqRel);
+        if before == ASLEEP
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Waits for a call: spinning at first, then asleep.
+    fn next_call(&self) -> *const Call {
         let start = Instant::now();
         let mut spins = 0u32;
-        while shared.latest.load(Ordering::Acquire) == seen {
+        loop {
+            let call = self.call.load(Ordering::Acquire);
+            if !call.is_null() {
+                return call;
+            }
             std::hint::spin_loop();
-            spins += 1;
-            if spins.is_multiple_of(64) && start.elapsed().as_micros() > SPIN_US {
+            spins = spins.wrapping_add(1);
+            if spins.is_multiple_of(64) && start.elapsed() > SPIN {
                 break;
             }
         }
-        let mut slot = shared.slot.lock().unwrap_or_else(|e| e.into_inner());
-        while slot.0 == seen {
-            slot = shared.wake.wait(slot).unwrap_or_else(|e| e.into_inner());
+        let slept = self.call.compare_exchange(
+            std::ptr::null_mut(),
+            ASLEEP,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        if let Err(call) = slept {
+            return call;
         }
-        let (number, n, job) = *slot;
-        drop(slot);
-        seen = number;
-        let Some(job) = job.filter(|_| id < n) else {
-            continue;
-        };
-        // SAFETY: `run` waits for `unfinished` before the closure goes out of scope.
-        let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { (*job.0)(id) }));
-        if let Err(panic) = outcome {
-            *shared.panicked.lock().unwrap_or_else(|e| e.into_inner()) = Some(panic);
+        loop {
+            std::thread::park();
+            let call = self.call.load(Ordering::Acquire);
+            if call != ASLEEP {
+                return call;
+            }
         }
-        shared.unfinished.fetch_sub(1, Ordering::Release);
+    }
+
+    /// The life of the worker's thread.
+    fn work(&self) -> ! {
+        let _ = self.thread.set(std::thread::current());
+        CURRENT.set(1);
+        loop {
+            // SAFETY: the call stays valid until `unfinished` says below that this worker has left it.
+            let call = unsafe { &*self.next_call() };
+            let id = self.id.load(Ordering::Relaxed);
+            // SAFETY: as above, for the job.
+            let job = unsafe { &*call.job };
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(id))) {
+                call.keep(panic);
+            }
+            self.call.store(std::ptr::null_mut(), Ordering::Relaxed);
+            // The last access: the caller may return from here on.
+            call.unfinished.fetch_sub(1, Ordering::Release);
+        }
     }
 }
 
+/// Workers that nobody has reserved, and those that there are.
+struct Idle {
+    workers: Vec<&'static Worker>,
+    started: usize,
+    /// When the system last refused a thread.
+    refused: Option<Instant>,
+}
+
+/// Starts the thread of a worker.
+type Start = fn(&'static Worker, usize) -> std::io::Result<()>;
+
+fn start_thread(worker: &'static Worker, number: usize) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name(format!("refrain-{number}"))
+        .spawn(move || worker.work())
+        .map(drop)
+}
+
+struct Pool {
+    idle: Mutex<Idle>,
+    start: Start,
+}
+
+static POOL: Pool = Pool::new(start_thread);
+
 impl Pool {
-    fn grow(&mut self, workers: usize) {
-        while self.workers < workers {
-            self.workers += 1;
-            let (shared, id) = (self.shared.clone(), self.workers);
-            std::thread::Builder::new()
-                .name(format!("refrain-{id}"))
-                .spawn(move || worker(&shared, id))
-                .expect("the system gives a thread");
+    const fn new(start: Start) -> Self {
+        Self {
+            idle: Mutex::new(Idle {
+                workers: Vec::new(),
+                started: 0,
+                refused: None,
+            }),
+            start,
         }
     }
 
-    fn run(&mut self, n: usize, f: &(dyn Fn(usize) + Sync)) {
-        self.grow(n - 1);
-        let shared = &*self.shared;
-        shared.unfinished.store(n - 1, Ordering::Relaxed);
-        // SAFETY: only the lifetime changes; this function waits until every worker is done with the closure.
-        let job = Job(unsafe {
+    /// Moves up to `wanted` idle workers to `to`. New ones are started only while the cores, or this call alone, have use for more.
+    fn reserve(&self, wanted: usize, to: &mut Vec<&'static Worker>) {
+        let mut idle = lock(&self.idle);
+        let most = wanted.max(cores() - 1);
+        while idle.workers.len() < wanted && idle.started < most && self.grow(&mut idle) {}
+        // The last come first to hand: they are the likeliest to be awake.
+        let first = idle.workers.len().saturating_sub(wanted);
+        to.extend(idle.workers.drain(first..));
+    }
+
+    /// Starts a worker; gives whether the system had a thread for it.
+    fn grow(&self, idle: &mut Idle) -> bool {
+        if idle.refused.is_some_and(|at| at.elapsed() < PAUSE) {
+            return false;
+        }
+        let worker: &'static Worker = Box::leak(Box::new(Worker::new()));
+        let outcome = (self.start)(worker, idle.started + 1);
+        idle.refused = outcome.is_err().then(Instant::now);
+        if outcome.is_ok() {
+            idle.started += 1;
+            idle.workers.push(worker);
+            // Room for all, so that giving back allocates nothing.
+            let missing = idle.started - idle.workers.len();
+            idle.workers.reserve(missing);
+        }
+        outcome.is_ok()
+    }
+}
+
+thread_local! {
+    /// An empty vector for the next [`Team`] of this thread, so that a call allocates nothing.
+    static ROOM: RefCell<Vec<&'static Worker>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The threads of a call: the caller's, and workers that are reserved until this is dropped.
+pub(crate) struct Team {
+    pool: &'static Pool,
+    workers: Vec<&'static Worker>,
+}
+
+impl Team {
+    /// Up to `n` threads, at least the caller's.
+    pub(crate) fn of(n: usize) -> Self {
+        Self::from(&POOL, n)
+    }
+
+    fn from(pool: &'static Pool, n: usize) -> Self {
+        let mut workers = Vec::new();
+        if n > 1 {
+            workers = ROOM.take();
+            pool.reserve(n - 1, &mut workers);
+        }
+        Self { pool, workers }
+    }
+
+    /// The number of threads.
+    pub(crate) fn size(&self) -> usize {
+        self.workers.len() + 1
+    }
+
+    /// Calls `job(id)` for every id below [`Self::size`] at the same time, each on a thread of its own (0 is the caller's), and returns when
+    /// all are done. Calls of the kernels inside of `job` use one thread, unless they name a number.
+    ///
+    /// # Panics
+    /// If `job` panics on a thread, once all threads have left it.
+    pub(crate) fn run(&self, job: impl Fn(usize) + Sync) {
+        if self.workers.is_empty() {
+            return job(0);
+        }
+        let job: &(dyn Fn(usize) + Sync) = &job;
+        // SAFETY: only the lifetime changes; this function returns after every worker has left the job.
+        let job = unsafe {
             std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const (dyn Fn(usize) + Sync)>(
-                f,
+                job,
             )
-        });
-        {
-            let mut slot = shared.slot.lock().unwrap_or_else(|e| e.into_inner());
-            *slot = (slot.0 + 1, n, Some(job));
-            shared.latest.store(slot.0, Ordering::Release);
+        };
+        let call = Call {
+            job,
+            unfinished: AtomicUsize::new(self.workers.len()),
+            panic: Mutex::new(None),
+        };
+        for (i, worker) in self.workers.iter().enumerate() {
+            // SAFETY: `call` and `job` outlive the wait for `unfinished` below, and nothing in between unwinds.
+            unsafe { worker.begin(&call, i + 1) }
         }
-        shared.wake.notify_all();
-        let own = catch_unwind(AssertUnwindSafe(|| f(0)));
-        let mut spins = 0u32;
-        while shared.unfinished.load(Ordering::Acquire) != 0 {
-            spins += 1;
-            match spins < 1_000 {
-                true => std::hint::spin_loop(),
-                false => std::thread::yield_now(),
-            }
+        // SAFETY: the job is borrowed for the whole of this function.
+        let own = || Threads::one().install(|| unsafe { (*job)(0) });
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(own)) {
+            call.keep(panic);
         }
-        let other = shared
-            .panicked
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .take();
-        if let Some(panic) = own.err().or(other) {
+        spin_until(|| call.unfinished.load(Ordering::Acquire) == 0);
+        let panic = lock(&call.panic).take();
+        if let Some(panic) = panic {
             resume_unwind(panic);
         }
     }
 }
 
-/// Calls `f(id)` for every `id < n` at the same time, on threads of their own (the caller is 0), and returns when all are done.
-///
-/// A call from inside another one, or beside another one, starts threads for itself, so barriers inside `f` always meet.
-pub(crate) fn run(n: usize, f: impl Fn(usize) + Sync) {
-    static POOL: OnceLock<Mutex<Pool>> = OnceLock::new();
-    if n <= 1 {
-        return f(0);
+impl Drop for Team {
+    fn drop(&mut self) {
+        if !self.workers.is_empty() {
+            lock(&self.pool.idle).workers.append(&mut self.workers);
+            ROOM.set(std::mem::take(&mut self.workers));
+        }
     }
-    let pool = POOL.get_or_init(|| {
-        Mutex::new(Pool {
-            shared: Arc::default(),
-            workers: 0,
-        })
-    });
-    match pool.try_lock() {
-        Ok(mut pool) => pool.run(n, &f),
-        Err(std::sync::TryLockError::Poisoned(pool)) => pool.into_inner().run(n, &f),
-        Err(std::sync::TryLockError::WouldBlock) => std::thread::scope(|scope| {
-            for id in 1..n {
-                let f = &f;
-                scope.spawn(move || f(id));
-            }
-            f(0);
-        }),
-    }
+}
+
+/// Calls `job(id, threads)` for every id below `threads`, which is `n` or less where too few workers are idle; see [`Team::run`].
+pub(crate) fn run(n: usize, job: impl Fn(usize, usize) + Sync) {
+    let team = Team::of(n);
+    let threads = team.size();
+    team.run(|id| job(id, threads));
 }
 
 /// The part of `0..total` that belongs to thread `id` of `n`; parts differ by at most one.
@@ -210,15 +453,184 @@ impl<T> Clone for SharedPtr<T> {
 
 impl<T> Copy for SharedPtr<T> {}
 
-// SAFETY: whoever dereferences it answers for disjoint writes.
-unsafe impl<T> Send for SharedPtr<T> {}
-// SAFETY: as above.
-unsafe impl<T> Sync for SharedPtr<T> {}
+// SAFETY: a thread can only copy the pointer; whoever dereferences it keeps to its own part, whose values may move to another thread.
+unsafe impl<T: Send> Send for SharedPtr<T> {}
+// SAFETY: a shared pointer allows no more than a copy of it.
+unsafe impl<T: Send> Sync for SharedPtr<T> {}
 
 impl<T> SharedPtr<T> {
     /// The pointer itself (a method, so that closures capture the wrapper).
     #[inline(always)]
     pub(crate) fn get(self) -> *mut T {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::panic_any;
+    use std::sync::atomic::AtomicU64;
+
+    fn pool(start: Start) -> &'static Pool {
+        Box::leak(Box::new(Pool::new(start)))
+    }
+
+    /// Sums `0..1000` on up to `n` threads that meet after each of a few rounds; gives the sum and the number of threads.
+    fn sum(pool: &'static Pool, n: usize) -> (u64, usize) {
+        let team = Team::from(pool, n);
+        let of = team.size();
+        let barrier = Barrier::new(of);
+        let parts: Vec<AtomicU64> = (0..of).map(|_| AtomicU64::new(0)).collect();
+        let total = AtomicU64::new(0);
+        team.run(|id| {
+            barrier.attend(|| {
+                for round in 0..10 {
+                    let own = share(100, id, of).map(|i| 100 * round + i as u64).sum();
+                    parts[id].store(own, Ordering::Relaxed);
+                    barrier.wait();
+                    if id == 0 {
+                        let round = parts.iter().map(|part| part.load(Ordering::Relaxed));
+                        total.fetch_add(round.sum(), Ordering::Relaxed);
+                    }
+                    barrier.wait();
+                }
+            });
+        });
+        (total.into_inner(), of)
+    }
+
+    const SUM: u64 = 999 * 1000 / 2;
+
+    #[test]
+    fn a_panic_at_a_barrier_ends_the_call_and_nothing_else() {
+        for n in [2, 3, 8] {
+            let pool = pool(start_thread);
+            // On each thread, before, between and after meetings.
+            for (bad, round) in (0..n).flat_map(|bad| (0..4).map(move |round| (bad, round))) {
+                let team = Team::from(pool, n);
+                assert_eq!(team.size(), n);
+                let (barrier, left) = (Barrier::new(n), AtomicUsize::new(0));
+                let outcome = catch_unwind(AssertUnwindSafe(|| {
+                    team.run(|id| {
+                        struct Left<'a>(&'a AtomicUsize);
+                        impl Drop for Left<'_> {
+                            fn drop(&mut self) {
+                                self.0.fetch_add(1, Ordering::Relaxed);
+                            }
+                        }
+                        let _left = Left(&left);
+                        barrier.attend(|| {
+                            for k in 0..4 {
+                                if id == bad && k == round {
+                                    resume_unwind(Box::new((id, k)));
+                                }
+                                barrier.wait();
+                            }
+                        });
+                    });
+                }));
+                let panic = outcome.expect_err("the caller sees the panic");
+                assert_eq!(panic.downcast_ref(), Some(&(bad, round)), "the first one");
+                assert_eq!(left.into_inner(), n, "all have left");
+            }
+            assert_eq!(sum(pool, n), (SUM, n), "the workers go on");
+            assert_eq!(lock(&pool.idle).started, n - 1);
+        }
+    }
+
+    #[test]
+    fn a_panic_without_a_barrier_reaches_the_caller_after_the_others_are_done() {
+        let pool = pool(start_thread);
+        let done = AtomicUsize::new(0);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            Team::from(pool, 4).run(|id| match id {
+                2 => panic_any("two"),
+                _ => drop(done.fetch_add(1, Ordering::Relaxed)),
+            });
+        }));
+        let panic = outcome.unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"two"));
+        assert_eq!(done.into_inner(), 3);
+    }
+
+    #[test]
+    fn callers_at_the_same_time_share_the_workers() {
+        let pool = pool(start_thread);
+        let n = 3;
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let (total, of) = sum(pool, n);
+                        assert_eq!(total, SUM);
+                        assert!((1..=n).contains(&of));
+                    }
+                });
+            }
+        });
+        let idle = lock(&pool.idle);
+        assert!(idle.started <= (n - 1).max(cores() - 1), "{}", idle.started);
+        assert_eq!(idle.workers.len(), idle.started, "all are back");
+    }
+
+    #[test]
+    fn a_call_inside_another_takes_what_is_idle() {
+        let pool = pool(start_thread);
+        let calls = AtomicUsize::new(0);
+        Team::from(pool, 3).run(|_| {
+            assert_eq!(Threads::current(), Threads::one());
+            for _ in 0..50 {
+                assert_eq!(sum(pool, 3).0, SUM);
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        assert_eq!(calls.into_inner(), 150);
+        let idle = lock(&pool.idle);
+        assert_eq!(idle.workers.len(), idle.started);
+    }
+
+    #[test]
+    fn without_threads_from_the_system_a_call_runs_on_fewer() {
+        let none = pool(|_, _| Err(std::io::ErrorKind::WouldBlock.into()));
+        assert_eq!(sum(none, 4), (SUM, 1));
+        assert_eq!(lock(&none.idle).started, 0, "nobody waits for a worker");
+        assert!(lock(&none.idle).refused.is_some());
+        let two = pool(|worker, number| match number {
+            1 | 2 => start_thread(worker, number),
+            _ => Err(std::io::ErrorKind::WouldBlock.into()),
+        });
+        assert_eq!(sum(two, 8), (SUM, 3));
+        assert_eq!(sum(two, 8), (SUM, 3));
+    }
+
+    #[test]
+    fn a_worker_that_sleeps_wakes_for_a_call() {
+        let pool = pool(start_thread);
+        for _ in 0..3 {
+            assert_eq!(sum(pool, 2), (SUM, 2));
+            let worker = lock(&pool.idle).workers[0];
+            while worker.call.load(Ordering::Relaxed) != ASLEEP {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_belongs_to_the_thread_and_to_the_scope() {
+        assert_eq!(Threads::current(), Threads::all());
+        Threads::new(3).install(|| {
+            assert_eq!(Threads::current().count(), 3);
+            let inner = catch_unwind(|| Threads::one().install(|| panic_any(1)));
+            assert!(inner.is_err());
+            assert_eq!(Threads::current().count(), 3, "also after a panic");
+            std::thread::scope(|scope| {
+                let other = scope.spawn(Threads::current);
+                assert_eq!(other.join().unwrap(), Threads::all());
+            });
+        });
+        assert_eq!(Threads::current(), Threads::all());
+        assert_eq!(Threads::new(0), Threads::all());
+        assert_eq!(Threads::new(usize::MAX).count(), Threads::MOST);
     }
 }

@@ -91,7 +91,7 @@ impl Product<'_> {
         if self.m() == 0 || !wanted {
             return;
         }
-        pool::run(threads, |id| {
+        pool::run(threads, |id, threads| {
             dispatch(
                 level,
                 Part::<N> {

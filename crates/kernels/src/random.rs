@@ -164,7 +164,7 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Result<Vec<f32
     let pieces = x.len().div_ceil(PIECE);
     let threads = pool::threads().clamp(1, pieces.max(1));
     let parts = Parts::new(&mut y);
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         for piece in share(pieces, id, threads) {
             let range = piece * PIECE..((piece + 1) * PIECE).min(x.len());
             // SAFETY: pieces do not overlap, and each is one thread's.
@@ -228,7 +228,7 @@ fn each_row(x: &[f32], width: usize, f: impl Fn(usize, &[f32], &mut [f32]) + Syn
     let rows = x.len().checked_div(width).unwrap_or(0);
     let threads = pool::threads().clamp(1, x.len().div_ceil(PIECE).max(1));
     let parts = Parts::new(&mut y);
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         for row in share(rows, id, threads) {
             let range = row * width..(row + 1) * width;
             // SAFETY: rows do not overlap, and each is one thread's.

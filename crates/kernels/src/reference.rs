@@ -51,7 +51,7 @@ impl Float for f64 {
     }
 }
 
-fn dot<F: Float>(a: &[F], b: &[F]) -> F {
+pub(crate) fn dot<F: Float>(a: &[F], b: &[F]) -> F {
     a.iter().zip(b).map(|(&a, &b)| a * b).sum()
 }
 

@@ -307,7 +307,7 @@ fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [MaybeUninit
         false => pool::threads(),
     };
     let parts = Parts::new(out);
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         let own = share(rows, id, threads);
         let dots = Dots {
             h,
@@ -369,7 +369,7 @@ fn softmax_rows(
     let n = targets.len();
     let threads = pool::threads().clamp(1, n.max(1));
     let (logits, nll) = (Parts::new(logits), Parts::new(nll));
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         let own = share(n, id, threads);
         // SAFETY: the shares of two threads do not overlap.
         let (logits, nll) = unsafe {

@@ -12,7 +12,7 @@ const PIECE: usize = 16 * 1024;
 fn pieces(len: usize, f: impl Fn(usize, std::ops::Range<usize>) + Sync) {
     let count = len.div_ceil(PIECE);
     let threads = pool::threads().clamp(1, count.max(1));
-    pool::run(threads, |id| {
+    pool::run(threads, |id, threads| {
         for piece in share(count, id, threads) {
             f(piece, piece * PIECE..((piece + 1) * PIECE).min(len));
         }

@@ -2,7 +2,7 @@
 
 use super::backward_step::BackwardThread;
 use super::products::Products;
-use super::{Kept, layouts, on_threads, padded, part, ranked, row_of_gates, useful};
+use super::{Kept, Member, layouts, on_threads, padded, part, ranked, row_of_gates, useful};
 use crate::call::{Gradients, Inputs, OutputGradients, Plan, Wanted};
 use crate::cells::CellKernel;
 use crate::error::{KernelError, expect};
@@ -139,11 +139,13 @@ pub(crate) fn backward<C: CellKernel, N: Float>(
     }
     if hidden > 0 {
         let units = hp / level.lanes();
-        on_threads(directions, threads, units, |d, id, of, barrier| {
+        on_threads(directions, threads, units, |d, member, barrier| {
             let thread = BackwardThread::<C, N> {
                 pass: &passes[d],
-                id,
-                of,
+                member: Member {
+                    parts: member.of,
+                    ..member
+                },
                 barrier,
                 kind: PhantomData,
             };

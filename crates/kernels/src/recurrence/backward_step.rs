@@ -2,7 +2,7 @@
 
 use super::backward::Backward;
 use super::division::Division;
-use super::{row_of_gates, there_and_back};
+use super::{Member, row_of_gates, there_and_back};
 use crate::cells::{BackwardAt, CellKernel};
 use crate::number::Float;
 use crate::pack::{self, Column};
@@ -16,9 +16,8 @@ use std::ops::Range;
 /// One thread of a direction.
 pub(super) struct BackwardThread<'a, C, N> {
     pub pass: &'a Backward<'a>,
-    /// Its number among the threads of the direction, and how many those are.
-    pub id: usize,
-    pub of: usize,
+    /// Packs one part of the weights: there are as many parts as threads.
+    pub member: Member,
     pub barrier: &'a Barrier,
     pub kind: PhantomData<(C, N)>,
 }
@@ -38,13 +37,14 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let (pass, layout) = (self.pass, self.pass.layout);
-        let _ = pass.packed[self.id].set(pack_units::<S, C, N>(pass, self.blocks::<S>(self.id)));
+        let Member { id, of, .. } = self.member;
+        let _ = pass.packed[id].set(pack_units::<S, C, N>(pass, self.blocks::<S>(id)));
         let bytes = 4 * pass.hp * N::count(C::GATES * pass.hp);
-        let division = Division::new(pass.plan, self.of, pass.table, bytes, C::GATES);
+        let division = Division::new(pass.plan, of, pass.table, bytes, C::GATES);
         if division.by_sequences {
             self.barrier.wait();
         }
-        let part = division.part(pass.plan.batch, self.id, self.of);
+        let part = division.part(pass.plan.batch, self.member);
         let Some(panels) = self.panels::<S>(part.weights.clone()) else {
             return;
         };
@@ -61,7 +61,7 @@ impl<C: CellKernel, N: Float> Kernel for BackwardThread<'_, C, N> {
                     .map(|next| panels[next].weights);
                 let back = StepBack::<C, N> {
                     pass,
-                    thread: self.id,
+                    thread: id,
                     panel: panels[panel],
                     step,
                     next: next.unwrap_or(std::ptr::null()),
@@ -85,7 +85,7 @@ impl<C: CellKernel, N: Float> BackwardThread<'_, C, N> {
     /// Unit blocks whose weights a thread packs.
     #[inline(always)]
     fn blocks<S: Simd>(&self, thread: usize) -> Range<usize> {
-        share(self.pass.hp / S::LANES, thread, self.of)
+        share(self.pass.hp / S::LANES, thread, self.member.of)
     }
 
     /// The panels over the units that `threads` have packed; `None` if one of them has not.

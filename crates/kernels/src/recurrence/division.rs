@@ -1,5 +1,6 @@
 //! How the threads of a direction divide its work.
 
+use super::Member;
 use crate::cache;
 use crate::call::Plan;
 use crate::pool::share;
@@ -8,17 +9,17 @@ use std::ops::Range;
 
 /// Whether most of `bytes` of weights, which a thread reads once a step, lie outside its second cache.
 pub(crate) fn beyond(bytes: usize) -> bool {
-    !fits(bytes, 16)
+    !fill(bytes, 16)
 }
 
 /// Whether `bytes` fill at most `eighths` of a core's second cache.
-fn fits(bytes: usize, eighths: usize) -> bool {
+pub(crate) fn fill(bytes: usize, eighths: usize) -> bool {
     bytes <= cache::second() / 8 * eighths
 }
 
 /// Whether `bytes` of weights stay in a core's second cache from one step to the next, with the other traffic of a step.
 fn stay_cached(bytes: usize) -> bool {
-    fits(bytes, 7)
+    fill(bytes, 7)
 }
 
 /// How the threads of a direction divide its work.
@@ -50,20 +51,20 @@ impl Division {
         let read = if by_sequences { bytes } else { bytes / threads };
         Self {
             by_sequences,
-            prefetch: !fits(read, table.prefetch_eighths),
+            prefetch: !fill(read, table.prefetch_eighths),
             beyond: beyond(read),
         }
     }
 
-    /// The part of thread `id` of `threads`.
-    pub fn part(self, batch: usize, id: usize, threads: usize) -> Part {
+    /// The part of a thread.
+    pub fn part(self, batch: usize, Member { id, of, parts }: Member) -> Part {
         match self.by_sequences {
             true => Part {
-                weights: 0..threads,
-                ranks: share(batch, id, threads),
+                weights: 0..parts,
+                ranks: share(batch, id, of),
             },
             false => Part {
-                weights: id..id + 1,
+                weights: share(parts, id, of),
                 ranks: 0..batch,
             },
         }
@@ -72,7 +73,7 @@ impl Division {
 
 /// The part of a direction that belongs to one of its threads.
 pub(super) struct Part {
-    /// The packed weights that it reads, by the thread that packs them.
+    /// The parts of the packed weights that it reads.
     pub weights: Range<usize>,
     /// Its sequences, by rank.
     pub ranks: Range<usize>,

@@ -38,7 +38,7 @@ pub(super) struct Forward<'a> {
     pub plan: &'a Plan<'a>,
     pub layout: &'a Layout,
     pub weights: &'a Weights<'a>,
-    /// Packed weights by the thread that packs them.
+    /// Packed weights in [`Member::parts`](super::Member) parts.
     pub packed: &'a [OnceLock<[Packed; 2]>],
     pub table: &'static Table,
     pub x: &'a WordsOfX,
@@ -216,11 +216,10 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
     }
     if hidden > 0 {
         let units = hp / level.lanes();
-        on_threads(directions, threads, units, |d, id, of, barrier| {
+        on_threads(directions, threads, units, |d, member, barrier| {
             let thread = ForwardThread::<C, N> {
                 pass: &passes[d],
-                id,
-                of,
+                member,
                 barrier,
                 kind: PhantomData,
             };

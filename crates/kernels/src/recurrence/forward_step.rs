@@ -2,10 +2,9 @@
 
 use super::division::Division;
 use super::forward::Forward;
-use super::row_of_gates;
-use super::there_and_back;
 use super::weights::{OwnPanel, Packed, PackedPanel, own_panels, own_weights};
 use super::words::{ToWords, Words};
+use super::{Member, row_of_gates, there_and_back};
 use crate::cache;
 use crate::call::Plan;
 use crate::cells::{CellKernel, ForwardAt};
@@ -88,9 +87,7 @@ impl Stretches {
 /// One thread of a direction.
 pub(super) struct ForwardThread<'a, C, N> {
     pub pass: &'a Forward<'a>,
-    /// Its number among the threads of the direction, and how many those are.
-    pub id: usize,
-    pub of: usize,
+    pub member: Member,
     pub barrier: &'a Barrier,
     pub kind: PhantomData<(C, N)>,
 }
@@ -106,7 +103,7 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
         if division.by_sequences {
             self.barrier.wait();
         }
-        let part = division.part(pass.plan.batch, self.id, self.of);
+        let part = division.part(pass.plan.batch, self.member);
         let Some(panels) = self.panels::<S>(part.weights.clone()) else {
             return;
         };
@@ -127,7 +124,7 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
                 unsafe {
                     let step = Step {
                         pass,
-                        thread: self.id,
+                        thread: self.member.id,
                         step,
                         h: operand::<S, N>(pass, step, ranks.clone(), &mut words),
                         ranks,
@@ -150,34 +147,35 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
 }
 
 impl<C: CellKernel, N: Number> ForwardThread<'_, C, N> {
-    /// Unit blocks whose weights a thread packs.
+    /// Unit blocks of a part of the packed weights.
     #[inline(always)]
-    fn blocks<S: Simd>(&self, thread: usize) -> Range<usize> {
-        share(self.pass.hp / S::LANES, thread, self.of)
+    fn blocks<S: Simd>(&self, part: usize) -> Range<usize> {
+        share(self.pass.hp / S::LANES, part, self.member.parts)
     }
 
-    /// Packs the thread's columns of the weights, unless an earlier call has left them.
+    /// Packs the thread's parts of the weights, unless an earlier call has left them.
     #[inline(always)]
     fn pack<S: Simd>(&self) {
-        let (pass, slot) = (self.pass, &self.pass.packed[self.id]);
-        if slot.get().is_none() {
-            let (sizes, blocks) = (
-                [pass.plan.input, pass.plan.hidden],
-                self.blocks::<S>(self.id),
-            );
-            let packed = own_weights::<S, C, N>(pass.weights, sizes, blocks, pass.table);
-            // A call at the same time may have been faster; its weights are the same.
-            let _ = slot.set(packed);
+        let (pass, Member { id, of, parts }) = (self.pass, self.member);
+        for part in share(parts, id, of) {
+            let slot = &pass.packed[part];
+            if slot.get().is_none() {
+                let sizes = [pass.plan.input, pass.plan.hidden];
+                let blocks = self.blocks::<S>(part);
+                let packed = own_weights::<S, C, N>(pass.weights, sizes, blocks, pass.table);
+                // A call at the same time may have been faster; its weights are the same.
+                let _ = slot.set(packed);
+            }
         }
     }
 
-    /// The panels over the columns that `threads` have packed; `None` if one of them has not.
+    /// The panels over some parts of the packed weights; `None` if one of them is missing.
     #[inline(always)]
-    fn panels<S: Simd>(&self, threads: Range<usize>) -> Option<Vec<PackedPanel<'_>>> {
+    fn panels<S: Simd>(&self, parts: Range<usize>) -> Option<Vec<PackedPanel<'_>>> {
         let mut panels = Vec::new();
-        for thread in threads {
-            let [x, h] = self.pass.packed[thread].get()?;
-            let own = own_panels::<C>(self.pass.table, self.blocks::<S>(thread));
+        for part in parts {
+            let [x, h] = self.pass.packed[part].get()?;
+            let own = own_panels::<C>(self.pass.table, self.blocks::<S>(part));
             panels.extend(own.into_iter().map(|panel| PackedPanel { x, h, panel }));
         }
         Some(panels)
@@ -198,7 +196,7 @@ impl<C: CellKernel, N: Number> ForwardThread<'_, C, N> {
         let (pass, first) = (self.pass, &self.pass.layout.first);
         for panel in panels {
             let blocks = panel.panel.block..panel.panel.block + panel.panel.blocks;
-            pass.owners.claim(self.id, ranks.clone(), blocks);
+            pass.owners.claim(self.member.id, ranks.clone(), blocks);
             // SAFETY: as the caller promises. Divided by units, the rows are those of whole steps; divided by sequences
             // there are no lengths, so that each step has the rows of all ranks.
             unsafe {

@@ -24,7 +24,7 @@ mod weights;
 mod words;
 
 pub(crate) use backward::{BackwardCall, backward};
-pub(crate) use division::beyond;
+pub(crate) use division::{beyond, fill};
 pub(crate) use forward::{ForwardCall, forward};
 pub use weights::WeightCache;
 pub(crate) use weights::{OwnPanel, Packed, own_panels, own_weights};
@@ -34,7 +34,7 @@ use crate::cells::CellKernel;
 use crate::error::KernelError;
 use crate::layout::Layout;
 use crate::number::row_stride;
-use crate::pool::{self, Barrier};
+use crate::pool::{Barrier, Team};
 use crate::scratch::unwritten;
 use crate::simd::Level;
 use std::mem::MaybeUninit;
@@ -103,27 +103,44 @@ fn useful(threads: usize, plan: &Plan, gates: usize) -> usize {
     threads.min(1 + step / WORTH_A_THREAD)
 }
 
-/// Gives each direction its share of the threads, and each thread `f(direction, id, threads of the direction, barrier)`.
+/// One of the threads of a direction.
+#[derive(Clone, Copy)]
+struct Member {
+    id: usize,
+    /// Threads of the direction that the call got.
+    of: usize,
+    /// Threads of the direction that the call asked for. Packed weights have so many parts, however few threads it got.
+    parts: usize,
+}
+
+/// `threads` by direction; of one thread each direction has it in turn.
+fn by_direction(directions: usize, threads: usize) -> [usize; 2] {
+    match directions == 1 || threads == 1 {
+        true => [threads; 2],
+        false => [threads.div_ceil(2), threads / 2],
+    }
+}
+
+/// Gives each direction its share of the threads, and each thread `f(direction, member, barrier of the direction)`.
 fn on_threads(
     directions: usize,
     threads: usize,
     units: usize,
-    f: impl Fn(usize, usize, usize, &Barrier) + Sync,
+    f: impl Fn(usize, Member, &Barrier) + Sync,
 ) {
     let threads = threads.clamp(1, directions * units.max(1));
-    if directions == 1 || threads == 1 {
-        for d in 0..directions {
-            let barrier = Barrier::new(threads);
-            pool::run(threads, |id| f(d, id, threads, &barrier));
-        }
-        return;
-    }
-    let first = threads.div_ceil(2);
-    let sizes = [first, threads - first];
+    let parts = by_direction(directions, threads);
+    let team = Team::of(threads);
+    let sizes = by_direction(directions, team.size());
     let barriers = sizes.map(Barrier::new);
-    pool::run(threads, |id| {
-        let d = usize::from(id >= first);
-        f(d, id - d * first, sizes[d], &barriers[d]);
+    let part = |d: usize, id: usize| {
+        let (of, parts) = (sizes[d], parts[d]);
+        barriers[d].attend(|| f(d, Member { id, of, parts }, &barriers[d]));
+    };
+    team.run(|id| match directions == 1 || team.size() == 1 {
+        true => (0..directions).for_each(|d| part(d, id)),
+        false if id < sizes[0] => part(0, id),
+        false => part(1, id - sizes[0]),
     });
 }
 

@@ -92,7 +92,7 @@ impl Words {
         let words = SharedPtr(out.values.as_mut_ptr());
         let values = SharedPtr(values.as_ptr().cast_mut());
         let scales = SharedPtr(out.scales.as_mut_ptr());
-        pool::run(threads, |id| {
+        pool::run(threads, |id, threads| {
             let part = ToWords::<N> {
                 values: values.get(),
                 width,
