@@ -2,7 +2,7 @@
 
 use crate::call::{Cell, Precision, Weights};
 use crate::cells::{CellKernel, ForwardAt, Visitor, for_cell_and_number};
-use crate::error::{KernelError, expect};
+use crate::error::{KernelError, expect, size};
 use crate::number::{Number, Side, row_stride};
 use crate::pool::{self, SharedPtr, share};
 use crate::recurrence::{OwnPanel, Packed, beyond, fill, own_panels, own_weights, there_and_back};
@@ -102,19 +102,9 @@ struct Rows {
 impl Rows {
     /// Makes room for `count` rows of `width` floats, of any value.
     fn shape(&mut self, count: usize, width: usize) -> Result<(), KernelError> {
-        const MOST: usize = isize::MAX as usize / size_of::<f32>() / 2;
-        let too_many = || KernelError::Shape {
-            op: OP,
-            what: "scratch",
-            expected: vec![count, width],
-            got: vec![MOST],
-        };
-        if width > MOST {
-            return Err(too_many());
-        }
+        size(OP, "scratch", &[count, width])?;
         self.stride = row_stride(width);
-        let floats = count.checked_mul(self.stride).filter(|&n| n <= MOST);
-        let floats = floats.ok_or_else(too_many)?;
+        let floats = size(OP, "scratch", &[count, self.stride])?;
         if self.values.bytes() / size_of::<f32>() < floats {
             self.values = Lines::zeros(floats);
         }

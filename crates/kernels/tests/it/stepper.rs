@@ -192,21 +192,7 @@ fn callers_at_the_same_time_share_weights_and_threads() {
 #[test]
 fn no_sessions_and_no_units_are_no_work() {
     for cell in 0..5 {
-        for [input, hidden] in [[0, 0], [0, 3], [3, 0], [usize::MAX, 0]] {
-            if input == usize::MAX {
-                // No x has this size: refused, and nothing is allocated for it.
-                let none = refrain_kernels::Weights {
-                    w_ih: &[],
-                    w_hh: &[],
-                    b_ih: None,
-                    b_hh: None,
-                };
-                let weights =
-                    StepWeights::new(CELLS[cell], Precision::F32, input, 0, &none).unwrap();
-                let (mut state, mut scratch) = (weights.zeros(), StepScratch::default());
-                assert!(weights.step(&[], &mut state, &mut scratch).is_err());
-                continue;
-            }
+        for [input, hidden] in [[0, 0], [0, 3], [3, 0]] {
             let case = case(&mut Random(1), cell, [1, 1, input, hidden]);
             let (weights, mut scratch) = (weights(&case, Level::best()), StepScratch::default());
             weights.step_many(&mut [], &mut scratch).unwrap();
