@@ -19,6 +19,7 @@ pub mod embedding;
 mod error;
 mod layer;
 mod layout;
+mod linear;
 mod number;
 mod pack;
 mod parts;
@@ -41,6 +42,7 @@ pub use call::{
 };
 pub use error::KernelError;
 pub use layer::{Reserve, backward, backward_at, forward, forward_at, infer};
+pub use linear::LinearWeights;
 pub use peak::peak;
 pub use pool::Threads;
 pub use recurrence::WeightCache;

@@ -14,9 +14,9 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of weights, times rows, that are worth a thread: below it, handing out the work costs more than it brings.
-const WORTH_A_THREAD: usize = 512 << 10;
+pub(crate) const WORTH_A_THREAD: usize = 512 << 10;
 /// Rows from which on a panel takes long enough to fetch the next one meanwhile.
-const WORTH_FETCHING: usize = 3;
+pub(crate) const WORTH_FETCHING: usize = 3;
 
 /// The weights of one direction of a layer, packed once for any number of sessions (in an [`Arc`](std::sync::Arc), for instance).
 ///

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use refrain_kernels::embedding::embedding;
 use refrain_kernels::softmax::{LceBatch, linear, linear_cross_entropy};
 use refrain_kernels::{
-    Inputs, Level, Outputs, Plan, Precision, Threads, WeightCache, forward_at, infer,
+    Inputs, KernelError, Level, LinearWeights, Outputs, Plan, Precision, Threads, WeightCache,
+    forward_at, infer,
 };
 
 const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::Int8];
@@ -96,7 +97,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn a_row_of_a_dense_layer_has_the_same_bits_alone_and_in_any_batch(
@@ -113,6 +114,20 @@ proptest! {
             let alone = Threads::one()
                 .install(|| linear(h, &w, b.as_deref(), 1, hidden, vocabulary).unwrap());
             prop_assert_eq!(bits(&all[row * vocabulary..][..vocabulary]), bits(&alone));
+        }
+        for level in Level::available() {
+            let w = LinearWeights::at(level, &w, b.as_deref(), hidden, vocabulary).unwrap();
+            let rows: Vec<&[f32]> = (0..n).map(|row| &h[row * hidden..(row + 1) * hidden]).collect();
+            let mut packed = vec![0.0; n * vocabulary];
+            Threads::new(threads).install(|| w.apply(&rows, &mut packed)).unwrap();
+            if level == Level::best() {
+                prop_assert_eq!(bits(&packed), bits(&all));
+            }
+            for (packed, x) in packed.chunks(vocabulary).zip(rows) {
+                let mut alone = vec![0.0; vocabulary];
+                w.apply(&[x], &mut alone).unwrap();
+                prop_assert_eq!(bits(packed), bits(&alone), "{}", level.name());
+            }
         }
         for precision in PRECISIONS {
             let nll = |h: &[f32], targets: &[u32]| {
@@ -158,6 +173,15 @@ fn large_layers_have_the_same_bits_in_any_batch() {
         Threads::new(threads).install(|| linear(h, &w, None, n, hidden, vocabulary).unwrap())
     };
     let all = bits(&run(&h, n, 3));
+    let packed = LinearWeights::new(&w, None, hidden, vocabulary).unwrap();
+    let rows: Vec<&[f32]> = h.chunks(hidden).collect();
+    for threads in [1, 2, 3] {
+        let mut out = vec![0.0; n * vocabulary];
+        Threads::new(threads)
+            .install(|| packed.apply(&rows, &mut out))
+            .unwrap();
+        assert_eq!(bits(&out), all);
+    }
     for (row, h) in h.chunks(hidden).enumerate() {
         for threads in [1, 2, 3] {
             assert_eq!(
@@ -166,6 +190,29 @@ fn large_layers_have_the_same_bits_in_any_batch() {
             );
         }
     }
+}
+
+#[test]
+fn a_dense_layer_that_does_not_fit_is_refused() {
+    let w = vec![1.0; 15];
+    assert!(LinearWeights::new(&w, None, 4, 5).is_err());
+    assert!(LinearWeights::new(&w, Some(&[0.0; 4]), 3, 5).is_err());
+    assert!(LinearWeights::new(&[], None, 0, usize::MAX).is_err());
+    let w = LinearWeights::new(&w, None, 3, 5).unwrap();
+    let mut out = vec![7.0; 10];
+    let x = [1.0; 3];
+    let refused = |rows: &[&[f32]], out: &mut [f32]| {
+        matches!(
+            w.apply(rows, out),
+            Err(KernelError::Shape { op: "linear", .. })
+        )
+    };
+    assert!(refused(&[&x, &x[1..]], &mut out));
+    assert!(refused(&[&x], &mut out));
+    assert_eq!(out, [7.0; 10]);
+    w.apply(&[&x, &x], &mut out).unwrap();
+    assert_eq!(out, [3.0; 10]);
+    w.apply(&[], &mut []).unwrap();
 }
 
 #[test]
