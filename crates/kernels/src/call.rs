@@ -1,6 +1,6 @@
 //! Types of a call: the cell, the sizes, the slices that go in and come out, and the checks that they fit.
 
-use crate::error::{KernelError, expect};
+use crate::error::{KernelError, expect, expect_some, size};
 
 /// A recurrence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,51 +167,79 @@ pub struct Gradients<F = f32> {
     pub d_c0: Option<Vec<F>>,
 }
 
-pub(crate) fn check_inputs(
-    op: &'static str,
-    plan: &Plan,
-    inputs: &Inputs,
-) -> Result<(), KernelError> {
-    let directions = plan.directions.len();
-    expect(op, "directions", directions.clamp(1, 2), directions)?;
-    expect(op, "weights", directions, inputs.weights.len())?;
-    expect(op, "x", plan.batch * plan.time * plan.input, inputs.x.len())?;
-    let states = directions * plan.batch * plan.hidden;
-    expect(op, "h0", states, inputs.h0.map_or(states, <[f32]>::len))?;
-    let memory = if plan.cell.has_memory() { states } else { 0 };
-    expect(op, "c0", memory, inputs.c0.map_or(memory, <[f32]>::len))?;
-    for w in inputs.weights {
-        check_weights(op, plan.cell, plan.input, plan.hidden, w)?;
+impl Plan<'_> {
+    /// Sizes of the states, `[D,B,H]`.
+    pub(crate) fn states(&self) -> [usize; 3] {
+        [self.directions.len(), self.batch, self.hidden]
     }
-    let Some(lengths) = plan.lengths else {
-        return Ok(());
-    };
-    expect(op, "lengths", plan.batch, lengths.len())?;
-    match lengths
-        .iter()
-        .enumerate()
-        .find(|(_, length)| **length > plan.time)
-    {
-        Some((index, &length)) => Err(KernelError::Length {
-            op,
-            index,
-            length,
-            time: plan.time,
-        }),
-        None => Ok(()),
+
+    /// Sizes of the memory, `[D,B,H]`, or of none.
+    pub(crate) fn memory(&self) -> [usize; 3] {
+        let [directions, batch, hidden] = self.states();
+        let hidden = if self.cell.has_memory() { hidden } else { 0 };
+        [directions, batch, hidden]
+    }
+
+    /// Sizes of the output, `[B,T,D,H]`.
+    pub(crate) fn output(&self) -> [usize; 4] {
+        [self.batch, self.time, self.directions.len(), self.hidden]
+    }
+
+    /// Checks the plan against itself and the inputs. Products of its sizes do not wrap afterwards.
+    pub(crate) fn check<F>(&self, op: &'static str, inputs: &Inputs<F>) -> Result<(), KernelError> {
+        let directions = self.directions.len();
+        expect(op, "directions", &[directions.clamp(1, 2)], directions)?;
+        expect(op, "weights", &[directions], inputs.weights.len())?;
+        let x = [self.batch, self.time, self.input];
+        expect(op, "x", &x, inputs.x.len())?;
+        size(op, "y", &self.output())?;
+        expect_some(op, "h0", &self.states(), inputs.h0)?;
+        expect_some(op, "c0", &self.memory(), inputs.c0)?;
+        for weights in inputs.weights {
+            weights.check(op, self.cell, self.input, self.hidden)?;
+        }
+        self.check_lengths(op)
+    }
+
+    fn check_lengths(&self, op: &'static str) -> Result<(), KernelError> {
+        let Some(lengths) = self.lengths else {
+            return Ok(());
+        };
+        expect(op, "lengths", &[self.batch], lengths.len())?;
+        match lengths.iter().position(|&length| length > self.time) {
+            Some(index) => Err(KernelError::Length {
+                op,
+                index,
+                length: lengths[index],
+                time: self.time,
+            }),
+            None => Ok(()),
+        }
     }
 }
 
-pub(crate) fn check_weights(
-    op: &'static str,
-    cell: Cell,
-    input: usize,
-    hidden: usize,
-    w: &Weights,
-) -> Result<(), KernelError> {
-    let rows = cell.gates() * hidden;
-    expect(op, "w_ih", rows * input, w.w_ih.len())?;
-    expect(op, "w_hh", rows * hidden, w.w_hh.len())?;
-    expect(op, "b_ih", rows, w.b_ih.map_or(rows, <[f32]>::len))?;
-    expect(op, "b_hh", rows, w.b_hh.map_or(rows, <[f32]>::len))
+impl<F> Weights<'_, F> {
+    /// Checks the sizes of one direction's weights.
+    pub(crate) fn check(
+        &self,
+        op: &'static str,
+        cell: Cell,
+        input: usize,
+        hidden: usize,
+    ) -> Result<(), KernelError> {
+        let gates = cell.gates();
+        expect(op, "w_ih", &[gates, hidden, input], self.w_ih.len())?;
+        expect(op, "w_hh", &[gates, hidden, hidden], self.w_hh.len())?;
+        expect_some(op, "b_ih", &[gates, hidden], self.b_ih)?;
+        expect_some(op, "b_hh", &[gates, hidden], self.b_hh)
+    }
+}
+
+impl<F> OutputGradients<'_, F> {
+    /// Checks the sizes against those of a plan.
+    pub(crate) fn check(&self, op: &'static str, plan: &Plan) -> Result<(), KernelError> {
+        expect_some(op, "d_y", &plan.output(), self.d_y)?;
+        expect_some(op, "d_h_n", &plan.states(), self.d_h_n)?;
+        expect_some(op, "d_c_n", &plan.memory(), self.d_c_n)
+    }
 }

@@ -8,8 +8,9 @@
 //! or unlikely the path. Utterances are shared between the threads; each is computed by one, so results do not depend on their number.
 
 use crate::act::exp;
-use crate::error::{KernelError, expect};
-use crate::pool::{self, SharedPtr};
+use crate::error::{KernelError, expect, expect_some};
+use crate::parts::Parts;
+use crate::pool;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use crate::simd::{load_edge, store_edge};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,8 +71,8 @@ pub fn ctc_loss_at(
     let mut nll = vec![0.0; utterances];
     let mut d_logits = scale.map(|_| vec![0.0; utterances * frames]);
     {
-        let nll = SharedPtr(nll.as_mut_ptr());
-        let d_logits = d_logits.as_mut().map(|d| SharedPtr(d.as_mut_ptr()));
+        let nll = Parts::new(&mut nll);
+        let d_logits = d_logits.as_deref_mut().map(Parts::new);
         let next = AtomicUsize::new(0);
         pool::run(threads.clamp(1, utterances.max(1)), |_, _| {
             let mut room = Room::default();
@@ -87,31 +88,25 @@ pub fn ctc_loss_at(
                     target: batch.targets[b],
                     blank: batch.blank,
                     scale: scale.map_or(0.0, |scale| scale[b]),
-                    // SAFETY: each utterance is taken by one thread.
+                    // SAFETY: `next` gives every utterance to one thread, and an utterance has `frames` elements.
                     d_logits: d_logits.as_ref().map(|d| unsafe {
-                        let first = d.get().add(b * frames);
-                        std::slice::from_raw_parts_mut(first, length * batch.vocabulary)
+                        d.take(b * frames..b * frames + length * batch.vocabulary)
                     }),
                     room: &mut room,
                 };
                 let loss = dispatch(level, utterance);
-                // SAFETY: as above.
-                unsafe { *nll.get().add(b) = loss }
+                // SAFETY: `next` gives every utterance to one thread.
+                unsafe { nll.take(b..b + 1)[0] = loss }
             }
         });
     }
     Ok(CtcLoss { nll, d_logits })
 }
 
-fn check(batch: &CtcBatch, scale: Option<&[f32]>) -> Result<(), KernelError> {
+pub(crate) fn check(batch: &CtcBatch, scale: Option<&[f32]>) -> Result<(), KernelError> {
     let shape = [batch.targets.len(), batch.time, batch.vocabulary];
-    let size = shape
-        .iter()
-        .try_fold(1usize, |n, &size| n.checked_mul(size));
-    expect(OP, "logits", size.unwrap_or(usize::MAX), batch.logits.len())?;
-    if let Some(scale) = scale {
-        expect(OP, "scale", shape[0], scale.len())?;
-    }
+    expect(OP, "logits", &shape, batch.logits.len())?;
+    expect_some(OP, "scale", &shape[..1], scale)?;
     check_targets(shape, batch.lengths, batch.targets, batch.blank)
 }
 
@@ -125,9 +120,9 @@ pub fn check_targets(
     targets: &[&[u32]],
     blank: u32,
 ) -> Result<(), KernelError> {
-    expect(OP, "targets", utterances, targets.len())?;
+    expect(OP, "targets", &[utterances], targets.len())?;
     if let Some(lengths) = lengths {
-        expect(OP, "lengths", utterances, lengths.len())?;
+        expect(OP, "lengths", &[utterances], lengths.len())?;
         if let Some(index) = lengths.iter().position(|&length| length > time) {
             let length = lengths[index];
             return Err(KernelError::Length {

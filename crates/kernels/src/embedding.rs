@@ -1,10 +1,12 @@
 //! Rows of a matrix by number, and the sums that flow back into them.
 
-use crate::error::{KernelError, expect};
-use crate::pool::{self, SharedPtr, share};
+use crate::error::{KernelError, expect, room};
+use crate::parts::Parts;
+use crate::pool::{self, share};
 use crate::scratch::{unwritten, written};
+use std::mem::MaybeUninit;
 
-/// Elements of a gradient that are worth a thread.
+/// Elements of a gradient that pay for one thread more.
 const WORTH_A_THREAD: usize = 64 * 1024;
 
 fn check(op: &'static str, ids: &[u32], vocabulary: usize) -> Result<(), KernelError> {
@@ -23,16 +25,18 @@ fn check(op: &'static str, ids: &[u32], vocabulary: usize) -> Result<(), KernelE
 /// y`[n,:]` = w`[ids[n],:]`; `w` `[V,C]`, gives `[N,C]`.
 ///
 /// # Errors
-/// An id that is not below `V`, or a matrix of another size.
+/// [`KernelError::Index`]: an id that is not below `V`. [`KernelError::Shape`]: a matrix of another size.
+/// [`KernelError::TooLarge`]: a result that does not fit into memory.
 pub fn embedding(
     ids: &[u32],
     w: &[f32],
     vocabulary: usize,
     features: usize,
 ) -> Result<Vec<f32>, KernelError> {
-    expect("embedding", "w", vocabulary * features, w.len())?;
-    check("embedding", ids, vocabulary)?;
-    let mut y = Vec::with_capacity(ids.len() * features);
+    const OP: &str = "embedding";
+    expect(OP, "w", &[vocabulary, features], w.len())?;
+    check(OP, ids, vocabulary)?;
+    let mut y = room(OP, "y", &[ids.len(), features])?;
     for &id in ids {
         y.extend_from_slice(&w[id as usize * features..][..features]);
     }
@@ -42,27 +46,26 @@ pub fn embedding(
 /// d_w`[v,:]` = Σ d_y`[n,:]` over the n with ids`[n]` = v, in order of n; `d_y` `[N,C]`, gives `[V,C]`.
 ///
 /// # Errors
-/// An id that is not below `V`, or a gradient of another size.
+/// [`KernelError::Index`]: an id that is not below `V`. [`KernelError::Shape`]: a gradient of another size.
+/// [`KernelError::TooLarge`]: a result that does not fit into memory.
 pub fn embedding_backward(
     ids: &[u32],
     d_y: &[f32],
     vocabulary: usize,
     features: usize,
 ) -> Result<Vec<f32>, KernelError> {
-    expect("embedding backward", "d_y", ids.len() * features, d_y.len())?;
-    check("embedding backward", ids, vocabulary)?;
-    let mut d_w = unwritten(vocabulary * features);
-    // Most of a large gradient is zeros, whose way to memory takes the time.
+    const OP: &str = "embedding backward";
+    expect(OP, "d_y", &[ids.len(), features], d_y.len())?;
+    check(OP, ids, vocabulary)?;
+    let mut d_w = unwritten(OP, "d_w", &[vocabulary, features])?;
+    // Filling a large gradient with zeros takes most of the time, which threads share.
     let threads = pool::threads().clamp(1, (d_w.len() / WORTH_A_THREAD).max(1));
-    let out = SharedPtr(d_w.as_mut_ptr());
+    let parts = Parts::new(&mut d_w);
     pool::run(threads, |id, threads| {
         let own = share(vocabulary, id, threads);
-        // SAFETY: each thread has rows of its own.
-        let d_w = unsafe {
-            let d_w = out.get().add(own.start * features).cast::<f32>();
-            d_w.write_bytes(0, own.len() * features);
-            std::slice::from_raw_parts_mut(d_w, own.len() * features)
-        };
+        // SAFETY: the shares of two threads do not overlap.
+        let d_w = unsafe { parts.take(own.start * features..own.end * features) };
+        let d_w = zeros(d_w);
         for (n, &id) in ids.iter().enumerate() {
             if own.contains(&(id as usize)) {
                 let row = &mut d_w[(id as usize - own.start) * features..][..features];
@@ -71,8 +74,18 @@ pub fn embedding_backward(
             }
         }
     });
-    // SAFETY: the threads have written every row.
+    // SAFETY: the shares of the threads cover all rows, and each thread has filled its own.
     Ok(unsafe { written(d_w) })
+}
+
+/// `values`, filled with zeros.
+fn zeros(values: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    let start: *mut f32 = values.as_mut_ptr().cast();
+    // SAFETY: the same memory, whose bytes are all zero and so floats.
+    unsafe {
+        start.write_bytes(0, values.len());
+        std::slice::from_raw_parts_mut(start, values.len())
+    }
 }
 
 #[cfg(test)]

@@ -1,33 +1,60 @@
 //! A recurrent layer over whole sequences: the way from a checked call to the fast or the reference path.
 
-use crate::call::{
-    Gradients, Inputs, OutputGradients, Outputs, Plan, Precision, Wanted, check_inputs,
-};
+use crate::call::{Gradients, Inputs, OutputGradients, Outputs, Plan, Precision, Wanted};
 use crate::cells::{CellKernel, CellVisitor, Visitor, for_cell, for_cell_and_number};
 use crate::error::{KernelError, expect};
 use crate::number::{Bf16, F32, Number};
 use crate::pool;
-use crate::recurrence::{self, Kept, WeightCache};
+use crate::recurrence::{self, BackwardCall, ForwardCall, Kept, WeightCache};
 use crate::reference;
 use crate::simd::Level;
 
+const FORWARD: &str = "recurrent forward";
 const BACKWARD: &str = "recurrent backward";
 
-/// What the backward pass needs beside inputs and outputs: activated gates and cells, once each.
-#[derive(Clone, Debug)]
-pub struct Reserve(Vec<Kept>);
+/// More threads are never used, so that a call cannot ask the system for an absurd number of them.
+const MOST_THREADS: usize = 1024;
 
-impl Reserve {
-    /// Memory held.
-    pub fn bytes(&self) -> usize {
-        self.0.iter().map(Kept::bytes).sum()
+/// Activated gates and cells of a forward pass, which the backward pass needs beside inputs and outputs.
+#[derive(Clone, Debug)]
+pub struct Reserve {
+    /// One entry per direction; none for a cell without a fast path.
+    kept: Vec<Kept>,
+    layout: ReserveLayout,
+}
+
+/// How the values of a reserve are laid out: a backward pass of another layout would read past them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ReserveLayout {
+    cell: crate::call::Cell,
+    hidden: usize,
+    /// Floats in a vector.
+    lanes: usize,
+}
+
+impl ReserveLayout {
+    fn new(level: Level, plan: &Plan) -> Self {
+        Self {
+            cell: plan.cell,
+            hidden: plan.hidden,
+            lanes: level.lanes(),
+        }
     }
 }
 
-/// Runs a layer: outputs, and the reserve for [`backward`] where `train`.
+impl Reserve {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.kept.iter().map(Kept::bytes).sum()
+    }
+}
+
+/// Runs a layer: the outputs and, with `train`, the reserve for [`backward`].
 ///
 /// # Errors
-/// A size that does not fit the plan.
+/// - [`KernelError::Shape`] or [`KernelError::Length`]: a size that does not fit the plan.
+/// - [`KernelError::TooLarge`]: sizes whose product overflows, or a result that does not fit into memory.
+/// - [`KernelError::InferenceOnly`]: `train` with [`Precision::Int8`].
 pub fn forward(
     plan: &Plan,
     inputs: &Inputs,
@@ -36,20 +63,21 @@ pub fn forward(
     forward_at(Level::best(), pool::threads(), plan, inputs, train)
 }
 
-/// [`forward`] for inference with weights that are packed at the first call and kept in `cache`: worth it for short sequences and few of
-/// them.
+/// [`forward`] for inference, with the packed weights kept in `cache` from the first call on.
+///
+/// It pays off for short sequences and small batches, whose time would mostly be spent on packing.
 ///
 /// # Errors
-/// A size that does not fit the plan.
+/// As [`forward`].
 pub fn infer(plan: &Plan, inputs: &Inputs, cache: &WeightCache) -> Result<Outputs, KernelError> {
     let (level, threads) = (Level::best(), pool::threads());
     run_forward(level, threads, plan, inputs, false, Some(cache)).map(|(out, _)| out)
 }
 
-/// [`forward`] with instruction set and number of threads (at least one) named.
+/// [`forward`] with the instruction set and the number of threads (at least one) named.
 ///
 /// # Errors
-/// A size that does not fit the plan.
+/// As [`forward`].
 pub fn forward_at(
     level: Level,
     threads: usize,
@@ -68,61 +96,45 @@ fn run_forward(
     train: bool,
     cache: Option<&WeightCache>,
 ) -> Result<(Outputs, Option<Reserve>), KernelError> {
-    check_inputs("recurrent forward", plan, inputs)?;
+    plan.check(FORWARD, inputs)?;
     if train && plan.precision == Precision::Int8 {
-        return Err(KernelError::InferenceOnly {
-            op: "recurrent forward",
-        });
+        return Err(KernelError::InferenceOnly { op: FORWARD });
     }
-    let run = Forward {
+    let call = ForwardCall {
+        op: FORWARD,
         level,
-        threads: threads.max(1),
+        threads: threads.clamp(1, MOST_THREADS),
         plan,
         inputs,
         train,
         cache,
     };
-    match for_cell_and_number(plan.cell, plan.precision, run) {
-        Some((out, kept)) => Ok((out, kept.map(Reserve))),
-        None => Ok((
-            reference::forward(plan, inputs),
-            train.then(|| Reserve(Vec::new())),
-        )),
-    }
+    let (out, kept) = match for_cell_and_number(plan.cell, plan.precision, call) {
+        Some(result) => result?,
+        None => (reference::forward(plan, inputs)?, train.then(Vec::new)),
+    };
+    let layout = ReserveLayout::new(level, plan);
+    Ok((out, kept.map(|kept| Reserve { kept, layout })))
 }
 
-/// A call of the forward pass.
-struct Forward<'a> {
-    level: Level,
-    threads: usize,
-    plan: &'a Plan<'a>,
-    inputs: &'a Inputs<'a>,
-    train: bool,
-    cache: Option<&'a WeightCache>,
-}
-
-impl Visitor for Forward<'_> {
-    type Output = (Outputs, Option<Vec<Kept>>);
+impl Visitor for ForwardCall<'_> {
+    type Output = Result<(Outputs, Option<Vec<Kept>>), KernelError>;
 
     fn visit<C: CellKernel, N: Number>(self) -> Self::Output {
-        let Self {
-            level,
-            threads,
-            plan,
-            inputs,
-            train,
-            cache,
-        } = self;
-        recurrence::forward::<C, N>(level, threads, plan, inputs, train, cache)
+        recurrence::forward::<C, N>(self)
     }
 }
 
 /// Gradients of a layer from those of its outputs.
 ///
-/// `y` and `reserve` are what [`forward`] gave for the same plan and inputs; the gradients of the gates overwrite the reserve.
+/// `y` and `reserve` are the results of [`forward`] for the same plan and inputs. The reserve is used up: the gradients
+/// of the gates overwrite it.
 ///
 /// # Errors
-/// A size that does not fit the plan.
+/// - [`KernelError::Shape`] or [`KernelError::Length`]: a size that does not fit the plan.
+/// - [`KernelError::TooLarge`]: sizes whose product overflows, or a result that does not fit into memory.
+/// - [`KernelError::Option`]: a reserve of another cell, size or instruction set.
+/// - [`KernelError::InferenceOnly`]: a plan with [`Precision::Int8`].
 pub fn backward(
     plan: &Plan,
     inputs: &Inputs,
@@ -131,22 +143,14 @@ pub fn backward(
     d_out: &OutputGradients,
     wanted: &Wanted,
 ) -> Result<Gradients, KernelError> {
-    backward_at(
-        Level::best(),
-        pool::threads(),
-        plan,
-        inputs,
-        y,
-        reserve,
-        d_out,
-        wanted,
-    )
+    let (level, threads) = (Level::best(), pool::threads());
+    backward_at(level, threads, plan, inputs, y, reserve, d_out, wanted)
 }
 
-/// [`backward`] with instruction set (the one of the forward pass) and number of threads named.
+/// [`backward`] with the instruction set (that of the forward pass) and the number of threads named.
 ///
 /// # Errors
-/// A size that does not fit the plan.
+/// As [`backward`].
 #[allow(clippy::too_many_arguments)]
 pub fn backward_at(
     level: Level,
@@ -158,45 +162,32 @@ pub fn backward_at(
     d_out: &OutputGradients,
     wanted: &Wanted,
 ) -> Result<Gradients, KernelError> {
-    check_inputs(BACKWARD, plan, inputs)?;
+    plan.check(BACKWARD, inputs)?;
     if plan.precision == Precision::Int8 {
         return Err(KernelError::InferenceOnly { op: BACKWARD });
     }
-    let sequences = plan.batch * plan.time * plan.directions.len() * plan.hidden;
-    let states = plan.directions.len() * plan.batch * plan.hidden;
-    expect(BACKWARD, "y", sequences, y.len())?;
-    expect(
-        BACKWARD,
-        "d_y",
-        sequences,
-        d_out.d_y.map_or(sequences, <[f32]>::len),
-    )?;
-    expect(
-        BACKWARD,
-        "d_h_n",
-        states,
-        d_out.d_h_n.map_or(states, <[f32]>::len),
-    )?;
-    let memory = if plan.cell.has_memory() { states } else { 0 };
-    expect(
-        BACKWARD,
-        "d_c_n",
-        memory,
-        d_out.d_c_n.map_or(memory, <[f32]>::len),
-    )?;
-    let run = Backward {
+    expect(BACKWARD, "y", &plan.output(), y.len())?;
+    d_out.check(BACKWARD, plan)?;
+    if reserve.layout != ReserveLayout::new(level, plan) {
+        return Err(KernelError::Option {
+            op: BACKWARD,
+            what: "reserve",
+            problem: "it is of another cell, size or instruction set; pass the one of this forward pass",
+        });
+    }
+    let call = BackwardCall {
+        op: BACKWARD,
         level,
-        threads: threads.max(1),
+        threads: threads.clamp(1, MOST_THREADS),
         plan,
         inputs,
         y,
-        kept: reserve.0,
         d_out,
         wanted,
     };
-    let mut gradients = match for_cell(plan.cell, run) {
+    let mut gradients = match for_cell(plan.cell, Backward(call, reserve.kept)) {
         Some(gradients) => gradients?,
-        None => reference::backward(plan, inputs, d_out),
+        None => reference::backward(plan, inputs, d_out)?,
     };
     gradients.d_x = gradients.d_x.filter(|_| wanted.x);
     gradients.weights = gradients.weights.filter(|_| wanted.weights);
@@ -205,44 +196,25 @@ pub fn backward_at(
     Ok(gradients)
 }
 
-/// A call of the backward pass.
-struct Backward<'a> {
-    level: Level,
-    threads: usize,
-    plan: &'a Plan<'a>,
-    inputs: &'a Inputs<'a>,
-    y: &'a [f32],
-    kept: Vec<Kept>,
-    d_out: &'a OutputGradients<'a>,
-    wanted: &'a Wanted,
-}
+/// A backward pass and its reserve.
+struct Backward<'a>(BackwardCall<'a>, Vec<Kept>);
 
 impl CellVisitor for Backward<'_> {
     type Output = Result<Gradients, KernelError>;
 
     fn visit<C: CellKernel>(self) -> Self::Output {
-        let Self {
-            level,
-            threads,
-            plan,
-            inputs,
-            y,
-            kept,
-            d_out,
-            wanted,
-        } = self;
-        let directions = plan.directions.len();
+        let Self(call, kept) = self;
+        let directions = call.plan.directions.len();
         expect(
-            BACKWARD,
+            call.op,
             "directions of the reserve",
-            directions,
+            &[directions],
             kept.len(),
         )?;
-        let run = match plan.precision {
-            Precision::F32 => recurrence::backward::<C, F32>,
-            Precision::Bf16 => recurrence::backward::<C, Bf16>,
-            Precision::Int8 => return Err(KernelError::InferenceOnly { op: BACKWARD }),
-        };
-        run(level, threads, plan, inputs, y, kept, d_out, wanted)
+        match call.plan.precision {
+            Precision::F32 => recurrence::backward::<C, F32>(&call, kept),
+            Precision::Bf16 => recurrence::backward::<C, Bf16>(&call, kept),
+            Precision::Int8 => Err(KernelError::InferenceOnly { op: call.op }),
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! Shape alphabet: `B` batch, `T` time, `C` input features, `H` hidden units, `V` vocabulary, `D` directions, `G` gates per unit.
 //! Arrays are row-major, outermost dimension first. Weights have PyTorch's shapes and gate order (LSTM i, f, g, o; GRU r, z, n).
 //!
-//! [`forward`] and [`backward`] run a layer over whole sequences, [`Stepper`] one step at a time. [`mod@reference`] is the specification
-//! that the fast path is tested against. Results are the same bit for bit for any number of threads.
+//! [`forward`] and [`backward`] run a layer over whole sequences, [`StepWeights`] one step of many sessions. [`mod@reference`] is the
+//! specification that the fast path is tested against. Results are the same bit for bit for any number of threads.
 
 // A register tile is an array of arrays that several loops walk by row and vector at once.
 #![allow(clippy::needless_range_loop)]
@@ -19,8 +19,10 @@ pub mod embedding;
 mod error;
 mod layer;
 mod layout;
+mod linear;
 mod number;
 mod pack;
+mod parts;
 mod peak;
 mod pool;
 mod product;
@@ -40,11 +42,12 @@ pub use call::{
 };
 pub use error::KernelError;
 pub use layer::{Reserve, backward, backward_at, forward, forward_at, infer};
+pub use linear::LinearWeights;
 pub use peak::peak;
 pub use pool::Threads;
 pub use recurrence::WeightCache;
 pub use simd::Level;
-pub use stepper::Stepper;
+pub use stepper::{StepScratch, StepState, StepWeights};
 
 /// The instruction set in use: `amx`, `avx512bf16`, `avx512vnni`, `avx512`, `avx2` or `portable`.
 pub fn simd_level() -> &'static str {

@@ -27,7 +27,7 @@ impl<N: Number> Kernel for Burst<N> {
     /// Operations done.
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> u64 {
-        let rows = self.table.most[PANEL - 1];
+        let rows = self.table.most_rows[PANEL - 1];
         let (left, right) = (Lines::zeros(ROWS * WORDS), Lines::zeros(WORDS * PANEL * 16));
         let a: [*const f32; ROWS] = std::array::from_fn(|r| left.as_ptr().wrapping_add(r * WORDS));
         let mut sums = Sums::new();

@@ -197,7 +197,7 @@ impl Call {
 
 /// What the threads of the pool share about one of them. Workers live as long as the process.
 struct Worker {
-    /// Null while it spins, [`ASLEEP`] while it sleeps, else the call that it works for.
+    /// Null while it spins, [`ASLEEP`] while it sleeps, a call that waits for it, or [`AT_WORK`].
     call: AtomicPtr<Call>,
     /// Its number in the call.
     id: AtomicUsize,
@@ -205,8 +205,9 @@ struct Worker {
     thread: OnceLock<Thread>,
 }
 
-/// No address of a [`Call`], which is aligned.
+/// No addresses of a [`Call`], which is aligned.
 const ASLEEP: *mut Call = std::ptr::without_provenance_mut(1);
+const AT_WORK: *mut Call = std::ptr::without_provenance_mut(2);
 
 impl Worker {
     fn new() -> Self {
@@ -220,7 +221,7 @@ impl Worker {
     /// Hands over a call. The worker is reserved, so it is idle and nobody else does this.
     ///
     /// # Safety
-    /// `call` and its job stay valid until the worker has taken itself off `unfinished`.
+    /// `call` and its job stay valid until the worker has taken itself off `unfinished`, or the call is revoked.
     unsafe fn begin(&self, call: &Call, id: usize) {
         self.id.store(id, Ordering::Relaxed);
         let before = self
@@ -233,35 +234,35 @@ impl Worker {
         }
     }
 
-    /// Waits for a call: spinning at first, then asleep.
+    /// Takes back a call that the worker has not begun; gives whether it could.
+    fn revoke(&self, call: &Call) -> bool {
+        self.exchange(std::ptr::from_ref(call).cast_mut(), std::ptr::null_mut())
+    }
+
+    /// Puts `new` in the place of `old`, if that is still there.
+    fn exchange(&self, old: *mut Call, new: *mut Call) -> bool {
+        self.call
+            .compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Waits for a call and takes it on: spinning at first, then asleep. Its caller then waits for this worker.
     fn next_call(&self) -> *const Call {
-        let start = Instant::now();
+        let mut start = Instant::now();
         let mut spins = 0u32;
         loop {
-            let call = self.call.load(Ordering::Acquire);
-            if !call.is_null() {
+            let call = self.call.load(Ordering::Relaxed);
+            if call == ASLEEP {
+                std::thread::park();
+                (start, spins) = (Instant::now(), 0);
+            } else if !call.is_null() && self.exchange(call, AT_WORK) {
                 return call;
-            }
-            std::hint::spin_loop();
-            spins = spins.wrapping_add(1);
-            if spins.is_multiple_of(64) && start.elapsed() > SPIN {
-                break;
-            }
-        }
-        let slept = self.call.compare_exchange(
-            std::ptr::null_mut(),
-            ASLEEP,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
-        if let Err(call) = slept {
-            return call;
-        }
-        loop {
-            std::thread::park();
-            let call = self.call.load(Ordering::Acquire);
-            if call != ASLEEP {
-                return call;
+            } else {
+                std::hint::spin_loop();
+                spins = spins.wrapping_add(1);
+                if spins.is_multiple_of(64) && start.elapsed() > SPIN {
+                    self.exchange(std::ptr::null_mut(), ASLEEP);
+                }
             }
         }
     }
@@ -271,7 +272,7 @@ impl Worker {
         let _ = self.thread.set(std::thread::current());
         CURRENT.set(1);
         loop {
-            // SAFETY: the call stays valid until `unfinished` says below that this worker has left it.
+            // SAFETY: a call that a worker has taken on stays valid until `unfinished` says below that the worker has left it.
             let call = unsafe { &*self.next_call() };
             let id = self.id.load(Ordering::Relaxed);
             // SAFETY: as above, for the job.
@@ -383,16 +384,24 @@ impl Team {
         self.workers.len() + 1
     }
 
-    /// Calls `job(id)` for every id below [`Self::size`] at the same time, each on a thread of its own (0 is the caller's), and returns when
-    /// all are done. Calls of the kernels inside of `job` use one thread, unless they name a number.
+    /// Calls `job(id)` for every id below [`Self::size`] at the same time, each on a thread of its own (0 is the caller's), so that they may
+    /// meet at a [`Barrier`]. Returns when all are done. Calls of the kernels inside of `job` use one thread, unless they name a number.
     ///
     /// # Panics
     /// If `job` panics on a thread, once all threads have left it.
-    pub(crate) fn run(&self, job: impl Fn(usize) + Sync) {
+    pub(crate) fn run_together(&self, job: impl Fn(usize) + Sync) {
+        self.run(&job, false);
+    }
+
+    /// As [`Self::run_together`] for a job without barriers: the caller does the part of a worker that has not begun when its own is done.
+    pub(crate) fn run_apart(&self, job: impl Fn(usize) + Sync) {
+        self.run(&job, true);
+    }
+
+    fn run(&self, job: &(dyn Fn(usize) + Sync), apart: bool) {
         if self.workers.is_empty() {
             return job(0);
         }
-        let job: &(dyn Fn(usize) + Sync) = &job;
         // SAFETY: only the lifetime changes; this function returns after every worker has left the job.
         let job = unsafe {
             std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const (dyn Fn(usize) + Sync)>(
@@ -408,10 +417,19 @@ impl Team {
             // SAFETY: `call` and `job` outlive the wait for `unfinished` below, and nothing in between unwinds.
             unsafe { worker.begin(&call, i + 1) }
         }
-        // SAFETY: the job is borrowed for the whole of this function.
-        let own = || Threads::one().install(|| unsafe { (*job)(0) });
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(own)) {
-            call.keep(panic);
+        let own = |id: usize| {
+            // SAFETY: the job is borrowed for the whole of this function.
+            let part = || Threads::one().install(|| unsafe { (*job)(id) });
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(part)) {
+                call.keep(panic);
+            }
+        };
+        own(0);
+        for (i, worker) in self.workers.iter().enumerate().filter(|_| apart) {
+            if worker.revoke(&call) {
+                own(i + 1);
+                call.unfinished.fetch_sub(1, Ordering::Relaxed);
+            }
         }
         spin_until(|| call.unfinished.load(Ordering::Acquire) == 0);
         let panic = lock(&call.panic).take();
@@ -430,11 +448,11 @@ impl Drop for Team {
     }
 }
 
-/// Calls `job(id, threads)` for every id below `threads`, which is `n` or less where too few workers are idle; see [`Team::run`].
+/// Calls `job(id, parts)` once for every id below `parts`, which is `n` or less where too few workers are idle; see [`Team::run_apart`].
 pub(crate) fn run(n: usize, job: impl Fn(usize, usize) + Sync) {
     let team = Team::of(n);
-    let threads = team.size();
-    team.run(|id| job(id, threads));
+    let parts = team.size();
+    team.run_apart(|id| job(id, parts));
 }
 
 /// The part of `0..total` that belongs to thread `id` of `n`; parts differ by at most one.
@@ -483,7 +501,7 @@ mod tests {
         let barrier = Barrier::new(of);
         let parts: Vec<AtomicU64> = (0..of).map(|_| AtomicU64::new(0)).collect();
         let total = AtomicU64::new(0);
-        team.run(|id| {
+        team.run_together(|id| {
             barrier.attend(|| {
                 for round in 0..10 {
                     let own = share(100, id, of).map(|i| 100 * round + i as u64).sum();
@@ -512,7 +530,7 @@ mod tests {
                 assert_eq!(team.size(), n);
                 let (barrier, left) = (Barrier::new(n), AtomicUsize::new(0));
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
-                    team.run(|id| {
+                    team.run_together(|id| {
                         struct Left<'a>(&'a AtomicUsize);
                         impl Drop for Left<'_> {
                             fn drop(&mut self) {
@@ -544,9 +562,9 @@ mod tests {
         let pool = pool(start_thread);
         let done = AtomicUsize::new(0);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            Team::from(pool, 4).run(|id| match id {
+            Team::from(pool, 4).run_together(|id| match id {
                 2 => panic_any("two"),
-                _ => drop(done.fetch_add(1, Ordering::Relaxed)),
+                _ => _ = done.fetch_add(1, Ordering::Relaxed),
             });
         }));
         let panic = outcome.unwrap_err();
@@ -578,7 +596,7 @@ mod tests {
     fn a_call_inside_another_takes_what_is_idle() {
         let pool = pool(start_thread);
         let calls = AtomicUsize::new(0);
-        Team::from(pool, 3).run(|_| {
+        Team::from(pool, 3).run_together(|_| {
             assert_eq!(Threads::current(), Threads::one());
             for _ in 0..50 {
                 assert_eq!(sum(pool, 3).0, SUM);
@@ -602,6 +620,49 @@ mod tests {
         });
         assert_eq!(sum(two, 8), (SUM, 3));
         assert_eq!(sum(two, 8), (SUM, 3));
+    }
+
+    #[test]
+    fn the_caller_does_what_no_worker_begins() {
+        // Workers without a thread behind them, as if they never got a core.
+        let pool = pool(|_, _| Ok(()));
+        for bad in [None, Some(0), Some(3)] {
+            let parts: Vec<AtomicUsize> = (0..4).map(|_| AtomicUsize::new(0)).collect();
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                Team::from(pool, 4).run_apart(|id| {
+                    parts[id].fetch_add(1, Ordering::Relaxed);
+                    if Some(id) == bad {
+                        resume_unwind(Box::new(id));
+                    }
+                });
+            }));
+            let panic = outcome
+                .err()
+                .map(|panic| *panic.downcast::<usize>().unwrap());
+            assert_eq!(panic, bad);
+            assert!(parts.iter().all(|part| part.load(Ordering::Relaxed) == 1));
+        }
+    }
+
+    #[test]
+    fn each_part_is_done_once_whoever_does_it() {
+        let pool = pool(start_thread);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let team = Team::from(pool, 3);
+                        let parts = [(); 3].map(|()| AtomicUsize::new(0));
+                        team.run_apart(|id| {
+                            parts[id].fetch_add(1, Ordering::Relaxed);
+                        });
+                        let done = parts.map(AtomicUsize::into_inner);
+                        assert_eq!(done[..team.size()], [1; 3][..team.size()]);
+                        assert_eq!(done[team.size()..], [0; 3][team.size()..]);
+                    }
+                });
+            }
+        });
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! Philox-4×32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), tested against its published vectors.
 
-use crate::error::KernelError;
-use crate::pool::{self, SharedPtr, share};
+use crate::error::{KernelError, expect};
+use crate::parts::Parts;
+use crate::pool::{self, share};
 use crate::scratch::{unwritten, written};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use std::mem::MaybeUninit;
@@ -112,23 +113,12 @@ impl DropoutMask {
             });
         }
         match self {
+            Self::Elementwise => Ok(()),
             Self::Variational {
                 batch,
                 time,
                 features,
-            } if Some(elements)
-                != batch
-                    .checked_mul(time)
-                    .and_then(|rows| rows.checked_mul(features)) =>
-            {
-                Err(KernelError::Shape {
-                    op,
-                    what: "x",
-                    expected: vec![batch, time, features],
-                    got: vec![elements],
-                })
-            }
-            _ => Ok(()),
+            } => expect(op, "x", &[batch, time, features], elements),
         }
     }
 }
@@ -153,12 +143,13 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Result<Vec<f32
         features,
     } = mask
     {
-        let mut mask = vec![0.0; batch * features];
+        // Without elements there is nothing to decide, whatever the sizes.
+        let sequences = if x.is_empty() { 0 } else { batch };
+        let mut mask = vec![0.0; sequences * features];
         for (block, chunk) in mask.chunks_mut(4).enumerate() {
-            chunk
-                .iter_mut()
-                .zip(key.block(block as u64, 0))
-                .for_each(|(m, bits)| *m = factor(bits));
+            let numbers = key.block(block as u64, 0);
+            let decisions = chunk.iter_mut().zip(numbers);
+            decisions.for_each(|(m, bits)| *m = factor(bits));
         }
         let y = each_row(x, features, |row, x, y| {
             let first = row / time.max(1) * features;
@@ -169,16 +160,15 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Result<Vec<f32
         });
         return Ok(y);
     }
-    let mut y = unwritten(x.len());
+    let mut y = unwritten("dropout", "y", &[x.len()])?;
     let pieces = x.len().div_ceil(PIECE);
     let threads = pool::threads().clamp(1, pieces.max(1));
-    let out = SharedPtr(y.as_mut_ptr());
+    let parts = Parts::new(&mut y);
     pool::run(threads, |id, threads| {
         for piece in share(pieces, id, threads) {
             let range = piece * PIECE..((piece + 1) * PIECE).min(x.len());
-            // SAFETY: pieces are disjoint parts of y, which outlives the call.
-            let y =
-                unsafe { std::slice::from_raw_parts_mut(out.get().add(range.start), range.len()) };
+            // SAFETY: pieces do not overlap, and each is one thread's.
+            let y = unsafe { parts.take(range.clone()) };
             let piece = DropoutPiece {
                 first: (range.start / 4) as u64,
                 x: &x[range],
@@ -190,7 +180,7 @@ pub fn dropout(x: &[f32], p: f32, key: Key, mask: DropoutMask) -> Result<Vec<f32
             dispatch(Level::best(), piece);
         }
     });
-    // SAFETY: the pieces have written every element.
+    // SAFETY: the pieces cover y, and each has written all of its elements.
     Ok(unsafe { written(y) })
 }
 
@@ -237,12 +227,12 @@ fn each_row(x: &[f32], width: usize, f: impl Fn(usize, &[f32], &mut [f32]) + Syn
     let mut y = vec![0.0; x.len()];
     let rows = x.len().checked_div(width).unwrap_or(0);
     let threads = pool::threads().clamp(1, x.len().div_ceil(PIECE).max(1));
-    let out = SharedPtr(y.as_mut_ptr());
+    let parts = Parts::new(&mut y);
     pool::run(threads, |id, threads| {
         for row in share(rows, id, threads) {
             let range = row * width..(row + 1) * width;
-            // SAFETY: rows are disjoint parts of y, which outlives the call.
-            let y = unsafe { std::slice::from_raw_parts_mut(out.get().add(range.start), width) };
+            // SAFETY: rows do not overlap, and each is one thread's.
+            let y = unsafe { parts.take(range.clone()) };
             f(row, &x[range], y);
         }
     });

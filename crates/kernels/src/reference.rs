@@ -1,10 +1,12 @@
 //! The specification: every recurrence as plain loops, over `f32` or `f64`, forward and backward.
 //!
-//! The test oracle of the fast path, and the path of [`Cell::GruResetBefore`].
+//! Tests compare the fast path with it, and it is the path of [`Cell::GruResetBefore`].
 
 use crate::call::{
     Cell, Direction, Gradients, Inputs, OutputGradients, Outputs, Plan, WeightGradients, Weights,
 };
+use crate::ctc::CtcBatch;
+use crate::error::{KernelError, room};
 
 /// `f32` or `f64`.
 #[allow(missing_docs)]
@@ -49,7 +51,7 @@ impl Float for f64 {
     }
 }
 
-fn dot<F: Float>(a: &[F], b: &[F]) -> F {
+pub(crate) fn dot<F: Float>(a: &[F], b: &[F]) -> F {
     a.iter().zip(b).map(|(&a, &b)| a * b).sum()
 }
 
@@ -67,7 +69,7 @@ fn axpy<F: Float>(a: F, x: &[F], y: &mut [F]) {
     y.iter_mut().zip(x).for_each(|(y, &x)| *y += a * x);
 }
 
-/// What one step of one sequence leaves for the backward pass, all `[H]` or `[G·H]`.
+/// Values of one step of one sequence that the backward pass needs, all `[H]` or `[G·H]`.
 struct Step<F> {
     /// Index into the rows of x and y.
     at: usize,
@@ -170,19 +172,42 @@ fn sequence<F: Float>(plan: &Plan, inputs: &Inputs<F>, d: usize, b: usize) -> Ve
         .collect()
 }
 
-/// As [`crate::forward`].
-pub fn forward<F: Float>(plan: &Plan, inputs: &Inputs<F>) -> Outputs<F> {
+/// An array of sizes `dims`, all zero.
+fn zeros<F: Float>(
+    op: &'static str,
+    what: &'static str,
+    dims: &[usize],
+) -> Result<Vec<F>, KernelError> {
+    let mut values = room(op, what, dims)?;
+    values.resize(dims.iter().product(), F::default());
+    Ok(values)
+}
+
+/// States `[D,B,H]` from those given, or zeros.
+fn states<F: Float>(
+    op: &'static str,
+    what: &'static str,
+    dims: &[usize],
+    given: Option<&[F]>,
+) -> Result<Vec<F>, KernelError> {
+    match given {
+        Some(given) => Ok(given.to_vec()),
+        None => zeros(op, what, dims),
+    }
+}
+
+/// [`crate::forward`] from the equations.
+///
+/// # Errors
+/// As [`crate::forward`], at any precision.
+pub fn forward<F: Float>(plan: &Plan, inputs: &Inputs<F>) -> Result<Outputs<F>, KernelError> {
+    const OP: &str = "reference forward";
+    plan.check(OP, inputs)?;
     let (batch, n, directions) = (plan.batch, plan.hidden, plan.directions.len());
     let memory = if plan.cell.has_memory() { n } else { 0 };
-    let mut y = vec![F::default(); batch * plan.time * directions * n];
-    let mut h_n = inputs
-        .h0
-        .map_or(vec![F::default(); directions * batch * n], <[F]>::to_vec);
-    let mut c_n = inputs.c0.map_or(
-        vec![F::default(); directions * batch * memory],
-        <[F]>::to_vec,
-    );
-    c_n.truncate(directions * batch * memory);
+    let mut y = zeros(OP, "y", &plan.output())?;
+    let mut h_n = states(OP, "h_n", &plan.states(), inputs.h0)?;
+    let mut c_n = states(OP, "c_n", &plan.memory(), inputs.c0)?;
     for d in 0..directions {
         for b in 0..batch {
             let last = d * batch + b;
@@ -194,7 +219,7 @@ pub fn forward<F: Float>(plan: &Plan, inputs: &Inputs<F>) -> Outputs<F> {
             }
         }
     }
-    Outputs { y, h_n, c_n }
+    Ok(Outputs { y, h_n, c_n })
 }
 
 /// Gradients of the gates before their activation: for the x side, for the h side, and of h_prev past the weights.
@@ -206,98 +231,104 @@ fn step_backward<F: Float>(
     d_c: &mut [F],
 ) -> (Vec<F>, Vec<F>, Vec<F>) {
     let n = plan.hidden;
-    let one = F::ONE;
-    let gate = |k: usize| row(&s.gates, k, n);
-    match plan.cell {
-        Cell::RnnTanh | Cell::RnnRelu => {
-            let slope = |h: F| match plan.cell {
-                Cell::RnnTanh => one - h * h,
-                _ if h > F::default() => one,
-                _ => F::default(),
-            };
-            let d: Vec<F> = (0..n).map(|j| d_h[j] * slope(s.h[j])).collect();
-            (d.clone(), d, vec![F::default(); n])
-        }
-        Cell::Lstm => {
-            let (i, f, g, o) = (gate(0), gate(1), gate(2), gate(3));
-            let mut d = vec![F::default(); 4 * n];
-            for j in 0..n {
-                let tc = s.c[j].tanh();
-                let d_cell = d_c[j] + d_h[j] * o[j] * (one - tc * tc);
-                d[j] = d_cell * g[j] * i[j] * (one - i[j]);
-                d[n + j] = d_cell * s.c_prev[j] * f[j] * (one - f[j]);
-                d[2 * n + j] = d_cell * i[j] * (one - g[j] * g[j]);
-                d[3 * n + j] = d_h[j] * tc * o[j] * (one - o[j]);
-                d_c[j] = d_cell * f[j];
-            }
-            (d.clone(), d, vec![F::default(); n])
-        }
-        Cell::Gru | Cell::GruResetBefore => {
-            let (r, z, cand) = (gate(0), gate(1), gate(2));
-            let d_n: Vec<F> = (0..n)
-                .map(|j| d_h[j] * (one - z[j]) * (one - cand[j] * cand[j]))
-                .collect();
-            let d_z: Vec<F> = (0..n)
-                .map(|j| d_h[j] * (s.h_prev[j] - cand[j]) * z[j] * (one - z[j]))
-                .collect();
-            let mut carry: Vec<F> = (0..n).map(|j| d_h[j] * z[j]).collect();
-            let (d_r, d_inner): (Vec<F>, Vec<F>) = if plan.cell == Cell::Gru {
-                let d_r = (0..n)
-                    .map(|j| d_n[j] * s.inner[j] * r[j] * (one - r[j]))
-                    .collect();
-                (d_r, (0..n).map(|j| d_n[j] * r[j]).collect())
-            } else {
-                let mut d_reset = vec![F::default(); n];
-                for (j, &d) in d_n.iter().enumerate() {
-                    axpy(d, row(w.w_hh, 2 * n + j, n), &mut d_reset);
-                }
-                carry
-                    .iter_mut()
-                    .enumerate()
-                    .for_each(|(j, c)| *c += d_reset[j] * r[j]);
-                let d_r = (0..n)
-                    .map(|j| d_reset[j] * s.h_prev[j] * r[j] * (one - r[j]))
-                    .collect();
-                (d_r, d_n.clone())
-            };
-            let x_side = [&d_r[..], &d_z, &d_n].concat();
-            let h_side = [&d_r[..], &d_z, &d_inner].concat();
-            (x_side, h_side, carry)
-        }
-    }
+    let (one, zero) = (F::ONE, F::default());
+    let d = match plan.cell {
+        Cell::RnnTanh => (0..n).map(|j| d_h[j] * (one - s.h[j] * s.h[j])).collect(),
+        Cell::RnnRelu => (0..n)
+            .map(|j| d_h[j] * if s.h[j] > zero { one } else { zero })
+            .collect(),
+        Cell::Lstm => lstm_backward(n, s, d_h, d_c),
+        Cell::Gru | Cell::GruResetBefore => return gru_backward(plan, w, s, d_h),
+    };
+    (d.clone(), d, vec![zero; n])
 }
 
-/// As [`crate::backward`], with every gradient and its own forward pass.
+/// Gradients of an LSTM's gates; `d_c` goes from after the step to before it.
+fn lstm_backward<F: Float>(n: usize, s: &Step<F>, d_h: &[F], d_c: &mut [F]) -> Vec<F> {
+    let one = F::ONE;
+    let gate = |k: usize| row(&s.gates, k, n);
+    let (i, f, g, o) = (gate(0), gate(1), gate(2), gate(3));
+    let mut d = vec![F::default(); 4 * n];
+    for j in 0..n {
+        let tc = s.c[j].tanh();
+        let d_cell = d_c[j] + d_h[j] * o[j] * (one - tc * tc);
+        d[j] = d_cell * g[j] * i[j] * (one - i[j]);
+        d[n + j] = d_cell * s.c_prev[j] * f[j] * (one - f[j]);
+        d[2 * n + j] = d_cell * i[j] * (one - g[j] * g[j]);
+        d[3 * n + j] = d_h[j] * tc * o[j] * (one - o[j]);
+        d_c[j] = d_cell * f[j];
+    }
+    d
+}
+
+/// [`step_backward`] of both kinds of GRU.
+fn gru_backward<F: Float>(
+    plan: &Plan,
+    w: &Weights<F>,
+    s: &Step<F>,
+    d_h: &[F],
+) -> (Vec<F>, Vec<F>, Vec<F>) {
+    let (n, one) = (plan.hidden, F::ONE);
+    let gate = |k: usize| row(&s.gates, k, n);
+    let (r, z, cand) = (gate(0), gate(1), gate(2));
+    let d_n: Vec<F> = (0..n)
+        .map(|j| d_h[j] * (one - z[j]) * (one - cand[j] * cand[j]))
+        .collect();
+    let d_z: Vec<F> = (0..n)
+        .map(|j| d_h[j] * (s.h_prev[j] - cand[j]) * z[j] * (one - z[j]))
+        .collect();
+    let mut carry: Vec<F> = (0..n).map(|j| d_h[j] * z[j]).collect();
+    let (d_r, d_inner): (Vec<F>, Vec<F>) = if plan.cell == Cell::Gru {
+        let d_r = (0..n)
+            .map(|j| d_n[j] * s.inner[j] * r[j] * (one - r[j]))
+            .collect();
+        (d_r, (0..n).map(|j| d_n[j] * r[j]).collect())
+    } else {
+        let mut d_reset = vec![F::default(); n];
+        for (j, &d) in d_n.iter().enumerate() {
+            axpy(d, row(w.w_hh, 2 * n + j, n), &mut d_reset);
+        }
+        for (carry, (&d, &r)) in carry.iter_mut().zip(d_reset.iter().zip(r)) {
+            *carry += d * r;
+        }
+        let d_r = (0..n)
+            .map(|j| d_reset[j] * s.h_prev[j] * r[j] * (one - r[j]))
+            .collect();
+        (d_r, d_n.clone())
+    };
+    let x_side = [&d_r[..], &d_z, &d_n].concat();
+    let h_side = [&d_r[..], &d_z, &d_inner].concat();
+    (x_side, h_side, carry)
+}
+
+/// [`crate::backward`] from the equations: every gradient, with a forward pass of its own.
+///
+/// # Errors
+/// As [`crate::backward`], at any precision.
 pub fn backward<F: Float>(
     plan: &Plan,
     inputs: &Inputs<F>,
     d_out: &OutputGradients<F>,
-) -> Gradients<F> {
-    let (batch, n, input, directions) =
-        (plan.batch, plan.hidden, plan.input, plan.directions.len());
-    let rows = plan.cell.gates() * n;
-    let zeros = |size: usize| vec![F::default(); size];
-    let mut d_x = zeros(batch * plan.time * input);
-    let mut d_h0 = d_out
-        .d_h_n
-        .map_or(zeros(directions * batch * n), <[F]>::to_vec);
-    let mut d_c0 = match plan.cell.has_memory() {
-        true => d_out
-            .d_c_n
-            .map_or(zeros(directions * batch * n), <[F]>::to_vec),
-        false => zeros(directions * batch * n),
-    };
+) -> Result<Gradients<F>, KernelError> {
+    const OP: &str = "reference backward";
+    plan.check(OP, inputs)?;
+    d_out.check(OP, plan)?;
+    let (n, input, directions) = (plan.hidden, plan.input, plan.directions.len());
+    let gates = plan.cell.gates();
+    let mut d_x = zeros(OP, "d_x", &[plan.batch, plan.time, input])?;
+    let mut d_h0 = states(OP, "d_h0", &plan.states(), d_out.d_h_n)?;
+    let d_c_n = d_out.d_c_n.filter(|_| plan.cell.has_memory());
+    let mut d_c0 = states(OP, "d_c0", &plan.states(), d_c_n)?;
     let mut weights = Vec::new();
     for d in 0..directions {
-        let w = &inputs.weights[d];
         let mut d_w = WeightGradients {
-            d_w_ih: zeros(rows * input),
-            d_w_hh: zeros(rows * n),
-            d_b_ih: zeros(rows),
-            d_b_hh: zeros(rows),
+            d_w_ih: zeros(OP, "d_w_ih", &[gates, n, input])?,
+            d_w_hh: zeros(OP, "d_w_hh", &[gates, n, n])?,
+            d_b_ih: zeros(OP, "d_b_ih", &[gates, n])?,
+            d_b_hh: zeros(OP, "d_b_hh", &[gates, n])?,
         };
-        for b in 0..batch {
-            let state = (d * batch + b) * n..(d * batch + b + 1) * n;
+        for b in 0..plan.batch {
+            let state = (d * plan.batch + b) * n..(d * plan.batch + b + 1) * n;
             let mut d_h = d_h0[state.clone()].to_vec();
             let d_c = &mut d_c0[state.clone()];
             for s in sequence(plan, inputs, d, b).iter().rev() {
@@ -305,27 +336,12 @@ pub fn backward<F: Float>(
                     let start = (s.at * directions + d) * n;
                     axpy(F::ONE, &d_y[start..start + n], &mut d_h);
                 }
+                let w = &inputs.weights[d];
                 let (x_side, h_side, carry) = step_backward(plan, w, s, &d_h, d_c);
-                let x = row(inputs.x, s.at, input);
                 d_h = carry;
-                for r in 0..rows {
-                    axpy(x_side[r], x, &mut d_w.d_w_ih[r * input..(r + 1) * input]);
-                    axpy(
-                        x_side[r],
-                        row(w.w_ih, r, input),
-                        &mut d_x[s.at * input..(s.at + 1) * input],
-                    );
-                    d_w.d_b_ih[r] += x_side[r];
-                    d_w.d_b_hh[r] += h_side[r];
-                    let d_row = &mut d_w.d_w_hh[r * n..(r + 1) * n];
-                    if plan.cell == Cell::GruResetBefore && r >= 2 * n {
-                        let reset: Vec<F> = (0..n).map(|j| s.gates[j] * s.h_prev[j]).collect();
-                        axpy(h_side[r], &reset, d_row);
-                    } else {
-                        axpy(h_side[r], &s.h_prev, d_row);
-                        axpy(h_side[r], row(w.w_hh, r, n), &mut d_h);
-                    }
-                }
+                let d_x = &mut d_x[s.at * input..(s.at + 1) * input];
+                products_of_x(plan, inputs, d, s, &x_side, d_x, &mut d_w);
+                products_of_h(plan, w, s, &h_side, &mut d_h, &mut d_w);
             }
             d_h0[state].copy_from_slice(&d_h);
         }
@@ -334,95 +350,191 @@ pub fn backward<F: Float>(
     if !plan.cell.has_memory() {
         d_c0.clear();
     }
-    Gradients {
+    Ok(Gradients {
         d_x: Some(d_x),
         weights: Some(weights),
         d_h0: Some(d_h0),
         d_c0: Some(d_c0),
+    })
+}
+
+/// Adds a step's share of d_x, d_W_ih and d_b_ih, from the gates' gradients on the input's side.
+fn products_of_x<F: Float>(
+    plan: &Plan,
+    inputs: &Inputs<F>,
+    d: usize,
+    s: &Step<F>,
+    d_gates: &[F],
+    d_x: &mut [F],
+    d_w: &mut WeightGradients<F>,
+) {
+    let input = plan.input;
+    let x = row(inputs.x, s.at, input);
+    for (r, &d_gate) in d_gates.iter().enumerate() {
+        axpy(d_gate, x, &mut d_w.d_w_ih[r * input..(r + 1) * input]);
+        axpy(d_gate, row(inputs.weights[d].w_ih, r, input), d_x);
+        d_w.d_b_ih[r] += d_gate;
     }
 }
 
-/// [`crate::ctc::ctc_loss`] from the equations, in `f64`: nll `[B]`, and the gradient of Σ `scale`·nll for the logits `[B,T,V]`.
-pub fn ctc_loss(batch: &crate::ctc::CtcBatch, scale: &[f32]) -> (Vec<f64>, Vec<f64>) {
+/// Adds a step's share of d_h_prev, d_W_hh and d_b_hh, from the gates' gradients on the recurrent side.
+fn products_of_h<F: Float>(
+    plan: &Plan,
+    w: &Weights<F>,
+    s: &Step<F>,
+    d_gates: &[F],
+    d_h: &mut [F],
+    d_w: &mut WeightGradients<F>,
+) {
+    let n = plan.hidden;
+    let reset_before = plan.cell == Cell::GruResetBefore;
+    for (r, &d_gate) in d_gates.iter().enumerate() {
+        d_w.d_b_hh[r] += d_gate;
+        let d_row = &mut d_w.d_w_hh[r * n..(r + 1) * n];
+        if reset_before && r >= 2 * n {
+            // `step_backward` has led this gate's gradient through the reset gate.
+            let reset: Vec<F> = (0..n).map(|j| s.gates[j] * s.h_prev[j]).collect();
+            axpy(d_gate, &reset, d_row);
+        } else {
+            axpy(d_gate, &s.h_prev, d_row);
+            axpy(d_gate, row(w.w_hh, r, n), d_h);
+        }
+    }
+}
+
+/// [`crate::ctc::ctc_loss`] from the equations, in `f64`: nll `[B]`, and the gradient of Σ `scale`·nll for the logits
+/// `[B,T,V]`.
+///
+/// # Errors
+/// As [`crate::ctc::ctc_loss`].
+pub fn ctc_loss(batch: &CtcBatch, scale: &[f32]) -> Result<(Vec<f64>, Vec<f64>), KernelError> {
+    crate::ctc::check(batch, Some(scale))?;
     let (time, vocabulary) = (batch.time, batch.vocabulary);
-    let add = |a: f64, b: f64| match a.max(b) {
-        most if most == f64::NEG_INFINITY => most,
-        most => most + ((a - most).exp() + (b - most).exp()).ln(),
-    };
     let mut nlls = Vec::new();
     let mut d_logits = vec![0.0; batch.logits.len()];
     for (b, target) in batch.targets.iter().enumerate() {
+        let first = b * time * vocabulary;
         let length = batch.lengths.map_or(time, |lengths| lengths[b]);
-        let states = 2 * target.len() + 1;
-        let class = |s: usize| match s % 2 {
-            0 => batch.blank as usize,
-            _ => target[s / 2] as usize,
+        let utterance = first..first + length * vocabulary;
+        let log_p = log_softmax(&batch.logits[utterance.clone()], vocabulary);
+        let path = Path {
+            target,
+            blank: batch.blank,
+            log_p: &log_p,
         };
-        let skips = |s: usize| s >= 2 && s % 2 == 1 && class(s) != class(s - 2);
-        let log_p: Vec<Vec<f64>> = (0..length)
-            .map(|t| {
-                let row = &batch.logits[(b * time + t) * vocabulary..][..vocabulary];
-                let total = row
-                    .iter()
-                    .map(|&x| f64::from(x))
-                    .fold(f64::NEG_INFINITY, add);
-                row.iter().map(|&x| f64::from(x) - total).collect()
-            })
-            .collect();
-        let never = f64::NEG_INFINITY;
-        // α with the emission of its step, β without; both start before the first and behind the last step.
-        let mut alpha = vec![vec![never; states]; length];
-        let mut beta = vec![vec![never; states]; length];
-        for t in 0..length {
-            for s in 0..states {
-                let from = |s: usize| if t == 0 { never } else { alpha[t - 1][s] };
-                let mut sum = if t == 0 && s < 2 { 0.0 } else { from(s) };
-                if s > 0 {
-                    sum = add(sum, from(s - 1));
-                }
-                if skips(s) {
-                    sum = add(sum, from(s - 2));
-                }
-                alpha[t][s] = sum + log_p[t][class(s)];
+        let (alpha, beta) = (path.alpha(), path.beta());
+        let total = match length {
+            0 if path.states() == 1 => 0.0,
+            0 => NEVER,
+            _ => (0..path.states())
+                .map(|s| alpha[0][s] + beta[0][s])
+                .fold(NEVER, log_add),
+        };
+        nlls.push(-total);
+        if total == NEVER {
+            continue;
+        }
+        let rows = d_logits[utterance].chunks_mut(vocabulary);
+        for (t, row) in rows.enumerate() {
+            for (d, log_p) in row.iter_mut().zip(&log_p[t]) {
+                *d = log_p.exp() * f64::from(scale[b]);
+            }
+            for s in 0..path.states() {
+                let share = (alpha[t][s] + beta[t][s] - total).exp();
+                row[path.class(s)] -= share * f64::from(scale[b]);
             }
         }
-        for t in (0..length).rev() {
+    }
+    Ok((nlls, d_logits))
+}
+
+/// The logarithm of no probability at all.
+const NEVER: f64 = f64::NEG_INFINITY;
+
+/// ln(eᵃ + eᵇ)
+fn log_add(a: f64, b: f64) -> f64 {
+    match a.max(b) {
+        NEVER => NEVER,
+        most => most + ((a - most).exp() + (b - most).exp()).ln(),
+    }
+}
+
+/// The logarithm of the softmax of each row of `vocabulary` scores.
+fn log_softmax(scores: &[f32], vocabulary: usize) -> Vec<Vec<f64>> {
+    let of_row = |row: &[f32]| {
+        let row = row.iter().map(|&x| f64::from(x));
+        let total = row.clone().fold(NEVER, log_add);
+        row.map(|x| x - total).collect()
+    };
+    scores.chunks(vocabulary).map(of_row).collect()
+}
+
+/// The states blank, l₁, blank, l₂, …, blank of a target, at the steps of an utterance.
+struct Path<'a> {
+    target: &'a [u32],
+    blank: u32,
+    /// By step and class.
+    log_p: &'a [Vec<f64>],
+}
+
+impl Path<'_> {
+    fn states(&self) -> usize {
+        2 * self.target.len() + 1
+    }
+
+    fn class(&self, s: usize) -> usize {
+        match s % 2 {
+            0 => self.blank as usize,
+            _ => self.target[s / 2] as usize,
+        }
+    }
+
+    /// Whether a state may follow the one two before it.
+    fn skips(&self, s: usize) -> bool {
+        s >= 2 && s % 2 == 1 && self.class(s) != self.class(s - 2)
+    }
+
+    /// By step and state: beginnings of paths, with the emission of the step.
+    fn alpha(&self) -> Vec<Vec<f64>> {
+        let (length, states) = (self.log_p.len(), self.states());
+        let mut alpha = vec![vec![NEVER; states]; length];
+        for t in 0..length {
             for s in 0..states {
-                let to = |s: usize| match t + 1 == length {
-                    true => never,
-                    false => beta[t + 1][s] + log_p[t + 1][class(s)],
-                };
-                let ends = t + 1 == length && s + 2 >= states;
-                let mut sum = if ends { 0.0 } else { to(s) };
-                if s + 1 < states {
-                    sum = add(sum, to(s + 1));
+                let from = |s: usize| if t == 0 { NEVER } else { alpha[t - 1][s] };
+                let mut sum = if t == 0 && s < 2 { 0.0 } else { from(s) };
+                if s > 0 {
+                    sum = log_add(sum, from(s - 1));
                 }
-                if s + 2 < states && skips(s + 2) {
-                    sum = add(sum, to(s + 2));
+                if self.skips(s) {
+                    sum = log_add(sum, from(s - 2));
+                }
+                alpha[t][s] = sum + self.log_p[t][self.class(s)];
+            }
+        }
+        alpha
+    }
+
+    /// By step and state: ends of paths, without the emission of the step.
+    fn beta(&self) -> Vec<Vec<f64>> {
+        let (length, states) = (self.log_p.len(), self.states());
+        let mut beta = vec![vec![NEVER; states]; length];
+        for t in (0..length).rev() {
+            let last = t + 1 == length;
+            for s in 0..states {
+                let to = |s: usize| match last {
+                    true => NEVER,
+                    false => beta[t + 1][s] + self.log_p[t + 1][self.class(s)],
+                };
+                let mut sum = if last && s + 2 >= states { 0.0 } else { to(s) };
+                if s + 1 < states {
+                    sum = log_add(sum, to(s + 1));
+                }
+                if s + 2 < states && self.skips(s + 2) {
+                    sum = log_add(sum, to(s + 2));
                 }
                 beta[t][s] = sum;
             }
         }
-        let total = match length {
-            0 if states == 1 => 0.0,
-            0 => never,
-            _ => (0..states)
-                .map(|s| alpha[0][s] + beta[0][s])
-                .fold(never, add),
-        };
-        nlls.push(-total);
-        if total == never {
-            continue;
-        }
-        for t in 0..length {
-            let row = &mut d_logits[(b * time + t) * vocabulary..][..vocabulary];
-            for (d, log_p) in row.iter_mut().zip(&log_p[t]) {
-                *d = log_p.exp() * f64::from(scale[b]);
-            }
-            for s in 0..states {
-                row[class(s)] -= (alpha[t][s] + beta[t][s] - total).exp() * f64::from(scale[b]);
-            }
-        }
+        beta
     }
-    (nlls, d_logits)
 }

@@ -1,13 +1,21 @@
 //! Buffers that a kernel writes before it reads them.
 
+use crate::error::{KernelError, room};
 use std::mem::MaybeUninit;
 
-/// Room for `n` floats, to be written before they are read.
-pub(crate) fn unwritten(n: usize) -> Vec<MaybeUninit<f32>> {
-    let mut values = Vec::with_capacity(n);
-    // SAFETY: the capacity is there, and what may be uninitialised needs no value.
-    unsafe { values.set_len(n) }
-    values
+/// An array of sizes `dims`, to be written before it is read.
+///
+/// # Errors
+/// [`KernelError::TooLarge`] where it does not fit into memory.
+pub(crate) fn unwritten(
+    op: &'static str,
+    what: &'static str,
+    dims: &[usize],
+) -> Result<Vec<MaybeUninit<f32>>, KernelError> {
+    let mut values: Vec<MaybeUninit<f32>> = room(op, what, dims)?;
+    // SAFETY: `room` has reserved the product of `dims`, and a `MaybeUninit` needs no value.
+    unsafe { values.set_len(dims.iter().product()) }
+    Ok(values)
 }
 
 /// The floats in their room.

@@ -1,19 +1,21 @@
 //! Linear projection, softmax and cross-entropy as one operation, for large vocabularies.
 //!
 //! logits = h·wᵀ + b, p = softmax(logits), nll = −ln p`[target]`; d_logits = (p − one-hot)/count, d_h = d_logits·w,
-//! d_w = d_logitsᵀ·h. The gradients are made in the forward pass, chunk by chunk of rows, and d_logits overwrites the logits (as Liger
-//! Kernel does on GPUs, Hsu et al. 2024), so at most `CHUNK_BYTES` of either exist.
+//! d_w = d_logitsᵀ·h. The forward pass computes the gradients, too, chunk by chunk of rows; d_logits overwrites the logits
+//! (as Liger Kernel does on GPUs, Hsu et al. 2024). Thus at most `CHUNK_BYTES` of either exist.
 
 use crate::act::exp;
 use crate::call::Precision;
-use crate::error::{KernelError, expect};
+use crate::error::{KernelError, expect, expect_some};
 use crate::number::{Bf16, F32};
+use crate::parts::Parts;
 use crate::pool::{self, SharedPtr, share};
-use crate::product::{Columns, Left, Product, Right, rows, rows_mut};
+use crate::product::{Columns, Left, Product, Right, block_words, rows, rows_mut};
 use crate::scratch::{unwritten, written};
 use crate::simd::{Kernel, Level, Simd, dispatch, load_edge, store_edge};
-use crate::tile;
+use crate::tile::LINE;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// A target that does not count.
 pub const IGNORE: u32 = u32::MAX;
@@ -21,7 +23,26 @@ pub const IGNORE: u32 = u32::MAX;
 /// Memory for a chunk of logits.
 const CHUNK_BYTES: usize = 32 << 20;
 
-/// What [`linear_cross_entropy`] gives.
+/// Inputs of [`linear_cross_entropy`].
+#[derive(Clone, Copy, Debug)]
+pub struct LceBatch<'a> {
+    /// `[N,H]`
+    pub h: &'a [f32],
+    /// `[V,H]`
+    pub w: &'a [f32],
+    /// `[V]`; zeros if absent.
+    pub b: Option<&'a [f32]>,
+    /// `[N]`: classes below `V`, or [`IGNORE`].
+    pub targets: &'a [u32],
+    /// `H`
+    pub hidden: usize,
+    /// `V`
+    pub vocabulary: usize,
+    /// Of the three products; [`Precision::Int8`] computes in `f32` here.
+    pub precision: Precision,
+}
+
+/// Result of [`linear_cross_entropy`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearCrossEntropy {
     /// `[N]`, nats; 0 where the target does not count.
@@ -30,7 +51,7 @@ pub struct LinearCrossEntropy {
     pub count: usize,
     /// Mean over those, summed in `f64`; 0 if there are none.
     pub loss: f32,
-    /// Of the loss, where asked for.
+    /// Gradients of `loss`, where asked for.
     pub gradients: Option<LceGradients>,
 }
 
@@ -45,78 +66,136 @@ pub struct LceGradients {
     pub d_b: Option<Vec<f32>>,
 }
 
-/// Mean cross-entropy of softmax(h·wᵀ + b) against `targets`, with its gradients where `train`.
-///
-/// `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`, `targets` `[N]`, each below `V` or [`IGNORE`]; `precision` is that of the three products.
+impl<'a> LceBatch<'a> {
+    fn check(&self, op: &'static str) -> Result<(), KernelError> {
+        let (n, vocabulary) = (self.targets.len(), self.vocabulary);
+        expect(op, "h", &[n, self.hidden], self.h.len())?;
+        expect(op, "w", &[vocabulary, self.hidden], self.w.len())?;
+        expect_some(op, "b", &[vocabulary], self.b)?;
+        let outside = |&target: &u32| target != IGNORE && target as usize >= vocabulary;
+        match self.targets.iter().position(outside) {
+            None => Ok(()),
+            Some(position) => Err(KernelError::Index {
+                op,
+                what: "target",
+                position,
+                got: self.targets[position] as usize,
+                bound: vocabulary,
+            }),
+        }
+    }
+
+    /// Some of its rows.
+    fn rows(&self, rows: Range<usize>) -> Self {
+        Self {
+            h: &self.h[rows.start * self.hidden..rows.end * self.hidden],
+            targets: &self.targets[rows],
+            ..*self
+        }
+    }
+
+    /// `[N,V]`, into `out`; gives `out`, all written.
+    fn logits<'o>(&self, out: &'o mut [MaybeUninit<f32>]) -> &'o mut [f32] {
+        let sizes = [self.targets.len(), self.hidden, self.vocabulary];
+        linear_into(self.h, self.w, self.b, sizes, self.precision, out)
+    }
+
+    /// The gradients from `d_logits`, `[N,V]`: writes d_h, and writes or increases (`accumulate`) those of the weights.
+    fn gradients(&self, d_logits: &[f32], accumulate: bool, d: &mut Unwritten) {
+        let (n, hidden, vocabulary) = (self.targets.len(), self.hidden, self.vocabulary);
+        assert_eq!(d_logits.len(), n * vocabulary, "[N,V]");
+        assert!(
+            d.d_h.len() == n * hidden && d.d_w.len() == vocabulary * hidden,
+            "[N,H], [V,H]"
+        );
+        let logit_rows = rows(d_logits.as_ptr(), vocabulary, n);
+        let w_rows = rows(self.w.as_ptr(), hidden, vocabulary);
+        let h_rows = rows(self.h.as_ptr(), hidden, n);
+        let to_h = Product {
+            k: vocabulary,
+            a: Left::Rows(&logit_rows),
+            columns: &[Columns {
+                n: hidden,
+                b: Right::Rows(&w_rows),
+                c: &rows_mut(d.d_h.as_mut_ptr().cast(), hidden, n),
+                bias: None,
+            }],
+            accumulate: false,
+            sums: None,
+        };
+        let d_b = d.d_b.as_deref_mut();
+        let to_w = Product {
+            k: n,
+            a: Left::Transposed(&logit_rows),
+            columns: &[Columns {
+                n: hidden,
+                b: Right::Rows(&h_rows),
+                c: &rows_mut(d.d_w.as_mut_ptr().cast(), hidden, vocabulary),
+                bias: None,
+            }],
+            accumulate,
+            sums: d_b.map(|d_b| SharedPtr(d_b.as_mut_ptr())),
+        };
+        // SAFETY: rows of d_logits have V elements, those of w, h, d_w and d_h have H (`check` and the assertions above);
+        // d_b has V. The results are borrowed mutably, so they overlap nothing. With `accumulate`, d_w was written before.
+        unsafe {
+            run(&to_h, self.precision);
+            run(&to_w, self.precision);
+        }
+    }
+}
+
+/// Gradients before they are written: some rows of d_h, all of d_w and d_b.
+struct Unwritten<'a> {
+    d_h: &'a mut [MaybeUninit<f32>],
+    d_w: &'a mut [MaybeUninit<f32>],
+    d_b: Option<&'a mut [f32]>,
+}
+
+/// Mean cross-entropy of softmax(h·wᵀ + b) against the targets, with its gradients where `train`.
 ///
 /// # Errors
-/// A slice of the wrong size, or a target outside the vocabulary.
-#[allow(clippy::too_many_arguments)]
+/// [`KernelError::Shape`]: a slice of the wrong size. [`KernelError::Index`]: a target outside the vocabulary.
+/// [`KernelError::TooLarge`]: gradients that do not fit into memory.
 pub fn linear_cross_entropy(
-    h: &[f32],
-    w: &[f32],
-    b: Option<&[f32]>,
-    targets: &[u32],
-    n: usize,
-    hidden: usize,
-    vocabulary: usize,
-    precision: Precision,
+    batch: &LceBatch,
     train: bool,
 ) -> Result<LinearCrossEntropy, KernelError> {
     const OP: &str = "linear_cross_entropy";
-    expect(OP, "h", n * hidden, h.len())?;
-    expect(OP, "w", vocabulary * hidden, w.len())?;
-    expect(OP, "b", vocabulary, b.map_or(vocabulary, <[f32]>::len))?;
-    expect(OP, "targets", n, targets.len())?;
-    if let Some(position) = targets
-        .iter()
-        .position(|&t| t != IGNORE && t as usize >= vocabulary)
-    {
-        let got = targets[position] as usize;
-        return Err(KernelError::Index {
-            op: OP,
-            what: "target",
-            position,
-            got,
-            bound: vocabulary,
-        });
-    }
-    let count = targets.iter().filter(|&&t| t != IGNORE).count();
-    let share = 1.0 / count.max(1) as f32;
+    batch.check(OP)?;
+    let (n, hidden, vocabulary) = (batch.targets.len(), batch.hidden, batch.vocabulary);
+    let count = batch.targets.iter().filter(|&&t| t != IGNORE).count();
+    let scale = train.then_some(1.0 / count.max(1) as f32);
+    let of = |rows| if train { rows } else { 0 };
     let mut nll = vec![0.0; n];
-    let mut d_h = unwritten(if train { n * hidden } else { 0 });
-    let mut d_w = unwritten(if train { vocabulary * hidden } else { 0 });
-    let mut d_b = b.filter(|_| train).map(|_| vec![0.0; vocabulary]);
+    let mut d_h = unwritten(OP, "d_h", &[of(n), hidden])?;
+    let mut d_w = unwritten(OP, "d_w", &[of(vocabulary), hidden])?;
+    let mut d_b = batch.b.filter(|_| train).map(|_| vec![0.0; vocabulary]);
     if n == 0 {
         d_w.fill(MaybeUninit::new(0.0));
     }
     let most = (CHUNK_BYTES / 4 / vocabulary.max(1)).clamp(1, n.max(1));
-    // Chunks of equal size: the last would otherwise be small and slow.
+    // Chunks of nearly equal size: a small last one would be slow.
     let chunk = n.div_ceil(n.div_ceil(most).max(1)).max(1);
-    let mut logits = unwritten(chunk * vocabulary);
+    let mut logits = unwritten(OP, "logits", &[if n == 0 { 0 } else { chunk }, vocabulary])?;
     for start in (0..n).step_by(chunk) {
         let rows = start..(start + chunk).min(n);
-        let logits = &mut logits[..rows.len() * vocabulary];
-        let h = &h[rows.start * hidden..rows.end * hidden];
-        let logits = linear_into(h, w, b, [rows.len(), hidden, vocabulary], precision, logits);
-        let scale = train.then_some(share);
+        let part = batch.rows(rows.clone());
+        let logits = part.logits(&mut logits[..rows.len() * vocabulary]);
         softmax_rows(
             logits,
-            &targets[rows.clone()],
+            part.targets,
             &mut nll[rows.clone()],
             vocabulary,
             scale,
         );
         if train {
-            products(
-                [&*logits, h, w],
-                [rows.len(), hidden, vocabulary],
-                precision,
-                start > 0,
-                &mut d_h[rows.start * hidden..rows.end * hidden],
-                &mut d_w,
-                d_b.as_deref_mut(),
-            );
+            let mut d = Unwritten {
+                d_h: &mut d_h[rows.start * hidden..rows.end * hidden],
+                d_w: &mut d_w,
+                d_b: d_b.as_deref_mut(),
+            };
+            part.gradients(logits, start > 0, &mut d);
         }
     }
     let total: f64 = nll.iter().map(|&x| f64::from(x)).sum();
@@ -125,7 +204,8 @@ pub fn linear_cross_entropy(
         count,
         loss: (total / count.max(1) as f64) as f32,
         gradients: train.then(|| {
-            // SAFETY: the products of the chunks have written all rows of d_h, those of the first all of d_w, unless it is zeros.
+            // SAFETY: each chunk has written its own rows of d_h, and the first chunk all of d_w; with n = 0, d_h is empty
+            // and d_w was filled with zeros above.
             let [d_h, d_w] = [d_h, d_w].map(|values| unsafe { written(values) });
             LceGradients { d_h, d_w, d_b }
         }),
@@ -141,7 +221,7 @@ unsafe fn run(product: &Product, precision: Precision) {
     // SAFETY: as the caller promises.
     unsafe {
         match precision {
-            // Bytes are for the recurrences: the layer over the vocabulary stays as it is.
+            // Int8 is for the recurrences only.
             Precision::F32 | Precision::Int8 => product.run::<F32>(level, threads),
             Precision::Bf16 => product.run::<Bf16>(level, threads),
         }
@@ -151,7 +231,7 @@ unsafe fn run(product: &Product, precision: Precision) {
 /// h·wᵀ + b: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`; gives `[N,V]`.
 ///
 /// # Errors
-/// A slice of the wrong size.
+/// [`KernelError::Shape`]: a slice of the wrong size. [`KernelError::TooLarge`]: a result that does not fit into memory.
 pub fn linear(
     h: &[f32],
     w: &[f32],
@@ -160,27 +240,13 @@ pub fn linear(
     hidden: usize,
     vocabulary: usize,
 ) -> Result<Vec<f32>, KernelError> {
-    let op = "linear";
-    let given = [
-        ("h", [n, hidden], h.len()),
-        ("w", [vocabulary, hidden], w.len()),
-    ];
-    for (what, [rows, columns], got) in given {
-        if rows.checked_mul(columns) != Some(got) {
-            return Err(KernelError::Shape {
-                op,
-                what,
-                expected: vec![rows, columns],
-                got: vec![got],
-            });
-        }
-    }
-    if let Some(b) = b {
-        expect(op, "b", vocabulary, b.len())?;
-    }
-    let mut out = unwritten(n * vocabulary);
+    const OP: &str = "linear";
+    expect(OP, "h", &[n, hidden], h.len())?;
+    expect(OP, "w", &[vocabulary, hidden], w.len())?;
+    expect_some(OP, "b", &[vocabulary], b)?;
+    let mut out = unwritten(OP, "y", &[n, vocabulary])?;
     linear_into(h, w, b, [n, hidden, vocabulary], Precision::F32, &mut out);
-    // SAFETY: all of it has just been written.
+    // SAFETY: `linear_into` writes all of it.
     Ok(unsafe { written(out) })
 }
 
@@ -201,12 +267,13 @@ fn linear_into<'a>(
         b.is_none_or(|b| b.len() == vocabulary),
         "one bias per column"
     );
-    let base: *mut f32 = out.as_mut_ptr().cast();
-    if n == 1 {
-        matrix_vector(h, w, b, base, vocabulary);
-        // SAFETY: every element has just been written.
+    if n == 1 && precision != Precision::Bf16 {
+        matrix_vector(h, w, b, out);
+        let base: *mut f32 = out.as_mut_ptr().cast();
+        // SAFETY: `matrix_vector` has written every element of `out`, which is borrowed for 'a.
         return unsafe { std::slice::from_raw_parts_mut(base, out.len()) };
     }
+    let base: *mut f32 = out.as_mut_ptr().cast();
     let (a, c) = (rows(h.as_ptr(), hidden, n), rows_mut(base, vocabulary, n));
     let columns = Columns {
         n: vocabulary,
@@ -224,69 +291,146 @@ fn linear_into<'a>(
         accumulate: false,
         sums: None,
     };
-    // SAFETY: the sizes were checked above, and the product writes every element.
+    // SAFETY: rows of h and w have H elements and rows of `out` V (asserted above), a bias has V, and `out` is borrowed
+    // mutably. A product that does not accumulate writes every element, also with H = 0.
     unsafe {
         run(&product, precision);
         std::slice::from_raw_parts_mut(base, out.len())
     }
 }
 
-/// One row against every row of w, into the `rows` elements of `out`: memory-bound, so nothing is packed.
-fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: *mut f32, rows: usize) {
-    struct Dots<'a> {
-        h: &'a [f32],
-        w: &'a [f32],
-        b: Option<&'a [f32]>,
-        rows: std::ops::Range<usize>,
-        out: SharedPtr<f32>,
-    }
-    impl Kernel for Dots<'_> {
-        type Output = ();
-        #[inline(always)]
-        unsafe fn run<S: Simd>(self) {
-            let k = self.h.len();
-            for row in self.rows.clone() {
-                // SAFETY: rows lie inside w, and each is written by one thread.
-                unsafe {
-                    let w = self.w.as_ptr().add(row * k);
-                    let mut acc = [S::splat(0.0); tile::PANEL];
-                    let mut p = 0;
-                    while p < k {
-                        for a in &mut acc {
-                            if p < k {
-                                let (x, y) = (
-                                    load_edge::<S>(self.h.as_ptr().add(p), k - p),
-                                    load_edge::<S>(w.add(p), k - p),
-                                );
-                                *a = S::fma(x, y, *a);
-                                p += S::LANES;
-                            }
-                        }
-                    }
-                    let sum = S::add(S::add(acc[0], acc[1]), S::add(acc[2], acc[3]));
-                    *self.out.get().add(row) = S::sum(sum) + self.b.map_or(0.0, |b| b[row]);
+/// One row against every row of w, into `out`. Memory is the limit, so w is turned in registers rather than packed. Each sum has the order of
+/// [`Product`], and so the bits.
+fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [MaybeUninit<f32>]) {
+    let columns = out.len();
+    let threads = match w.len() < 64 * 1024 {
+        true => 1,
+        false => pool::threads(),
+    };
+    let parts = Parts::new(out);
+    pool::run(threads, |id, threads| {
+        // Whole vectors of any instruction set.
+        let own = share(columns.div_ceil(LINE), id, threads);
+        let own = own.start * LINE..(own.end * LINE).min(columns);
+        let product = RowProduct {
+            h,
+            w: &w[own.start * h.len()..own.end * h.len()],
+            b: b.map(|b| &b[own.clone()]),
+            // SAFETY: the shares of two threads do not overlap.
+            out: unsafe { parts.take(own.clone()) },
+        };
+        dispatch(Level::best(), product);
+    });
+}
+
+/// The product of `h` with some rows of w, plus their biases.
+struct RowProduct<'a> {
+    h: &'a [f32],
+    w: &'a [f32],
+    b: Option<&'a [f32]>,
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl Kernel for RowProduct<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(mut self) {
+        let columns = self.out.len();
+        for first in (0..columns).step_by(2 * S::LANES) {
+            // SAFETY: the caller has the instruction set, and the last of the vectors begins before the end of `out`.
+            unsafe {
+                match columns - first > S::LANES {
+                    true => self.vectors::<S, 2>(first),
+                    false => self.vectors::<S, 1>(first),
                 }
             }
         }
     }
-    let threads = if w.len() < 64 * 1024 {
-        1
-    } else {
-        pool::threads()
-    };
-    let out = SharedPtr(out);
-    pool::run(threads, |id, threads| {
-        dispatch(
-            Level::best(),
-            Dots {
-                h,
-                w,
-                b,
-                rows: share(rows, id, threads),
-                out,
-            },
-        );
-    });
+}
+
+impl RowProduct<'_> {
+    /// Writes `NV` vectors of `out` from element `first` on; the last one may be cut off.
+    ///
+    /// # Safety
+    /// The instruction set of `S` is there, and each vector begins before the end of `out`.
+    #[inline(always)]
+    unsafe fn vectors<S: Simd, const NV: usize>(&mut self, first: usize) {
+        let (k, words) = (self.h.len(), block_words(self.h.len()));
+        let end_of_out = self.out.len();
+        let left = |v: usize| end_of_out - first - v * S::LANES;
+        // SAFETY: `b` and `out` have `left` elements from the start of each vector on.
+        unsafe {
+            let mut total = self.b.map(|b| {
+                let mut total = [S::splat(0.0); NV];
+                for v in 0..NV {
+                    total[v] = load_edge::<S>(b.as_ptr().add(first + v * S::LANES), left(v));
+                }
+                total
+            });
+            let mut start = 0;
+            loop {
+                let end = (start + words).min(k);
+                let mut sums = self.block::<S, NV>(first, start..end);
+                if let Some(total) = total {
+                    for v in 0..NV {
+                        sums[v] = S::add(total[v], sums[v]);
+                    }
+                }
+                total = Some(sums);
+                start = end;
+                if start >= k {
+                    break;
+                }
+            }
+            for (v, total) in total.into_iter().flatten().enumerate() {
+                let out = self.out.as_mut_ptr().cast::<f32>();
+                store_edge::<S>(out.add(first + v * S::LANES), total, left(v));
+            }
+        }
+    }
+
+    /// The sums over some k of `NV` vectors from `first` on, each in order of k.
+    ///
+    /// # Safety
+    /// As [`Self::vectors`]; k lies inside h.
+    #[inline(always)]
+    unsafe fn block<S: Simd, const NV: usize>(
+        &self,
+        first: usize,
+        block: Range<usize>,
+    ) -> [S::V; NV] {
+        let k = self.h.len();
+        let mut square = [0.0f32; 16 * 16];
+        let turned = square.as_mut_ptr();
+        // SAFETY: `width` rows of w from `first` on have `count` elements from `p` on, which lies inside h; a square holds LANES rows
+        // of LANES floats.
+        unsafe {
+            let mut sums = [S::splat(0.0); NV];
+            for p in block.clone().step_by(S::LANES) {
+                let count = S::LANES.min(block.end - p);
+                for v in 0..NV {
+                    let first = first + v * S::LANES;
+                    let width = S::LANES.min(self.out.len() - first);
+                    let w = self.w.as_ptr().add(first * k + p);
+                    if width == S::LANES && count == S::LANES {
+                        S::transpose(w, k, turned, S::LANES);
+                    } else {
+                        for lane in 0..width {
+                            for i in 0..count {
+                                *turned.add(i * S::LANES + lane) = *w.add(lane * k + i);
+                            }
+                        }
+                    }
+                    for i in 0..count {
+                        let x = S::splat(*self.h.as_ptr().add(p + i));
+                        sums[v] = S::fma(x, S::load(turned.add(i * S::LANES)), sums[v]);
+                    }
+                }
+            }
+            sums
+        }
+    }
 }
 
 /// nll of every row; where `scale` is given, the logits become (softmax − one-hot)·scale, zero at ignored targets.
@@ -299,23 +443,22 @@ fn softmax_rows(
 ) {
     let n = targets.len();
     let threads = pool::threads().clamp(1, n.max(1));
-    let (logits, nll) = (SharedPtr(logits.as_mut_ptr()), SharedPtr(nll.as_mut_ptr()));
+    let (logits, nll) = (Parts::new(logits), Parts::new(nll));
     pool::run(threads, |id, threads| {
-        for row in share(n, id, threads) {
-            // SAFETY: each row is taken by one thread.
-            let logits = unsafe {
-                std::slice::from_raw_parts_mut(logits.get().add(row * vocabulary), vocabulary)
+        let own = share(n, id, threads);
+        // SAFETY: the shares of two threads do not overlap.
+        let (logits, nll) = unsafe {
+            let logits = logits.take(own.start * vocabulary..own.end * vocabulary);
+            (logits, nll.take(own.clone()))
+        };
+        for (i, (nll, &target)) in nll.iter_mut().zip(&targets[own]).enumerate() {
+            let logits = &mut logits[i * vocabulary..(i + 1) * vocabulary];
+            let row = SoftmaxRow {
+                logits,
+                target,
+                scale,
             };
-            let loss = dispatch(
-                Level::best(),
-                SoftmaxRow {
-                    logits,
-                    target: targets[row],
-                    scale,
-                },
-            );
-            // SAFETY: as above.
-            unsafe { *nll.get().add(row) = loss }
+            *nll = dispatch(Level::best(), row);
         }
     });
 }
@@ -344,7 +487,8 @@ impl Kernel for SoftmaxRow<'_> {
         let (p, n) = (logits.as_mut_ptr(), logits.len());
         let whole = n / S::LANES * S::LANES;
         let mut lanes = [f32::NEG_INFINITY; 16];
-        // SAFETY: whole vectors inside the row; no vector is longer than sixteen floats.
+        // SAFETY: whole vectors inside the row, and no vector is longer than sixteen floats. The caller has the
+        // instruction set.
         unsafe {
             let mut most = S::splat(f32::NEG_INFINITY);
             for i in (0..whole).step_by(S::LANES) {
@@ -357,7 +501,8 @@ impl Kernel for SoftmaxRow<'_> {
             .iter()
             .chain(&logits[whole..])
             .fold(f32::NEG_INFINITY, greater);
-        // SAFETY: `load_edge` and `store_edge` stay inside the row.
+        // SAFETY: `load_edge` and `store_edge` touch at most the n − i elements from i on; the target is below V, as
+        // `picked` has shown. The caller has the instruction set.
         unsafe {
             let shift = S::splat(-largest);
             let mut sum = S::splat(0.0);
@@ -379,51 +524,5 @@ impl Kernel for SoftmaxRow<'_> {
             }
             largest + sum.ln() - picked
         }
-    }
-}
-
-/// d_h = d_logits·w, d_w (+)= d_logitsᵀ·h, and d_b (+)= the sum of the rows of d_logits.
-fn products(
-    [d_logits, h, w]: [&[f32]; 3],
-    [n, hidden, vocabulary]: [usize; 3],
-    precision: Precision,
-    accumulate: bool,
-    d_h: &mut [MaybeUninit<f32>],
-    d_w: &mut [MaybeUninit<f32>],
-    d_b: Option<&mut [f32]>,
-) {
-    let logit_rows = rows(d_logits.as_ptr(), vocabulary, n);
-    let (w_rows, h_rows) = (
-        rows(w.as_ptr(), hidden, vocabulary),
-        rows(h.as_ptr(), hidden, n),
-    );
-    let to_h = Product {
-        k: vocabulary,
-        a: Left::Rows(&logit_rows),
-        columns: &[Columns {
-            n: hidden,
-            b: Right::Rows(&w_rows),
-            c: &rows_mut(d_h.as_mut_ptr().cast(), hidden, n),
-            bias: None,
-        }],
-        accumulate: false,
-        sums: None,
-    };
-    let to_w = Product {
-        k: n,
-        a: Left::Transposed(&logit_rows),
-        columns: &[Columns {
-            n: hidden,
-            b: Right::Rows(&h_rows),
-            c: &rows_mut(d_w.as_mut_ptr().cast(), hidden, vocabulary),
-            bias: None,
-        }],
-        accumulate,
-        sums: d_b.map(|d_b| SharedPtr(d_b.as_mut_ptr())),
-    };
-    // SAFETY: the caller has checked the sizes.
-    unsafe {
-        run(&to_h, precision);
-        run(&to_w, precision);
     }
 }

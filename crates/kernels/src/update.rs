@@ -1,7 +1,9 @@
-//! What runs once a batch over all parameters: one pass over memory each, on all threads, the same bits for any number of them.
+//! Updates of all parameters, once a batch: one pass over memory each, on all threads, with the same bits for any number
+//! of them.
 
 use crate::error::{KernelError, expect};
-use crate::pool::{self, SharedPtr, share};
+use crate::parts::Parts;
+use crate::pool::{self, share};
 
 /// Elements in a piece of work; sums are formed piece by piece in order.
 const PIECE: usize = 16 * 1024;
@@ -17,19 +19,10 @@ fn pieces(len: usize, f: impl Fn(usize, std::ops::Range<usize>) + Sync) {
     });
 }
 
-/// A part of a slice that only one thread takes.
-///
-/// # Safety
-/// Ranges taken from one pointer are disjoint and inside the slice, which outlives them.
-unsafe fn take<'a, T>(pointer: SharedPtr<T>, range: &std::ops::Range<usize>) -> &'a mut [T] {
-    // SAFETY: as the caller promises.
-    unsafe { std::slice::from_raw_parts_mut(pointer.get().add(range.start), range.len()) }
-}
-
 /// Σ g², summed in `f64`.
 pub fn sum_of_squares(g: &[f32]) -> f64 {
     let mut sums = vec![0.0f64; g.len().div_ceil(PIECE)];
-    let out = SharedPtr(sums.as_mut_ptr());
+    let out = Parts::new(&mut sums);
     pieces(g.len(), |piece, range| {
         let mut lanes = [0.0f64; 8];
         let chunks = g[range.clone()].chunks_exact(8);
@@ -43,8 +36,8 @@ pub fn sum_of_squares(g: &[f32]) -> f64 {
                 *lane += f64::from(g) * f64::from(g);
             }
         }
-        // SAFETY: one slot per piece.
-        unsafe { *out.get().add(piece) = lanes.iter().sum::<f64>() + rest }
+        // SAFETY: one slot per piece, and each piece is called for once.
+        unsafe { out.take(piece..piece + 1)[0] = lanes.iter().sum::<f64>() + rest }
     });
     sums.iter().sum()
 }
@@ -60,12 +53,12 @@ pub fn sgd(
     scale: f32,
     weight_decay: f32,
 ) -> Result<(), KernelError> {
-    expect("sgd", "g", p.len(), g.len())?;
+    expect("sgd", "g", &[p.len()], g.len())?;
     let (step, keep) = (lr * scale, 1.0 - lr * weight_decay);
-    let pointer = SharedPtr(p.as_mut_ptr());
+    let parts = Parts::new(p);
     pieces(g.len(), |_, range| {
         // SAFETY: pieces are disjoint parts of p.
-        let p = unsafe { take(pointer, &range) };
+        let p = unsafe { parts.take(range.clone()) };
         for (p, g) in p.iter_mut().zip(&g[range]) {
             *p = *p * keep - step * g;
         }
@@ -105,7 +98,7 @@ pub fn adam(
     rule: &AdamW,
 ) -> Result<(), KernelError> {
     for (what, got) in [("g", g.len()), ("m", m.len()), ("v", v.len())] {
-        expect("adam", what, p.len(), got)?;
+        expect("adam", what, &[p.len()], got)?;
     }
     let AdamW {
         lr,
@@ -125,14 +118,10 @@ pub fn adam(
         1.0
     };
     let coupled = if decoupled { 0.0 } else { weight_decay };
-    let (p, m, v) = (
-        SharedPtr(p.as_mut_ptr()),
-        SharedPtr(m.as_mut_ptr()),
-        SharedPtr(v.as_mut_ptr()),
-    );
+    let parts = [p, m, v].map(Parts::new);
     pieces(g.len(), |_, range| {
         // SAFETY: pieces are disjoint parts of each slice.
-        let (p, m, v) = unsafe { (take(p, &range), take(m, &range), take(v, &range)) };
+        let [p, m, v] = unsafe { parts.each_ref().map(|part| part.take(range.clone())) };
         for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(&g[range]) {
             let g = g * scale + coupled * *p;
             *m += (1.0 - beta1) * (g - *m);
@@ -148,11 +137,11 @@ pub fn adam(
 /// # Errors
 /// Slices that differ in length.
 pub fn average(average: &mut [f32], p: &[f32], weight: f32) -> Result<(), KernelError> {
-    expect("average", "p", average.len(), p.len())?;
-    let pointer = SharedPtr(average.as_mut_ptr());
+    expect("average", "p", &[average.len()], p.len())?;
+    let parts = Parts::new(average);
     pieces(p.len(), |_, range| {
         // SAFETY: pieces are disjoint parts of the average.
-        let average = unsafe { take(pointer, &range) };
+        let average = unsafe { parts.take(range.clone()) };
         for (a, p) in average.iter_mut().zip(&p[range]) {
             *a += weight * (p - *a);
         }

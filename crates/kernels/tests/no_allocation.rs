@@ -1,6 +1,6 @@
 //! A step of a stream allocates nothing, on one thread or several.
 
-use refrain_kernels::{Cell, Precision, Stepper, Threads, Weights};
+use refrain_kernels::{Cell, Precision, StepScratch, StepWeights, Threads, Weights};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -45,22 +45,33 @@ fn steps_allocate_nothing() {
                 b_ih: None,
                 b_hh: None,
             };
-            let mut stepper = Stepper::new(cell, precision, input, hidden, &weights).unwrap();
-            let (x, mut h) = (vec![0.5; input], vec![0.0; hidden]);
-            let mut c = vec![0.0; if cell.has_memory() { hidden } else { 0 }];
-            for threads in [1, 3] {
+            let weights = StepWeights::new(cell, precision, input, hidden, &weights).unwrap();
+            let x = vec![0.5; input];
+            let mut sessions = [(); 9].map(|()| weights.zeros());
+            let mut scratch = StepScratch::default();
+            for (threads, rows) in [(1, 1), (3, 1), (1, 9), (3, 9)] {
+                let mut step = |rows: usize| {
+                    let mut sessions = sessions.each_mut().map(|state| (&x[..], state));
+                    weights
+                        .step_many(&mut sessions[..rows], &mut scratch)
+                        .unwrap();
+                };
                 let made = Threads::new(threads).install(|| {
-                    // The first step with more threads starts them.
-                    stepper.step(&x, &mut h, &mut c).unwrap();
+                    // The first step with more threads or rows makes room for them.
+                    step(rows);
                     let before = ALLOCATIONS.load(Ordering::Relaxed);
-                    for _ in 0..50 {
-                        stepper.step(&x, &mut h, &mut c).unwrap();
+                    for k in 0..50 {
+                        step(1 + k % rows);
                     }
                     ALLOCATIONS.load(Ordering::Relaxed) - before
                 });
-                assert_eq!(made, 0, "{cell:?} {precision:?} on {threads} threads");
+                assert_eq!(
+                    made, 0,
+                    "{cell:?} {precision:?} {threads} threads {rows} rows"
+                );
             }
-            assert!(h.iter().all(|h| h.is_finite()));
+            let mut h = sessions.iter().flat_map(|state| &state.h);
+            assert!(h.all(|h| h.is_finite()));
         }
     }
 }

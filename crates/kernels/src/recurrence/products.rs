@@ -1,8 +1,9 @@
 //! The products over all rows that follow the backward loop.
 
-use super::{Kept, lanes, room, row_of_gates};
+use super::{Kept, room, row_of_gates};
 use crate::call::{Inputs, Plan, WeightGradients};
 use crate::cells::CellKernel;
+use crate::error::KernelError;
 use crate::layout::Layout;
 use crate::number::Float;
 use crate::pool::SharedPtr;
@@ -12,8 +13,10 @@ use crate::simd::Level;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// The products over all rows that follow the loop.
+/// Operands of the products.
 pub(super) struct Products<'a> {
+    /// The call's name in errors.
+    pub op: &'static str,
     pub level: Level,
     pub threads: usize,
     pub plan: &'a Plan<'a>,
@@ -27,9 +30,9 @@ pub(super) struct Products<'a> {
 
 impl Products<'_> {
     /// d_x = Σ over directions of d_gates·W_ih.
-    pub(super) fn d_x<C: CellKernel, N: Float>(&self) -> Vec<f32> {
+    pub fn d_x<C: CellKernel, N: Float>(&self) -> Result<Vec<f32>, KernelError> {
         let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
-        let mut d_x = room(self.plan, input);
+        let mut d_x = room(self.op, "d_x", self.plan, input)?;
         let zeros = vec![0.0; input];
         for (d, (layout, kept)) in self.layouts.iter().zip(self.kept).enumerate() {
             let gates = kept.gates.as_ptr().cast();
@@ -61,15 +64,22 @@ impl Products<'_> {
                 accumulate: d > 0,
                 sums: None,
             };
-            // SAFETY: rows of d_gates, W_ih and d_x have the lengths of the plan.
+            // SAFETY: k values of a row of d_gates are C::GATES slots of hp units, which are fewer than its SLOTS; rows of
+            // W_ih (or zeros) and of d_x have `input` values. The rows of d_x are those of distinct steps.
             unsafe { product.run::<N>(self.level, self.threads) }
         }
-        // SAFETY: the product of the first direction has written every real step; the rest is zeros.
-        unsafe { written(d_x) }
+        // SAFETY: the product of the first direction has written the row of every real step. `room` has written zeros if
+        // there may be other steps, or no hidden units and so no product.
+        Ok(unsafe { written(d_x) })
     }
 
-    /// d_W_ih = d_gatesᵀ·X, d_W_hh = d_gatesᵀ·H_prev, and the biases as sums over the rows of d_gates.
-    pub(super) fn weights<C: CellKernel, N: Float>(&self, d: usize, h0: &[f32]) -> WeightGradients {
+    /// d_W_ih = d_gatesᵀ·X, d_W_hh = d_gatesᵀ·H_prev, and the biases as sums over the rows of d_gates, of direction `d`
+    /// with the initial states `h0` by rank, `[B,hp]`.
+    pub fn weights<C: CellKernel, N: Float>(
+        &self,
+        d: usize,
+        h0: &[f32],
+    ) -> Result<WeightGradients, KernelError> {
         let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
         let layout = &self.layouts[d];
         let stride = self.layouts.len() * hidden;
@@ -87,10 +97,10 @@ impl Products<'_> {
             }));
         }
         let mut sums = vec![0.0; C::SLOTS * hp];
-        let of_x = Side::new::<C>(C::x_slot, [hidden, input, hp]);
-        let of_h = Side::new::<C>(C::h_slot, [hidden, hidden, hp]);
-        // Slots of both sides meet X and H_prev at once, where that spares reading them twice; else each side goes by itself.
-        let vectors = [input, hidden].map(|n| n.div_ceil(lanes(self.level)));
+        let of_x = Side::new::<C>(self.op, C::x_slot, [hidden, input, hp])?;
+        let of_h = Side::new::<C>(self.op, C::h_slot, [hidden, hidden, hp])?;
+        // One product for both X and H_prev reads d_gates once, if both fit in one block; else each has its own.
+        let vectors = [input, hidden].map(|n| n.div_ceil(self.level.lanes()));
         let at_once = C::H_FIRST == 0 || in_one_block(N::count(x.len()), vectors.iter().sum());
         let parts = match at_once {
             true => vec![
@@ -119,7 +129,9 @@ impl Products<'_> {
                 accumulate: false,
                 sums: Some(SharedPtr(sums.as_mut_ptr().wrapping_add(slots.start * hp))),
             };
-            // SAFETY: rows of d_gates, X and H_prev have the lengths of the plan, the output its own.
+            // SAFETY: from slot `slots.start` on, rows of d_gates have the values of all `slots`; rows of X have `input` and
+            // rows of H_prev `hidden` values. The rows of `Side` are disjoint parts of its `out`, and the sums are hp values
+            // a slot.
             unsafe { product.run::<N>(self.level, self.threads) }
         }
         let bias = |slot: fn(usize) -> usize| -> Vec<f32> {
@@ -128,39 +140,43 @@ impl Products<'_> {
                 .copied()
                 .collect()
         };
-        // SAFETY: the products above have written the rows of all slots.
+        // SAFETY: `parts` covers every slot of either side, and the product of a part writes the rows of its slots.
         let [d_w_ih, d_w_hh] = [of_x.out, of_h.out].map(|out| unsafe { written(out) });
-        WeightGradients {
+        Ok(WeightGradients {
             d_w_ih,
             d_w_hh,
             d_b_ih: bias(C::x_slot),
             d_b_hh: bias(C::h_slot),
-        }
+        })
     }
 }
 
-/// The gradient of one side's weights, `[G·H,n]`, as it is made.
+/// The gradient of one side's weights, `[G·H,n]`, while it is computed.
 struct Side {
     n: usize,
     hp: usize,
     out: Vec<MaybeUninit<f32>>,
-    /// Its row for each unit of each slot; null where there is none, or a padded one.
+    /// Its row for each unit of each slot; null for padded units and slots of the other side.
     rows: Vec<*mut f32>,
 }
 
 impl Side {
-    fn new<C: CellKernel>(slot: fn(usize) -> usize, [hidden, n, hp]: [usize; 3]) -> Self {
-        let mut out = unwritten(C::GATES * hidden * n);
+    fn new<C: CellKernel>(
+        op: &'static str,
+        slot: fn(usize) -> usize,
+        [hidden, n, hp]: [usize; 3],
+    ) -> Result<Self, KernelError> {
+        let mut out = unwritten(op, "gradient of the weights", &[C::GATES, hidden, n])?;
         let base: *mut f32 = out.as_mut_ptr().cast();
         let mut rows = vec![std::ptr::null_mut(); C::SLOTS * hp];
         for gate in 0..C::GATES {
             let own = rows_mut(base.wrapping_add(gate * hidden * n), n, hidden);
             rows[slot(gate) * hp..][..hidden].copy_from_slice(&own);
         }
-        Self { n, hp, out, rows }
+        Ok(Self { n, hp, out, rows })
     }
 
-    /// What is multiplied by `b` for some slots.
+    /// The right operand `b` for some slots.
     fn columns<'a>(&'a self, b: &'a [*const f32], slots: Range<usize>) -> Columns<'a> {
         Columns {
             n: self.n,

@@ -238,6 +238,19 @@ impl Level {
         }
     }
 
+    /// Floats in a vector.
+    pub(crate) fn lanes(self) -> usize {
+        struct Lanes;
+        impl Kernel for Lanes {
+            type Output = usize;
+            #[inline(always)]
+            unsafe fn run<S: Simd>(self) -> usize {
+                S::LANES
+            }
+        }
+        dispatch(self, Lanes)
+    }
+
     /// The level itself where it runs.
     pub(crate) fn or_portable(self) -> Self {
         #[cfg(target_arch = "x86_64")]

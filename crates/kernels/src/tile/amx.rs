@@ -28,11 +28,11 @@ pub(super) const fn table(tiles: [Tile; PANEL], vectors: &Table) -> Table {
         rows: [[tiles[0]; 8], [tiles[1]; 8], [tiles[2]; 8], [tiles[3]; 8]],
         single: vectors.single,
         early: vectors.early,
-        few: 0,
-        most: [2 * SIDE; PANEL],
-        enough: [2 * SIDE; 2],
-        far: 7,
-        grain: 2,
+        early_rows: 0,
+        most_rows: [2 * SIDE; PANEL],
+        efficient_rows: [2 * SIDE; 2],
+        prefetch_eighths: 7,
+        panel_multiple: 2,
         packed: Packed::Rows { height: SIDE },
     }
 }

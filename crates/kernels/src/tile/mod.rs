@@ -164,15 +164,15 @@ pub(crate) struct Table {
     /// One and two such rows, for weights most of which lie beyond the second cache: they are fetched earlier.
     pub early: [[Tile; FEW]; PANEL],
     /// Rows up to which `early` is the better choice for a step of sequences.
-    pub few: usize,
+    pub early_rows: usize,
     /// Rows of the largest tile, by vectors less one.
-    pub most: [usize; PANEL],
+    pub most_rows: [usize; PANEL],
     /// Rows from which on more of them bring little, and fewer that do where something else speaks for them.
-    pub enough: [usize; 2],
+    pub efficient_rows: [usize; 2],
     /// Eighths of the second cache that a thread's weights may fill until they are fetched ahead, as what else passes through it drives them out.
-    pub far: usize,
+    pub prefetch_eighths: usize,
     /// Vectors of a panel that belong together, where it can be so.
-    pub grain: usize,
+    pub panel_multiple: usize,
     /// Over a transposed A.
     pub packed: Packed,
 }
@@ -222,7 +222,7 @@ impl Table {
     /// As [`Self::tile`], for weights most of which may lie `beyond` the second cache.
     #[inline(always)]
     pub fn tile_from(&self, beyond: bool, vectors: usize, rows: usize) -> Tile {
-        match beyond && rows <= self.few {
+        match beyond && rows <= self.early_rows {
             true => self.early[vectors - 1][rows - 1],
             false => self.tile(vectors, rows),
         }
@@ -236,7 +236,7 @@ impl Table {
         vectors: Range,
         most: usize,
     ) -> impl Iterator<Item = (usize, usize)> + Clone {
-        let grain = self.grain.min(most);
+        let grain = self.panel_multiple.min(most);
         cover(0..vectors.len().div_ceil(grain), most / grain).map(move |(first, count)| {
             let (start, end) = (first * grain, vectors.len().min((first + count) * grain));
             (vectors.start + start, end - start)

@@ -54,11 +54,11 @@ macro_rules! table {
                 [tile::<1, 3, 1, 32>, tile::<2, 3, 1, 16>],
                 [tile::<1, 4, 1, 32>, tile::<2, 4, 1, 16>],
             ],
-            few: 2,
-            most: most::<$simd>(),
-            enough: [8, 4],
-            far: 4,
-            grain: 1,
+            early_rows: 2,
+            most_rows: most::<$simd>(),
+            efficient_rows: [8, 4],
+            prefetch_eighths: 4,
+            panel_multiple: 1,
             packed: Packed::Columns {
                 tiles: &[
                     by_rows!(1, $height, least),

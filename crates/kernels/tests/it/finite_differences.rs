@@ -40,7 +40,7 @@ fn with<R>(case: &Case, arrays: &[Vec<f64>], f: impl FnOnce(&Plan, &Inputs<f64>)
 /// The outputs weighted by fixed numbers: its gradient is what the backward pass is given.
 fn loss(case: &Case, arrays: &[Vec<f64>], d: &[Vec<f64>; 3]) -> f64 {
     let out = with(case, arrays, |plan, inputs| {
-        reference::forward(plan, inputs)
+        reference::forward(plan, inputs).unwrap()
     });
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     dot(&out.y, &d[0]) + dot(&out.h_n, &d[1]) + dot(&out.c_n, &d[2])
@@ -69,6 +69,7 @@ fn reference_gradients_are_those_of_finite_differences() {
                         d_c_n,
                     },
                 )
+                .unwrap()
             });
             let mut analytic = vec![
                 gradients.d_x.unwrap(),

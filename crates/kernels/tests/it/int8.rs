@@ -19,7 +19,9 @@ fn run(case: &Case, level: Level, threads: usize) -> Outputs {
 }
 
 fn error(case: &Case, level: Level) -> f32 {
-    let expected = case.with(|inputs| reference::forward(&case.plan(), inputs));
+    let expected = case
+        .with(|inputs| reference::forward(&case.plan(), inputs))
+        .unwrap();
     difference(&run(case, level, 2).y, &expected.y)
 }
 

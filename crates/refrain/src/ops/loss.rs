@@ -134,18 +134,17 @@ impl LossKernels for Flex {
         let [h, w, b] = inputs.map(contiguous);
         let [vocabulary, hidden] = dims(&w);
         let n = targets.len();
-        let out = softmax::linear_cross_entropy(
-            slice(&h),
-            slice(&w),
-            Some(slice(&b)),
+        let batch = softmax::LceBatch {
+            h: slice(&h),
+            w: slice(&w),
+            b: Some(slice(&b)),
             targets,
-            n,
             hidden,
             vocabulary,
             precision,
-            train,
-        )
-        .expect("`linear_cross_entropy` has checked the shapes");
+        };
+        let out = softmax::linear_cross_entropy(&batch, train)
+            .expect("`linear_cross_entropy` has checked the shapes");
         let gradients = out.gradients.map(|g| {
             let d_b = g.d_b.expect("a bias was given");
             [

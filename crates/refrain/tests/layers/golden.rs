@@ -96,23 +96,21 @@ fn stacks(file: &str, count: usize) {
 fn linear_cross_entropy_agrees_with_pytorch() {
     let golden = load("linear_ce");
     let data = |name: &str| &golden[name].data[..];
-    let [n, hidden, vocabulary] = [7, 5, 11];
+    let [hidden, vocabulary] = [5, 11];
     let targets: Vec<u32> = data("targets")
         .iter()
         .map(|&t| if t < 0.0 { softmax::IGNORE } else { t as u32 })
         .collect();
-    let out = softmax::linear_cross_entropy(
-        data("h"),
-        data("w"),
-        Some(data("b")),
-        &targets,
-        n,
+    let batch = softmax::LceBatch {
+        h: data("h"),
+        w: data("w"),
+        b: Some(data("b")),
+        targets: &targets,
         hidden,
         vocabulary,
-        Precision::F32,
-        true,
-    )
-    .expect("shapes fit");
+        precision: Precision::F32,
+    };
+    let out = softmax::linear_cross_entropy(&batch, true).expect("shapes fit");
     close(&out.nll, data("rows"), 1e-6, "rows");
     close(&[out.loss], data("loss"), 1e-6, "loss");
     let gradients = out.gradients.expect("training");
