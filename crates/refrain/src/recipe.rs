@@ -14,7 +14,7 @@ use crate::models::{LanguageModelConfig, SequenceModelConfig};
 use crate::tasks::{self, BodyKind};
 use crate::train::TrainConfig;
 use refrain_data::corpus::Source;
-use refrain_data::memory::Problem;
+use refrain_data::long_memory::Problem;
 use refrain_data::vocab::VocabularyKind;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};

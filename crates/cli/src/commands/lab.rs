@@ -12,7 +12,7 @@ use refrain::lab;
 use refrain::recipe::Recipe;
 use refrain::store::ModelFolder;
 use refrain::tasks::memory::{fresh, load_sequence_model};
-use refrain_data::memory::Part;
+use refrain_data::long_memory::Part;
 use std::path::{Path, PathBuf};
 
 /// Look inside models while they learn

@@ -7,7 +7,7 @@ use refrain::ops::{self, PackedWeights, RecurrentSpec, floats};
 use refrain::recipe::Recipe;
 use refrain::tasks::{self, EvaluateOn, EvaluateOptions, Split, TrainOptions};
 use refrain::train::{Control, Event, Stopped};
-use refrain_data::memory::{Part, Problem, Sequences, Source, Targets};
+use refrain_data::long_memory::{Part, Problem, Sequences, Source, Targets};
 use refrain_kernels::{Direction, Precision};
 use std::path::Path;
 use tempfile::tempdir;

@@ -10,7 +10,7 @@ use crate::recipe::Recipe;
 use crate::store::About;
 use crate::train::Observer;
 use burn::tensor::Device;
-use refrain_data::memory::{Part, Sequences, Source};
+use refrain_data::long_memory::{Part, Sequences, Source};
 use std::path::Path;
 use trainee::{MemoryTrainee, measure};
 

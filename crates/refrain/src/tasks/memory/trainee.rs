@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::models::SequenceModel;
 use crate::tasks::Split;
 use crate::train::{BatchLoss, Metrics, Place, Trainee};
-use refrain_data::memory::{Part, Sequences, Source, Targets};
+use refrain_data::long_memory::{Part, Sequences, Source, Targets};
 use refrain_kernels::random::Key;
 
 /// Sequences that are measured at once.
