@@ -8,15 +8,20 @@
 //! | [`stories`] | the default corpus: a grammar of small stories whose entropy is known exactly |
 //! | [`corpus`] | training, validation and test text from the grammar or from files |
 //! | [`vocab`] | text to token ids and back: characters, words, byte-pair encoding |
-//! | [`memory`] | sequences that only a long memory solves: adding, copying, pixels of digits |
+//! | [`long_memory`] | sequences that only a long memory solves: adding, copying, pixels of digits |
 //! | [`speech`] | tables of utterances and archives of their sounds |
+//! | [`array`] | dense arrays of numbers with a type and a shape |
+//! | [`npz`] | archives of arrays, as NumPy reads and writes them |
 //! | [`batch`] | token ids to `[B,T]` batches for truncated backpropagation through time |
 
+pub mod array;
 pub mod batch;
 pub mod corpus;
 pub mod error;
 mod idx;
-pub mod memory;
+pub mod long_memory;
+mod npy;
+pub mod npz;
 mod random;
 pub mod speech;
 pub mod stories;

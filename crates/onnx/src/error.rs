@@ -1,6 +1,6 @@
 //! What can go wrong with a model, a node and an archive; each message is one sentence.
 
-use crate::value::Dtype;
+use refrain_data::array::{ArrayError, Dtype};
 use refrain_kernels::KernelError;
 
 /// A model that cannot be read or run.
@@ -15,6 +15,44 @@ pub enum OnnxError {
     /// Something that ONNX has and Refrain has not.
     #[error("{0} is not supported; Refrain runs recurrent operators and what usually joins them")]
     Unsupported(String),
+    /// Operators that Refrain does not have, all of them.
+    #[error("{} not supported at opset {opset}; Refrain runs recurrent operators and the usual ones around them", list_of("operator", .missing))]
+    Operators {
+        /// Their names, each with its first node, and with the domain before a foreign one.
+        missing: Vec<String>,
+        /// The model's opset.
+        opset: i64,
+    },
+    /// Nodes in an order in which they cannot run.
+    #[error(
+        "the model is not sorted: node \"{node}\" uses \"{value}\", which node \"{maker}\" makes only later; ONNX wants every node after those whose results it uses, so export the model again or sort it (onnxruntime writes a sorted copy to SessionOptions.optimized_model_filepath)"
+    )]
+    Unsorted {
+        /// The node that comes too early.
+        node: String,
+        /// The value that it uses.
+        value: String,
+        /// The node that makes the value.
+        maker: String,
+    },
+    /// A name that the model does not have.
+    #[error("the model has no {kind} \"{name}\"")]
+    UnknownPort {
+        /// "input" or "output".
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// An output that cannot be carried to an input.
+    #[error("output \"{output}\" cannot be carried to input \"{input}\": {problem}")]
+    Carry {
+        /// The output.
+        output: String,
+        /// The input.
+        input: String,
+        /// The reason.
+        problem: String,
+    },
     /// A constant that cannot be.
     #[error("tensor \"{name}\": {problem}")]
     Tensor {
@@ -135,18 +173,19 @@ pub enum OpError {
         /// A reason, with its comma; may be empty.
         why: &'static str,
     },
-    /// A tensor with more elements than the limit.
-    #[error("a tensor of shape {shape:?} is over the limit of {limit} elements")]
-    TooLarge {
-        /// The shape.
-        shape: Vec<usize>,
-        /// The limit.
+    /// A tensor that cannot be, or that is over the limit.
+    #[error(transparent)]
+    Array(#[from] ArrayError),
+    /// The tensors of a run are over the limit.
+    #[error("the run holds over {limit} bytes with its result")]
+    RunTooLarge {
+        /// The limit, in bytes.
         limit: usize,
     },
     /// An index or axis outside its range.
-    #[error("{what} {got} is outside {low}..{high}")]
+    #[error("{what} is {got}{}", range(*.low, *.high))]
     Index {
-        /// What is counted.
+        /// The kind of index.
         what: &'static str,
         /// The number.
         got: i64,
@@ -163,23 +202,32 @@ pub enum OpError {
     Kernel(#[from] KernelError),
 }
 
-/// An archive of arrays that cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum NpzError {
-    /// No .npz archive.
-    #[error("the file is no .npz archive, or it is damaged ({0}); numpy.savez writes one")]
-    Archive(#[from] zip::result::ZipError),
-    /// An array that cannot be read.
-    #[error("array \"{name}\": {problem}")]
-    Array {
-        /// The array.
-        name: String,
-        /// What is wrong, and what helps.
-        problem: String,
-    },
-    /// The system's reason.
-    #[error("the archive cannot be read or written ({0})")]
-    Io(#[from] std::io::Error),
+/// An error about an attribute.
+pub(crate) fn problem(name: &str, problem: &str) -> OpError {
+    OpError::Attribute {
+        name: name.into(),
+        problem: problem.into(),
+    }
+}
+
+/// `, outside 0 to 5`
+fn range(low: i64, high: i64) -> String {
+    match low < high {
+        true => format!(", outside {low} to {}", high - 1),
+        false => ", and none is possible".into(),
+    }
+}
+
+impl OnnxError {
+    pub(crate) fn nothing_makes(output: &str) -> Self {
+        Self::Malformed(format!("nothing makes output \"{output}\""))
+    }
+}
+
+/// `operator A is`, `operators A and B are`
+fn list_of(thing: &str, names: &[String]) -> String {
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", list(thing, names))
 }
 
 /// `input a`, `inputs a, b and c`, `no inputs`

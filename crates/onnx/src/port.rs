@@ -3,7 +3,7 @@
 use crate::error::OnnxError;
 use crate::proto::{TensorShapeProto, ValueInfoProto};
 use crate::tensor;
-use crate::value::{Dtype, Value};
+use refrain_data::array::{Array, Dtype};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -85,7 +85,7 @@ impl Port {
     /// Whether `value` may go in; names of sizes are bound as they are met.
     pub(crate) fn check(
         &self,
-        value: &Value,
+        value: &Array,
         bound: &mut BTreeMap<String, usize>,
     ) -> Result<(), OnnxError> {
         if value.dtype() != self.dtype {

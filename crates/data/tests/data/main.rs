@@ -2,7 +2,8 @@
 
 mod batch;
 mod corpus;
-mod memory;
+mod long_memory;
+mod npz;
 mod speech;
 mod stories;
 mod vocab;

@@ -1,12 +1,12 @@
 //! Matrix products.
 
-use super::Call;
+use crate::call::Call;
 use crate::error::OpError;
-use crate::value::{Value, within};
 use crate::walk::{Walk, broadcast};
+use refrain_data::array::{Array, Dtype};
 
 /// `MatMul`: `[..,M,K]` times `[..,K,N]`, outer dimensions broadcast, a vector taken for a row on the left and a column on the right.
-pub(super) fn matmul(call: &Call) -> Result<Vec<Value>, OpError> {
+pub(super) fn matmul(call: &Call) -> Result<Vec<Array>, OpError> {
     let (left, a) = call.floats(0, "A")?;
     let (right, b) = call.floats(1, "B")?;
     let mismatch = |why| OpError::Shapes {
@@ -29,7 +29,7 @@ pub(super) fn matmul(call: &Call) -> Result<Vec<Value>, OpError> {
     }
     let outer = broadcast(outer_a, outer_b)?;
     let full = [&outer[..], &[m, n]].concat();
-    let mut y = vec![0.0; within(&full, call.limit)?];
+    let mut y = vec![0.0; call.check(Dtype::F32, &full)?];
     let pairs = Walk::broadcast(outer_a, &outer).zip(Walk::broadcast(outer_b, &outer));
     if m * n > 0 {
         for ((i, j), y) in pairs.zip(y.chunks_exact_mut(m * n)) {
@@ -44,7 +44,7 @@ pub(super) fn matmul(call: &Call) -> Result<Vec<Value>, OpError> {
     let mut shape = outer;
     shape.extend((left.len() > 1).then_some(m));
     shape.extend((right.len() > 1).then_some(n));
-    Ok(vec![Value::floats(shape, y)?])
+    Ok(vec![Array::floats(shape, y)?])
 }
 
 /// y += a·b, `[M,K]` times `[K,N]`.
@@ -60,7 +60,7 @@ fn add_product(a: &[f32], b: &[f32], y: &mut [f32], [m, k, n]: [usize; 3]) {
 }
 
 /// `Gemm`: alpha·A·B + beta·C for matrices, A and B transposed if asked, C broadcast.
-pub(super) fn gemm(call: &Call) -> Result<Vec<Value>, OpError> {
+pub(super) fn gemm(call: &Call) -> Result<Vec<Array>, OpError> {
     let alpha = call.attributes.float("alpha")?.unwrap_or(1.0);
     let beta = call.attributes.float("beta")?.unwrap_or(1.0);
     let (left, a) = matrix(call, 0, "A", "transA")?;
@@ -73,7 +73,7 @@ pub(super) fn gemm(call: &Call) -> Result<Vec<Value>, OpError> {
             why: ", the inner sizes differ",
         });
     }
-    let mut y = vec![0.0; within(&[m, n], call.limit)?];
+    let mut y = vec![0.0; call.check(Dtype::F32, &[m, n])?];
     add_product(&a, &b, &mut y, [m, k, n]);
     y.iter_mut().for_each(|y| *y *= alpha);
     match call.optional(2) {
@@ -94,7 +94,7 @@ pub(super) fn gemm(call: &Call) -> Result<Vec<Value>, OpError> {
         None if call.opset < 11 => return Err(OpError::Missing("C")),
         None => {}
     }
-    Ok(vec![Value::floats(vec![m, n], y)?])
+    Ok(vec![Array::floats(vec![m, n], y)?])
 }
 
 /// A matrix, transposed where the attribute says so.

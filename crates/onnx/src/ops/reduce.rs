@@ -1,11 +1,11 @@
 //! Sums, means and largest elements over axes.
 
-use super::Call;
+use crate::call::Call;
 use crate::error::OpError;
-use crate::value::{Data, Value, within};
 use crate::walk::{Walk, around, axes, axis, strides};
+use refrain_data::array::{Array, Data, Dtype};
 
-type Results = Result<Vec<Value>, OpError>;
+type Results = Result<Vec<Array>, OpError>;
 
 pub(super) fn sum(call: &Call) -> Results {
     reduced(call, 13, 0.0, |y, x| y + x, |sum, _| sum)
@@ -40,7 +40,7 @@ fn reduced(
     };
     let sizes = |d: usize| if over[d] { 1 } else { shape[d] };
     let kept: Vec<usize> = (0..shape.len()).map(sizes).collect();
-    let mut y = vec![start; within(&kept, call.limit)?];
+    let mut y = vec![start; call.check(Dtype::F32, &kept)?];
     let mut steps = strides(&kept);
     steps
         .iter_mut()
@@ -59,7 +59,7 @@ fn reduced(
         .collect();
     let dropped = |d: &usize| keep || !over[*d];
     let shape = (0..shape.len()).filter(dropped).map(|d| kept[d]).collect();
-    Ok(vec![Value::floats(shape, y)?])
+    Ok(vec![Array::floats(shape, y)?])
 }
 
 /// Where the largest element along an axis stands: the first of several, or the last where asked.
@@ -107,5 +107,5 @@ pub(super) fn arg_max(call: &Call) -> Results {
     } else {
         shape.remove(along);
     }
-    Ok(vec![Value::new(shape, Data::I64(y))?])
+    Ok(vec![Array::new(shape, Data::I64(y))?])
 }

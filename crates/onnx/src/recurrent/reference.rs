@@ -1,7 +1,7 @@
 //! Every option of the operators, one sequence and step after the other, by the equations of the specification.
 
-use super::activation::Activation;
-use super::{Kind, Layer};
+use super::layer::{Kind, Layer};
+use crate::activation::Activation;
 use refrain_kernels::{Direction, Outputs};
 
 /// Weights and functions of one direction, ONNX's order of gates.

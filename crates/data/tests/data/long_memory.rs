@@ -1,7 +1,7 @@
 //! Problems of long memory.
 
 use refrain_data::DataError;
-use refrain_data::memory::{Part, Problem, Source, Targets};
+use refrain_data::long_memory::{Part, Problem, Source, Targets};
 use std::io::Write;
 use std::path::Path;
 use tempfile::tempdir;

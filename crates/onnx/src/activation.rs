@@ -1,7 +1,6 @@
 //! The activation functions of ONNX, by name and with their parameters.
 
-use crate::error::OpError;
-use crate::node::problem;
+use crate::error::{OpError, problem};
 
 /// A function with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
