@@ -2,9 +2,8 @@
 
 use crate::attributes::Attributes;
 use crate::error::OpError;
-use crate::packed::PackedLayer;
+use crate::packed::Kept;
 use refrain_data::array::{Array, Dtype};
-use std::sync::OnceLock;
 
 /// All that an operator gets.
 pub(crate) struct Call<'a> {
@@ -12,8 +11,8 @@ pub(crate) struct Call<'a> {
     pub inputs: Vec<Option<&'a Array>>,
     /// Which of the inputs are constants of the model: the same in every run.
     pub constant: Vec<bool>,
-    /// The packed weights of a recurrent node, kept for all runs if its weights are constants.
-    pub packed: &'a OnceLock<PackedLayer>,
+    /// Forms of the node's constants that are kept for all runs.
+    pub kept: &'a Kept,
     /// Outputs that the node has.
     pub outputs: usize,
     pub opset: i64,

@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::error::{OnnxError, OpError};
 use crate::graph::Graph;
-use crate::packed::PackedLayer;
+use crate::packed::Kept;
 use crate::port::Port;
 use refrain_data::array::{Array, MAX_BYTES};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,13 +11,14 @@ use std::sync::OnceLock;
 
 /// A model, read and checked; any number of threads may run it at once.
 ///
-/// The first run computes the nodes that depend on constants only, and packs the weights of recurrent nodes. All later runs use them.
+/// The first run computes the nodes that depend on constants only, and brings the weights of recurrent nodes and products into the
+/// order in which the kernels read them. All later runs use both.
 pub struct Model {
     graph: Graph,
     limit: usize,
     constants: OnceLock<Constants>,
-    /// For every node; used by recurrent ones with constant weights.
-    packed: Vec<OnceLock<PackedLayer>>,
+    /// For every node.
+    kept: Vec<Kept>,
 }
 
 /// Results of nodes that are the same in every run.
@@ -37,12 +38,12 @@ impl Model {
     /// Bytes that are no model, a model that contradicts itself, or one with an operator, attribute, type or opset that is not supported.
     pub fn read(bytes: &[u8]) -> Result<Self, OnnxError> {
         let graph = Graph::read(bytes)?;
-        let packed = graph.nodes.iter().map(|_| OnceLock::new()).collect();
+        let kept = graph.nodes.iter().map(|_| Kept::default()).collect();
         Ok(Self {
             graph,
             limit: MAX_BYTES,
             constants: OnceLock::new(),
-            packed,
+            kept,
         })
     }
 
@@ -187,7 +188,7 @@ impl Model {
                 .iter()
                 .map(|k| k.is_none_or(|(_, same)| same))
                 .collect(),
-            packed: &self.packed[place],
+            kept: &self.kept[place],
             outputs: node.outputs.len(),
             opset: self.graph.opset,
             limit: self.limit,

@@ -1,7 +1,17 @@
-//! The weights of a recurrent node as the kernels take them, made once for all runs of a model where they are constants.
+//! Weights as the kernels take them, made once for all runs of a model where they are constants.
 
 use crate::gate_order;
 use refrain_kernels::{Cell, WeightCache, Weights};
+use std::sync::OnceLock;
+
+/// Forms of a node's constants that are kept for all runs; each is made when a run first needs it.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// Of a recurrent node.
+    pub layer: OnceLock<PackedLayer>,
+    /// Of a product with a matrix `[K,N]`: its columns, `[N,K]`.
+    pub columns: OnceLock<Vec<f32>>,
+}
 
 /// Sizes of a recurrent layer.
 #[derive(Clone, Copy, Debug)]

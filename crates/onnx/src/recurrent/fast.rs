@@ -22,7 +22,7 @@ pub(super) fn forward(layer: &Layer, call: &Call) -> Result<Option<Outputs>, OpE
     let own;
     // W, R and B.
     let packed = match (1..=3).all(|index| call.is_constant(index)) {
-        true => call.packed.get_or_init(pack),
+        true => call.kept.layer.get_or_init(pack),
         false => {
             own = pack();
             &own
