@@ -1,6 +1,6 @@
 //! Forced alignment: when each label of a known transcript is heard.
 
-use super::{CtcError, check, check_class};
+use super::frame::{CtcError, check, check_class};
 
 /// A label of the target with the frames that it takes on the best path.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,7 +15,7 @@ pub struct AlignedLabel {
     pub log_prob: f64,
 }
 
-/// What [`align`] gives.
+/// The result of [`align`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alignment {
     /// One for each label of the target, in order.

@@ -12,7 +12,7 @@
 //! ```
 
 use super::build::{BuildError, Builder};
-use super::{MAX_ORDER, Ngram};
+use super::model::{MAX_ORDER, Ngram};
 use std::io::{BufRead, Error as IoError, Write};
 use thiserror::Error;
 
@@ -304,7 +304,13 @@ pub fn write(model: &Ngram, mut writer: impl Write) -> Result<(), IoError> {
     }
     for (order, _) in (1..).zip(&counts) {
         writeln!(writer, "\n\\{order}-grams:")?;
-        spell(model, super::ROOT, order, &mut Vec::new(), &mut writer)?;
+        spell(
+            model,
+            super::model::ROOT,
+            order,
+            &mut Vec::new(),
+            &mut writer,
+        )?;
     }
     writeln!(writer, "\n\\end\\")
 }

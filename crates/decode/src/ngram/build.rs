@@ -1,6 +1,6 @@
 //! Putting a model together, order by order.
 
-use super::{NONE, Ngram, Node, ROOT};
+use super::model::{NONE, Ngram, Node, ROOT};
 use std::collections::HashMap;
 
 /// What can go wrong.

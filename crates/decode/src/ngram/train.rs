@@ -9,7 +9,7 @@
 //! of n-grams of that order with the count i. Order 0 is uniform over all words, `</s>` and `<unk>`.
 
 use super::build::{BuildError, Builder};
-use super::{MAX_ORDER, Ngram};
+use super::model::{MAX_ORDER, Ngram};
 use thiserror::Error;
 
 /// log10 p of what never follows: `<s>`.

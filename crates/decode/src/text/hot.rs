@@ -1,7 +1,7 @@
 //! Words and phrases that a search should prefer.
 
-use super::TextError;
 use super::edges::{self, Edges, TrieNode};
+use super::error::TextError;
 use std::collections::VecDeque;
 
 /// A word or a phrase of several, with what it adds to the score of a hypothesis each time that it stands there.

@@ -1,6 +1,6 @@
 //! What labels stand for.
 
-use super::TextError;
+use super::error::TextError;
 
 /// The texts of `V` classes, and which of them separate words.
 ///

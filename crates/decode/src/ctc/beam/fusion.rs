@@ -1,6 +1,7 @@
 //! What a prefix is worth besides its sound: language models, lexicon, hot words, bonuses.
 
-use super::{BeamConfig, BeamError, BeamModels, ScoreParts};
+use super::config::{BeamConfig, BeamError, BeamModels};
+use super::parts::ScoreParts;
 use crate::ngram::State;
 use crate::text::{HotWords, Labels, Lexicon};
 
@@ -31,7 +32,7 @@ pub(super) struct Verdict {
 #[derive(Debug)]
 pub(super) struct Fusion {
     pub labels: Labels,
-    config: BeamConfig,
+    pub config: BeamConfig,
     models: BeamModels,
     hot: Option<HotWords>,
     /// `[V]`: the labels' ids in the n-gram of labels.

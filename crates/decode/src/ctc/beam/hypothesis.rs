@@ -1,8 +1,10 @@
 //! What a search gives.
 
 use super::fusion::Context;
+use super::parts::ScoreParts;
 use super::search::{BeamSearch, Slot};
-use crate::ctc::{LabelSpan, Word, words};
+use crate::ctc::label::LabelSpan;
+use crate::ctc::words::{Word, words};
 use serde::{Deserialize, Serialize};
 
 /// A sequence of labels with its score.
@@ -20,32 +22,13 @@ pub struct Hypothesis {
     pub parts: ScoreParts,
 }
 
-/// What the score of a [`Hypothesis`] is made of, before weights.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct ScoreParts {
-    /// ln p(labels | x) over the paths that the search followed, nats.
-    pub ctc: f64,
-    /// ln p of the n-gram of words, nats.
-    pub word_lm: f64,
-    /// ln p of the n-gram of labels, nats.
-    pub label_lm: f64,
-    /// Number of words.
-    pub words: usize,
-    /// Number of words that the n-gram of words does not know.
-    pub unknown: usize,
-    /// Number of labels.
-    pub labels: usize,
-    /// Bonuses of hot words, nats.
-    pub hot: f64,
-}
-
 impl BeamSearch {
     /// The `n` best hypotheses, best first, as though the utterance ended here; equal scores in the order of the label sequences. Steps may go on:
     /// this is also the partial result of a stream.
     ///
     /// With a lexicon, a hypothesis that ends within a word is none; there can be no hypothesis at all.
     pub fn end(&self, n: usize) -> Vec<Hypothesis> {
-        let fusion = &self.shared.fusion;
+        let fusion = &self.fusion;
         let slots = self.slots.iter();
         let mut ended: Vec<(f64, &Slot, Context)> = slots
             .filter_map(|slot| self.finish(slot).map(|(score, last)| (score, slot, last)))
@@ -77,8 +60,8 @@ impl BeamSearch {
 
     /// The score of a prefix at the end, and what it is made of.
     fn finish(&self, slot: &Slot) -> Option<(f64, Context)> {
-        let fusion = &self.shared.fusion;
-        let word = || self.current_word(slot.node, &self.shared);
+        let fusion = &self.fusion;
+        let word = || self.current_word(slot.node);
         let context = &self.tree.get(slot.node).context;
         let last = fusion.finish(context, fusion.judge(context, word))?;
         let score = slot.total + last.extra;

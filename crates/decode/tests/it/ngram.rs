@@ -1,19 +1,11 @@
 //! N-gram models against hand-computed values, their own definition, and damaged files.
 
+use crate::tools::config;
 use proptest::prelude::*;
 use refrain_decode::Perplexity;
 use refrain_decode::ngram::arpa::{self, ArpaError};
 use refrain_decode::ngram::{Ngram, State, TrainError, train};
 use std::f64::consts::LN_10;
-
-fn config() -> ProptestConfig {
-    let asked = std::env::var("REFRAIN_FUZZ_CASES");
-    ProptestConfig {
-        cases: asked.ok().and_then(|n| n.parse().ok()).unwrap_or(200),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
 
 /// As SRILM writes it.
 const SMALL: &str = "
