@@ -1,4 +1,4 @@
-//! What can go wrong between bytes on disk and examples.
+//! Errors between bytes on disk and examples.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub enum DataError {
     /// A file could not be read or written.
     #[error("{operation}: {}: {error}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation that was tried.
         operation: &'static str,
         /// The file.
         path: PathBuf,
@@ -30,13 +30,30 @@ pub enum DataError {
         #[source]
         error: io::Error,
     },
-    /// A text file is not UTF-8.
-    #[error("corpus: {} is not UTF-8 text: invalid byte at offset {offset}; convert the file to UTF-8", path.display())]
-    NotUtf8 {
+    /// A file is larger than the limit, as it is or unpacked.
+    #[error("{operation}: {} has more than {most} bytes; use a part of it", path.display())]
+    TooLarge {
+        /// The operation that was tried.
+        operation: &'static str,
         /// The file.
         path: PathBuf,
-        /// Offset of the first invalid byte, from the start of the file.
+        /// The limit, in bytes.
+        most: u64,
+    },
+    /// The training text is one character over and over.
+    #[error("corpus: the training text has one character, {0:?}: there is nothing to learn")]
+    OneCharacter(char),
+    /// A text file is not UTF-8.
+    #[error("{operation}: {} is not UTF-8 text: invalid byte at offset {offset}{remark}; convert the file to UTF-8 (plain or gzip)", path.display())]
+    NotUtf8 {
+        /// The operation that was tried.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Offset of the first invalid byte, from the start of the (unpacked) file.
         offset: usize,
+        /// The format that the file seems to have; may be empty.
+        remark: String,
     },
     /// A text is empty (or becomes so after the byte-order mark).
     #[error("corpus: {what} is empty; there is nothing to learn from or to measure on")]

@@ -9,20 +9,22 @@
 //! MNIST read as a sequence of 784 pixels (Le et al. 2015), from the top left or in a fixed random order.
 
 use crate::error::DataError;
+use crate::fingerprint::Fingerprint;
 use crate::idx;
 use crate::random::{SplitMix64, shuffle};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Symbols to be copied, and how many there are to choose from.
+/// Symbols to be copied.
 const COPIED: usize = 10;
+/// Different symbols.
 const SYMBOLS: u64 = 8;
 /// One-hot features of a copying step: zero, the symbols, and the sign.
 const ALPHABET: usize = SYMBOLS as usize + 2;
 /// Side of a picture.
 const SIDE: usize = 28;
 
-/// What is to be remembered.
+/// A task for the memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Problem {
@@ -55,7 +57,7 @@ fn one() -> usize {
     1
 }
 
-/// Which sequences.
+/// A part of the sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// To learn from, in this epoch.
@@ -66,7 +68,7 @@ pub enum Part {
     Test,
 }
 
-/// What is asked of a model.
+/// The answers that are asked of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
     /// `[B]`: a number after the last step.
@@ -109,10 +111,14 @@ const LONGEST: usize = 100_000;
 const HELD_BACK: usize = 5_000;
 /// Sequences of validation and of test where sequences are made.
 const MADE: usize = 1_000;
+/// Sequences of each part that a fingerprint covers where sequences are made.
+const FINGERPRINTED: usize = 8;
 
 impl Source {
+    /// The sequences of a problem; `data` is the data folder.
+    ///
     /// # Errors
-    /// A size that cannot be, or files of MNIST that are missing or damaged.
+    /// A size that is not possible, or files of MNIST that are missing or damaged.
     pub fn new(problem: &Problem, seed: u64, data: &Path) -> Result<Self, DataError> {
         let mut own = Self {
             problem: problem.clone(),
@@ -146,6 +152,26 @@ impl Source {
         Ok(own)
     }
 
+    /// Tells these data from others: all pictures of MNIST with their order, or the problem, the seed and the first sequences of each part
+    /// where they are made.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Fingerprint::new();
+        hash.text(&format!("{:?} {}", self.problem, self.seed));
+        for part in [Part::Train(0), Part::Validation, Part::Test] {
+            match self.pictures(part) {
+                Some(pictures) => hash.bytes(pictures.pixels()).bytes(pictures.labels()),
+                None => {
+                    let Sequences { x, targets, .. } = self.batch(part, 0, FINGERPRINTED);
+                    match &targets {
+                        Targets::Number(numbers) => hash.floats(&x).floats(numbers),
+                        Targets::Class(ids) | Targets::Symbols(ids) => hash.floats(&x).ids(ids),
+                    }
+                }
+            };
+        }
+        hash.finish()
+    }
+
     /// Sequences of a part.
     pub fn len(&self, part: Part) -> usize {
         match (&self.problem, part) {
@@ -171,7 +197,7 @@ impl Source {
         }
     }
 
-    /// Numbers or scores that are asked of a model.
+    /// Numbers or scores that a model gives.
     pub fn outputs(&self) -> usize {
         match self.problem {
             Problem::Adding { .. } => 1,
@@ -190,7 +216,7 @@ impl Source {
 
     /// Sequences `batch·size..` of a part, in a new order each epoch; fewer at the end, none beyond it.
     pub fn batch(&self, part: Part, batch: usize, size: usize) -> Sequences {
-        let first = (batch * size).min(self.len(part));
+        let first = batch.saturating_mul(size).min(self.len(part));
         let count = size.min(self.len(part) - first);
         let stream = match part {
             Part::Train(epoch) => epoch << 2,
@@ -208,7 +234,7 @@ impl Source {
         }
     }
 
-    /// Which pictures stand at these places of an epoch.
+    /// The pictures at these places of an epoch.
     fn numbers(&self, part: Part, places: std::ops::Range<usize>) -> Vec<usize> {
         let Part::Train(epoch) = part else {
             return places.collect();

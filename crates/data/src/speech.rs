@@ -4,14 +4,17 @@
 //! `fsdd/train.tar` with the files that it names.
 
 use crate::error::DataError;
+use crate::file;
 use crate::random::SplitMix64;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Largest sound file that is read, bytes.
+/// Largest sound file and table that are read, bytes.
 const LARGEST: u64 = 1 << 30;
+/// Largest archive of arrays that is read, bytes.
+const LARGEST_ARRAYS: u64 = 1 << 32;
 
 /// A line of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +42,8 @@ pub fn utterances(
     source_hint: Option<&str>,
 ) -> Result<Vec<Utterance>, DataError> {
     let path = file(data, part, "tsv");
-    let bytes = read(data, &path, source_hint)?;
-    let text = String::from_utf8(bytes).map_err(|e| DataError::NotUtf8 {
-        path: path.clone(),
-        offset: e.utf8_error().valid_up_to(),
-    })?;
+    let text =
+        file::text("speech", &path, LARGEST).map_err(|e| missing(data, &path, source_hint, e))?;
     let lines = text
         .lines()
         .enumerate()
@@ -94,7 +94,22 @@ pub fn sounds(
         path: path.clone(),
         problem: format!("it is no complete tar archive ({e}); get it again"),
     };
-    let reader = File::open(&path).map_err(|error| missing(data, &path, source_hint, error))?;
+    let failed = |error| {
+        missing(
+            data,
+            &path,
+            source_hint,
+            DataError::io("speech", &path, error),
+        )
+    };
+    let reader = File::open(&path).map_err(failed)?;
+    // Entries with holes say more bytes than the archive has.
+    let about = reader.metadata().map_err(failed)?;
+    let mut left = if about.is_file() {
+        about.len()
+    } else {
+        u64::MAX
+    };
     let mut archive = tar::Archive::new(BufReader::new(reader));
     let wanted: BTreeSet<&str> = utterances.iter().map(|u| u.name.as_str()).collect();
     let mut found: BTreeMap<String, Vec<u8>> = BTreeMap::new();
@@ -107,15 +122,16 @@ pub fn sounds(
         let Some(name) = name.filter(|name| wanted.contains(name.as_str())) else {
             continue;
         };
-        if entry.size() > LARGEST {
-            let problem = format!("{name} has {} bytes, which is no utterance", entry.size());
-            return Err(DataError::Speech { path, problem });
-        }
+        let size = entry.size();
+        left = match left.checked_sub(size) {
+            Some(left) if size <= LARGEST => left,
+            _ => {
+                let problem = format!("{name} has {size} bytes, which is no utterance");
+                return Err(DataError::Speech { path, problem });
+            }
+        };
         let mut bytes = Vec::new();
-        entry
-            .take(LARGEST)
-            .read_to_end(&mut bytes)
-            .map_err(damaged)?;
+        entry.take(size).read_to_end(&mut bytes).map_err(damaged)?;
         found.insert(name, bytes);
     }
     let take = |utterance: &Utterance| {
@@ -135,27 +151,22 @@ pub fn sounds(
 /// # Errors
 /// A file that is missing, with where it comes from, or that cannot be read.
 pub fn read(data: &Path, path: &Path, source_hint: Option<&str>) -> Result<Vec<u8>, DataError> {
-    std::fs::read(path).map_err(|error| missing(data, path, source_hint, error))
+    file::read("speech", path, LARGEST_ARRAYS).map_err(|e| missing(data, path, source_hint, e))
 }
 
-fn missing(
-    data: &Path,
-    path: &Path,
-    source_hint: Option<&str>,
-    error: std::io::Error,
-) -> DataError {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => DataError::Missing {
-            path: path.to_path_buf(),
-            name: path
-                .strip_prefix(data)
-                .unwrap_or(path)
-                .display()
-                .to_string(),
-            folder: data.to_path_buf(),
-            source_hint: source_hint.map(str::to_string),
-        },
-        _ => DataError::io("read", path, error),
+/// The error about a missing file with its origin; other errors as they are.
+fn missing(data: &Path, path: &Path, source_hint: Option<&str>, error: DataError) -> DataError {
+    match error {
+        DataError::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound => {
+            let name = path.strip_prefix(data).unwrap_or(path);
+            DataError::Missing {
+                path: path.to_path_buf(),
+                name: name.display().to_string(),
+                folder: data.to_path_buf(),
+                source_hint: source_hint.map(str::to_string),
+            }
+        }
+        other => other,
     }
 }
 

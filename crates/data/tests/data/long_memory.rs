@@ -157,6 +157,27 @@ fn digits_are_read_pixel_by_pixel() {
 }
 
 #[test]
+fn one_pixel_changes_the_fingerprint() {
+    let folder = tempdir().unwrap();
+    mnist(folder.path());
+    let problem = Problem::Mnist {
+        permuted: false,
+        pixels: 1,
+    };
+    let of = || {
+        let source = Source::new(&problem, 7, folder.path()).unwrap();
+        source.fingerprint()
+    };
+    let before = of();
+    assert_eq!(of(), before);
+    let file = folder.path().join("mnist/t10k-images-idx3-ubyte");
+    let mut bytes = std::fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    assert_ne!(of(), before);
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let refused = |problem: &Problem, folder: &Path| match Source::new(problem, 1, folder) {
         Ok(_) => panic!("{problem:?} was taken"),

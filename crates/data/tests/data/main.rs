@@ -2,6 +2,7 @@
 
 mod batch;
 mod corpus;
+mod fingerprint;
 mod long_memory;
 mod npz;
 mod speech;
