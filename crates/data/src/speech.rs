@@ -90,29 +90,49 @@ pub fn sounds(
     source_hint: Option<&str>,
 ) -> Result<Vec<Vec<u8>>, DataError> {
     let path = file(data, part, "tar");
-    let damaged = |e: std::io::Error| DataError::Speech {
-        path: path.clone(),
-        problem: format!("it is no complete tar archive ({e}); get it again"),
+    let wanted: BTreeSet<&str> = utterances.iter().map(|u| u.name.as_str()).collect();
+    let found = unpack(data, &path, &wanted, source_hint)?;
+    let take = |utterance: &Utterance| {
+        let sound = found.get(&utterance.name).cloned();
+        sound.ok_or_else(|| DataError::Speech {
+            path: path.clone(),
+            problem: format!("it has no file {}, which its table names", utterance.name),
+        })
     };
+    utterances.iter().map(take).collect()
+}
+
+/// The files of an archive with these names, wherever in its folders they lie.
+fn unpack(
+    data: &Path,
+    path: &Path,
+    wanted: &BTreeSet<&str>,
+    source_hint: Option<&str>,
+) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
+    let refused = |problem| DataError::Speech {
+        path: path.to_path_buf(),
+        problem,
+    };
+    let damaged =
+        |e: std::io::Error| refused(format!("it is no complete tar archive ({e}); get it again"));
     let failed = |error| {
         missing(
             data,
-            &path,
+            path,
             source_hint,
-            DataError::io("speech", &path, error),
+            DataError::io("speech", path, error),
         )
     };
-    let reader = File::open(&path).map_err(failed)?;
-    // Entries with holes say more bytes than the archive has.
+    let reader = File::open(path).map_err(failed)?;
     let about = reader.metadata().map_err(failed)?;
+    // Entries with holes say more bytes than the archive has.
     let mut left = if about.is_file() {
         about.len()
     } else {
         u64::MAX
     };
     let mut archive = tar::Archive::new(BufReader::new(reader));
-    let wanted: BTreeSet<&str> = utterances.iter().map(|u| u.name.as_str()).collect();
-    let mut found: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut found = BTreeMap::new();
     for entry in archive.entries().map_err(damaged)? {
         let entry = entry.map_err(damaged)?;
         let own = entry.path().map_err(damaged)?;
@@ -126,24 +146,16 @@ pub fn sounds(
         left = match left.checked_sub(size) {
             Some(left) if size <= LARGEST => left,
             _ => {
-                let problem = format!("{name} has {size} bytes, which is no utterance");
-                return Err(DataError::Speech { path, problem });
+                return Err(refused(format!(
+                    "{name} has {size} bytes, which is no utterance"
+                )));
             }
         };
         let mut bytes = Vec::new();
         entry.take(size).read_to_end(&mut bytes).map_err(damaged)?;
         found.insert(name, bytes);
     }
-    let take = |utterance: &Utterance| {
-        found
-            .get(&utterance.name)
-            .cloned()
-            .ok_or_else(|| DataError::Speech {
-                path: path.clone(),
-                problem: format!("it has no file {}, which its table names", utterance.name),
-            })
-    };
-    utterances.iter().map(take).collect()
+    Ok(found)
 }
 
 /// The bytes of a file of the data folder.

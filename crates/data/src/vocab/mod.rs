@@ -2,21 +2,17 @@
 
 mod bpe;
 mod file;
+mod inner;
 mod list;
 
 use crate::error::DataError;
 use bpe::Bpe;
-use list::TokenList;
+use inner::Inner;
 use std::path::Path;
 
 pub use file::{BPE_FILE, VOCABULARY_FILE};
+pub use list::{END_OF_LINE, UNKNOWN_CHARACTER, UNKNOWN_WORD};
 
-/// Stands for every unknown character, and is what an unknown character is printed as.
-pub const UNKNOWN_CHARACTER: char = char::REPLACEMENT_CHARACTER;
-/// Stands for every unknown word (Penn Treebank convention).
-pub const UNKNOWN_WORD: &str = "<unk>";
-/// Ends a line in a word vocabulary (Penn Treebank convention).
-pub const END_OF_LINE: &str = "<eos>";
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
 /// Which vocabulary to build, and how large.
@@ -60,13 +56,6 @@ pub struct Encoded {
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
     inner: Inner,
-}
-
-#[derive(Debug, Clone)]
-enum Inner {
-    Characters(TokenList),
-    Words(TokenList),
-    Bpe(Box<Bpe>),
 }
 
 impl Vocabulary {
@@ -129,8 +118,7 @@ impl Vocabulary {
     pub fn decode_stream(&self) -> DecodeStream<'_> {
         DecodeStream {
             vocabulary: self,
-            pending: Vec::new(),
-            in_line: false,
+            state: DecodeState::default(),
         }
     }
 
@@ -189,16 +177,34 @@ impl Vocabulary {
 #[derive(Debug, Clone)]
 pub struct DecodeStream<'v> {
     vocabulary: &'v Vocabulary,
+    state: DecodeState,
+}
+
+impl DecodeStream<'_> {
+    /// The text that `id` completes; empty where a character is still incomplete.
+    pub fn push(&mut self, id: u32) -> String {
+        self.state.push(self.vocabulary, id)
+    }
+
+    /// The rest at the end: an incomplete character, as U+FFFD.
+    pub fn finish(self) -> String {
+        self.state.finish()
+    }
+}
+
+/// The state of a decoder of ids as plain data, for a session that can be stored. It belongs to one vocabulary; any state is safe with any.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DecodeState {
     /// Bytes of a character that is not complete yet (BPE only).
     pending: Vec<u8>,
     /// Whether a word was written since the last line end (words only).
     in_line: bool,
 }
 
-impl DecodeStream<'_> {
+impl DecodeState {
     /// The text that `id` completes; empty where a character is still incomplete.
-    pub fn push(&mut self, id: u32) -> String {
-        match &self.vocabulary.inner {
+    pub fn push(&mut self, vocabulary: &Vocabulary, id: u32) -> String {
+        match &vocabulary.inner {
             Inner::Characters(list) => list.token(id).unwrap_or("\u{FFFD}").to_owned(),
             Inner::Words(list) => self.push_word(list.token(id).unwrap_or("\u{FFFD}")),
             Inner::Bpe(bpe) => {
@@ -209,7 +215,7 @@ impl DecodeStream<'_> {
         }
     }
 
-    /// What is left at the end: an incomplete character, as U+FFFD.
+    /// The rest at the end: an incomplete character, as U+FFFD.
     pub fn finish(self) -> String {
         String::from_utf8_lossy(&self.pending).into_owned()
     }
