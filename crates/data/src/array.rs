@@ -9,7 +9,7 @@ pub const MAX_BYTES: usize = 1 << 31;
 /// Most dimensions, as in NumPy 2.
 const MAX_RANK: usize = 64;
 
-/// What can be wrong with the parts of an array.
+/// Parts that make no array.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ArrayError {
     /// The shape needs another number of elements.
@@ -223,7 +223,7 @@ impl Array {
     /// Of floats.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// The errors of [`Self::new`].
     pub fn floats(shape: Vec<usize>, data: Vec<f32>) -> Result<Self, ArrayError> {
         Self::new(shape, Data::F32(data))
     }
@@ -291,7 +291,7 @@ impl Array {
     /// The same elements in another shape.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// The errors of [`Self::new`].
     pub fn reshaped(&self, shape: Vec<usize>) -> Result<Self, ArrayError> {
         match self.dtype().check(&shape, MAX_BYTES)? == self.len() {
             true => Ok(Self {
@@ -308,7 +308,7 @@ impl Array {
     /// The elements at `offsets`, which must all lie inside, in a shape that needs as many.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// The errors of [`Self::new`].
     pub fn taken(
         &self,
         shape: Vec<usize>,

@@ -14,7 +14,8 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Source {
-    /// Stories of the project's own [grammar](Stories). Validation and test text have a twentieth of the training text each.
+    /// Stories of the project's own [grammar](Stories). Validation and test text have a twentieth of the training text
+    /// each.
     Generated {
         /// The seed of the training text; the other two have seeds of their own, derived from it.
         seed: u64,
@@ -34,7 +35,8 @@ pub enum Source {
     File {
         /// The file.
         file: String,
-        /// Fractions of its characters for training, validation and test, in this order; the rest is not used. 0.9, 0.05 and 0.05 by default.
+        /// Fractions of its characters for training, validation and test, in this order; the rest is not used. 0.9,
+        /// 0.05 and 0.05 by default.
         #[serde(default = "default_fractions")]
         fractions: [f64; 3],
     },
@@ -77,10 +79,12 @@ pub struct Truth {
 }
 
 impl Corpus {
-    /// Reads or generates the three texts. `data` is the data folder; `source_hint` tells where missing files come from.
+    /// Reads or generates the three texts. `data` is the data folder; `source_hint` tells where missing files come
+    /// from.
     ///
     /// # Errors
-    /// A missing, unreadable, empty or non-UTF-8 file; fractions that are none; a part that comes out empty; a training text of one character.
+    /// A missing, unreadable, empty or non-UTF-8 file; fractions that are none; a part that comes out empty; a training
+    /// text of one character.
     pub fn load(
         source: &Source,
         data: &Path,
@@ -165,7 +169,8 @@ const MOST: u64 = 1 << 32;
 /// Reads the UTF-8 text file `name` of the data folder, plain or gzip, without its byte-order mark.
 ///
 /// # Errors
-/// [`DataError::Missing`], [`DataError::Io`], [`DataError::TooLarge`] (4 GiB), [`DataError::NotUtf8`], [`DataError::Empty`].
+/// [`DataError::Missing`], [`DataError::Io`], [`DataError::TooLarge`] (4 GiB), [`DataError::NotUtf8`],
+/// [`DataError::Empty`].
 pub fn read_text(data: &Path, name: &str, source_hint: Option<&str>) -> Result<String, DataError> {
     let path = data.join(name);
     let text = file::text("corpus", &path, MOST).map_err(|error| match error {
@@ -195,10 +200,11 @@ pub fn split(text: &str, fractions: [f64; 3]) -> Result<[&str; 3], DataError> {
     Ok(parts(text, cuts(text, fractions)?))
 }
 
-/// [`split`] with each cut moved to the next end of a line, or to the last one before it, where such a one leaves no part empty.
+/// [`split`] with each cut moved to the next end of a line, or to the last one before it, where such a one leaves no
+/// part empty.
 ///
 /// # Errors
-/// As [`split`].
+/// The errors of [`split`].
 pub fn split_lines(text: &str, fractions: [f64; 3]) -> Result<[&str; 3], DataError> {
     Ok(parts(text, line_cuts(text, fractions)?))
 }

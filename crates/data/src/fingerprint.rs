@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 over any number of slices. Each goes in with its length, so that values cannot move from one to the next unseen.
+/// SHA-256 over any number of slices. Each goes in with its length, so that values cannot move from one to the next
+/// unseen.
 #[derive(Clone, Debug, Default)]
 pub struct Fingerprint(Sha256);
 

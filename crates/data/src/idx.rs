@@ -13,11 +13,12 @@ pub(crate) struct Pictures {
     labels: Vec<u8>,
 }
 
-/// More bytes than any of the files has: a larger one is not what it says.
+/// Most bytes of a file; those of MNIST are smaller.
 const MOST: u64 = 256 << 20;
 
 impl Pictures {
-    /// `{name}-images-idx3-ubyte` and `{name}-labels-idx1-ubyte` of a folder, with `.gz` or without, `side`×`side` pixels.
+    /// `{name}-images-idx3-ubyte` and `{name}-labels-idx1-ubyte` of a folder, with `.gz` or without, `side`×`side`
+    /// pixels.
     ///
     /// # Errors
     /// Files that are missing, damaged or of other sizes.

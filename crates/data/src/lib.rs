@@ -1,7 +1,7 @@
 //! Bytes on disk to examples and back.
 //!
-//! Shape alphabet: `B` batch (parallel streams), `T` time, `V` vocabulary. Matrices are flat slices, batch-major: entry `[b, t]` of a
-//! `[B,T]` matrix lies at `b * T + t`.
+//! Shape alphabet: `B` batch (parallel streams), `T` time, `V` vocabulary. Matrices are flat slices, batch-major: entry
+//! `[b, t]` of a `[B,T]` matrix lies at `b * T + t`.
 //!
 //! | module | contents |
 //! |---|---|

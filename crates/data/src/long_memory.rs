@@ -1,10 +1,10 @@
 //! Problems that only a long memory solves: adding, copying, and pictures read pixel by pixel.
 //!
-//! Adding (Hochreiter & Schmidhuber 1997, experiment 4): of a sequence of pairs (value in 0..1, mark) two values are marked, one in each
-//! half; the answer is their sum. Answering 1 always has a squared error of 1/6.
+//! Adding (Hochreiter & Schmidhuber 1997, experiment 4): of a sequence of pairs (value in 0..1, mark) two values are
+//! marked, one in each half; the answer is their sum. Answering 1 always has a squared error of 1/6.
 //!
-//! Copying (Hochreiter & Schmidhuber 1997; as in Arjovsky et al. 2016): ten symbols out of eight, a wait of zeros, a sign, and
-//! the symbols are to be repeated. Guessing them costs 10·ln 8 nats a sequence.
+//! Copying (Hochreiter & Schmidhuber 1997; as in Arjovsky et al. 2016): ten symbols out of eight, a wait of zeros, a
+//! sign, and the symbols are to be repeated. Guessing them costs 10·ln 8 nats a sequence.
 //!
 //! MNIST read as a sequence of 784 pixels (Le et al. 2015), from the top left or in a fixed random order.
 
@@ -130,7 +130,8 @@ impl Source {
             Problem::Adding { length, examples } | Problem::Copy { length, examples } => {
                 if !(2..=LONGEST).contains(&length) || examples == 0 {
                     return Err(DataError::Memory(format!(
-                        "a length of {length} with {examples} examples; 2 to {LONGEST} steps and at least 1 example are needed"
+                        "a length of {length} with {examples} examples; \
+                         2 to {LONGEST} steps and at least 1 example are needed"
                     )));
                 }
             }
@@ -152,8 +153,8 @@ impl Source {
         Ok(own)
     }
 
-    /// Tells these data from others: all pictures of MNIST with their order, or the problem, the seed and the first sequences of each part
-    /// where they are made.
+    /// Tells these data from others: all pictures of MNIST with their order, or the problem, the seed and the first
+    /// sequences of each part where they are made.
     pub fn fingerprint(&self) -> String {
         let mut hash = Fingerprint::new();
         hash.text(&format!("{:?} {}", self.problem, self.seed));

@@ -1,7 +1,7 @@
 //! One array as `numpy.save` writes it: a line of Python that says type, order and shape, then the numbers.
 //!
-//! The parser is our own because that line is so plain: the crates that read it bring a recursive parser for all of Python's
-//! literals, built with a C compiler.
+//! The parser is our own because that line is so simple: the crates that read it bring a recursive parser for
+//! all of Python's literals, built with a C compiler.
 
 use crate::array::{Array, Data, Dtype};
 use half::f16;

@@ -35,7 +35,8 @@ pub enum NpzError {
     Io(#[from] std::io::Error),
 }
 
-/// Reads an archive's bytes, packed or not: arrays of float32, int32, int64 and bool by name. float16 is widened to float32.
+/// Reads an archive's bytes, packed or not: arrays of float32, int32, int64 and bool by name. float16 is widened to
+/// float32.
 ///
 /// # Errors
 /// Bytes that are no archive; an array that is damaged or of another type (it is named); more than 2 GiB of arrays.
@@ -43,10 +44,11 @@ pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, Array>, NpzError> {
     read_within(bytes, MAX_BYTES)
 }
 
-/// [`read`] with another limit for the bytes of all arrays together, both packed in files of the archive and as they are in memory.
+/// [`read`] with another limit for the bytes of all arrays together, both packed in files of the archive and as they
+/// are in memory.
 ///
 /// # Errors
-/// As [`read`].
+/// The errors of [`read`].
 pub fn read_within(bytes: &[u8], limit: usize) -> Result<BTreeMap<String, Array>, NpzError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes))?;
     let mut arrays = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! Parts of a corpus of speech: a table of utterances, with an archive of their sounds beside it.
 //!
-//! A part `fsdd/train` is the table `fsdd/train.tsv` (lines of file, speaker if known, and transcript between tabs, UTF-8) and the archive
-//! `fsdd/train.tar` with the files that it names.
+//! A part `fsdd/train` is the table `fsdd/train.tsv` (lines of file, speaker if known, and transcript between tabs,
+//! UTF-8) and the archive `fsdd/train.tar` with the files that it names.
 
 use crate::error::DataError;
 use crate::file;
@@ -21,9 +21,9 @@ const LARGEST_ARRAYS: u64 = 1 << 32;
 pub struct Utterance {
     /// Of its file, or its number in an array of features.
     pub name: String,
-    /// Who speaks.
+    /// The speaker, if known.
     pub speaker: Option<String>,
-    /// What is said, as the table has it.
+    /// The transcript, as the table has it.
     pub transcript: String,
 }
 
@@ -193,7 +193,7 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// The transcript with only what is written, words separated by one space.
+    /// The transcript in the characters to keep, words separated by one space.
     pub fn write(&self, transcript: &str) -> String {
         let mut text = String::with_capacity(transcript.len());
         for c in transcript.chars() {
@@ -219,8 +219,8 @@ pub fn shuffled(count: usize, seed: u64) -> Vec<usize> {
     order
 }
 
-/// Utterances that are kept back from training, about `share` of them: whole speakers where the table knows more than three, so that validation
-/// hears new ones as the test does, else single utterances. True where kept back.
+/// Utterances that are kept back from training, about `share` of them: whole speakers where the table knows more than
+/// three, so that validation hears new ones as the test does, else single utterances. True where kept back.
 pub fn kept_back(utterances: &[Utterance], share: f64, by_speaker: bool, seed: u64) -> Vec<bool> {
     let wanted = (utterances.len() as f64 * share).round() as usize;
     let mut kept = vec![false; utterances.len()];

@@ -1,13 +1,13 @@
 //! From scores to answers, and the quality of the answers.
 //!
-//! Shape alphabet: `B` batch, `T` time, `V` vocabulary, `K` beam. Nothing here reads files or knows tensors: scores come in
-//! as slices, answers go out as indices and figures.
+//! Shape alphabet: `B` batch, `T` time, `V` vocabulary, `K` beam. Nothing here reads files or knows tensors: scores
+//! come in as slices, answers go out as indices and figures.
 //!
 //! | module | contents |
 //! |---|---|
 //! | [`rng`] | a small seedable generator whose state is plain data |
 //! | [`sample`] | one index out of `V` logits: temperature, top-k, top-p |
-//! | [`ctc`] | labels out of the scores of connectionist temporal classification: the best path, prefix beam search, a known text's place |
+//! | [`ctc`] | labels out of CTC scores: the best path, prefix beam search, a known text's place |
 //! | [`ngram`] | n-gram language models: ARPA files, training, scores |
 //! | [`text`] | texts of labels, lexicons, hot words |
 //! | [`top_k`] | the best `K` of many candidates, for any beam search |

@@ -11,7 +11,8 @@ use thiserror::Error;
 pub enum SampleError {
     /// The temperature is negative, infinite or not a number.
     #[error(
-        "sample: temperature {0} is not a finite number of at least 0 (0 takes the most likely token, 1 the model's own odds)"
+        "sample: temperature {0} is not a finite number of at least 0 \
+         (0 takes the most likely token, 1 the model's own odds)"
     )]
     Temperature(f64),
     /// `top_k` is 0.
@@ -37,7 +38,8 @@ pub enum SampleError {
     },
 }
 
-/// An index with its log-probability under the model itself: softmax(logits), whatever the sampler's temperature and filters.
+/// An index with its log-probability under the model itself: softmax(logits), whatever the sampler's temperature and
+/// filters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
     /// Position among the logits.
@@ -51,12 +53,14 @@ pub struct Scored {
 pub struct Choice {
     /// The index drawn.
     pub drawn: Scored,
-    /// As many as were asked for, likeliest first, equal ones in the order of their indices. The index drawn may be among them.
+    /// The number that was asked for, likeliest first, equal ones in the order of their indices. The index drawn may be
+    /// among them.
     pub best: Vec<Scored>,
 }
 
-/// Chooses an index from softmax(logits / temperature), kept to the `top_k` most likely, then to the smallest set of most likely ones
-/// whose probability reaches `top_p` (nucleus sampling, Holtzman et al. 2020). Equal logits rank by index.
+/// Chooses an index from softmax(logits / temperature), kept to the `top_k` most likely, then to the smallest set of
+/// most likely ones whose probability reaches `top_p` (nucleus sampling, Holtzman et al. 2020). Equal logits rank by
+/// index.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampler {
     temperature: f64,
@@ -65,8 +69,8 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler with checked settings. Temperature 0 takes the most likely index; `top_k` larger than `V` keeps all, and so does
-    /// `top_p` 1.
+    /// A sampler with checked settings. Temperature 0 takes the most likely index; `top_k` larger than `V` keeps all,
+    /// and so does `top_p` 1.
     ///
     /// # Errors
     /// A temperature that is negative or not finite, a `top_k` of 0, a `top_p` that is not above 0 and at most 1.
@@ -129,7 +133,7 @@ impl Sampler {
     /// [`sample`](Self::sample) with the log-probability of the index and the `best` likeliest alternatives.
     ///
     /// # Errors
-    /// As [`sample`](Self::sample).
+    /// The errors of [`sample`](Self::sample).
     pub fn choose(
         &self,
         logits: &[f32],
@@ -156,7 +160,7 @@ impl Sampler {
     /// The probability of each index `[V]` with which [`sample`](Self::sample) draws it.
     ///
     /// # Errors
-    /// As [`sample`](Self::sample).
+    /// The errors of [`sample`](Self::sample).
     pub fn probabilities(&self, logits: &[f32]) -> Result<Vec<f64>, SampleError> {
         check(logits)?;
         let mut p = vec![0.0; logits.len()];

@@ -112,8 +112,9 @@ impl Parameters<'_> {
 
 /// The functions that `names` says; letter case does not count.
 ///
-/// Each takes the next of `alpha` and `beta` if it has such a parameter (so does ONNX Runtime; the specification says only "in the order of activation
-/// functions"), or else the default of the operator of its name. Affine and ScaledTanh are no operators any more and have none.
+/// Each takes the next of `alpha` and `beta` if it has such a parameter (so does ONNX Runtime; the specification says
+/// only "in the order of activation functions"), or else the default of the operator of its name. Affine and ScaledTanh
+/// are no operators any more and have none.
 pub(super) fn parse(
     names: &[String],
     alpha: &[f32],

@@ -189,7 +189,8 @@ fn check_kind(name: &str, attribute: &AttributeProto) -> Result<(), OpError> {
     }
 }
 
-/// The type of an attribute. Files of the first version of the format do not say it; then it is that of the one field that is there.
+/// The type of an attribute. Files of the first version of the format do not say it; then it is that of the one field
+/// that is there.
 fn kind_of(attribute: &AttributeProto) -> Option<i32> {
     let of_field = match attribute {
         AttributeProto { f: Some(_), .. } => Some(kind::FLOAT),

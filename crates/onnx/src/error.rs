@@ -1,4 +1,4 @@
-//! What can go wrong with a model, a node and an archive; each message is one sentence.
+//! Errors of models and nodes; each message is one sentence.
 
 use refrain_data::array::{ArrayError, Dtype};
 use refrain_kernels::KernelError;
@@ -6,17 +6,22 @@ use refrain_kernels::KernelError;
 /// A model that cannot be read or run.
 #[derive(Debug, thiserror::Error)]
 pub enum OnnxError {
-    /// Bytes that are no ONNX file.
+    /// The bytes are no ONNX file.
     #[error("the file is no ONNX model, or it is damaged ({0}); export it again")]
     Decode(#[from] prost::DecodeError),
     /// A file that contradicts itself.
     #[error("the model is not well-formed: {0}; onnx.checker of the onnx package says more")]
     Malformed(String),
-    /// Something that ONNX has and Refrain has not.
-    #[error("{0} is not supported; Refrain runs recurrent operators and what usually joins them")]
+    /// A part of ONNX that Refrain does not support.
+    #[error(
+        "{0} is not supported; Refrain runs recurrent operators and the usual ones around them"
+    )]
     Unsupported(String),
     /// Operators that Refrain does not have, all of them.
-    #[error("{} not supported at opset {opset}; Refrain runs recurrent operators and the usual ones around them", list_of("operator", .missing))]
+    #[error(
+        "{} not supported at opset {opset}; Refrain runs recurrent operators and the usual ones around them",
+        list_of("operator", .missing)
+    )]
     Operators {
         /// Their names, each with its first node, and with the domain before a foreign one.
         missing: Vec<String>,
@@ -25,7 +30,9 @@ pub enum OnnxError {
     },
     /// Nodes in an order in which they cannot run.
     #[error(
-        "the model is not sorted: node \"{node}\" uses \"{value}\", which node \"{maker}\" makes only later; ONNX wants every node after those whose results it uses, so export the model again or sort it (onnxruntime writes a sorted copy to SessionOptions.optimized_model_filepath)"
+        "the model is not sorted: node \"{node}\" uses \"{value}\", which node \"{maker}\" makes only later; \
+         ONNX wants every node behind the ones whose results it uses: export the model again, or sort it \
+         (onnxruntime writes a sorted copy to SessionOptions.optimized_model_filepath)"
     )]
     Unsorted {
         /// The node that comes too early.
@@ -53,12 +60,12 @@ pub enum OnnxError {
         /// The reason.
         problem: String,
     },
-    /// A constant that cannot be.
+    /// An invalid constant.
     #[error("tensor \"{name}\": {problem}")]
     Tensor {
         /// The initializer, or the attribute that holds it.
         name: String,
-        /// What is wrong.
+        /// The problem.
         problem: Box<OpError>,
     },
     /// A node that cannot run.
@@ -68,7 +75,7 @@ pub enum OnnxError {
         op: String,
         /// The node's name, or that of its first output where it has none.
         node: String,
-        /// What is wrong.
+        /// The problem.
         problem: Box<OpError>,
     },
     /// Inputs that were not given.
@@ -88,7 +95,10 @@ pub enum OnnxError {
         known: Vec<String>,
     },
     /// An input of another type.
-    #[error("input \"{name}\" holds {got} where the model takes {expected}; convert it with .astype(numpy.{})", .expected.numpy())]
+    #[error(
+        "input \"{name}\" holds {got} where the model takes {expected}; convert it with .astype(numpy.{})",
+        .expected.numpy()
+    )]
     InputType {
         /// The input.
         name: String,
@@ -109,7 +119,7 @@ pub enum OnnxError {
     },
 }
 
-/// What is wrong with one node or tensor.
+/// An error about one node or tensor.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OpError {
     /// An attribute that the operator does not have at the model's opset.
@@ -120,12 +130,12 @@ pub enum OpError {
         /// The model's opset.
         opset: i64,
     },
-    /// An attribute of another type, or with a value that cannot be.
+    /// An attribute of another type, or with an invalid value.
     #[error("attribute \"{name}\" {problem}")]
     Attribute {
         /// The attribute.
         name: String,
-        /// What is wrong, after its name.
+        /// The problem, as the rest of a sentence that begins with the name.
         problem: String,
     },
     /// Too few or too many inputs or outputs.
@@ -158,12 +168,12 @@ pub enum OpError {
     Shape {
         /// The input.
         what: &'static str,
-        /// What the rest of the node needs.
+        /// The shape that the rest of the node needs.
         expected: Vec<usize>,
-        /// What it has.
+        /// Its shape.
         got: Vec<usize>,
     },
-    /// Two shapes that an operation cannot bring together.
+    /// Two shapes that an operation cannot combine.
     #[error("shapes {left:?} and {right:?} do not fit together{why}")]
     Shapes {
         /// Of the first input.
@@ -173,7 +183,7 @@ pub enum OpError {
         /// A reason, with its comma; may be empty.
         why: &'static str,
     },
-    /// A tensor that cannot be, or that is over the limit.
+    /// An invalid tensor, or one over the limit.
     #[error(transparent)]
     Array(#[from] ArrayError),
     /// The tensors of a run are over the limit.

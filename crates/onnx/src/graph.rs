@@ -155,7 +155,8 @@ fn check_operators(nodes: &[NodeProto], opset: i64) -> Result<(), OnnxError> {
     }
 }
 
-/// The version of ONNX's own operators. Tools that merge models list it once for each; the same version twice says nothing new.
+/// The version of ONNX's own operators. Tools that merge models list it once for each; the same version twice says
+/// nothing new.
 fn opset(model: &ModelProto) -> Result<i64, OnnxError> {
     let own = |domain: &Option<String>| matches!(domain.as_deref(), None | Some("" | "ai.onnx"));
     let sets = model.opset_import.iter().filter(|set| own(&set.domain));

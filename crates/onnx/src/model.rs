@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 
 /// A model, read and checked; any number of threads may run it at once.
 ///
-/// The first run computes the nodes that depend on constants only, and brings the weights of recurrent nodes and products into the
-/// order in which the kernels read them. All later runs use both.
+/// The first run computes the nodes that depend on constants only, and brings the weights of recurrent nodes and
+/// products into the order in which the kernels read them. All later runs use both.
 pub struct Model {
     graph: Graph,
     limit: usize,
@@ -32,10 +32,11 @@ struct Constants {
 type Known<'a> = (&'a Array, bool);
 
 impl Model {
-    /// Reads a file's bytes. Everything in them is understood, or refused by name.
+    /// Reads a file's bytes. Every part of them is understood, or refused by name.
     ///
     /// # Errors
-    /// Bytes that are no model, a model that contradicts itself, or one with an operator, attribute, type or opset that is not supported.
+    /// Bytes that are no model, a model that contradicts itself, or an operator, attribute, type or opset that is not
+    /// supported.
     pub fn read(bytes: &[u8]) -> Result<Self, OnnxError> {
         let graph = Graph::read(bytes)?;
         let kept = graph.nodes.iter().map(|_| Kept::default()).collect();
@@ -47,15 +48,15 @@ impl Model {
         })
     }
 
-    /// The same model with another limit, in bytes: for a tensor, for all tensors that a run holds at a time, and for the results that all runs
-    /// share. It is 2 GiB otherwise.
+    /// The same model with another limit, in bytes: for a tensor, for all tensors that a run holds at a time, and for
+    /// the results that all runs share. It is 2 GiB otherwise.
     pub fn with_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self.constants = OnceLock::new();
         self
     }
 
-    /// The inputs. Those that the file has a value for may be left out of a run.
+    /// The inputs. An input with a value in the file may be left out of a run.
     pub fn inputs(&self) -> impl Iterator<Item = &Port> {
         self.graph.inputs.iter()
     }
@@ -110,7 +111,8 @@ impl Model {
         self.graph.outputs.iter().map(output).collect()
     }
 
-    /// Runs the nodes that depend on constants only, within the limit. A node that fails is left to the run, which reports it.
+    /// Runs the nodes that depend on constants only, within the limit. A node that fails is left to the run, which
+    /// reports it.
     fn fold(&self) -> Constants {
         let graph = &self.graph;
         let open: HashSet<&str> = graph.inputs.iter().map(|port| port.name.as_str()).collect();

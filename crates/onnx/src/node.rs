@@ -1,4 +1,4 @@
-//! A node as it stands in the file, checked against what its operator may have.
+//! A node of the file, checked against the table of operators.
 
 use crate::attributes::Attributes;
 use crate::error::{OnnxError, OpError};
@@ -13,13 +13,13 @@ pub(crate) struct Node {
     pub name: String,
     /// An empty name stands for an input that was left out.
     pub inputs: Vec<String>,
-    /// An empty name stands for an output that nobody wants.
+    /// An empty name stands for an output that is not used.
     pub outputs: Vec<String>,
     pub attributes: Attributes,
 }
 
 impl Node {
-    /// Reads a node: everything in it is either understood or refused.
+    /// Reads a node; every part of it is either understood or refused.
     pub fn read(node: NodeProto, opset: i64) -> Result<Self, OnnxError> {
         let name = name(&node).to_string();
         let op = node.op_type.unwrap_or_default();

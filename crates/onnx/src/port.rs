@@ -1,4 +1,4 @@
-//! What goes into a model and comes out: names, types and shapes.
+//! The inputs and outputs of a model: names, types and shapes.
 
 use crate::error::OnnxError;
 use crate::proto::{TensorShapeProto, ValueInfoProto};
@@ -82,7 +82,7 @@ impl Port {
         }
     }
 
-    /// Whether `value` may go in; names of sizes are bound as they are met.
+    /// Checks a value for this input; `bound` holds the sizes that names have so far.
     pub(crate) fn check(
         &self,
         value: &Array,

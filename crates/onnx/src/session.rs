@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 /// One user of a model. The model is shared, the state is the session's own.
 ///
-/// A session without carried outputs is a plain run. Results are bit for bit those of [`Model::run`] with the same inputs.
+/// A session without carried outputs is a plain run. Results are bit for bit those of [`Model::run`] with the same
+/// inputs.
 #[derive(Clone)]
 pub struct Session {
     model: Arc<Model>,
@@ -34,7 +35,8 @@ impl Session {
         &self.model
     }
 
-    /// From the next run on, `input` takes the value that `output` had in the run before, unless a run is given another one.
+    /// From the next run on, `input` takes the value that `output` had in the run before, unless a run is given another
+    /// one.
     ///
     /// # Errors
     /// Names that the model does not have, two outputs for one input, or an output of another type than the input.
@@ -58,10 +60,11 @@ impl Session {
         Ok(())
     }
 
-    /// Runs the model on these inputs and the carried ones: the outputs by name, in the model's order. The state is unchanged if it fails.
+    /// Runs the model on these inputs and the carried ones: the outputs by name, in the model's order. The state is
+    /// unchanged if it fails.
     ///
     /// # Errors
-    /// As [`Model::run`].
+    /// The errors of [`Model::run`].
     pub fn run(
         &mut self,
         inputs: BTreeMap<String, Array>,

@@ -4,10 +4,10 @@ use crate::error::{OnnxError, OpError};
 use crate::proto::TensorProto;
 use refrain_data::array::{Array, Data, Dtype, MAX_BYTES};
 
-/// Reads a constant. Its bytes are all there before its size is believed.
+/// Reads a constant. Its size must agree with the bytes that are there.
 ///
 /// # Errors
-/// Data in another file, in segments or of a type that values do not have, or more or fewer elements than the shape says.
+/// Data in another file, in segments or of an unsupported type, or a number of elements that does not fit the shape.
 pub(crate) fn read(tensor: TensorProto, name: &str) -> Result<Array, OnnxError> {
     let checked = read_checked(tensor);
     checked.map_err(|problem| OnnxError::Tensor {
@@ -19,7 +19,8 @@ pub(crate) fn read(tensor: TensorProto, name: &str) -> Result<Array, OnnxError> 
 fn read_checked(tensor: TensorProto) -> Result<Array, OpError> {
     let refuse = |what: &str| {
         Err(OpError::Other(format!(
-            "{what} is not supported; save the model in one file (torch.onnx.export with external_data=False, or onnx.save of the loaded model)"
+            "{what} is not supported; save the model in one file \
+             (torch.onnx.export with external_data=False, or onnx.save of the loaded model)"
         )))
     };
     if tensor.data_location.unwrap_or(0) != 0 || !tensor.external_data.is_empty() {
@@ -107,7 +108,7 @@ fn shape(dims: &[i64], dtype: Dtype) -> Result<Vec<usize>, OpError> {
     Ok(shape)
 }
 
-/// Numbers in a field of another type would otherwise be passed over.
+/// Refuses numbers in a field of another type, which would be skipped otherwise.
 fn only_one_field(tensor: &TensorProto, dtype: Dtype) -> Result<(), OpError> {
     let raw = tensor.raw_data.is_some();
     let fields = [

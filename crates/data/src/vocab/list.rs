@@ -4,7 +4,7 @@ use crate::error::DataError;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-/// Stands for every unknown character, and is what an unknown character is printed as.
+/// Stands for every unknown character, also in print.
 pub const UNKNOWN_CHARACTER: char = char::REPLACEMENT_CHARACTER;
 /// Stands for every unknown word (Penn Treebank convention).
 pub const UNKNOWN_WORD: &str = "<unk>";

@@ -15,7 +15,7 @@ pub use list::{END_OF_LINE, UNKNOWN_CHARACTER, UNKNOWN_WORD};
 
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
-/// Which vocabulary to build, and how large.
+/// The kind of vocabulary to build, and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum VocabularyKind {
@@ -37,21 +37,23 @@ pub enum VocabularyKind {
     },
 }
 
-/// Token ids, and how many of them stand for something that the vocabulary lacks.
+/// Token ids, and the number of unknown ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
     /// The ids, each below `V`.
     pub ids: Vec<u32>,
-    /// How many are the id of the unknown.
+    /// Number of ids that stand for the unknown.
     pub unknown: usize,
 }
 
 /// A vocabulary of `V` tokens.
 ///
-/// A byte-order mark at the start of a text is skipped. What the vocabulary lacks follows a stated rule, so that any text can be encoded:
+/// A byte-order mark at the start of a text is skipped. Unknown parts of a text are encoded by kind, so that any text
+/// can be encoded:
 /// - characters: id 0, printed as U+FFFD;
-/// - words: id 0, `<unk>`. A text is split on white space and each line end is `<eos>` (id 1); a last line without a line end has none,
-///   so that a prime can be continued. Decoding joins words with one space and prints `<eos>` as a line end;
+/// - words: id 0, `<unk>`. A text is split on white space and each line end is `<eos>` (id 1); a last line without a
+///   line end has none, so that a prime can be continued. Decoding joins words with one space and prints `<eos>` as a
+///   line end;
 /// - BPE: every byte is a token, so nothing is unknown and every text comes back as it was (but for the mark).
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
@@ -86,7 +88,7 @@ impl Vocabulary {
         self.encode_counting(text).ids
     }
 
-    /// The ids of a text, and how many of them are the id of the unknown.
+    /// The ids of a text, and the number of unknown ones.
     pub fn encode_counting(&self, text: &str) -> Encoded {
         let text = without_mark(text);
         let ids: Vec<u32> = match &self.inner {
@@ -114,7 +116,7 @@ impl Vocabulary {
         text
     }
 
-    /// A decoder that yields text as ids arrive; all it yields, put together, is what [`decode`](Self::decode) gives.
+    /// A decoder that gives text as ids arrive; its pieces together are the text of [`decode`](Self::decode).
     pub fn decode_stream(&self) -> DecodeStream<'_> {
         DecodeStream {
             vocabulary: self,
@@ -130,12 +132,13 @@ impl Vocabulary {
         }
     }
 
-    /// Never: each kind has reserved tokens.
+    /// Always false: each kind has reserved tokens.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The token of an id as it is written in the vocabulary; a BPE token that is part of a character is shown with U+FFFD.
+    /// The token of an id as it is written in the vocabulary; a BPE token that is part of a character is shown with
+    /// U+FFFD.
     pub fn token(&self, id: u32) -> Option<String> {
         match &self.inner {
             Inner::Characters(list) | Inner::Words(list) => list.token(id).map(str::to_owned),
@@ -154,7 +157,7 @@ impl Vocabulary {
         }
     }
 
-    /// The id that stands for what the vocabulary lacks, if the kind has one.
+    /// The id of the unknown, if the kind has one.
     pub fn unknown_id(&self) -> Option<u32> {
         match &self.inner {
             Inner::Bpe(_) => None,
@@ -167,7 +170,7 @@ impl Vocabulary {
         file::save(&self.inner, folder)
     }
 
-    /// Reads what [`save`](Self::save) wrote. A missing, truncated, damaged or foreign file is an error.
+    /// Reads the files that [`save`](Self::save) wrote. A missing, truncated, damaged or foreign file is an error.
     pub fn load(folder: &Path) -> Result<Self, DataError> {
         file::load(folder).map(|inner| Self { inner })
     }
@@ -192,7 +195,8 @@ impl DecodeStream<'_> {
     }
 }
 
-/// The state of a decoder of ids as plain data, for a session that can be stored. It belongs to one vocabulary; any state is safe with any.
+/// The state of a decoder of ids as plain data, for a session that can be stored. It belongs to one vocabulary; any
+/// state is safe with any.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DecodeState {
     /// Bytes of a character that is not complete yet (BPE only).
@@ -234,7 +238,8 @@ impl DecodeState {
     }
 }
 
-/// Takes the text out of `bytes` and leaves an incomplete last character there; bytes that can never be UTF-8 become U+FFFD.
+/// Takes the text out of `bytes` and leaves an incomplete last character there; bytes that can never be UTF-8 become
+/// U+FFFD.
 fn complete_text(bytes: &mut Vec<u8>) -> String {
     let mut text = String::new();
     let mut used = 0;

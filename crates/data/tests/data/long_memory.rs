@@ -83,7 +83,7 @@ fn the_same_seed_gives_the_same_sequences_and_every_epoch_others() {
     for (i, a) in all.iter().enumerate() {
         assert!(all[i + 1..].iter().all(|b| a != b), "{i}");
     }
-    // The last batch is what is left, and there is none beyond.
+    // The last batch holds the rest, and there is none beyond.
     assert_eq!(of(Part::Train(0), 2).batch, 5);
     assert_eq!(of(Part::Train(0), 3).batch, 0);
 }

@@ -119,7 +119,8 @@ fn forged_arrays_are_refused() {
     );
 }
 
-/// The limit is asked of the numbers as they are in memory, before any is read: half precision takes twice its bytes there.
+/// The limit is asked of the numbers as they are in memory, before any is read: half precision takes twice its bytes
+/// there.
 #[test]
 fn the_limit_counts_bytes_in_memory() {
     let text = "{'descr': '<f2', 'fortran_order': False, 'shape': (100,), }\n";

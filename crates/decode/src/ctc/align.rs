@@ -24,14 +24,15 @@ pub struct Alignment {
     pub log_prob: f64,
 }
 
-/// The likeliest path that becomes `target` (Viterbi): over the states blank, l₁, blank, l₂, …, blank of Graves et al. 2006 (section 4.1), with
-/// the maximum where the loss has a sum. Of equally likely paths the one that stays longer in a state.
+/// The likeliest path that becomes `target` (Viterbi): over the states blank, l₁, blank, l₂, …, blank of Graves et al.
+/// 2006 (section 4.1), with the maximum where the loss has a sum. Among equally likely paths, the one that stays longer
+/// in a state.
 ///
 /// `log_probs` is `[T,V]`, nats; time and memory are O(`T`·labels), one byte for each pair of a frame and a state.
 ///
 /// # Errors
-/// As [`greedy`](super::greedy::greedy); a class in the target that is not below `V` or is the blank; a target too long for `T`; no path with a
-/// probability above 0.
+/// The errors of [`greedy`](super::greedy::greedy); a class in the target that is not below `V` or is the blank; a
+/// target too long for `T`; no path with a probability above 0.
 pub fn align(
     log_probs: &[f32],
     vocabulary: usize,
@@ -91,8 +92,8 @@ impl Lattice<'_> {
         f64::from(self.log_probs[frame * self.vocabulary + self.class(state) as usize])
     }
 
-    /// For each frame and state the number of states back to its best predecessor (0, 1 or 2), and the best score of each state in the last of
-    /// `frames`, of which there is one at least.
+    /// For each frame and state the number of states back to its best predecessor (0, 1 or 2), and the best score of
+    /// each state in the last of `frames`, of which there is one at least.
     fn forward(&self, frames: usize) -> Result<(Vec<u8>, Vec<f64>), CtcError> {
         let states = self.states();
         let mut back = table(frames, states, self.target.len())?;

@@ -16,7 +16,7 @@ pub enum CtcError {
     /// The blank, the space or a label of a target is not below `V`.
     #[error("ctc: {what} {class} is not one of the {vocabulary} classes")]
     Class {
-        /// What the class was given as.
+        /// The role of the class.
         what: &'static str,
         /// The class.
         class: u32,
@@ -26,7 +26,7 @@ pub enum CtcError {
     /// The blank was given where a label belongs.
     #[error("ctc: {what} is class {class}, the blank, which is no label")]
     Blank {
-        /// What the class was given as.
+        /// The role of the class.
         what: &'static str,
         /// The class.
         class: u32,

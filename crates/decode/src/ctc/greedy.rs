@@ -15,8 +15,8 @@ pub struct Greedy {
     pub log_prob: f64,
 }
 
-/// Best-path decoding (Graves et al. 2006, section 3.2): the likeliest class of every frame (the first of equals), repeats merged, blanks
-/// taken out. It finds the likeliest path, which need not belong to the likeliest labels.
+/// Best-path decoding (Graves et al. 2006, section 3.2): the likeliest class of every frame (the first of equals),
+/// repeats merged, blanks taken out. It finds the likeliest path, which need not belong to the likeliest labels.
 ///
 /// `log_probs` is `[T,V]`, nats; `blank` the class of no label.
 ///
@@ -42,7 +42,7 @@ pub struct GreedyState {
 
 const CHECK: Check = Check("a best-path search");
 
-/// The best path of an utterance as it is heard: the same labels as [`greedy`] finds in the whole of it.
+/// The best path of an utterance, frame by frame: it finds the labels that [`greedy`] finds in the whole.
 #[derive(Debug, Clone)]
 pub struct GreedySearch {
     vocabulary: usize,

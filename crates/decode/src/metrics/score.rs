@@ -147,12 +147,12 @@ pub fn score<R: AsRef<str>, H: AsRef<str>>(
         };
         return Err(ScoreError::Lines { longer, lines });
     }
-    let score = |(metric, tally): (&&'static Metric, &Box<dyn Tally>)| Score {
+    let scores = metrics.iter().zip(tallies).map(|(metric, tally)| Score {
         metric: metric.name,
         value: tally.value(),
         counts: tally.counts(),
-    };
-    Ok(metrics.iter().zip(&tallies).map(score).collect())
+    });
+    Ok(scores.collect())
 }
 
 struct Words(ErrorRate);

@@ -3,7 +3,7 @@
 use super::model::{NONE, Ngram, Node, ROOT};
 use std::collections::HashMap;
 
-/// What can go wrong.
+/// An n-gram that cannot be added.
 pub(super) enum BuildError {
     /// All words but the last are not an n-gram themselves.
     NoContext,

@@ -18,8 +18,8 @@ pub const MAX_ORDER: usize = 32;
 pub struct Ngram {
     pub(super) words: Vec<String>,
     pub(super) ids: HashMap<String, u32>,
-    /// The empty n-gram, then those of one word in the order of `words`, of two, …; those that share all but their last word stand together,
-    /// ordered by it.
+    /// The empty n-gram, then those of one word in the order of `words`, of two, …; n-grams that share all but their
+    /// last word stand together, ordered by it.
     pub(super) nodes: Vec<Node>,
     /// Where the n-grams of each order begin, and the end of the last.
     pub(super) levels: Vec<usize>,
@@ -40,7 +40,7 @@ pub(super) struct Node {
     pub end: u32,
 }
 
-/// What a model needs to know of the words before: a position in its table. Equal states score all that follows alike.
+/// A history of words, as a position in the model's table. Equal states give equal scores to every continuation.
 ///
 /// A state belongs to the model that gave it. Handed to another it is some history of that one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,12 +85,14 @@ impl Ngram {
 
     /// ln p(word | history), nats, and the history that ends with the word.
     ///
-    /// A word that the model does not know is `<unk>`; without one, its probability is 10^-100 and the history after it empty.
+    /// A word that the model does not know is `<unk>`; without one, its probability is 10^-100 and the history after it
+    /// empty.
     pub fn score(&self, state: State, word: &str) -> (f64, State) {
         self.score_id(state, self.id(word))
     }
 
-    /// [`score`](Self::score) of a word by its id; `None` or an id that does not exist is a word that the model does not know.
+    /// [`score`](Self::score) of a word by its id; `None` or an id that does not exist is a word that the model does
+    /// not know.
     pub fn score_id(&self, state: State, word: Option<u32>) -> (f64, State) {
         let known = word.filter(|&word| (word as usize) < self.words.len());
         let Some(word) = known.or_else(|| self.unknown()) else {
@@ -128,8 +130,9 @@ impl Ngram {
             .map_or(0.0, |id| self.score_id(state, Some(id)).0)
     }
 
-    /// Scores a sentence: adds its words and its end to `sum` (characters: of the words, and one each for what separates or ends them) and gives
-    /// the number of words that the model does not know. They are in the sum, as [`score`](Self::score) has them.
+    /// Scores a sentence: adds its words and its end to `sum` (characters: of the words, and one for the space or end
+    /// behind each) and gives the number of words that the model does not know. They are in the sum, as
+    /// [`score`](Self::score) has them.
     pub fn measure<'a>(
         &self,
         sentence: impl IntoIterator<Item = &'a str>,

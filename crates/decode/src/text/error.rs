@@ -2,13 +2,13 @@
 
 use thiserror::Error;
 
-/// What can be wrong with texts of labels and with hot words.
+/// Invalid texts of labels or hot words.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum TextError {
     /// The blank or the space is not one of the classes.
     #[error("labels: {what} {class} is not one of the {vocabulary} classes")]
     Class {
-        /// Which of the two.
+        /// "blank" or "space".
         what: &'static str,
         /// The class given.
         class: u32,

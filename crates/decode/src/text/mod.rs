@@ -1,4 +1,4 @@
-//! From labels to words: texts of labels, lists of words, and words that deserve attention.
+//! From labels to words: texts of labels, lists of words, and words to prefer.
 
 mod edges;
 mod error;

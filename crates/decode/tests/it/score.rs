@@ -15,7 +15,8 @@ fn every_metric_of_a_small_text() {
         .iter()
         .map(|s| (s.metric, s.value.unwrap()))
         .collect();
-    // Words: one replaced, one put in, of six. Characters: 1 + 4 + 1 of 20. Lines 1 and 3 have other words, line 4 another space.
+    // Words: one replaced, one put in, of six. Characters: 1 + 4 + 1 of 20. Lines 1 and 3 have other words, line 4
+    // another space.
     let expected = [
         ("wer", 2.0 / 6.0),
         ("cer", 6.0 / 20.0),

@@ -1,4 +1,5 @@
-//! Searches stored as bytes and read back go on with the same bits; forged states give an error or a search, never a panic.
+//! Searches stored as bytes and read back go on with the same bits; forged states give an error or a search, never a
+//! panic.
 
 use crate::tools::{config, letters, models, random_frames};
 use proptest::prelude::*;

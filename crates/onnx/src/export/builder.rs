@@ -12,8 +12,9 @@ use prost::Message;
 use refrain_data::array::Array;
 use refrain_kernels::{Cell, Weights};
 
-/// What is written: an opset that current engines know, and the version of the format that came with it.
+/// The opset that is written; all current engines know it.
 const OPSET: i64 = 17;
+/// The version of the format that came with the opset.
 const IR_VERSION: i64 = 8;
 /// Largest message that every reader of the format takes, bytes.
 const MAX_BYTES: usize = i32::MAX as usize;
@@ -42,17 +43,17 @@ impl Builder {
         })
     }
 
-    /// A constant.
+    /// Adds a constant.
     pub fn initializer(&mut self, name: &str, value: &Array) {
         self.0.initializer.push(tensor::write(name, value));
     }
 
-    /// Something that goes in.
+    /// Adds an input.
     pub fn input(&mut self, port: &Port) {
         self.0.input.push(info(port));
     }
 
-    /// Something that comes out; a node must make it.
+    /// Adds an output; a node must make it.
     pub fn output(&mut self, port: &Port) {
         self.0.output.push(info(port));
     }
@@ -82,9 +83,11 @@ impl Builder {
         });
     }
 
-    /// A recurrent layer of one direction, weights in the kernels' order: `x` `[T,B,C]`, states `[1,B,H]` in and out, `y` `[T,1,B,H]`.
+    /// A recurrent layer of one direction, weights in the kernels' order: `x` `[T,B,C]`, states `[1,B,H]` in and out,
+    /// `y` `[T,1,B,H]`.
     ///
-    /// The states before and after are `h`, and `c` where the cell has a memory. Its constants are named `{name}.W`, `.R` and `.B`.
+    /// The states before and after are `h`, and `c` where the cell has a memory. Its constants are named `{name}.W`,
+    /// `.R` and `.B`.
     ///
     /// # Errors
     /// Weights whose sizes do not fit each other.

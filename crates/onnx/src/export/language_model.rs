@@ -36,8 +36,9 @@ pub struct Layer<'a> {
 
 /// The bytes of an ONNX file.
 ///
-/// In: `tokens` int64 `[B,T]`, and for every layer the state before, `h_l0` `[1,B,H]` (and `c_l0` for an LSTM). Out: `logits` `[B,T,V]`, and the state
-/// after, `h_n_l0` (and `c_n_l0`). Zeros are the state before the first token; a text in pieces gives the same logits as in one.
+/// In: `tokens` int64 `[B,T]`, and for every layer the state before, `h_l0` `[1,B,H]` (and `c_l0` for an LSTM). Out:
+/// `logits` `[B,T,V]`, and the state after, `h_n_l0` (and `c_n_l0`). Zeros are the state before the first token; a text
+/// in pieces gives the same logits as in one.
 ///
 /// # Errors
 /// Weights whose sizes do not fit each other, or more than 2 GiB of them.

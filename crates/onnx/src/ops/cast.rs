@@ -5,14 +5,15 @@ use crate::error::{OpError, problem};
 use crate::tensor;
 use refrain_data::array::{Array, Data, Dtype};
 
-/// `Cast` between the types that values have. Floats lose what stands behind the point; one that an integer cannot hold becomes the nearest that it
-/// can, and NaN zero (the specification leaves both open). A long integer loses its upper half.
+/// `Cast` between the four types. Floats are truncated towards zero; one outside the range of an integer becomes the
+/// nearest integer in it, and NaN becomes 0 (the specification leaves both open). An int64 becomes an int32 by dropping
+/// its upper half.
 pub(super) fn cast(call: &Call) -> Result<Vec<Array>, OpError> {
     let code = call
         .attributes
         .int("to")?
         .ok_or_else(|| problem("to", "is missing"))?;
-    // It concerns types of 8 bits only.
+    // `saturate` concerns types of 8 bits only.
     call.attributes.switch("saturate", true)?;
     let to = tensor::from_code(code)
         .map_err(|name| problem("to", &format!("names {name}, which is not supported")))?;

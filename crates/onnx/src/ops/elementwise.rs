@@ -160,7 +160,7 @@ pub(super) fn hard_sigmoid(call: &Call) -> Results {
 
 /// Outside training, dropout gives its input and a mask that keeps everything.
 pub(super) fn dropout(call: &Call) -> Results {
-    // Ratio and seed have no effect outside training; that they are of the right type is still asked.
+    // Ratio and seed have no effect outside training; only their types are checked.
     call.attributes.float("ratio")?;
     call.attributes.int("seed")?;
     if let Some(mode) = call.optional(2) {

@@ -1,4 +1,4 @@
-//! The operators: one table says what each may have, one function each runs it.
+//! The operators: one table lists their opsets, attributes, inputs and outputs; one function runs each.
 
 mod cast;
 mod elementwise;

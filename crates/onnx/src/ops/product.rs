@@ -7,7 +7,8 @@ use refrain_data::array::{Array, Dtype};
 use refrain_kernels::softmax;
 use std::borrow::Cow;
 
-/// `MatMul`: `[..,M,K]` times `[..,K,N]`, outer dimensions broadcast, a vector taken for a row on the left and a column on the right.
+/// `MatMul`: `[..,M,K]` times `[..,K,N]`, outer dimensions broadcast, a vector taken for a row on the left and a column
+/// on the right.
 pub(super) fn matmul(call: &Call) -> Result<Vec<Array>, OpError> {
     let (left, a) = call.floats(0, "A")?;
     let (right, b) = call.floats(1, "B")?;

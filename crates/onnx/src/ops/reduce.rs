@@ -21,7 +21,8 @@ pub(super) fn max(call: &Call) -> Results {
     reduced(call, 18, f64::NEG_INFINITY, larger, |max, _| max)
 }
 
-/// Folds the axes that the attribute, or since opset `moved` the input, says; all of them if there is none. Sums are in double precision.
+/// Folds the axes given by the attribute, or by the input since opset `moved`; all axes if none is given. Sums are in
+/// double precision.
 fn reduced(
     call: &Call,
     moved: i64,

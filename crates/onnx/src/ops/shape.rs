@@ -27,7 +27,7 @@ pub(super) fn squeeze(call: &Call) -> Results {
     Ok(vec![x.reshaped(kept.collect())?])
 }
 
-/// Puts axes of size 1 where the result shall have them.
+/// Adds axes of size 1 at the given places of the result.
 pub(super) fn unsqueeze(call: &Call) -> Results {
     let x = call.input(0, "data")?;
     let list = call
@@ -62,7 +62,7 @@ pub(super) fn transpose(call: &Call) -> Results {
     Ok(vec![x.taken(shape, walk)?])
 }
 
-/// Another shape for the same elements: 0 keeps a size (unless `allowzero`), -1 is what is left.
+/// Another shape for the same elements: 0 keeps a size (unless `allowzero`), -1 is the rest.
 pub(super) fn reshape(call: &Call) -> Results {
     let x = call.input(0, "data")?;
     let wanted = call.ints(1, "shape")?;

@@ -70,9 +70,9 @@ pub(super) struct Layer<'a> {
     pub c0: Option<Cow<'a, [f32]>>,
     /// `[D,3·H]`: input, output and forget gate.
     pub peepholes: Option<&'a [f32]>,
-    /// As many for each direction as the kind has.
+    /// The same number for each direction: that of the kind.
     pub functions: Vec<Activation>,
-    /// What goes into a function is cut to ± this.
+    /// The arguments of functions are clamped to ± this.
     pub clip: Option<f32>,
     /// LSTM: the forget gate is 1 − the input gate.
     pub coupled: bool,
@@ -144,7 +144,7 @@ impl<'a> Layer<'a> {
             .map_or(self.time, |lengths| lengths[b])
     }
 
-    /// From `[B,T,D·H]` and `[D,B,H]` to what the layout says.
+    /// From `[B,T,D·H]` and `[D,B,H]` to the layout of the node.
     pub fn results(&self, out: Outputs, batch_first: bool) -> Result<Vec<Array>, OpError> {
         let (d, batch, time, hidden) = (self.directions.len(), self.batch, self.time, self.hidden);
         let state = |state: Vec<f32>| match batch_first {
@@ -272,7 +272,8 @@ fn functions(kind: Kind, call: &Call, directions: usize) -> Result<Vec<Activatio
         return Ok(kind.functions().repeat(directions));
     };
     let mut functions = activation::parse(names, alpha, beta)?;
-    // The specification's default for an RNN of one direction is, by oversight, two functions; some files have it written out.
+    // The specification's default for an RNN of one direction is, by oversight, two functions; some files have it
+    // written out.
     if kind == Kind::Rnn && directions == 1 && functions.len() == 2 && functions[0] == functions[1]
     {
         functions.pop();

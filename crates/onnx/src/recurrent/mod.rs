@@ -1,11 +1,12 @@
-//! RNN, GRU and LSTM with all that ONNX lets them say.
+//! RNN, GRU and LSTM with all options of ONNX.
 //!
-//! The fast path is `refrain_kernels::infer`; `fast.rs` says what takes it: the default functions (or Relu for an RNN), no `clip`, no peepholes,
-//! no `input_forget`, and for a GRU `linear_before_reset = 1`. Directions, lengths, initial states and `layout` are open to both. Everything
-//! else takes the loop in `reference.rs`.
+//! The fast path is `refrain_kernels::infer`; it takes nodes with the default functions (or Relu for an RNN), no
+//! `clip`, no peepholes, no `input_forget`, and for a GRU `linear_before_reset = 1`. Directions, lengths, initial
+//! states and `layout` are open to both. All other nodes take the loop in `reference.rs`.
 //!
-//! `Y` is zero past the end of a sequence. Where the specification is silent: a sequence of length 0 ends in its initial state (ONNX Runtime gives zeros),
-//! and `clip` is not for what goes into the last function of an LSTM, the memory itself (nor is it in ONNX Runtime).
+//! `Y` is zero past the end of a sequence. Where the specification is silent: a sequence of length 0 ends in its
+//! initial state (ONNX Runtime gives zeros), and `clip` does not apply to the argument of an LSTM's last function, the
+//! memory (as in ONNX Runtime).
 
 mod fast;
 mod layer;

@@ -146,7 +146,7 @@ impl<'a> Cell<'a> {
         State { h, c }
     }
 
-    /// A function of what is cut to ± clip.
+    /// A function of an argument clamped to ± clip.
     fn apply(&self, function: usize, x: f32) -> f32 {
         let x = self.layer.clip.map_or(x, |clip| x.clamp(-clip, clip));
         self.functions[function].of(x)

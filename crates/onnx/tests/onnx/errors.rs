@@ -1,4 +1,4 @@
-//! What is not supported, forged or does not fit is named.
+//! Unsupported, forged and unfitting parts are refused by name.
 
 use crate::tools::{constant, floats, info, int, node, read, refused, run, single};
 use refrain_onnx::proto::{

@@ -13,7 +13,8 @@ fn one_opset_may_be_imported_twice() {
     assert_eq!(model.run(inputs).unwrap(), [("y".to_string(), expected)]);
 }
 
-/// The specification wants nodes in an order in which they can run (IR.md, "Graphs"); the error names both nodes and a way out.
+/// The specification wants nodes in an order in which they can run (IR.md, "Graphs"); the error names both nodes and a
+/// way out.
 #[test]
 fn unsorted_nodes_are_refused_by_name() {
     let error = Model::read(include_bytes!("../golden/unsorted.onnx"))

@@ -1,4 +1,4 @@
-//! Many runs of one model: what is kept between them changes no bit, and sessions keep apart.
+//! Many runs of one model: values kept between them change no bit, and sessions keep apart.
 
 use crate::tools::{constant, floats, node, noise, read, single};
 use prost::Message;
@@ -158,7 +158,7 @@ fn constants_are_computed_once_and_defaults_stay_open() {
     assert_eq!(run(None), (floats(&[1], &[12.5]), six));
 }
 
-/// Recurrent weights that a run is given itself must not be those that another run has packed.
+/// A run with recurrent weights of its own must not use weights that another run has packed.
 #[test]
 fn weights_that_are_inputs_are_read_in_every_run() {
     let shapes: [(&str, &[usize]); 3] = [("X", &[2, 1, C]), ("W", &[1, H, C]), ("R", &[1, H, H])];

@@ -1,4 +1,5 @@
-//! Models that decode and ask for something impossible: other operators, attributes, shapes and indices than those that fit.
+//! Models that decode and ask for something impossible: operators, attributes, shapes and indices that do not
+//! fit.
 
 use crate::tools::goldens;
 use proptest::prelude::*;
@@ -133,7 +134,11 @@ fn apply((model, inputs): &mut File, twist: &Twist) -> Option<()> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: crate::changes::cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: crate::changes::cases(),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn impossible_models_do_not_panic(which in 0..1000usize, twists in prop::collection::vec(twist(), 1..4)) {

@@ -9,35 +9,38 @@ use thiserror::Error;
 /// An input or a setting that a beam search cannot take.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum BeamError {
-    /// Something is wrong with the log-probabilities.
+    /// Invalid log-probabilities.
     #[error(transparent)]
     Ctc(#[from] CtcError),
-    /// Something is wrong with the hot words.
+    /// Invalid hot words.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// A setting makes no sense.
+    /// An invalid setting.
     #[error("beam search: {name} is {value}; it must be {must}")]
     Setting {
         /// Name of the setting.
         name: &'static str,
         /// Its value.
         value: f64,
-        /// What it must be.
+        /// The valid values.
         must: &'static str,
     },
     /// A lexicon or an n-gram of words was given, but no label ends a word.
     #[error(
-        "beam search: {0} needs labels that separate words (name the space, or let labels that open a word begin with one)"
+        "beam search: {0} needs labels that separate words \
+         (name the space, or let labels that open a word begin with one)"
     )]
     NoBoundary(&'static str),
 }
 
-/// Settings of a [`BeamDecoder`]. The default's limits are those of pyctcdecode; its weights are 0 but for the models' own.
+/// Settings of a [`BeamDecoder`]. The default's limits are those of pyctcdecode; its weights are 0.5 for n-grams and 0
+/// otherwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BeamConfig {
     /// `K`: how many prefixes are kept; at least 1.
     pub width: usize,
-    /// Labels below this log-probability (nats) in a frame do not lengthen prefixes there, except the likeliest; −∞ lets all.
+    /// Labels below this log-probability (nats) in a frame do not lengthen prefixes there, except the likeliest; −∞
+    /// admits all.
     pub label_floor: f64,
     /// Prefixes whose score lies further than this below the best (nats) are dropped; ∞ keeps all.
     pub margin: f64,
@@ -45,8 +48,8 @@ pub struct BeamConfig {
     pub word_weight: f64,
     /// α_l: weight of the n-gram of labels.
     pub label_weight: f64,
-    /// β_w: added for each word, nats. To an n-gram of words each word costs something, which favours few and long ones: a bonus of a few nats makes up
-    /// for it, above all without a lexicon.
+    /// β_w: added for each word, nats. An n-gram of words takes something for each word, which favours few and long
+    /// ones: a bonus of a few nats makes up for it, above all without a lexicon.
     pub word_bonus: f64,
     /// β_l: added for each label, nats.
     pub label_bonus: f64,
@@ -106,7 +109,7 @@ impl BeamConfig {
     }
 }
 
-/// What else a [`BeamDecoder`] may go by.
+/// Models that a [`BeamDecoder`] may use besides the scores.
 #[derive(Debug, Clone, Default)]
 pub struct BeamModels {
     /// An n-gram of words. Needs labels that separate words.

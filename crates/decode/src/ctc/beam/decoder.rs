@@ -35,7 +35,8 @@ impl BeamDecoder {
         BeamSearch::new(Arc::clone(&self.fusion))
     }
 
-    /// The `n` best hypotheses of `log_probs` `[T,V]`, nats: [`begin`](Self::begin), all steps and [`end`](BeamSearch::end).
+    /// The `n` best hypotheses of `log_probs` `[T,V]`, nats: [`begin`](Self::begin), all steps and
+    /// [`end`](BeamSearch::end).
     ///
     /// # Errors
     /// A size that is no multiple of `V`, and those of [`step`](BeamSearch::step).

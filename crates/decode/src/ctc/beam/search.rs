@@ -137,7 +137,8 @@ impl BeamSearch {
     /// Takes the log-probabilities `[V]` of one frame, nats.
     ///
     /// # Errors
-    /// A frame that is not `V` long, NaN or +∞ in it, or probabilities of 0 that leave no prefix. The search is then as it was before.
+    /// A frame that is not `V` long, NaN or +∞ in it, or probabilities of 0 that leave no prefix. The search is then as
+    /// it was before.
     pub fn step(&mut self, frame: &[f32]) -> Result<(), BeamError> {
         let fusion = Arc::clone(&self.fusion);
         let (labels, config) = (&fusion.labels, &fusion.config);
@@ -169,7 +170,7 @@ impl BeamSearch {
         Ok(())
     }
 
-    /// Each prefix with one frame more of blank or of its last label; what growth adds comes later.
+    /// Each prefix with one frame more of blank or of its last label; growth is added later.
     fn stay(&self, frame: &[f32], blank: u32) -> Vec<Slot> {
         let own = f64::from(frame[blank as usize]);
         let stay = |slot: &Slot| {
@@ -321,7 +322,7 @@ impl BeamSearch {
         self.scratch.growths = growths;
     }
 
-    /// Forgets what no prefix of the beam needs, once that is worth the time: the cost of a step stays the same on average.
+    /// Drops the nodes and spans that no prefix of the beam needs, seldom enough that a step costs the same on average.
     fn thin(&mut self) {
         if self.tree.len() > self.room[0] {
             self.tree

@@ -1,6 +1,7 @@
 //! A beam search as plain data, and back.
 //!
-//! Language models, lexicon and hot words are not in it: their states follow from the labels of a prefix, and are computed anew.
+//! Language models, lexicon and hot words are not in it: their states follow from the labels of a prefix, and are
+//! computed anew.
 
 use super::decoder::BeamDecoder;
 use super::search::{BeamSearch, Slot, Track};
@@ -13,8 +14,8 @@ const CHECK: Check = Check("a beam search");
 
 /// A [`BeamSearch`] as plain data, for any format of serde that keeps every `f64` (JSON has no −∞).
 ///
-/// It belongs to a decoder of the same labels, settings and models: another one gives an error or other scores. Its size grows with the labels
-/// on which all prefixes agree.
+/// It belongs to a decoder of the same labels, settings and models: another one gives an error or other scores. Its
+/// size grows with the labels on which all prefixes agree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BeamState {
     frames: u64,

@@ -1,4 +1,5 @@
-//! Prefixes of labels as a tree, and the frames of their labels: both only grow at the leaves, and are thinned out now and then.
+//! Prefixes of labels as a tree, and the frames of their labels: both grow at the leaves only, and unused parts are
+//! dropped now and then.
 
 use super::fusion::{Context, Verdict};
 use serde::{Deserialize, Serialize};
@@ -170,7 +171,7 @@ impl Spans {
         self.spans.len()
     }
 
-    /// As [`Tree::thin`]; [`NONE`] stays.
+    /// Like [`Tree::thin`]; [`NONE`] stays.
     pub(super) fn thin<'a>(&mut self, kept: impl Iterator<Item = &'a mut u32>) {
         let kept: Vec<&mut u32> = kept.filter(|n| **n != NONE).collect();
         let before = |n: u32| self.spans[n as usize].before;
@@ -192,8 +193,8 @@ impl Spans {
     }
 }
 
-/// New ids of `len` nodes of which only `kept` and their ancestors stay, in the same order; [`NONE`] for the others. Parents stand before their
-/// children, so node 0 stays first if it stays.
+/// New ids of `len` nodes of which only `kept` and their ancestors stay, in the same order; [`NONE`] for the others.
+/// Parents stand before their children, so node 0 stays first if it stays.
 fn seats(len: usize, kept: impl Iterator<Item = u32>, parent: impl Fn(u32) -> u32) -> Vec<u32> {
     let mut seats = vec![NONE; len];
     for mut node in kept {
