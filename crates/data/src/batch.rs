@@ -14,8 +14,8 @@ pub struct LmBatch {
     pub inputs: Vec<u32>,
     /// The token that follows each input, `[B,T]`.
     pub targets: Vec<u32>,
-    /// Real steps of each stream, `[B]`, each at most `T`. All are `T` unless the batches [cover](Continuous::covering) a text
-    /// that does not divide by `B`; ids past a length are 0 and must not be counted.
+    /// Real steps of each stream, `[B]`, each at most `T`. All are `T` unless the batches [cover](Continuous::covering)
+    /// a text that does not divide by `B`; ids past a length are 0 and must not be counted.
     pub lengths: Vec<usize>,
     /// Whether the streams start here, so that carried state is reset before this batch.
     pub first: bool,
@@ -28,11 +28,12 @@ impl LmBatch {
     }
 }
 
-/// A token sequence read as `B` parallel streams (Zaremba et al. 2014): stream `b` is the `b`-th piece of the sequence, and batch `i + 1`
-/// goes on in each stream where batch `i` stopped, so that state can be carried.
+/// A token sequence read as `B` parallel streams (Zaremba et al. 2014): stream `b` is the `b`-th piece of the sequence,
+/// and batch `i + 1` goes on in each stream where batch `i` stopped, so that state can be carried.
 ///
-/// A stream's last target is the first token of the next stream: every token is predicted exactly once, except the very first and, in
-/// [`new`](Self::new), up to `B - 1` last ones ([`dropped`](Self::dropped)). A position is just the index of a batch.
+/// A stream's last target is the first token of the next stream: every token is predicted exactly once, except the very
+/// first and, in [`new`](Self::new), up to `B - 1` last ones ([`dropped`](Self::dropped)). A position is just the index
+/// of a batch.
 #[derive(Debug, Clone)]
 pub struct Continuous {
     ids: Vec<u32>,
@@ -51,7 +52,8 @@ impl Continuous {
         Self::with_steps(ids, batch, time, steps)
     }
 
-    /// Like [`new`](Self::new), but the last streams may be shorter, so that every token but the very first is predicted: for evaluation.
+    /// Like [`new`](Self::new), but the last streams may be shorter, so that every token but the very first is
+    /// predicted: for evaluation.
     pub fn covering(ids: Vec<u32>, batch: usize, time: usize) -> Result<Self, DataError> {
         check_shape(batch, time)?;
         let steps = ids.len().saturating_sub(1).div_ceil(batch);
@@ -79,9 +81,9 @@ impl Continuous {
         })
     }
 
-    /// Cuts the streams anew into batches of random lengths around `time`, as AWD-LSTM does (Merity et al. 2018): with probability 0.95
-    /// around `time`, else around `time / 2`; standard deviation 5, at least 5 and at most `time + 20` steps. The same
-    /// `(seed, epoch)` gives the same cuts. The paper scales the learning rate by `batch.time / time`.
+    /// Cuts the streams anew into batches of random lengths around `time`, as AWD-LSTM does (Merity et al. 2018): with
+    /// probability 0.95 around `time`, else around `time / 2`; standard deviation 5, at least 5 and at most `time + 20`
+    /// steps. The same `(seed, epoch)` gives the same cuts. The paper scales the learning rate by `batch.time / time`.
     pub fn cut_randomly(&mut self, time: usize, seed: u64, epoch: u64) {
         let mut rng = SplitMix64::new(seed ^ SplitMix64::new(epoch).next());
         self.starts = vec![0];
@@ -164,7 +166,8 @@ fn check_shape(batch: usize, time: usize) -> Result<(), DataError> {
 
 fn random_length(time: usize, rng: &mut SplitMix64) -> usize {
     let centre = if rng.below(100) < 95 { time } else { time / 2 };
-    // Twelve uniforms: mean 6, variance 1, and integers only, unlike Box and Muller's logarithm. Scaled to a deviation of 5.
+    // Twelve uniforms: mean 6, variance 1, and integers only, unlike Box and Muller's logarithm. Scaled to a deviation
+    // of 5.
     let sum: u64 = (0..12).map(|_| rng.below(1 << 20)).sum();
     let noise = (5 * sum as i64 - 5 * 6 * (1 << 20)) >> 20;
     (centre as i64 + noise).clamp(5, time as i64 + 20) as usize

@@ -1,4 +1,4 @@
-//! What can go wrong between bytes on disk and examples.
+//! Errors between bytes on disk and examples.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum DataError {
     /// A corpus file is not there.
-    #[error("corpus: {} is missing; put the file `{name}` into the data folder {}{}", path.display(), folder.display(), hint(source_hint))]
+    #[error(
+        "corpus: {} is missing; put the file `{name}` into the data folder {}{}",
+        path.display(), folder.display(), hint(source_hint)
+    )]
     Missing {
         /// The path that was tried.
         path: PathBuf,
@@ -22,7 +25,7 @@ pub enum DataError {
     /// A file could not be read or written.
     #[error("{operation}: {}: {error}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation that was tried.
         operation: &'static str,
         /// The file.
         path: PathBuf,
@@ -30,18 +33,39 @@ pub enum DataError {
         #[source]
         error: io::Error,
     },
-    /// A text file is not UTF-8.
-    #[error("corpus: {} is not UTF-8 text: invalid byte at offset {offset}; convert the file to UTF-8", path.display())]
-    NotUtf8 {
+    /// A file is larger than the limit, as it is or unpacked.
+    #[error("{operation}: {} has more than {most} bytes; use a part of it", path.display())]
+    TooLarge {
+        /// The operation that was tried.
+        operation: &'static str,
         /// The file.
         path: PathBuf,
-        /// Offset of the first invalid byte, from the start of the file.
+        /// The limit, in bytes.
+        most: u64,
+    },
+    /// The training text is one character over and over.
+    #[error("corpus: the training text has one character, {0:?}: there is nothing to learn")]
+    OneCharacter(char),
+    /// A text file is not UTF-8.
+    #[error(
+        "{operation}: {} is not UTF-8 text: invalid byte at offset {offset}{remark}; \
+         convert the file to UTF-8 (plain or gzip)",
+        path.display()
+    )]
+    NotUtf8 {
+        /// The operation that was tried.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Offset of the first invalid byte, from the start of the (unpacked) file.
         offset: usize,
+        /// The format that the file seems to have; may be empty.
+        remark: String,
     },
     /// A text is empty (or becomes so after the byte-order mark).
     #[error("corpus: {what} is empty; there is nothing to learn from or to measure on")]
     Empty {
-        /// Which text.
+        /// The text.
         what: String,
     },
     /// Fractions of a split are not three numbers of at least 0 that sum to at most 1.
@@ -55,7 +79,7 @@ pub enum DataError {
         /// Offset of the first byte that no story has there.
         offset: usize,
     },
-    /// A problem of long memory that cannot be made.
+    /// Invalid settings or files of a problem of long memory.
     #[error("memory: {0}")]
     Memory(String),
     /// A table of utterances, or an archive of their sounds, that cannot be used.
@@ -63,10 +87,10 @@ pub enum DataError {
     Speech {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// A vocabulary was asked for that cannot be built.
+    /// Settings of a vocabulary that cannot be built.
     #[error("vocabulary: {0}")]
     Vocabulary(String),
     /// A vocabulary file is truncated, damaged or not one of ours.
@@ -74,7 +98,7 @@ pub enum DataError {
     VocabularyFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A batch shape of zero streams or zero steps.

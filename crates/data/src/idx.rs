@@ -1,8 +1,7 @@
 //! The IDX files of MNIST (LeCun, Cortes & Burges): big-endian sizes behind a magic number, then bytes; plain or gzip.
 
 use crate::error::DataError;
-use std::fs::File;
-use std::io::Read;
+use crate::file;
 use std::path::Path;
 
 /// Pictures in one byte a pixel, with a label each.
@@ -14,11 +13,12 @@ pub(crate) struct Pictures {
     labels: Vec<u8>,
 }
 
-/// More bytes than any of the files has: a larger one is not what it says.
+/// Most bytes of a file; those of MNIST are smaller.
 const MOST: u64 = 256 << 20;
 
 impl Pictures {
-    /// `{name}-images-idx3-ubyte` and `{name}-labels-idx1-ubyte` of a folder, with `.gz` or without, `side`×`side` pixels.
+    /// `{name}-images-idx3-ubyte` and `{name}-labels-idx1-ubyte` of a folder, with `.gz` or without, `side`×`side`
+    /// pixels.
     ///
     /// # Errors
     /// Files that are missing, damaged or of other sizes.
@@ -58,6 +58,16 @@ impl Pictures {
         }
     }
 
+    /// Of all pictures, one after the other.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// Of all pictures.
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
     /// Pixels, row by row, and the digit.
     pub fn get(&self, number: usize) -> (&[u8], u8) {
         let pixels = &self.pixels[number * self.size..][..self.size];
@@ -78,20 +88,7 @@ fn read(folder: &Path, name: &str, dimensions: usize) -> Result<(Vec<usize>, Vec
             source_hint: Some("the four files of MNIST, as LeCun's page has them".into()),
         });
     }
-    let failed = |error| DataError::Io {
-        operation: "reading",
-        path: path.clone(),
-        error,
-    };
-    let file = File::open(&path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    match path.extension().is_some_and(|end| end == "gz") {
-        true => flate2::read::GzDecoder::new(file)
-            .take(MOST)
-            .read_to_end(&mut bytes),
-        false => file.take(MOST).read_to_end(&mut bytes),
-    }
-    .map_err(failed)?;
+    let bytes = file::read("mnist", &path, MOST)?;
     parse(&bytes, dimensions).ok_or_else(|| {
         let problem = format!(
             "{} is not an IDX file of bytes in {dimensions} dimensions",

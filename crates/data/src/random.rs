@@ -1,5 +1,5 @@
-//! The crate's random numbers: SplitMix64 (Steele, Lea and Flood 2014). Integers only, so that a seed means the same text and the same
-//! batches on every machine and in every version.
+//! The crate's random numbers: SplitMix64 (Steele, Lea and Flood 2014). Integers only, so that a seed means the same
+//! text and the same batches on every machine and in every version.
 
 pub(crate) struct SplitMix64(u64);
 

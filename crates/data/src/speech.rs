@@ -1,26 +1,29 @@
 //! Parts of a corpus of speech: a table of utterances, with an archive of their sounds beside it.
 //!
-//! A part `fsdd/train` is the table `fsdd/train.tsv` (lines of file, speaker if known, and transcript between tabs, UTF-8) and the archive
-//! `fsdd/train.tar` with the files that it names.
+//! A part `fsdd/train` is the table `fsdd/train.tsv` (lines of file, speaker if known, and transcript between tabs,
+//! UTF-8) and the archive `fsdd/train.tar` with the files that it names.
 
 use crate::error::DataError;
+use crate::file;
 use crate::random::SplitMix64;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Largest sound file that is read, bytes.
+/// Largest sound file and table that are read, bytes.
 const LARGEST: u64 = 1 << 30;
+/// Largest archive of arrays that is read, bytes.
+const LARGEST_ARRAYS: u64 = 1 << 32;
 
 /// A line of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Utterance {
     /// Of its file, or its number in an array of features.
     pub name: String,
-    /// Who speaks.
+    /// The speaker, if known.
     pub speaker: Option<String>,
-    /// What is said, as the table has it.
+    /// The transcript, as the table has it.
     pub transcript: String,
 }
 
@@ -39,11 +42,8 @@ pub fn utterances(
     source_hint: Option<&str>,
 ) -> Result<Vec<Utterance>, DataError> {
     let path = file(data, part, "tsv");
-    let bytes = read(data, &path, source_hint)?;
-    let text = String::from_utf8(bytes).map_err(|e| DataError::NotUtf8 {
-        path: path.clone(),
-        offset: e.utf8_error().valid_up_to(),
-    })?;
+    let text =
+        file::text("speech", &path, LARGEST).map_err(|e| missing(data, &path, source_hint, e))?;
     let lines = text
         .lines()
         .enumerate()
@@ -90,14 +90,49 @@ pub fn sounds(
     source_hint: Option<&str>,
 ) -> Result<Vec<Vec<u8>>, DataError> {
     let path = file(data, part, "tar");
-    let damaged = |e: std::io::Error| DataError::Speech {
-        path: path.clone(),
-        problem: format!("it is no complete tar archive ({e}); get it again"),
-    };
-    let reader = File::open(&path).map_err(|error| missing(data, &path, source_hint, error))?;
-    let mut archive = tar::Archive::new(BufReader::new(reader));
     let wanted: BTreeSet<&str> = utterances.iter().map(|u| u.name.as_str()).collect();
-    let mut found: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let found = unpack(data, &path, &wanted, source_hint)?;
+    let take = |utterance: &Utterance| {
+        let sound = found.get(&utterance.name).cloned();
+        sound.ok_or_else(|| DataError::Speech {
+            path: path.clone(),
+            problem: format!("it has no file {}, which its table names", utterance.name),
+        })
+    };
+    utterances.iter().map(take).collect()
+}
+
+/// The files of an archive with these names, wherever in its folders they lie.
+fn unpack(
+    data: &Path,
+    path: &Path,
+    wanted: &BTreeSet<&str>,
+    source_hint: Option<&str>,
+) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
+    let refused = |problem| DataError::Speech {
+        path: path.to_path_buf(),
+        problem,
+    };
+    let damaged =
+        |e: std::io::Error| refused(format!("it is no complete tar archive ({e}); get it again"));
+    let failed = |error| {
+        missing(
+            data,
+            path,
+            source_hint,
+            DataError::io("speech", path, error),
+        )
+    };
+    let reader = File::open(path).map_err(failed)?;
+    let about = reader.metadata().map_err(failed)?;
+    // Entries with holes say more bytes than the archive has.
+    let mut left = if about.is_file() {
+        about.len()
+    } else {
+        u64::MAX
+    };
+    let mut archive = tar::Archive::new(BufReader::new(reader));
+    let mut found = BTreeMap::new();
     for entry in archive.entries().map_err(damaged)? {
         let entry = entry.map_err(damaged)?;
         let own = entry.path().map_err(damaged)?;
@@ -107,27 +142,20 @@ pub fn sounds(
         let Some(name) = name.filter(|name| wanted.contains(name.as_str())) else {
             continue;
         };
-        if entry.size() > LARGEST {
-            let problem = format!("{name} has {} bytes, which is no utterance", entry.size());
-            return Err(DataError::Speech { path, problem });
-        }
+        let size = entry.size();
+        left = match left.checked_sub(size) {
+            Some(left) if size <= LARGEST => left,
+            _ => {
+                return Err(refused(format!(
+                    "{name} has {size} bytes, which is no utterance"
+                )));
+            }
+        };
         let mut bytes = Vec::new();
-        entry
-            .take(LARGEST)
-            .read_to_end(&mut bytes)
-            .map_err(damaged)?;
+        entry.take(size).read_to_end(&mut bytes).map_err(damaged)?;
         found.insert(name, bytes);
     }
-    let take = |utterance: &Utterance| {
-        found
-            .get(&utterance.name)
-            .cloned()
-            .ok_or_else(|| DataError::Speech {
-                path: path.clone(),
-                problem: format!("it has no file {}, which its table names", utterance.name),
-            })
-    };
-    utterances.iter().map(take).collect()
+    Ok(found)
 }
 
 /// The bytes of a file of the data folder.
@@ -135,27 +163,22 @@ pub fn sounds(
 /// # Errors
 /// A file that is missing, with where it comes from, or that cannot be read.
 pub fn read(data: &Path, path: &Path, source_hint: Option<&str>) -> Result<Vec<u8>, DataError> {
-    std::fs::read(path).map_err(|error| missing(data, path, source_hint, error))
+    file::read("speech", path, LARGEST_ARRAYS).map_err(|e| missing(data, path, source_hint, e))
 }
 
-fn missing(
-    data: &Path,
-    path: &Path,
-    source_hint: Option<&str>,
-    error: std::io::Error,
-) -> DataError {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => DataError::Missing {
-            path: path.to_path_buf(),
-            name: path
-                .strip_prefix(data)
-                .unwrap_or(path)
-                .display()
-                .to_string(),
-            folder: data.to_path_buf(),
-            source_hint: source_hint.map(str::to_string),
-        },
-        _ => DataError::io("read", path, error),
+/// The error about a missing file with its origin; other errors as they are.
+fn missing(data: &Path, path: &Path, source_hint: Option<&str>, error: DataError) -> DataError {
+    match error {
+        DataError::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound => {
+            let name = path.strip_prefix(data).unwrap_or(path);
+            DataError::Missing {
+                path: path.to_path_buf(),
+                name: name.display().to_string(),
+                folder: data.to_path_buf(),
+                source_hint: source_hint.map(str::to_string),
+            }
+        }
+        other => other,
     }
 }
 
@@ -170,7 +193,7 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// The transcript with only what is written, words separated by one space.
+    /// The transcript in the characters to keep, words separated by one space.
     pub fn write(&self, transcript: &str) -> String {
         let mut text = String::with_capacity(transcript.len());
         for c in transcript.chars() {
@@ -196,8 +219,8 @@ pub fn shuffled(count: usize, seed: u64) -> Vec<usize> {
     order
 }
 
-/// Utterances that are kept back from training, about `share` of them: whole speakers where the table knows more than three, so that validation
-/// hears new ones as the test does, else single utterances. True where kept back.
+/// Utterances that are kept back from training, about `share` of them: whole speakers where the table knows more than
+/// three, so that validation hears new ones as the test does, else single utterances. True where kept back.
 pub fn kept_back(utterances: &[Utterance], share: f64, by_speaker: bool, seed: u64) -> Vec<bool> {
     let wanted = (utterances.len() as f64 * share).round() as usize;
     let mut kept = vec![false; utterances.len()];

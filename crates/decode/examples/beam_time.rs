@@ -1,6 +1,7 @@
 //! Frames per second of the prefix beam search, one thread: `beam_time [frames] [width]`.
 //!
-//! 30 classes, made-up words of a made-up text, each letter one loud frame and two blanks among noise. Printed, not judged.
+//! 30 classes, made-up words of a made-up text, each letter one loud frame and two blanks among noise. Printed, not
+//! judged.
 
 use refrain_decode::Rng;
 use refrain_decode::ctc::beam::{BeamConfig, BeamDecoder, BeamModels};

@@ -1,27 +1,29 @@
-//! From scores to answers, and how good the answers are.
+//! From scores to answers, and the quality of the answers.
 //!
-//! Shape alphabet: `B` batch, `T` time, `V` vocabulary, `K` beam. Nothing here reads files or knows tensors: scores come in
-//! as slices, answers go out as indices and figures.
+//! Shape alphabet: `B` batch, `T` time, `V` vocabulary, `K` beam. Nothing here reads files or knows tensors: scores
+//! come in as slices, answers go out as indices and figures.
 //!
-//! | module | what it does |
+//! | module | contents |
 //! |---|---|
 //! | [`rng`] | a small seedable generator whose state is plain data |
 //! | [`sample`] | one index out of `V` logits: temperature, top-k, top-p |
-//! | [`ctc`] | labels out of the scores of connectionist temporal classification: the best path, prefix beam search, a known text's place |
+//! | [`ctc`] | labels out of CTC scores: the best path, prefix beam search, a known text's place |
 //! | [`ngram`] | n-gram language models: ARPA files, training, scores |
-//! | [`text`] | what labels stand for, lexicons, hot words |
-//! | [`pool`] | the best `K` of many candidates, for any beam search |
-//! | [`metrics`] | perplexity and bits per character; edit distance and error rates |
+//! | [`text`] | texts of labels, lexicons, hot words |
+//! | [`top_k`] | the best `K` of many candidates, for any beam search |
+//! | [`metrics`] | perplexity and bits per character; edit distance and error rates; scores of two texts by name |
 
 pub mod ctc;
 mod math;
 pub mod metrics;
 pub mod ngram;
-pub mod pool;
 pub mod rng;
 pub mod sample;
+mod state;
 pub mod text;
+pub mod top_k;
 
 pub use metrics::perplexity::Perplexity;
 pub use rng::Rng;
-pub use sample::{SampleError, Sampler};
+pub use sample::{Choice, SampleError, Sampler, Scored};
+pub use state::StateError;

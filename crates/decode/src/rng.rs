@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 /// Weyl increment of SplitMix64: 2^64 divided by the golden ratio.
 const WEYL: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Counter-based generator: the n-th number is SplitMix64's finaliser (Steele, Lea and Flood 2014) of `key + n * WEYL`, where the key
-/// is the finaliser of the seed. Integers only, so that the same seed gives the same numbers on every machine.
+/// Counter-based generator: the n-th number is SplitMix64's finaliser (Steele, Lea and Flood 2014) of `key + n * WEYL`,
+/// where the key is the finaliser of the seed. Integers only, so that the same seed gives the same numbers on every
+/// machine.
 ///
-/// The state is the two fields: saving and restoring them goes on with the same numbers. Not for cryptography.
+/// The two public fields are the whole state: a stored and restored generator goes on with the same numbers. Not for
+/// cryptography.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rng {
     /// The seed.

@@ -2,21 +2,26 @@
 
 use crate::math::argmax;
 use crate::rng::Rng;
+use crate::top_k::TopK;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What can be wrong with a sampler's settings or with the logits it is given.
+/// A setting or logits that a sampler cannot take.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum SampleError {
     /// The temperature is negative, infinite or not a number.
     #[error(
-        "sample: temperature {0} is not a finite number of at least 0 (0 takes the most likely token, 1 the model's own odds)"
+        "sample: temperature {0} is not a finite number of at least 0 \
+         (0 takes the most likely token, 1 the model's own odds)"
     )]
     Temperature(f64),
     /// `top_k` is 0.
     #[error("sample: top-k 0 leaves no token to choose from (leave it out to keep them all)")]
     TopK,
-    /// `top_p` lies outside [0, 1].
-    #[error("sample: top-p {0} is not a probability between 0 and 1")]
+    /// `top_p` lies outside (0, 1].
+    #[error(
+        "sample: top-p {0} is not above 0 and at most 1 (temperature 0 takes the most likely token alone)"
+    )]
     TopP(f64),
     /// There are no logits.
     #[error("sample: no logits to choose from (V is 0)")]
@@ -33,8 +38,29 @@ pub enum SampleError {
     },
 }
 
-/// Chooses an index from softmax(logits / temperature), kept to the `top_k` most likely, then to the smallest set of most likely ones
-/// whose probability reaches `top_p` (nucleus sampling, Holtzman et al. 2020). Equal logits rank by index.
+/// An index with its log-probability under the model itself: softmax(logits), whatever the sampler's temperature and
+/// filters.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// Position among the logits.
+    pub index: usize,
+    /// ln p, nats; at most 0 but for rounding.
+    pub log_prob: f64,
+}
+
+/// An index that was drawn, and the ones that the model finds likeliest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The index drawn.
+    pub drawn: Scored,
+    /// The number that was asked for, likeliest first, equal ones in the order of their indices. The index drawn may be
+    /// among them.
+    pub best: Vec<Scored>,
+}
+
+/// Chooses an index from softmax(logits / temperature), kept to the `top_k` most likely, then to the smallest set of
+/// most likely ones whose probability reaches `top_p` (nucleus sampling, Holtzman et al. 2020). Equal logits rank by
+/// index.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampler {
     temperature: f64,
@@ -43,8 +69,11 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler with checked settings. Temperature 0 takes the most likely index; `top_k` larger than `V` keeps all;
-    /// `top_p` 0 keeps the most likely index only, 1 keeps all.
+    /// A sampler with checked settings. Temperature 0 takes the most likely index; `top_k` larger than `V` keeps all,
+    /// and so does `top_p` 1.
+    ///
+    /// # Errors
+    /// A temperature that is negative or not finite, a `top_k` of 0, a `top_p` that is not above 0 and at most 1.
     pub fn new(
         temperature: f64,
         top_k: Option<usize>,
@@ -57,7 +86,7 @@ impl Sampler {
             return Err(SampleError::TopK);
         }
         match top_p {
-            Some(p) if !(0.0..=1.0).contains(&p) => Err(SampleError::TopP(p)),
+            Some(p) if !(p > 0.0 && p <= 1.0) => Err(SampleError::TopP(p)),
             _ => Ok(Self {
                 temperature,
                 top_k,
@@ -76,6 +105,9 @@ impl Sampler {
     }
 
     /// An index into `logits` `[V]`. Draws exactly one number from `rng`, or none at temperature 0.
+    ///
+    /// # Errors
+    /// Logits that are empty, infinite or not a number.
     pub fn sample(&self, logits: &[f32], rng: &mut Rng) -> Result<usize, SampleError> {
         check(logits)?;
         if self.temperature == 0.0 {
@@ -98,7 +130,37 @@ impl Sampler {
             .map_or_else(|| argmax(logits), |c| c.0))
     }
 
-    /// The probability of each index `[V]` under this sampler: what [`sample`](Self::sample) draws from.
+    /// [`sample`](Self::sample) with the log-probability of the index and the `best` likeliest alternatives.
+    ///
+    /// # Errors
+    /// The errors of [`sample`](Self::sample).
+    pub fn choose(
+        &self,
+        logits: &[f32],
+        best: usize,
+        rng: &mut Rng,
+    ) -> Result<Choice, SampleError> {
+        let index = self.sample(logits, rng)?;
+        let normaliser = log_sum_exp(logits);
+        let scored = |index: usize| Scored {
+            index,
+            log_prob: f64::from(logits[index]) - normaliser,
+        };
+        let mut likeliest = TopK::new(best.min(logits.len()));
+        for (index, &logit) in logits.iter().enumerate() {
+            likeliest.push(f64::from(logit), index);
+        }
+        let best = likeliest.take(f64::INFINITY).into_iter();
+        Ok(Choice {
+            drawn: scored(index),
+            best: best.map(|(_, index)| scored(index)).collect(),
+        })
+    }
+
+    /// The probability of each index `[V]` with which [`sample`](Self::sample) draws it.
+    ///
+    /// # Errors
+    /// The errors of [`sample`](Self::sample).
     pub fn probabilities(&self, logits: &[f32]) -> Result<Vec<f64>, SampleError> {
         check(logits)?;
         let mut p = vec![0.0; logits.len()];
@@ -114,7 +176,7 @@ impl Sampler {
         Ok(p)
     }
 
-    /// What the filters leave, as (index, weight relative to the most likely); ranked if a filter is set.
+    /// The indices that pass the filters, as (index, weight relative to the most likely); ranked if a filter is set.
     fn candidates(&self, logits: &[f32]) -> Vec<(usize, f64)> {
         let max = f64::from(logits[argmax(logits)]);
         let weight = |&l: &f32| libm::exp((f64::from(l) - max) / self.temperature);
@@ -131,6 +193,13 @@ impl Sampler {
         }
         kept
     }
+}
+
+/// ln Σ exp(logits), nats.
+fn log_sum_exp(logits: &[f32]) -> f64 {
+    let max = f64::from(logits[argmax(logits)]);
+    let sum: f64 = logits.iter().map(|&l| libm::exp(f64::from(l) - max)).sum();
+    max + libm::log(sum)
 }
 
 /// How many of the ranked `kept` it takes to reach the weight `goal`; at least one.

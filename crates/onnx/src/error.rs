@@ -1,26 +1,71 @@
-//! What can go wrong with a model, a node and an archive; each message is one sentence.
+//! Errors of models and nodes; each message is one sentence.
 
-use crate::value::Dtype;
+use refrain_data::array::{ArrayError, Dtype};
 use refrain_kernels::KernelError;
 
 /// A model that cannot be read or run.
 #[derive(Debug, thiserror::Error)]
 pub enum OnnxError {
-    /// Bytes that are no ONNX file.
+    /// The bytes are no ONNX file.
     #[error("the file is no ONNX model, or it is damaged ({0}); export it again")]
     Decode(#[from] prost::DecodeError),
     /// A file that contradicts itself.
     #[error("the model is not well-formed: {0}; onnx.checker of the onnx package says more")]
     Malformed(String),
-    /// Something that ONNX has and Refrain has not.
-    #[error("{0} is not supported; Refrain runs recurrent operators and what usually joins them")]
+    /// A part of ONNX that Refrain does not support.
+    #[error(
+        "{0} is not supported; Refrain runs recurrent operators and the usual ones around them"
+    )]
     Unsupported(String),
-    /// A constant that cannot be.
+    /// Operators that Refrain does not have, all of them.
+    #[error(
+        "{} not supported at opset {opset}; Refrain runs recurrent operators and the usual ones around them",
+        list_of("operator", .missing)
+    )]
+    Operators {
+        /// Their names, each with its first node, and with the domain before a foreign one.
+        missing: Vec<String>,
+        /// The model's opset.
+        opset: i64,
+    },
+    /// Nodes in an order in which they cannot run.
+    #[error(
+        "the model is not sorted: node \"{node}\" uses \"{value}\", which node \"{maker}\" makes only later; \
+         ONNX wants every node behind the ones whose results it uses: export the model again, or sort it \
+         (onnxruntime writes a sorted copy to SessionOptions.optimized_model_filepath)"
+    )]
+    Unsorted {
+        /// The node that comes too early.
+        node: String,
+        /// The value that it uses.
+        value: String,
+        /// The node that makes the value.
+        maker: String,
+    },
+    /// A name that the model does not have.
+    #[error("the model has no {kind} \"{name}\"")]
+    UnknownPort {
+        /// "input" or "output".
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// An output that cannot be carried to an input.
+    #[error("output \"{output}\" cannot be carried to input \"{input}\": {problem}")]
+    Carry {
+        /// The output.
+        output: String,
+        /// The input.
+        input: String,
+        /// The reason.
+        problem: String,
+    },
+    /// An invalid constant.
     #[error("tensor \"{name}\": {problem}")]
     Tensor {
         /// The initializer, or the attribute that holds it.
         name: String,
-        /// What is wrong.
+        /// The problem.
         problem: Box<OpError>,
     },
     /// A node that cannot run.
@@ -30,7 +75,7 @@ pub enum OnnxError {
         op: String,
         /// The node's name, or that of its first output where it has none.
         node: String,
-        /// What is wrong.
+        /// The problem.
         problem: Box<OpError>,
     },
     /// Inputs that were not given.
@@ -50,7 +95,10 @@ pub enum OnnxError {
         known: Vec<String>,
     },
     /// An input of another type.
-    #[error("input \"{name}\" holds {got} where the model takes {expected}; convert it with .astype(numpy.{})", .expected.numpy())]
+    #[error(
+        "input \"{name}\" holds {got} where the model takes {expected}; convert it with .astype(numpy.{})",
+        .expected.numpy()
+    )]
     InputType {
         /// The input.
         name: String,
@@ -71,7 +119,7 @@ pub enum OnnxError {
     },
 }
 
-/// What is wrong with one node or tensor.
+/// An error about one node or tensor.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OpError {
     /// An attribute that the operator does not have at the model's opset.
@@ -82,12 +130,12 @@ pub enum OpError {
         /// The model's opset.
         opset: i64,
     },
-    /// An attribute of another type, or with a value that cannot be.
+    /// An attribute of another type, or with an invalid value.
     #[error("attribute \"{name}\" {problem}")]
     Attribute {
         /// The attribute.
         name: String,
-        /// What is wrong, after its name.
+        /// The problem, as the rest of a sentence that begins with the name.
         problem: String,
     },
     /// Too few or too many inputs or outputs.
@@ -120,12 +168,12 @@ pub enum OpError {
     Shape {
         /// The input.
         what: &'static str,
-        /// What the rest of the node needs.
+        /// The shape that the rest of the node needs.
         expected: Vec<usize>,
-        /// What it has.
+        /// Its shape.
         got: Vec<usize>,
     },
-    /// Two shapes that an operation cannot bring together.
+    /// Two shapes that an operation cannot combine.
     #[error("shapes {left:?} and {right:?} do not fit together{why}")]
     Shapes {
         /// Of the first input.
@@ -135,18 +183,19 @@ pub enum OpError {
         /// A reason, with its comma; may be empty.
         why: &'static str,
     },
-    /// A tensor with more elements than the limit.
-    #[error("a tensor of shape {shape:?} is over the limit of {limit} elements")]
-    TooLarge {
-        /// The shape.
-        shape: Vec<usize>,
-        /// The limit.
+    /// An invalid tensor, or one over the limit.
+    #[error(transparent)]
+    Array(#[from] ArrayError),
+    /// The tensors of a run are over the limit.
+    #[error("the run holds over {limit} bytes with its result")]
+    RunTooLarge {
+        /// The limit, in bytes.
         limit: usize,
     },
     /// An index or axis outside its range.
-    #[error("{what} {got} is outside {low}..{high}")]
+    #[error("{what} is {got}{}", range(*.low, *.high))]
     Index {
-        /// What is counted.
+        /// The kind of index.
         what: &'static str,
         /// The number.
         got: i64,
@@ -163,23 +212,32 @@ pub enum OpError {
     Kernel(#[from] KernelError),
 }
 
-/// An archive of arrays that cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum NpzError {
-    /// No .npz archive.
-    #[error("the file is no .npz archive, or it is damaged ({0}); numpy.savez writes one")]
-    Archive(#[from] zip::result::ZipError),
-    /// An array that cannot be read.
-    #[error("array \"{name}\": {problem}")]
-    Array {
-        /// The array.
-        name: String,
-        /// What is wrong, and what helps.
-        problem: String,
-    },
-    /// The system's reason.
-    #[error("the archive cannot be read or written ({0})")]
-    Io(#[from] std::io::Error),
+/// An error about an attribute.
+pub(crate) fn problem(name: &str, problem: &str) -> OpError {
+    OpError::Attribute {
+        name: name.into(),
+        problem: problem.into(),
+    }
+}
+
+/// `, outside 0 to 5`
+fn range(low: i64, high: i64) -> String {
+    match low < high {
+        true => format!(", outside {low} to {}", high - 1),
+        false => ", and none is possible".into(),
+    }
+}
+
+impl OnnxError {
+    pub(crate) fn nothing_makes(output: &str) -> Self {
+        Self::Malformed(format!("nothing makes output \"{output}\""))
+    }
+}
+
+/// `operator A is`, `operators A and B are`
+fn list_of(thing: &str, names: &[String]) -> String {
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", list(thing, names))
 }
 
 /// `input a`, `inputs a, b and c`, `no inputs`

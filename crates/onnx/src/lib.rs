@@ -1,27 +1,34 @@
-//! ONNX models made of recurrent operators and what joins them: read, run and written. No Burn, no files, no code generated from a schema.
+//! ONNX models made of recurrent operators and the usual ones around them: read, run and written. No Burn, no files.
 //!
-//! [`Model::read`] takes a file's bytes, [`Model::run`] named tensors. What Refrain does not know, be it an operator, an attribute, a type
-//! or a version, is an error that names it: nothing in a file is passed over. [`export`] writes models, [`npz`] reads and writes archives of arrays.
+//! [`Model::read`] takes a file's bytes, [`Model::run`] named arrays. An operator, attribute, type or version that
+//! Refrain does not support is an error that names it: nothing in a file is skipped. A [`Session`] carries state from
+//! run to run. [`export`] writes models; [`refrain_data::npz`] reads and writes archives of arrays.
 //!
-//! The operators are RNN, GRU and LSTM with all their options (`recurrent/` says which take the fast path) and those of the list
-//! in `ops/mod.rs`. Shapes use the alphabet of the kernels: `B` batch, `T` time, `C` input features, `H` hidden units, `V` vocabulary, `L` layers,
-//! `D` directions, `G` gates per unit.
+//! The operators are RNN, GRU and LSTM with all their options (`recurrent/` says which take the fast path) and those of
+//! the list in `ops/mod.rs`. Shapes use the alphabet of the kernels: `B` batch, `T` time, `C` input features, `H`
+//! hidden units, `V` vocabulary, `L` layers, `D` directions, `G` gates per unit.
 
+mod activation;
+mod attributes;
+mod call;
 mod error;
 pub mod export;
+mod gate_order;
 mod graph;
+mod model;
 mod node;
-mod npy;
-pub mod npz;
+
 mod ops;
+mod packed;
 mod port;
 pub mod proto;
 mod recurrent;
+mod session;
 mod tensor;
-mod value;
 mod walk;
 
-pub use error::{NpzError, OnnxError, OpError};
-pub use graph::Model;
+pub use error::{OnnxError, OpError};
+pub use model::Model;
 pub use port::{Dim, Port};
-pub use value::{DEFAULT_LIMIT, Data, Dtype, Value, elements};
+pub use refrain_data::array::{Array, Data, Dtype};
+pub use session::Session;

@@ -1,9 +1,9 @@
-//! What goes into a model and comes out: names, types and shapes.
+//! The inputs and outputs of a model: names, types and shapes.
 
 use crate::error::OnnxError;
 use crate::proto::{TensorShapeProto, ValueInfoProto};
 use crate::tensor;
-use crate::value::{Dtype, Value};
+use refrain_data::array::{Array, Dtype};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -82,10 +82,10 @@ impl Port {
         }
     }
 
-    /// Whether `value` may go in; names of sizes are bound as they are met.
+    /// Checks a value for this input; `bound` holds the sizes that names have so far.
     pub(crate) fn check(
         &self,
-        value: &Value,
+        value: &Array,
         bound: &mut BTreeMap<String, usize>,
     ) -> Result<(), OnnxError> {
         if value.dtype() != self.dtype {

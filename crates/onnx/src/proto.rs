@@ -1,8 +1,9 @@
-//! The messages of an ONNX file (onnx.proto of the ONNX project), written by hand, so that no compiler for them is needed.
+//! The messages of an ONNX file (onnx.proto of the ONNX project), written by hand, so that no schema compiler is
+//! needed.
 //!
-//! Whatever changes what a model computes is here, also what Refrain cannot run: only what is seen can be refused. Of messages that are
-//! refused wherever they stand, nothing but their presence or their name is kept. Texts for people (`doc_string`, `metadata_props`) and hints for the
-//! placement on devices are left out.
+//! Every field that can change a model's results is here, also the ones that Refrain cannot run: a field must be seen
+//! to be refused. Messages that are always refused keep only their presence or their name. Texts for people
+//! (`doc_string`, `metadata_props`) and hints for the placement on devices are left out.
 
 #![allow(missing_docs)]
 

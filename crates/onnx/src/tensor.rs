@@ -1,14 +1,14 @@
-//! Constants of a file: from [`TensorProto`] to [`Value`] and back.
+//! Constants of a file: from [`TensorProto`] to [`Array`] and back.
 
 use crate::error::{OnnxError, OpError};
 use crate::proto::TensorProto;
-use crate::value::{Data, Dtype, Value, elements};
+use refrain_data::array::{Array, Data, Dtype, MAX_BYTES};
 
-/// Reads a constant. Its bytes are all there before its size is believed.
+/// Reads a constant. Its size must agree with the bytes that are there.
 ///
 /// # Errors
-/// Data in another file, in segments or of a type that values do not have, or more or fewer elements than the shape says.
-pub(crate) fn read(tensor: TensorProto, name: &str) -> Result<Value, OnnxError> {
+/// Data in another file, in segments or of an unsupported type, or a number of elements that does not fit the shape.
+pub(crate) fn read(tensor: TensorProto, name: &str) -> Result<Array, OnnxError> {
     let checked = read_checked(tensor);
     checked.map_err(|problem| OnnxError::Tensor {
         name: name.into(),
@@ -16,10 +16,11 @@ pub(crate) fn read(tensor: TensorProto, name: &str) -> Result<Value, OnnxError> 
     })
 }
 
-fn read_checked(tensor: TensorProto) -> Result<Value, OpError> {
+fn read_checked(tensor: TensorProto) -> Result<Array, OpError> {
     let refuse = |what: &str| {
         Err(OpError::Other(format!(
-            "{what} is not supported; save the model in one file"
+            "{what} is not supported; save the model in one file \
+             (torch.onnx.export with external_data=False, or onnx.save of the loaded model)"
         )))
     };
     if tensor.data_location.unwrap_or(0) != 0 || !tensor.external_data.is_empty() {
@@ -29,10 +30,10 @@ fn read_checked(tensor: TensorProto) -> Result<Value, OpError> {
         return refuse("data in segments");
     }
     let dtype = dtype(tensor.data_type)?;
-    let shape = shape(&tensor.dims)?;
+    let shape = shape(&tensor.dims, dtype)?;
     only_one_field(&tensor, dtype)?;
     let data = match tensor.raw_data {
-        Some(bytes) => from_bytes(dtype, &bytes)?,
+        Some(bytes) => Data::from_le_bytes(dtype, &bytes)?,
         None => match dtype {
             Dtype::F32 => Data::F32(tensor.float_data),
             Dtype::I64 => Data::I64(tensor.int64_data),
@@ -40,32 +41,74 @@ fn read_checked(tensor: TensorProto) -> Result<Value, OpError> {
             Dtype::Bool => Data::Bool(tensor.int32_data.iter().map(|&i| i != 0).collect()),
         },
     };
-    Value::new(shape, data)
+    Ok(Array::new(shape, data)?)
 }
 
-/// ONNX's number of a type as a type that values have.
+/// ONNX's numbers of the types that Refrain knows.
+const CODES: [(i32, Dtype); 4] = [
+    (1, Dtype::F32),
+    (6, Dtype::I32),
+    (7, Dtype::I64),
+    (9, Dtype::Bool),
+];
+
+/// ONNX's names of all types, by number.
+const NAMES: [&str; 17] = [
+    "undefined",
+    "float",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "int32",
+    "int64",
+    "string",
+    "bool",
+    "float16",
+    "double",
+    "uint32",
+    "uint64",
+    "complex64",
+    "complex128",
+    "bfloat16",
+];
+
+/// The type of an ONNX number; the error is the name of a type that is not supported.
+pub(crate) fn from_code(code: i64) -> Result<Dtype, String> {
+    match CODES.iter().find(|(known, _)| i64::from(*known) == code) {
+        Some((_, dtype)) => Ok(*dtype),
+        None => Err(usize::try_from(code)
+            .ok()
+            .and_then(|code| NAMES.get(code))
+            .map_or_else(|| format!("type {code}"), ToString::to_string)),
+    }
+}
+
+/// ONNX's number of a type.
+pub(crate) fn code(dtype: Dtype) -> i32 {
+    let own = CODES.iter().find(|(_, known)| *known == dtype);
+    own.map_or(0, |(code, _)| *code)
+}
+
+/// The type that a field of the file names.
 pub(crate) fn dtype(code: Option<i32>) -> Result<Dtype, OpError> {
-    Dtype::from_onnx(code.unwrap_or(0)).map_err(|got| OpError::Dtype {
+    from_code(code.unwrap_or(0).into()).map_err(|got| OpError::Dtype {
         what: "it",
         expected: "float, int32, int64 or bool",
         got,
     })
 }
 
-fn shape(dims: &[i64]) -> Result<Vec<usize>, OpError> {
+fn shape(dims: &[i64], dtype: Dtype) -> Result<Vec<usize>, OpError> {
     let size = |&dim: &i64| {
         usize::try_from(dim).map_err(|_| OpError::Other(format!("its size {dim} is negative")))
     };
     let shape: Vec<usize> = dims.iter().map(size).collect::<Result<_, _>>()?;
-    match elements(&shape) {
-        Some(_) => Ok(shape),
-        None => Err(OpError::Other(format!(
-            "its shape {shape:?} has more elements than can be counted"
-        ))),
-    }
+    dtype.check(&shape, MAX_BYTES)?;
+    Ok(shape)
 }
 
-/// Numbers in a field of another type would otherwise be passed over.
+/// Refuses numbers in a field of another type, which would be skipped otherwise.
 fn only_one_field(tensor: &TensorProto, dtype: Dtype) -> Result<(), OpError> {
     let raw = tensor.raw_data.is_some();
     let fields = [
@@ -91,46 +134,13 @@ fn only_one_field(tensor: &TensorProto, dtype: Dtype) -> Result<(), OpError> {
     }
 }
 
-/// Elements from little-endian bytes.
-pub(crate) fn from_bytes(dtype: Dtype, bytes: &[u8]) -> Result<Data, OpError> {
-    fn parts<const N: usize, T>(
-        bytes: &[u8],
-        from: impl Fn([u8; N]) -> T,
-    ) -> Result<Vec<T>, OpError> {
-        let (parts, rest) = bytes.as_chunks::<N>();
-        match rest {
-            [] => Ok(parts.iter().map(|&part| from(part)).collect()),
-            _ => Err(OpError::Other(format!(
-                "{} bytes are no whole number of elements of {N}",
-                bytes.len()
-            ))),
-        }
-    }
-    Ok(match dtype {
-        Dtype::F32 => Data::F32(parts(bytes, f32::from_le_bytes)?),
-        Dtype::I64 => Data::I64(parts(bytes, i64::from_le_bytes)?),
-        Dtype::I32 => Data::I32(parts(bytes, i32::from_le_bytes)?),
-        Dtype::Bool => Data::Bool(bytes.iter().map(|&b| b != 0).collect()),
-    })
-}
-
-/// Elements as little-endian bytes.
-pub(crate) fn to_bytes(data: &Data) -> Vec<u8> {
-    match data {
-        Data::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        Data::I64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        Data::I32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        Data::Bool(v) => v.iter().map(|&x| u8::from(x)).collect(),
-    }
-}
-
 /// A constant as files hold it.
-pub(crate) fn write(name: &str, value: &Value) -> TensorProto {
+pub(crate) fn write(name: &str, value: &Array) -> TensorProto {
     TensorProto {
         name: Some(name.into()),
         dims: value.shape().iter().map(|&size| size as i64).collect(),
-        data_type: Some(value.dtype().onnx()),
-        raw_data: Some(to_bytes(value.data())),
+        data_type: Some(code(value.dtype())),
+        raw_data: Some(value.data().to_le_bytes()),
         ..TensorProto::default()
     }
 }

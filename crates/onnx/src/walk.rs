@@ -1,7 +1,6 @@
 //! Shapes: broadcasting, axes, and walks over the elements of a tensor in another order.
 
 use crate::error::OpError;
-use crate::value::elements;
 
 /// Offsets of a tensor's elements, in the row-major order of `shape`, each dimension stepping by its stride.
 pub(crate) struct Walk {
@@ -16,7 +15,7 @@ impl Walk {
     /// Begins at offset `start`; `shape` is within the limit and every offset inside the tensor.
     pub fn new(shape: &[usize], strides: Vec<isize>, start: usize) -> Self {
         Self {
-            left: elements(shape).unwrap_or(0),
+            left: elements(shape),
             index: vec![0; shape.len()],
             shape: shape.to_vec(),
             strides,
@@ -58,6 +57,14 @@ impl Iterator for Walk {
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left, Some(self.left))
     }
+}
+
+/// Number of elements of a shape; none if they cannot be counted.
+fn elements(shape: &[usize]) -> usize {
+    let count = shape
+        .iter()
+        .try_fold(1usize, |n, &size| n.checked_mul(size));
+    count.unwrap_or(0)
 }
 
 /// Steps between neighbours in each dimension of a row-major tensor.

@@ -162,7 +162,7 @@ pub enum Error {
     Data(#[from] refrain_data::DataError),
     /// An archive of arrays that cannot be read.
     #[error(transparent)]
-    Npz(#[from] refrain_onnx::NpzError),
+    Npz(#[from] refrain_data::npz::NpzError),
     /// A sound that cannot be read or used.
     #[error(transparent)]
     Sound(#[from] refrain_sound::SoundError),

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::models::SequenceModel;
 use crate::ops::floats;
-use refrain_data::memory::{Sequences, Targets};
+use refrain_data::long_memory::{Sequences, Targets};
 use refrain_kernels::{
     Cell, Direction, Inputs, OutputGradients, Plan, Precision, Reserve, Wanted, Weights, backward,
     forward,

@@ -13,7 +13,7 @@ use refrain::tasks::{
     Session, Site, Spec, Split, Tasks, Use, load_model,
 };
 use refrain::train::{BatchLoss, LossUnit, Place, Trainee, Unit};
-use refrain_data::memory::{Sequences, Targets};
+use refrain_data::long_memory::{Sequences, Targets};
 use refrain_kernels::random::Key;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

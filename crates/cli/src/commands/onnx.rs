@@ -5,7 +5,8 @@ use crate::Ending;
 use crate::terminal;
 use anyhow::{Context, Result};
 use refrain::files::atomic;
-use refrain_onnx::{Model, Value, npz};
+use refrain_data::npz;
+use refrain_onnx::{Array as Value, Model};
 use std::path::{Path, PathBuf};
 
 /// Run models in the ONNX format, which PyTorch, TensorFlow and other tools export

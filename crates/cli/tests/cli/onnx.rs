@@ -1,7 +1,8 @@
 //! `refrain export` and `refrain onnx run`.
 
 use crate::tools::{fails, model, ok, path};
-use refrain_onnx::{Data, Model, Value, npz};
+use refrain_data::npz;
+use refrain_onnx::{Array as Value, Data, Model};
 use std::path::{Path, PathBuf};
 
 const B: usize = 2;

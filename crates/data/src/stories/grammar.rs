@@ -1,7 +1,7 @@
-//! The grammar of the stories: words, sentences, and what a story remembers.
+//! The grammar of the stories: words, sentences and the state of a story.
 //!
-//! In every list no entry is a prefix of another, and the branches of a choice start with texts of which none is a prefix of another.
-//! So at each choice at most one option fits what follows: every text has one derivation.
+//! In every list no entry is a prefix of another, and the branches of a choice start with texts of which none is a
+//! prefix of another. So at most one option of each choice fits the text that follows: every text has one derivation.
 
 use Form::{Animal as TheAnimal, He, His, Thing as TheThing};
 use Piece::{Draw, Fresh, OneOf, Recall, Text};
@@ -14,32 +14,32 @@ pub enum Piece {
     Text(&'static str),
     /// A word that the story does not remember; all are equally likely.
     Fresh(Words),
-    /// A word that the story remembers or that depends on what it remembers; all are equally likely.
+    /// A word that sets the state or depends on it; all are equally likely.
     Draw(Variable),
-    /// A word that follows from what the story remembers.
+    /// A word that follows from the state.
     Recall(Form),
     /// One of several continuations, in proportion to their weights.
     OneOf(&'static [(u32, &'static [Piece])]),
 }
 
-/// What is drawn once and used again.
+/// A word that is drawn once and used again.
 #[derive(Clone, Copy)]
 pub enum Variable {
-    /// Who the hero is; decides between she and he.
+    /// The hero; decides between she and he.
     Hero,
     /// The hero's name; depends on she or he, and is not remembered.
     Name,
-    /// Where the hero lives: on land or by the water.
+    /// The hero's home: on land or by the water.
     Place,
-    /// What the hero wishes for.
+    /// The hero's wish.
     Thing,
-    /// Who is in the way; depends on the place, and is not remembered.
+    /// The adversary; depends on the place, and is not remembered.
     Foe,
     /// The helper.
     Animal,
 }
 
-/// What can be said again.
+/// A word that follows from the state.
 #[derive(Clone, Copy)]
 pub enum Form {
     He,
@@ -48,7 +48,7 @@ pub enum Form {
     Animal,
 }
 
-/// What a story remembers.
+/// The state of a story.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct State {
     she: bool,

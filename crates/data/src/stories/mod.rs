@@ -1,8 +1,8 @@
 //! The default corpus: small stories from a probabilistic grammar whose entropy is known exactly.
 //!
-//! A hero with a name and a place wishes for a thing, somebody is in the way, an animal helps. Pronouns agree with names, foes with places,
-//! and names, things and animals come back up to about a hundred characters later, so that a model needs memory to reach the
-//! grammar's entropy. One story is one line.
+//! A hero with a name and a place wishes for a thing, somebody is in the way, an animal helps. Pronouns agree with
+//! names, foes with places, and names, things and animals come back up to about a hundred characters later, so that a
+//! model needs memory to reach the grammar's entropy. One story is one line.
 
 mod grammar;
 
@@ -28,7 +28,7 @@ impl Default for Stories {
 }
 
 impl Stories {
-    /// Works out the entropy by carrying the distribution of what a story remembers through the grammar.
+    /// Works out the entropy by carrying the distribution of the story's state through the grammar.
     pub fn new() -> Self {
         let mut expected = Self {
             bits: 0.0,
@@ -41,7 +41,8 @@ impl Stories {
         expected
     }
 
-    /// Whole stories until at least `characters` characters. The same seed gives the same text on every machine, for ever.
+    /// Whole stories until at least `characters` characters. The same seed gives the same text on every machine, for
+    /// ever.
     pub fn generate(&self, seed: u64, characters: usize) -> String {
         let mut rng = SplitMix64::new(seed);
         let mut text = String::with_capacity(characters + 1024);
@@ -65,8 +66,8 @@ impl Stories {
         self.characters
     }
 
-    /// Entropy rate of the text, in bits per character: entropy of a story divided by its expected length. Exact, since stories are
-    /// independent and no text has two derivations.
+    /// Entropy rate of the text, in bits per character: entropy of a story divided by its expected length. Exact, since
+    /// stories are independent and no text has two derivations.
     pub fn entropy_per_character(&self) -> f64 {
         self.bits / self.characters
     }

@@ -109,8 +109,8 @@ fn byte_level(mut tokenizer: Tokenizer) -> Tokenizer {
     tokenizer
 }
 
-/// The printable character that stands for a byte in a byte-level token (GPT-2's table): printable Latin-1 stands for itself, the
-/// other bytes are numbered from U+0100 on.
+/// The printable character that stands for a byte in a byte-level token (GPT-2's table): printable Latin-1 stands for
+/// itself, the other bytes are numbered from U+0100 on.
 fn byte_character(byte: u8) -> char {
     let stands_for_itself = |b: u8| matches!(b, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     if stands_for_itself(byte) {

@@ -1,8 +1,8 @@
 //! A vocabulary's files inside a model folder.
 
 use super::bpe::Bpe;
-use super::list::TokenList;
-use super::{END_OF_LINE, Inner, UNKNOWN_CHARACTER, UNKNOWN_WORD};
+use super::inner::Inner;
+use super::list::{END_OF_LINE, TokenList, UNKNOWN_CHARACTER, UNKNOWN_WORD};
 use crate::error::DataError;
 use serde::{Deserialize, Serialize};
 use std::fs;

@@ -1,11 +1,16 @@
 //! Vocabularies that are a list of tokens: characters and words.
 
-use super::{END_OF_LINE, UNKNOWN_CHARACTER, UNKNOWN_WORD};
 use crate::error::DataError;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-/// The id of what the vocabulary lacks.
+/// Stands for every unknown character, also in print.
+pub const UNKNOWN_CHARACTER: char = char::REPLACEMENT_CHARACTER;
+/// Stands for every unknown word (Penn Treebank convention).
+pub const UNKNOWN_WORD: &str = "<unk>";
+/// Ends a line in a word vocabulary (Penn Treebank convention).
+pub const END_OF_LINE: &str = "<eos>";
+/// The id of the unknown.
 pub const UNKNOWN_ID: u32 = 0;
 const END_OF_LINE_ID: u32 = 1;
 

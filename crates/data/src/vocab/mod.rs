@@ -2,24 +2,20 @@
 
 mod bpe;
 mod file;
+mod inner;
 mod list;
 
 use crate::error::DataError;
 use bpe::Bpe;
-use list::TokenList;
+use inner::Inner;
 use std::path::Path;
 
 pub use file::{BPE_FILE, VOCABULARY_FILE};
+pub use list::{END_OF_LINE, UNKNOWN_CHARACTER, UNKNOWN_WORD};
 
-/// Stands for every unknown character, and is what an unknown character is printed as.
-pub const UNKNOWN_CHARACTER: char = char::REPLACEMENT_CHARACTER;
-/// Stands for every unknown word (Penn Treebank convention).
-pub const UNKNOWN_WORD: &str = "<unk>";
-/// Ends a line in a word vocabulary (Penn Treebank convention).
-pub const END_OF_LINE: &str = "<eos>";
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
-/// Which vocabulary to build, and how large.
+/// The kind of vocabulary to build, and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum VocabularyKind {
@@ -41,32 +37,27 @@ pub enum VocabularyKind {
     },
 }
 
-/// Token ids, and how many of them stand for something that the vocabulary lacks.
+/// Token ids, and the number of unknown ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
     /// The ids, each below `V`.
     pub ids: Vec<u32>,
-    /// How many are the id of the unknown.
+    /// Number of ids that stand for the unknown.
     pub unknown: usize,
 }
 
 /// A vocabulary of `V` tokens.
 ///
-/// A byte-order mark at the start of a text is skipped. What the vocabulary lacks follows a stated rule, so that any text can be encoded:
+/// A byte-order mark at the start of a text is skipped. Unknown parts of a text are encoded by kind, so that any text
+/// can be encoded:
 /// - characters: id 0, printed as U+FFFD;
-/// - words: id 0, `<unk>`. A text is split on white space and each line end is `<eos>` (id 1); a last line without a line end has none,
-///   so that a prime can be continued. Decoding joins words with one space and prints `<eos>` as a line end;
+/// - words: id 0, `<unk>`. A text is split on white space and each line end is `<eos>` (id 1); a last line without a
+///   line end has none, so that a prime can be continued. Decoding joins words with one space and prints `<eos>` as a
+///   line end;
 /// - BPE: every byte is a token, so nothing is unknown and every text comes back as it was (but for the mark).
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
     inner: Inner,
-}
-
-#[derive(Debug, Clone)]
-enum Inner {
-    Characters(TokenList),
-    Words(TokenList),
-    Bpe(Box<Bpe>),
 }
 
 impl Vocabulary {
@@ -97,7 +88,7 @@ impl Vocabulary {
         self.encode_counting(text).ids
     }
 
-    /// The ids of a text, and how many of them are the id of the unknown.
+    /// The ids of a text, and the number of unknown ones.
     pub fn encode_counting(&self, text: &str) -> Encoded {
         let text = without_mark(text);
         let ids: Vec<u32> = match &self.inner {
@@ -125,12 +116,11 @@ impl Vocabulary {
         text
     }
 
-    /// A decoder that yields text as ids arrive; all it yields, put together, is what [`decode`](Self::decode) gives.
+    /// A decoder that gives text as ids arrive; its pieces together are the text of [`decode`](Self::decode).
     pub fn decode_stream(&self) -> DecodeStream<'_> {
         DecodeStream {
             vocabulary: self,
-            pending: Vec::new(),
-            in_line: false,
+            state: DecodeState::default(),
         }
     }
 
@@ -142,12 +132,13 @@ impl Vocabulary {
         }
     }
 
-    /// Never: each kind has reserved tokens.
+    /// Always false: each kind has reserved tokens.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The token of an id as it is written in the vocabulary; a BPE token that is part of a character is shown with U+FFFD.
+    /// The token of an id as it is written in the vocabulary; a BPE token that is part of a character is shown with
+    /// U+FFFD.
     pub fn token(&self, id: u32) -> Option<String> {
         match &self.inner {
             Inner::Characters(list) | Inner::Words(list) => list.token(id).map(str::to_owned),
@@ -166,7 +157,7 @@ impl Vocabulary {
         }
     }
 
-    /// The id that stands for what the vocabulary lacks, if the kind has one.
+    /// The id of the unknown, if the kind has one.
     pub fn unknown_id(&self) -> Option<u32> {
         match &self.inner {
             Inner::Bpe(_) => None,
@@ -179,7 +170,7 @@ impl Vocabulary {
         file::save(&self.inner, folder)
     }
 
-    /// Reads what [`save`](Self::save) wrote. A missing, truncated, damaged or foreign file is an error.
+    /// Reads the files that [`save`](Self::save) wrote. A missing, truncated, damaged or foreign file is an error.
     pub fn load(folder: &Path) -> Result<Self, DataError> {
         file::load(folder).map(|inner| Self { inner })
     }
@@ -189,16 +180,35 @@ impl Vocabulary {
 #[derive(Debug, Clone)]
 pub struct DecodeStream<'v> {
     vocabulary: &'v Vocabulary,
+    state: DecodeState,
+}
+
+impl DecodeStream<'_> {
+    /// The text that `id` completes; empty where a character is still incomplete.
+    pub fn push(&mut self, id: u32) -> String {
+        self.state.push(self.vocabulary, id)
+    }
+
+    /// The rest at the end: an incomplete character, as U+FFFD.
+    pub fn finish(self) -> String {
+        self.state.finish()
+    }
+}
+
+/// The state of a decoder of ids as plain data, for a session that can be stored. It belongs to one vocabulary; any
+/// state is safe with any.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DecodeState {
     /// Bytes of a character that is not complete yet (BPE only).
     pending: Vec<u8>,
     /// Whether a word was written since the last line end (words only).
     in_line: bool,
 }
 
-impl DecodeStream<'_> {
+impl DecodeState {
     /// The text that `id` completes; empty where a character is still incomplete.
-    pub fn push(&mut self, id: u32) -> String {
-        match &self.vocabulary.inner {
+    pub fn push(&mut self, vocabulary: &Vocabulary, id: u32) -> String {
+        match &vocabulary.inner {
             Inner::Characters(list) => list.token(id).unwrap_or("\u{FFFD}").to_owned(),
             Inner::Words(list) => self.push_word(list.token(id).unwrap_or("\u{FFFD}")),
             Inner::Bpe(bpe) => {
@@ -209,7 +219,7 @@ impl DecodeStream<'_> {
         }
     }
 
-    /// What is left at the end: an incomplete character, as U+FFFD.
+    /// The rest at the end: an incomplete character, as U+FFFD.
     pub fn finish(self) -> String {
         String::from_utf8_lossy(&self.pending).into_owned()
     }
@@ -228,7 +238,8 @@ impl DecodeStream<'_> {
     }
 }
 
-/// Takes the text out of `bytes` and leaves an incomplete last character there; bytes that can never be UTF-8 become U+FFFD.
+/// Takes the text out of `bytes` and leaves an incomplete last character there; bytes that can never be UTF-8 become
+/// U+FFFD.
 fn complete_text(bytes: &mut Vec<u8>) -> String {
     let mut text = String::new();
     let mut used = 0;

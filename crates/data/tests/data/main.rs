@@ -2,7 +2,9 @@
 
 mod batch;
 mod corpus;
-mod memory;
+mod fingerprint;
+mod long_memory;
+mod npz;
 mod speech;
 mod stories;
 mod vocab;

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use refrain_data::DataError;
-use refrain_data::vocab::{BPE_FILE, VOCABULARY_FILE, Vocabulary, VocabularyKind};
+use refrain_data::vocab::{BPE_FILE, DecodeState, VOCABULARY_FILE, Vocabulary, VocabularyKind};
 use std::fs;
 use std::sync::LazyLock;
 
@@ -170,6 +170,12 @@ fn the_stream_holds_back_incomplete_characters() {
     );
     assert_eq!(stream.push(ids[0]), "");
     assert_eq!(stream.finish(), "\u{FFFD}");
+    // The state of a stream is plain data: stored within a character, it goes on with the other half.
+    let mut state = DecodeState::default();
+    assert_eq!(state.push(&BPE, ids[0]), "");
+    let stored = serde_json::to_string(&state).unwrap();
+    let mut state: DecodeState = serde_json::from_str(&stored).unwrap();
+    assert_eq!(state.push(&BPE, ids[1]), "é");
     assert_eq!(
         BPE.decode(&[ids[1], ids[0], ids[0], ids[1]]),
         "\u{FFFD}\u{FFFD}é"

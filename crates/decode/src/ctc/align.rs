@@ -1,6 +1,6 @@
 //! Forced alignment: when each label of a known transcript is heard.
 
-use super::{CtcError, check, check_class};
+use super::frame::{CtcError, check, check_class};
 
 /// A label of the target with the frames that it takes on the best path.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,7 +15,7 @@ pub struct AlignedLabel {
     pub log_prob: f64,
 }
 
-/// What [`align`] gives.
+/// The result of [`align`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alignment {
     /// One for each label of the target, in order.
@@ -24,14 +24,15 @@ pub struct Alignment {
     pub log_prob: f64,
 }
 
-/// The likeliest path that becomes `target` (Viterbi): over the states blank, l₁, blank, l₂, …, blank of Graves et al. 2006 (section 4.1), with
-/// the maximum where the loss has a sum. Of equally likely paths the one that stays longer in a state.
+/// The likeliest path that becomes `target` (Viterbi): over the states blank, l₁, blank, l₂, …, blank of Graves et al.
+/// 2006 (section 4.1), with the maximum where the loss has a sum. Among equally likely paths, the one that stays longer
+/// in a state.
 ///
 /// `log_probs` is `[T,V]`, nats; time and memory are O(`T`·labels), one byte for each pair of a frame and a state.
 ///
 /// # Errors
-/// As [`greedy`](super::greedy::greedy); a class in the target that is not below `V` or is the blank; a target too long for `T`; no path with a
-/// probability above 0.
+/// The errors of [`greedy`](super::greedy::greedy); a class in the target that is not below `V` or is the blank; a
+/// target too long for `T`; no path with a probability above 0.
 pub fn align(
     log_probs: &[f32],
     vocabulary: usize,
@@ -46,33 +47,14 @@ pub fn align(
             log_prob: 0.0,
         });
     }
-    let states = 2 * target.len() + 1;
-    let class = |s: usize| if s % 2 == 1 { target[s / 2] } else { blank };
-    // How many states back the best predecessor lies: 0, 1 or 2.
-    let mut back = table(frames, states, target.len())?;
-    let mut score = vec![f64::NEG_INFINITY; states];
-    let first = &log_probs[..vocabulary];
-    for (s, score) in score.iter_mut().enumerate().take(2) {
-        *score = f64::from(first[class(s) as usize]);
-    }
-    for t in 1..frames {
-        let values = &log_probs[t * vocabulary..][..vocabulary];
-        let back = &mut back[t * states..][..states];
-        // From the last state down, so that the states behind still hold the step before.
-        for s in (0..states).rev() {
-            let (mut best, mut from) = (score[s], 0);
-            if s >= 1 && score[s - 1] > best {
-                (best, from) = (score[s - 1], 1);
-            }
-            // Over a blank, between labels that differ.
-            if s >= 2 && s % 2 == 1 && class(s) != class(s - 2) && score[s - 2] > best {
-                (best, from) = (score[s - 2], 2);
-            }
-            score[s] = best + f64::from(values[class(s) as usize]);
-            back[s] = from;
-        }
-    }
-    let mut state = states - 1;
+    let lattice = Lattice {
+        log_probs,
+        vocabulary,
+        blank,
+        target,
+    };
+    let (back, score) = lattice.forward(frames)?;
+    let mut state = lattice.states() - 1;
     if state > 0 && score[state - 1] > score[state] {
         state -= 1;
     }
@@ -80,29 +62,92 @@ pub fn align(
     if log_prob == f64::NEG_INFINITY {
         return Err(CtcError::NoPath { frame: frames - 1 });
     }
-    let mut labels: Vec<AlignedLabel> = Vec::with_capacity(target.len());
-    let mut open = None;
-    for t in (0..frames).rev() {
-        if state % 2 == 1 {
-            let value = f64::from(log_probs[t * vocabulary + class(state) as usize]);
-            match labels.last_mut() {
-                Some(label) if open == Some(state) => {
-                    label.first = t;
-                    label.log_prob += value;
-                }
-                _ => labels.push(AlignedLabel {
-                    label: class(state),
-                    first: t,
-                    last: t,
-                    log_prob: value,
-                }),
-            }
-            open = Some(state);
-        }
-        state -= usize::from(back[t * states + state]);
-    }
-    labels.reverse();
+    let labels = lattice.trace(&back, state);
     Ok(Alignment { labels, log_prob })
+}
+
+/// The states blank, l₁, blank, l₂, …, blank in every frame.
+struct Lattice<'a> {
+    /// `[T,V]`
+    log_probs: &'a [f32],
+    vocabulary: usize,
+    blank: u32,
+    target: &'a [u32],
+}
+
+impl Lattice<'_> {
+    fn states(&self) -> usize {
+        2 * self.target.len() + 1
+    }
+
+    fn class(&self, state: usize) -> u32 {
+        match state % 2 {
+            1 => self.target[state / 2],
+            _ => self.blank,
+        }
+    }
+
+    /// ln p of a state's class in a frame.
+    fn value(&self, frame: usize, state: usize) -> f64 {
+        f64::from(self.log_probs[frame * self.vocabulary + self.class(state) as usize])
+    }
+
+    /// For each frame and state the number of states back to its best predecessor (0, 1 or 2), and the best score of
+    /// each state in the last of `frames`, of which there is one at least.
+    fn forward(&self, frames: usize) -> Result<(Vec<u8>, Vec<f64>), CtcError> {
+        let states = self.states();
+        let mut back = table(frames, states, self.target.len())?;
+        let mut score = vec![f64::NEG_INFINITY; states];
+        for (s, score) in score.iter_mut().enumerate().take(2) {
+            *score = self.value(0, s);
+        }
+        for t in 1..frames {
+            let back = &mut back[t * states..][..states];
+            // From the last state down, so that the states behind still hold the frame before.
+            for s in (0..states).rev() {
+                let (mut best, mut from) = (score[s], 0);
+                if s >= 1 && score[s - 1] > best {
+                    (best, from) = (score[s - 1], 1);
+                }
+                // Over a blank, between labels that differ.
+                let differ = s >= 2 && s % 2 == 1 && self.class(s) != self.class(s - 2);
+                if differ && score[s - 2] > best {
+                    (best, from) = (score[s - 2], 2);
+                }
+                score[s] = best + self.value(t, s);
+                back[s] = from;
+            }
+        }
+        Ok((back, score))
+    }
+
+    /// The labels of the path that ends in `state`.
+    fn trace(&self, back: &[u8], mut state: usize) -> Vec<AlignedLabel> {
+        let states = self.states();
+        let mut labels: Vec<AlignedLabel> = Vec::with_capacity(self.target.len());
+        let mut open = None;
+        for t in (0..back.len() / states).rev() {
+            if state % 2 == 1 {
+                let value = self.value(t, state);
+                match labels.last_mut() {
+                    Some(label) if open == Some(state) => {
+                        label.first = t;
+                        label.log_prob += value;
+                    }
+                    _ => labels.push(AlignedLabel {
+                        label: self.class(state),
+                        first: t,
+                        last: t,
+                        log_prob: value,
+                    }),
+                }
+                open = Some(state);
+            }
+            state -= usize::from(back[t * states + state]);
+        }
+        labels.reverse();
+        labels
+    }
 }
 
 fn check_target(

@@ -1,9 +1,12 @@
 //! The labels of the best path.
 
-use super::{CtcError, LabelSpan, check, check_frame, probability};
+use super::frame::{CtcError, check, check_frame, probability};
+use super::label::LabelSpan;
 use crate::math::argmax;
+use crate::state::{Check, StateError};
+use serde::{Deserialize, Serialize};
 
-/// What [`greedy`] gives.
+/// The result of [`greedy`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Greedy {
     /// The labels of the path, with their frames.
@@ -12,8 +15,8 @@ pub struct Greedy {
     pub log_prob: f64,
 }
 
-/// Best-path decoding (Graves et al. 2006, section 3.2): the likeliest class of every frame (the first of equals), repeats merged, blanks
-/// taken out. It finds the likeliest path, which need not belong to the likeliest labels.
+/// Best-path decoding (Graves et al. 2006, section 3.2): the likeliest class of every frame (the first of equals),
+/// repeats merged, blanks taken out. It finds the likeliest path, which need not belong to the likeliest labels.
 ///
 /// `log_probs` is `[T,V]`, nats; `blank` the class of no label.
 ///
@@ -28,7 +31,18 @@ pub fn greedy(log_probs: &[f32], vocabulary: usize, blank: u32) -> Result<Greedy
     Ok(search.end())
 }
 
-/// The best path of an utterance as it is heard: the same labels as [`greedy`] finds in the whole of it.
+/// A [`GreedySearch`] as plain data, for any format of serde that keeps every `f64` (JSON has no −∞).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GreedyState {
+    frames: u64,
+    log_prob: f64,
+    /// The confidence of each is a sum over its frames.
+    labels: Vec<LabelSpan>,
+}
+
+const CHECK: Check = Check("a best-path search");
+
+/// The best path of an utterance, frame by frame: it finds the labels that [`greedy`] finds in the whole.
 #[derive(Debug, Clone)]
 pub struct GreedySearch {
     vocabulary: usize,
@@ -87,6 +101,50 @@ impl GreedySearch {
             _ => {}
         }
         self.before = class;
+    }
+
+    /// The search so far as plain data; [`from_state`](Self::from_state) goes on with the same bits.
+    pub fn state(&self) -> GreedyState {
+        GreedyState {
+            frames: self.frames as u64,
+            log_prob: self.log_prob,
+            labels: self.labels.clone(),
+        }
+    }
+
+    /// The search that [`state`](Self::state) described, with `V` and blank as they were.
+    ///
+    /// # Errors
+    /// A state that no such search can have.
+    pub fn from_state(
+        vocabulary: usize,
+        blank: u32,
+        state: GreedyState,
+    ) -> Result<Self, StateError> {
+        let frames = CHECK.frames(state.frames)?;
+        let log_prob = state.log_prob;
+        CHECK.that(log_prob < f64::INFINITY, || {
+            format!("{log_prob} is no logarithm of a probability")
+        })?;
+        let mut free = 0;
+        for span in &state.labels {
+            let known = (span.label as usize) < vocabulary && span.label != blank;
+            let placed = free <= span.first && span.first <= span.last && span.last < frames;
+            CHECK.that(known && placed && span.confidence.is_finite(), || {
+                format!("{span:?} is no label of {frames} frames behind frame {free}")
+            })?;
+            free = span.last + 1;
+        }
+        // A label that reaches the last frame may go on.
+        let open = state.labels.last().filter(|_| free == frames);
+        Ok(Self {
+            vocabulary,
+            blank,
+            before: open.map_or(blank, |span| span.label),
+            frames,
+            log_prob,
+            labels: state.labels,
+        })
     }
 
     /// The path so far, as though the utterance ended here. None of its labels will change; the last may go on.

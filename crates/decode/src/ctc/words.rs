@@ -1,6 +1,6 @@
 //! Words out of labels.
 
-use super::LabelSpan;
+use super::label::LabelSpan;
 use crate::text::Labels;
 use serde::{Deserialize, Serialize};
 

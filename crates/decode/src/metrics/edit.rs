@@ -63,7 +63,8 @@ impl EditCounts {
     }
 }
 
-/// The least number of substitutions, deletions and insertions that turn `reference` into `hypothesis` (Levenshtein 1966).
+/// The least number of substitutions, deletions and insertions that turn `reference` into `hypothesis` (Levenshtein
+/// 1966).
 ///
 /// Time O(n·m), memory O(m).
 pub fn distance<T: PartialEq>(reference: &[T], hypothesis: &[T]) -> usize {
@@ -110,9 +111,10 @@ pub fn counts<T: PartialEq>(reference: &[T], hypothesis: &[T]) -> EditCounts {
     counts
 }
 
-/// An alignment with the least number of edits. Of several, the one that prefers, from the end, equal or replaced items to deletions to insertions.
+/// An alignment with the least number of edits. Of several, the one that prefers, from the end, equal or replaced items
+/// to deletions to insertions.
 ///
-/// Time O(n·m), memory n·m bytes for what is left when equal beginnings and ends are taken off.
+/// Time O(n·m), memory n·m bytes, where n and m do not count equal beginnings and ends.
 pub fn alignment<T: PartialEq>(reference: &[T], hypothesis: &[T]) -> Vec<Edit> {
     let begin = common(reference.iter(), hypothesis.iter());
     let (reference, hypothesis, same) = trim(reference, hypothesis);
@@ -159,7 +161,8 @@ fn choose(equal: bool, diagonal: usize, up: usize, left: usize) -> (usize, Edit)
     }
 }
 
-/// Both without their common beginning and end, and how many items these have. A least alignment may always begin and end so.
+/// Both without their common beginning and end, and how many items these have. A least alignment may always begin and
+/// end so.
 fn trim<'a, T: PartialEq>(a: &'a [T], b: &'a [T]) -> (&'a [T], &'a [T], usize) {
     let begin = common(a.iter(), b.iter());
     let (a, b) = (&a[begin..], &b[begin..]);
@@ -176,8 +179,9 @@ fn common<'a, T: PartialEq + 'a>(
 
 /// Edits over a corpus: the word error rate (WER) if words are added, the character error rate (CER) if characters are.
 ///
-/// The rate is the sum of all edits over the sum of the reference lengths, not a mean of sentences' rates. It can exceed 1. Case, punctuation
-/// and spelling are compared as they stand: a caller that wants them ignored takes them out first.
+/// The rate is the sum of all edits over the sum of the reference lengths, not a mean of sentences' rates. It can
+/// exceed 1. Case, punctuation and spelling are compared as they stand: a caller that wants them ignored takes them out
+/// first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorRate {
     counts: EditCounts,
@@ -212,7 +216,7 @@ impl ErrorRate {
         self.add(&characters(reference), &characters(hypothesis))
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     pub fn merge(&mut self, other: &ErrorRate) {
         self.counts.add(&other.counts);
         self.sentences += other.sentences;
@@ -229,8 +233,8 @@ impl ErrorRate {
         self.sentences
     }
 
-    /// Edits per item of the references. `None` while these have no items at all: a hypothesis for an empty reference has no rate of its own,
-    /// but its insertions count in that of a corpus.
+    /// Edits per item of the references. `None` while these have no items at all: a hypothesis for an empty reference
+    /// has no rate of its own, but its insertions count in that of a corpus.
     pub fn rate(&self) -> Option<f64> {
         let reference = self.counts.reference();
         (reference > 0).then(|| self.counts.edits() as f64 / reference as f64)

@@ -1,4 +1,5 @@
-//! How good the answers are.
+//! The quality of answers.
 
 pub mod edit;
 pub mod perplexity;
+pub mod score;

@@ -19,7 +19,8 @@ impl Perplexity {
         Self::default()
     }
 
-    /// Adds `nll` nats (a sum, not a mean) spent on `tokens` predictions that stand for `characters` characters of text.
+    /// Adds `nll` nats (a sum, not a mean) spent on `tokens` predictions that stand for `characters` characters of
+    /// text.
     ///
     /// With a character vocabulary both counts are equal; a caller that has no use for characters passes 0.
     pub fn add(&mut self, nll: f64, tokens: u64, characters: u64) {
@@ -28,7 +29,7 @@ impl Perplexity {
         self.characters += characters;
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the sums of `other`.
     pub fn merge(&mut self, other: &Perplexity) {
         self.add(other.nll, other.tokens, other.characters);
     }

@@ -12,14 +12,14 @@
 //! ```
 
 use super::build::{BuildError, Builder};
-use super::{MAX_ORDER, Ngram};
+use super::model::{MAX_ORDER, Ngram};
 use std::io::{BufRead, Error as IoError, Write};
 use thiserror::Error;
 
 /// log10 of a probability of 0, by convention.
 const ZERO: f32 = -99.0;
 
-/// What can be wrong with an ARPA file. Lines count from 1.
+/// An invalid ARPA file. Lines count from 1.
 #[derive(Debug, Error)]
 pub enum ArpaError {
     /// The file cannot be read.
@@ -27,7 +27,7 @@ pub enum ArpaError {
     Read {
         /// The line.
         line: usize,
-        /// What the reader says.
+        /// The reader's error.
         source: IoError,
     },
     /// A line is not UTF-8.
@@ -41,9 +41,9 @@ pub enum ArpaError {
     Expected {
         /// The line; of the end of the file the one behind the last.
         line: usize,
-        /// What should stand here.
+        /// The expected text.
         expected: String,
-        /// What does, cut short.
+        /// The text that was found, shortened.
         found: String,
     },
     /// A number that is none, or none that may stand here.
@@ -51,9 +51,9 @@ pub enum ArpaError {
     Number {
         /// The line.
         line: usize,
-        /// What it should be.
+        /// The expected number.
         what: &'static str,
-        /// What stands there.
+        /// The number that was found.
         found: String,
     },
     /// Not as many n-grams as the header says.
@@ -102,10 +102,11 @@ pub enum ArpaError {
     },
 }
 
-/// Reads a model. Memory grows with what is read, never with what the header promises; a log-probability of −∞ is read as −99.
+/// Reads a model. Memory grows with the lines that were read, never with the counts of the header; a log-probability of
+/// −∞ is read as −99.
 ///
 /// # Errors
-/// See [`ArpaError`]. What stands before `\data\` is skipped, what stands behind `\end\` not looked at.
+/// See [`ArpaError`]. Lines before `\data\` are skipped, lines behind `\end\` are not read.
 pub fn read(reader: impl BufRead) -> Result<Ngram, ArpaError> {
     let mut lines = Lines {
         reader,
@@ -295,7 +296,7 @@ impl<R: BufRead> Lines<R> {
 /// Writes a model so that [`read`] gives the same one.
 ///
 /// # Errors
-/// What the writer says.
+/// The writer's error.
 pub fn write(model: &Ngram, mut writer: impl Write) -> Result<(), IoError> {
     writeln!(writer, "\\data\\")?;
     let counts = model.counts();
@@ -304,7 +305,13 @@ pub fn write(model: &Ngram, mut writer: impl Write) -> Result<(), IoError> {
     }
     for (order, _) in (1..).zip(&counts) {
         writeln!(writer, "\n\\{order}-grams:")?;
-        spell(model, super::ROOT, order, &mut Vec::new(), &mut writer)?;
+        spell(
+            model,
+            super::model::ROOT,
+            order,
+            &mut Vec::new(),
+            &mut writer,
+        )?;
     }
     writeln!(writer, "\n\\end\\")
 }

@@ -1,9 +1,9 @@
 //! Putting a model together, order by order.
 
-use super::{NONE, Ngram, Node, ROOT};
+use super::model::{NONE, Ngram, Node, ROOT};
 use std::collections::HashMap;
 
-/// What can go wrong.
+/// An n-gram that cannot be added.
 pub(super) enum BuildError {
     /// All words but the last are not an n-gram themselves.
     NoContext,

@@ -1,18 +1,21 @@
-//! Modified Kneser-Ney smoothing, interpolated (Chen and Goodman 1999, "An empirical study of smoothing techniques", section 4).
+//! Modified Kneser-Ney smoothing, interpolated (Chen and Goodman 1999, "An empirical study of smoothing techniques",
+//! section 4).
 //!
-//! The highest order counts n-grams as they occur; a lower order counts in how many different words' company an n-gram occurs: N₁₊(• w₁…wₖ), except
-//! that n-grams that begin with `<s>`, which nothing can precede, keep their plain counts. With c these counts,
+//! The highest order counts n-grams as they occur; a lower order counts the different words that precede an n-gram,
+//! N₁₊(• w₁…wₖ), except that n-grams that begin with `<s>`, which nothing can precede, keep their plain counts. With c
+//! these counts,
 //!
 //! p(w | h) = max(c(h w) − D(c), 0) / Σ c(h •) + γ(h) p(w | h'), γ(h) = (D₁ N₁ + D₂ N₂ + D₃₊ N₃₊) / Σ c(h •),
 //!
-//! where N_i is the number of words behind h with the count i, D₁ = 1 − 2Y n₂/n₁, D₂ = 2 − 3Y n₃/n₂, D₃₊ = 3 − 4Y n₄/n₃, Y = n₁/(n₁ + 2n₂), and n_i the number
-//! of n-grams of that order with the count i. Order 0 is uniform over all words, `</s>` and `<unk>`.
+//! where N_i is the number of words behind h with the count i, D₁ = 1 − 2Y n₂/n₁, D₂ = 2 − 3Y n₃/n₂, D₃₊ = 3 − 4Y
+//! n₄/n₃, Y = n₁/(n₁ + 2n₂), and n_i the number of n-grams of that order with the count i. Order 0 is uniform over all
+//! words, `</s>` and `<unk>`.
 
 use super::build::{BuildError, Builder};
-use super::{MAX_ORDER, Ngram};
+use super::model::{MAX_ORDER, Ngram};
 use thiserror::Error;
 
-/// log10 p of what never follows: `<s>`.
+/// log10 p of `<s>`, which never follows.
 const NEVER: f32 = -99.0;
 /// Discounts where the counts of counts allow none (KenLM's choice).
 const FALLBACK: [f64; 3] = [0.5, 1.0, 1.5];
@@ -39,10 +42,12 @@ pub enum TrainError {
     TooLarge,
 }
 
-/// Learns a model of the given order from sentences of words, with modified Kneser-Ney smoothing (see above). Nothing is left out, however rare.
+/// Learns a model of the given order from sentences of words, with modified Kneser-Ney smoothing (see above). Nothing
+/// is left out, however rare.
 ///
-/// `<s>` stands before each sentence, `</s>` behind; `<unk>` gets the uniform share of order 0, and is counted like a word where it stands in the text.
-/// Where an order has no n-grams of one of the counts 1 to 4, or a discount comes out at 0 or less, its discounts are 0.5, 1 and 1.5.
+/// `<s>` stands before each sentence, `</s>` behind; `<unk>` gets the uniform share of order 0, and is counted like a
+/// word where it stands in the text. Where an order has no n-grams of one of the counts 1 to 4, or a discount comes out
+/// at 0 or less, its discounts are 0.5, 1 and 1.5.
 ///
 /// Memory: about 16 bytes for each word and order, and the model. The same sentences give the same bits.
 ///
@@ -95,7 +100,8 @@ struct Level {
     counts: Vec<u64>,
 }
 
-/// Of one order: p of each n-gram, and γ of each as a history. Order 1 is indexed by word, the others as their [`Level`].
+/// Of one order: p of each n-gram, and γ of each as a history. Order 1 is indexed by word, the others as their
+/// [`Level`].
 struct Smoothed {
     p: Vec<f64>,
     gamma: Vec<f64>,
@@ -185,7 +191,8 @@ impl Corpus {
         level
     }
 
-    /// Where an n-gram stands in its order's arrays. Every history and every suffix of an n-gram that occurs is one itself.
+    /// Where an n-gram stands in its order's arrays. Every history and every suffix of an n-gram that occurs is one
+    /// itself.
     fn index(&self, level: &Level, gram: &[u32]) -> usize {
         match gram {
             [word] => *word as usize,

@@ -1,6 +1,6 @@
-//! What the tries of this folder are made of.
+//! Edges and nodes of the tries of this folder.
 
-/// The ways on from a node, ordered by character.
+/// The edges of a node, ordered by character.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Edges(Vec<(char, u32)>);
 
@@ -11,7 +11,7 @@ impl Edges {
         Some(self.0[at.ok()?].1)
     }
 
-    /// The node one character on; `new` from now on if there is none.
+    /// The node one character on; if there is none, `new` becomes it.
     pub fn get_or_insert(&mut self, character: char, new: u32) -> u32 {
         match self.0.binary_search_by_key(&character, |edge| edge.0) {
             Ok(at) => self.0[at].1,
@@ -30,7 +30,7 @@ impl Edges {
 
 /// A node of a trie.
 pub(super) trait TrieNode: Default {
-    /// The ways on from it.
+    /// Its edges.
     fn edges(&mut self) -> &mut Edges;
 }
 

@@ -1,10 +1,10 @@
 //! Words and phrases that a search should prefer.
 
-use super::TextError;
 use super::edges::{self, Edges, TrieNode};
+use super::error::TextError;
 use std::collections::VecDeque;
 
-/// A word or a phrase of several, with what it adds to the score of a hypothesis each time that it stands there.
+/// A word or a phrase, with the bonus that each of its occurrences adds to the score of a hypothesis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HotWord {
     /// Words with white space between them.
@@ -15,8 +15,9 @@ pub struct HotWord {
 
 /// An automaton that finds all phrases in a text read letter by letter (Aho and Corasick 1975).
 ///
-/// While a phrase is being spelled, its letters so far earn their share of the bonus: the *potential* of the state. A score holds the bonuses of
-/// finished phrases and the potential of the current state, so that what was lent to a phrase that breaks off is gone with the state that lent it.
+/// While a phrase is being spelled, its letters so far earn their share of the bonus: the *potential* of the state. A
+/// score holds the bonuses of finished phrases and the potential of the current state. If a phrase is abandoned, its
+/// partial bonus disappears with the state.
 #[derive(Debug, Clone)]
 pub(crate) struct HotWords {
     nodes: Vec<Node>,
@@ -32,7 +33,7 @@ struct Node {
     own: Option<f64>,
     /// Bonuses of all phrases that end here.
     done: f64,
-    /// What is lent to the phrases begun here.
+    /// The potential.
     potential: f64,
 }
 
@@ -43,8 +44,8 @@ impl TrieNode for Node {
 }
 
 impl HotWords {
-    /// With `bounded`, phrases match whole words only; otherwise anywhere (labels that do not separate words). Of a phrase given twice the
-    /// larger bonus counts.
+    /// With `bounded`, phrases match whole words only; otherwise anywhere (labels that do not separate words). Of a
+    /// phrase given twice the larger bonus counts.
     pub(crate) fn new(words: &[HotWord], bounded: bool) -> Result<Self, TextError> {
         let mut hot = Self {
             nodes: vec![Node::default()],
@@ -90,7 +91,7 @@ impl HotWords {
         *own = Some(own.map_or(bonus, |other| other.max(bonus)));
     }
 
-    /// Sets what each node inherits from its suffixes, shorter nodes first.
+    /// Sets the values that each node inherits from its suffixes, shorter nodes first.
     fn link(&mut self) {
         let mut queue = VecDeque::from([0u32]);
         while let Some(node) = queue.pop_front() {
@@ -132,7 +133,7 @@ impl HotWords {
         }
     }
 
-    /// What is lent to the phrases begun in this state.
+    /// The potential of a state: the partial bonus of the phrases begun in it.
     pub(crate) fn potential(&self, state: u32) -> f64 {
         self.nodes[state as usize].potential
     }

@@ -1,11 +1,12 @@
-//! What labels stand for.
+//! The texts of labels.
 
-use super::TextError;
+use super::error::TextError;
 
 /// The texts of `V` classes, and which of them separate words.
 ///
-/// Works for characters and for pieces of words. A word ends where a label opens the next one: the space (which stands for no text of its
-/// own), and any label whose text begins with a space. Pieces in SentencePiece's notation are given with a space for each `▁`: `▁the` as ` the`.
+/// Works for characters and for pieces of words. A word ends where a label opens the next one: the space (which stands
+/// for no text of its own), and any label whose text begins with a space. Pieces in SentencePiece's notation are given
+/// with a space for each `▁`: `▁the` as ` the`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
     /// Without the space that opens a word.
@@ -16,11 +17,12 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// A table of the classes' texts `[V]`, the class of no label, and the label that separates words, if there is one. The texts of these two
-    /// are not looked at.
+    /// A table of the classes' texts `[V]`, the class of no label, and the label that separates words, if there is one.
+    /// The texts of these two are ignored.
     ///
     /// # Errors
-    /// A blank or space that is not below `V`, a space that is the blank, a text with white space behind its first character.
+    /// A blank or space that is not below `V`, a space that is the blank, a text with white space behind its first
+    /// character.
     pub fn new(mut texts: Vec<String>, blank: u32, space: Option<u32>) -> Result<Self, TextError> {
         let vocabulary = texts.len();
         for (what, class) in [("blank", Some(blank)), ("space", space)] {
@@ -74,7 +76,8 @@ impl Labels {
         self.space
     }
 
-    /// The text of a label, without the space that opens a word; empty for the blank, the space and classes that do not exist.
+    /// The text of a label, without the space that opens a word; empty for the blank, the space and classes that do not
+    /// exist.
     pub fn text(&self, label: u32) -> &str {
         self.texts.get(label as usize).map_or("", String::as_str)
     }
@@ -89,7 +92,8 @@ impl Labels {
         self.opens.contains(&true)
     }
 
-    /// What a label is called in an n-gram model of labels: its text, with `▁` for the space (ARPA files cannot hold a space).
+    /// The name of a label in an n-gram model of labels: its text, with `▁` for the space (ARPA files cannot hold a
+    /// space).
     pub fn token(&self, label: u32) -> String {
         let mark = if self.opens_word(label) { "▁" } else { "" };
         format!("{mark}{}", self.text(label))

@@ -1,8 +1,8 @@
-//! A list of words to which a search keeps.
+//! A list of the words that a search may write.
 
 use super::edges::{self, Edges, TrieNode};
 
-/// A trie of words over their characters: what may be written, letter by letter.
+/// A trie of words over their characters.
 ///
 /// It knows characters, not labels, so that one lexicon serves every way of spelling a word (letters or pieces).
 #[derive(Debug, Clone)]

@@ -1,19 +1,20 @@
 //! A graph put together piece by piece.
 
 use crate::error::{OnnxError, OpError};
+use crate::gate_order;
 use crate::port::{Dim, Port};
 use crate::proto::{
     AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, attribute_type as kind,
 };
-use crate::recurrent::order;
 use crate::tensor;
-use crate::value::Value;
 use prost::Message;
+use refrain_data::array::Array;
 use refrain_kernels::{Cell, Weights};
 
-/// What is written: an opset that current engines know, and the version of the format that came with it.
+/// The opset that is written; all current engines know it.
 const OPSET: i64 = 17;
+/// The version of the format that came with the opset.
 const IR_VERSION: i64 = 8;
 /// Largest message that every reader of the format takes, bytes.
 const MAX_BYTES: usize = i32::MAX as usize;
@@ -42,17 +43,17 @@ impl Builder {
         })
     }
 
-    /// A constant.
-    pub fn initializer(&mut self, name: &str, value: &Value) {
+    /// Adds a constant.
+    pub fn initializer(&mut self, name: &str, value: &Array) {
         self.0.initializer.push(tensor::write(name, value));
     }
 
-    /// Something that goes in.
+    /// Adds an input.
     pub fn input(&mut self, port: &Port) {
         self.0.input.push(info(port));
     }
 
-    /// Something that comes out; a node must make it.
+    /// Adds an output; a node must make it.
     pub fn output(&mut self, port: &Port) {
         self.0.output.push(info(port));
     }
@@ -82,9 +83,11 @@ impl Builder {
         });
     }
 
-    /// A recurrent layer of one direction, weights in the kernels' order: `x` `[T,B,C]`, states `[1,B,H]` in and out, `y` `[T,1,B,H]`.
+    /// A recurrent layer of one direction, weights in the kernels' order: `x` `[T,B,C]`, states `[1,B,H]` in and out,
+    /// `y` `[T,1,B,H]`.
     ///
-    /// The states before and after are `h`, and `c` where the cell has a memory. Its constants are named `{name}.W`, `.R` and `.B`.
+    /// The states before and after are `h`, and `c` where the cell has a memory. Its constants are named `{name}.W`,
+    /// `.R` and `.B`.
     ///
     /// # Errors
     /// Weights whose sizes do not fit each other.
@@ -98,24 +101,25 @@ impl Builder {
         [states, next]: [&[&str]; 2],
     ) -> Result<(), OpError> {
         let rows = cell.gates() * hidden;
-        let bias =
-            |bias: Option<&[f32]>| bias.map_or(vec![0.0; rows], |bias| order::to_onnx(cell, bias));
+        let bias = |bias: Option<&[f32]>| {
+            bias.map_or(vec![0.0; rows], |bias| gate_order::to_onnx(cell, bias))
+        };
         let biases = [bias(weights.b_ih), bias(weights.b_hh)].concat();
         let constants = [
             (
                 "W",
                 vec![1, rows, input],
-                order::to_onnx(cell, weights.w_ih),
+                gate_order::to_onnx(cell, weights.w_ih),
             ),
             (
                 "R",
                 vec![1, rows, hidden],
-                order::to_onnx(cell, weights.w_hh),
+                gate_order::to_onnx(cell, weights.w_hh),
             ),
             ("B", vec![1, 2 * rows], biases),
         ];
         for (part, shape, data) in constants {
-            self.initializer(&format!("{name}.{part}"), &Value::floats(shape, data)?);
+            self.initializer(&format!("{name}.{part}"), &Array::floats(shape, data)?);
         }
         let names = ["W", "R", "B"].map(|part| format!("{name}.{part}"));
         let [w, r, b] = names.each_ref().map(String::as_str);
@@ -217,7 +221,7 @@ fn info(port: &Port) -> ValueInfoProto {
         name: Some(port.name.clone()),
         r#type: Some(TypeProto {
             tensor_type: Some(TensorTypeProto {
-                elem_type: Some(port.dtype.onnx()),
+                elem_type: Some(tensor::code(port.dtype)),
                 shape,
             }),
             ..TypeProto::default()

@@ -3,7 +3,7 @@
 use super::builder::{Builder, Setting};
 use crate::error::{OnnxError, OpError};
 use crate::port::{Dim, Port};
-use crate::value::{Dtype, Value};
+use refrain_data::array::{Array, Dtype};
 use refrain_kernels::{Cell, Weights};
 
 /// A language model in plain slices.
@@ -36,14 +36,15 @@ pub struct Layer<'a> {
 
 /// The bytes of an ONNX file.
 ///
-/// In: `tokens` int64 `[B,T]`, and for every layer the state before, `h_l0` `[1,B,H]` (and `c_l0` for an LSTM). Out: `logits` `[B,T,V]`, and the state
-/// after, `h_n_l0` (and `c_n_l0`). Zeros are the state before the first token; a text in pieces gives the same logits as in one.
+/// In: `tokens` int64 `[B,T]`, and for every layer the state before, `h_l0` `[1,B,H]` (and `c_l0` for an LSTM). Out:
+/// `logits` `[B,T,V]`, and the state after, `h_n_l0` (and `c_n_l0`). Zeros are the state before the first token; a text
+/// in pieces gives the same logits as in one.
 ///
 /// # Errors
 /// Weights whose sizes do not fit each other, or more than 2 GiB of them.
 pub fn language_model(model: &LanguageModel) -> Result<Vec<u8>, OnnxError> {
     let mut graph = Builder::new("language_model");
-    let failed = |problem| OnnxError::Tensor {
+    let failed = |problem: OpError| OnnxError::Tensor {
         name: "weights of the language model".into(),
         problem: Box::new(problem),
     };
@@ -53,13 +54,13 @@ pub fn language_model(model: &LanguageModel) -> Result<Vec<u8>, OnnxError> {
         Dtype::F32,
         vec![named("B"), named("T"), Dim::Fixed(model.vocabulary)],
     ));
-    let embedding = Value::floats(
+    let embedding = Array::floats(
         vec![model.vocabulary, model.features],
         model.embedding.to_vec(),
     )
-    .map_err(failed)?;
+    .map_err(|error| failed(error.into()))?;
     graph.initializer("embedding.weight", &embedding);
-    graph.initializer("directions", &Value::ints(vec![1]));
+    graph.initializer("directions", &Array::ints(vec![1]));
     graph.node(
         "Gather",
         &["embedding.weight", "tokens"],
@@ -137,7 +138,7 @@ fn add_projection(
 ) -> Result<(), OpError> {
     let weight = match model.output {
         Some(weight) => {
-            let weight = Value::floats(vec![model.vocabulary, hidden], weight.to_vec())?;
+            let weight = Array::floats(vec![model.vocabulary, hidden], weight.to_vec())?;
             graph.initializer("output.weight", &weight);
             "output.weight"
         }
@@ -150,7 +151,7 @@ fn add_projection(
             });
         }
     };
-    let bias = Value::floats(vec![model.vocabulary], model.bias.to_vec())?;
+    let bias = Array::floats(vec![model.vocabulary], model.bias.to_vec())?;
     graph.initializer("output.bias", &bias);
     graph.node(
         "Transpose",

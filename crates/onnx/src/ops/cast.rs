@@ -1,24 +1,25 @@
 //! From one type to another.
 
-use super::Call;
-use crate::error::OpError;
-use crate::node::problem;
-use crate::value::{Data, Dtype, Value};
+use crate::call::Call;
+use crate::error::{OpError, problem};
+use crate::tensor;
+use refrain_data::array::{Array, Data, Dtype};
 
-/// `Cast` between the types that values have. Floats lose what stands behind the point; one that an integer cannot hold becomes the nearest that it
-/// can, and NaN zero (the specification leaves both open). A long integer loses its upper half.
-pub(super) fn cast(call: &Call) -> Result<Vec<Value>, OpError> {
+/// `Cast` between the four types. Floats are truncated towards zero; one outside the range of an integer becomes the
+/// nearest integer in it, and NaN becomes 0 (the specification leaves both open). An int64 becomes an int32 by dropping
+/// its upper half.
+pub(super) fn cast(call: &Call) -> Result<Vec<Array>, OpError> {
     let code = call
         .attributes
         .int("to")?
         .ok_or_else(|| problem("to", "is missing"))?;
-    // It concerns types of 8 bits only.
+    // `saturate` concerns types of 8 bits only.
     call.attributes.switch("saturate", true)?;
-    let code = i32::try_from(code).unwrap_or(0);
-    let to = Dtype::from_onnx(code)
+    let to = tensor::from_code(code)
         .map_err(|name| problem("to", &format!("names {name}, which is not supported")))?;
     let x = call.input(0, "input")?;
-    Ok(vec![Value::new(
+    call.check(to, x.shape())?;
+    Ok(vec![Array::new(
         x.shape().to_vec(),
         converted(x.data(), to),
     )?])

@@ -1,12 +1,12 @@
 //! Arithmetic with broadcasting, and activations.
 
-use super::{Call, floats, wrong_dtype};
+use crate::activation;
+use crate::call::{Call, floats, wrong_dtype};
 use crate::error::OpError;
-use crate::recurrent::activation;
-use crate::value::{Data, Value, within};
 use crate::walk::{Walk, broadcast};
+use refrain_data::array::{Array, Data};
 
-type Results = Result<Vec<Value>, OpError>;
+type Results = Result<Vec<Array>, OpError>;
 
 /// Arithmetic that every number has.
 trait Number: Copy {
@@ -75,7 +75,7 @@ impl Arithmetic {
 fn arithmetic(call: &Call, what: Arithmetic) -> Results {
     let (a, b) = (call.input(0, "A")?, call.input(1, "B")?);
     let shape = broadcast(a.shape(), b.shape())?;
-    within(&shape, call.limit)?;
+    call.check(a.dtype(), &shape)?;
     let pairs = Walk::broadcast(a.shape(), &shape).zip(Walk::broadcast(b.shape(), &shape));
     fn each<N: Number>(
         a: &[N],
@@ -96,7 +96,7 @@ fn arithmetic(call: &Call, what: Arithmetic) -> Results {
         (Data::I32(_), _) => return Err(wrong_dtype("B", "int32, as A does,", b)),
         (Data::Bool(_), _) => return Err(wrong_dtype("A", "a number", a)),
     };
-    Ok(vec![Value::new(shape, data)?])
+    Ok(vec![Array::new(shape, data)?])
 }
 
 pub(super) fn add(call: &Call) -> Results {
@@ -119,7 +119,7 @@ pub(super) fn div(call: &Call) -> Results {
 fn each_float(call: &Call, f: impl Fn(f32) -> f32) -> Results {
     let (shape, x) = floats(call.input(0, "X")?, "X")?;
     let y = x.iter().map(|&x| f(x)).collect();
-    Ok(vec![Value::floats(shape.to_vec(), y)?])
+    Ok(vec![Array::floats(shape.to_vec(), y)?])
 }
 
 pub(super) fn relu(call: &Call) -> Results {
@@ -160,7 +160,7 @@ pub(super) fn hard_sigmoid(call: &Call) -> Results {
 
 /// Outside training, dropout gives its input and a mask that keeps everything.
 pub(super) fn dropout(call: &Call) -> Results {
-    // Ratio and seed have no effect outside training; that they are of the right type is still asked.
+    // Ratio and seed have no effect outside training; only their types are checked.
     call.attributes.float("ratio")?;
     call.attributes.int("seed")?;
     if let Some(mode) = call.optional(2) {
@@ -175,5 +175,5 @@ pub(super) fn dropout(call: &Call) -> Results {
         (false, Some(x)) => Data::F32(vec![1.0; x.len()]),
         _ => Data::Bool(vec![true; x.len()]),
     };
-    Ok(vec![x.clone(), Value::new(x.shape().to_vec(), mask)?])
+    Ok(vec![x.clone(), Array::new(x.shape().to_vec(), mask)?])
 }

@@ -1,4 +1,4 @@
-//! The operators: one table says what each may have, one function each runs it.
+//! The operators: one table lists their opsets, attributes, inputs and outputs; one function runs each.
 
 mod cast;
 mod elementwise;
@@ -8,38 +8,14 @@ mod select;
 mod shape;
 mod softmax;
 
+use crate::attributes::{Attr, attr, since, until};
+use crate::call::Call;
 use crate::error::OpError;
-use crate::node::Attributes;
 use crate::recurrent;
-use crate::value::Value;
+use refrain_data::array::Array;
 
-/// Latest opset there could be.
-const EVER: i64 = i64::MAX;
 /// Any number of inputs or outputs.
 const MANY: usize = usize::MAX;
-
-/// An attribute, and the opsets in which it is one.
-pub(crate) struct Attr {
-    pub name: &'static str,
-    pub from: i64,
-    pub to: i64,
-}
-
-const fn attr(name: &'static str) -> Attr {
-    between(name, 1, EVER)
-}
-
-const fn since(name: &'static str, from: i64) -> Attr {
-    between(name, from, EVER)
-}
-
-const fn until(name: &'static str, to: i64) -> Attr {
-    between(name, 1, to)
-}
-
-const fn between(name: &'static str, from: i64, to: i64) -> Attr {
-    Attr { name, from, to }
-}
 
 /// An operator.
 pub(crate) struct Operator {
@@ -51,7 +27,7 @@ pub(crate) struct Operator {
     pub inputs: (usize, usize),
     /// Fewest and most.
     pub outputs: (usize, usize),
-    pub run: fn(&Call) -> Result<Vec<Value>, OpError>,
+    pub run: Run,
 }
 
 impl Operator {
@@ -62,95 +38,7 @@ impl Operator {
     }
 }
 
-/// What an operator gets.
-pub(crate) struct Call<'a> {
-    pub attributes: &'a Attributes,
-    pub inputs: Vec<Option<&'a Value>>,
-    /// Outputs that the node has.
-    pub outputs: usize,
-    pub opset: i64,
-    /// Most elements of a result.
-    pub limit: usize,
-}
-
-impl<'a> Call<'a> {
-    pub fn optional(&self, index: usize) -> Option<&'a Value> {
-        self.inputs.get(index).copied().flatten()
-    }
-
-    pub fn input(&self, index: usize, what: &'static str) -> Result<&'a Value, OpError> {
-        self.optional(index).ok_or(OpError::Missing(what))
-    }
-
-    /// An input that must hold floats, with its shape.
-    pub fn floats(
-        &self,
-        index: usize,
-        what: &'static str,
-    ) -> Result<(&'a [usize], &'a [f32]), OpError> {
-        floats(self.input(index, what)?, what)
-    }
-
-    /// An input that must hold integers.
-    pub fn ints(&self, index: usize, what: &'static str) -> Result<Vec<i64>, OpError> {
-        self.optional_ints(index, what)?
-            .ok_or(OpError::Missing(what))
-    }
-
-    /// Integers from an input that may be left out.
-    pub fn optional_ints(
-        &self,
-        index: usize,
-        what: &'static str,
-    ) -> Result<Option<Vec<i64>>, OpError> {
-        let read = |value: &Value| {
-            value
-                .to_i64()
-                .ok_or_else(|| wrong_dtype(what, "int32 or int64", value))
-        };
-        self.optional(index).map(read).transpose()
-    }
-
-    /// Integers that are an attribute before opset `moved`, and an input from then on.
-    pub fn moved_ints(
-        &self,
-        name: &'static str,
-        index: usize,
-        moved: i64,
-    ) -> Result<Option<Vec<i64>>, OpError> {
-        match self.opset < moved {
-            true if self.inputs.len() > index => Err(OpError::Count {
-                what: "input",
-                least: index,
-                most: index,
-                got: self.inputs.len(),
-            }),
-            true => Ok(self.attributes.ints(name)?.map(<[i64]>::to_vec)),
-            false => self.optional_ints(index, name),
-        }
-    }
-}
-
-/// Shape and elements of a tensor that must hold floats.
-pub(crate) fn floats<'a>(
-    value: &'a Value,
-    what: &'static str,
-) -> Result<(&'a [usize], &'a [f32]), OpError> {
-    let data = value
-        .as_f32()
-        .ok_or_else(|| wrong_dtype(what, "float32", value))?;
-    Ok((value.shape(), data))
-}
-
-pub(crate) fn wrong_dtype(what: &'static str, expected: &'static str, value: &Value) -> OpError {
-    OpError::Dtype {
-        what,
-        expected,
-        got: value.dtype().to_string(),
-    }
-}
-
-type Run = fn(&Call) -> Result<Vec<Value>, OpError>;
+type Run = fn(&Call) -> Result<Vec<Array>, OpError>;
 
 /// An operator without attributes.
 const fn plain(name: &'static str, inputs: usize, run: Run) -> Operator {

@@ -1,12 +1,15 @@
 //! Matrix products.
 
-use super::Call;
+use crate::call::Call;
 use crate::error::OpError;
-use crate::value::{Value, within};
 use crate::walk::{Walk, broadcast};
+use refrain_data::array::{Array, Dtype};
+use refrain_kernels::softmax;
+use std::borrow::Cow;
 
-/// `MatMul`: `[..,M,K]` times `[..,K,N]`, outer dimensions broadcast, a vector taken for a row on the left and a column on the right.
-pub(super) fn matmul(call: &Call) -> Result<Vec<Value>, OpError> {
+/// `MatMul`: `[..,M,K]` times `[..,K,N]`, outer dimensions broadcast, a vector taken for a row on the left and a column
+/// on the right.
+pub(super) fn matmul(call: &Call) -> Result<Vec<Array>, OpError> {
     let (left, a) = call.floats(0, "A")?;
     let (right, b) = call.floats(1, "B")?;
     let mismatch = |why| OpError::Shapes {
@@ -29,52 +32,77 @@ pub(super) fn matmul(call: &Call) -> Result<Vec<Value>, OpError> {
     }
     let outer = broadcast(outer_a, outer_b)?;
     let full = [&outer[..], &[m, n]].concat();
-    let mut y = vec![0.0; within(&full, call.limit)?];
-    let pairs = Walk::broadcast(outer_a, &outer).zip(Walk::broadcast(outer_b, &outer));
-    if m * n > 0 {
-        for ((i, j), y) in pairs.zip(y.chunks_exact_mut(m * n)) {
-            add_product(
-                &a[i * m * k..][..m * k],
-                &b[j * k * n..][..k * n],
-                y,
-                [m, k, n],
-            );
+    let count = call.check(Dtype::F32, &full)?;
+    let y = match outer_b.is_empty() {
+        // One matrix for all rows of A.
+        true => product(a, &columns(call, b, [k, n]), [count / n.max(1), k, n])?,
+        false => {
+            let mut y = Vec::with_capacity(count);
+            let pairs = Walk::broadcast(outer_a, &outer).zip(Walk::broadcast(outer_b, &outer));
+            for (i, j) in pairs {
+                let columns = transposed(&b[j * k * n..][..k * n], [k, n]);
+                y.extend(product(&a[i * m * k..][..m * k], &columns, [m, k, n])?);
+            }
+            y
         }
-    }
+    };
     let mut shape = outer;
     shape.extend((left.len() > 1).then_some(m));
     shape.extend((right.len() > 1).then_some(n));
-    Ok(vec![Value::floats(shape, y)?])
+    Ok(vec![Array::floats(shape, y)?])
 }
 
-/// y += a·b, `[M,K]` times `[K,N]`.
-fn add_product(a: &[f32], b: &[f32], y: &mut [f32], [m, k, n]: [usize; 3]) {
-    if k == 0 || n == 0 {
-        return;
+/// a·b, `[M,K]` times the columns of b, `[N,K]`: `[M,N]`.
+fn product(a: &[f32], columns: &[f32], [m, k, n]: [usize; 3]) -> Result<Vec<f32>, OpError> {
+    match [m, k, n].contains(&0) {
+        true => Ok(vec![0.0; m * n]),
+        false => Ok(softmax::linear(a, columns, None, m, k, n)?),
     }
-    for (a, y) in a.chunks_exact(k).zip(y.chunks_exact_mut(n)).take(m) {
-        for (&a, b) in a.iter().zip(b.chunks_exact(n)) {
-            y.iter_mut().zip(b).for_each(|(y, &b)| *y += a * b);
-        }
+}
+
+/// The columns of B, `[K,N]` to `[N,K]`; kept for all runs if B is a constant.
+fn columns<'a>(call: &Call<'a>, b: &[f32], shape: [usize; 2]) -> Cow<'a, [f32]> {
+    match call.is_constant(1) {
+        true => Cow::Borrowed(call.kept.columns.get_or_init(|| transposed(b, shape))),
+        false => Cow::Owned(transposed(b, shape)),
     }
+}
+
+fn transposed(x: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let turned = Walk::new(&[columns, rows], vec![1, columns as isize], 0);
+    turned.map(|at| x[at]).collect()
 }
 
 /// `Gemm`: alpha·A·B + beta·C for matrices, A and B transposed if asked, C broadcast.
-pub(super) fn gemm(call: &Call) -> Result<Vec<Value>, OpError> {
+pub(super) fn gemm(call: &Call) -> Result<Vec<Array>, OpError> {
     let alpha = call.attributes.float("alpha")?.unwrap_or(1.0);
     let beta = call.attributes.float("beta")?.unwrap_or(1.0);
-    let (left, a) = matrix(call, 0, "A", "transA")?;
-    let (right, b) = matrix(call, 1, "B", "transB")?;
-    let ([m, k], [k_b, n]) = (left, right);
+    let (left, a) = matrix(call, 0, "A")?;
+    let (right, b) = matrix(call, 1, "B")?;
+    let a_turned = call.attributes.switch("transA", false)?;
+    let b_turned = call.attributes.switch("transB", false)?;
+    let turn = |[rows, columns]: [usize; 2], turned| match turned {
+        true => [columns, rows],
+        false => [rows, columns],
+    };
+    let ([m, k], [k_b, n]) = (turn(left, a_turned), turn(right, b_turned));
     if k != k_b {
         return Err(OpError::Shapes {
-            left: left.to_vec(),
-            right: right.to_vec(),
+            left: vec![m, k],
+            right: vec![k_b, n],
             why: ", the inner sizes differ",
         });
     }
-    let mut y = vec![0.0; within(&[m, n], call.limit)?];
-    add_product(&a, &b, &mut y, [m, k, n]);
+    call.check(Dtype::F32, &[m, n])?;
+    let a = match a_turned {
+        true => Cow::Owned(transposed(a, left)),
+        false => Cow::Borrowed(a),
+    };
+    let b = match b_turned {
+        true => Cow::Borrowed(b),
+        false => columns(call, b, right),
+    };
+    let mut y = product(&a, &b, [m, k, n])?;
     y.iter_mut().for_each(|y| *y *= alpha);
     match call.optional(2) {
         Some(_) => {
@@ -94,27 +122,18 @@ pub(super) fn gemm(call: &Call) -> Result<Vec<Value>, OpError> {
         None if call.opset < 11 => return Err(OpError::Missing("C")),
         None => {}
     }
-    Ok(vec![Value::floats(vec![m, n], y)?])
+    Ok(vec![Array::floats(vec![m, n], y)?])
 }
 
-/// A matrix, transposed where the attribute says so.
-fn matrix(
-    call: &Call,
+fn matrix<'a>(
+    call: &Call<'a>,
     index: usize,
     what: &'static str,
-    turn: &str,
-) -> Result<([usize; 2], Vec<f32>), OpError> {
-    let (shape, x) = call.floats(index, what)?;
-    let &[rows, columns] = shape else {
-        return Err(OpError::Other(format!(
+) -> Result<([usize; 2], &'a [f32]), OpError> {
+    match call.floats(index, what)? {
+        (&[rows, columns], x) => Ok(([rows, columns], x)),
+        (shape, _) => Err(OpError::Other(format!(
             "{what} has shape {shape:?} where a matrix is needed"
-        )));
-    };
-    Ok(match call.attributes.switch(turn, false)? {
-        false => ([rows, columns], x.to_vec()),
-        true => {
-            let turned = Walk::new(&[columns, rows], vec![1, columns as isize], 0);
-            ([columns, rows], turned.map(|at| x[at]).collect())
-        }
-    })
+        ))),
+    }
 }

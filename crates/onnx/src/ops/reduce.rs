@@ -1,11 +1,11 @@
 //! Sums, means and largest elements over axes.
 
-use super::Call;
+use crate::call::Call;
 use crate::error::OpError;
-use crate::value::{Data, Value, within};
 use crate::walk::{Walk, around, axes, axis, strides};
+use refrain_data::array::{Array, Data, Dtype};
 
-type Results = Result<Vec<Value>, OpError>;
+type Results = Result<Vec<Array>, OpError>;
 
 pub(super) fn sum(call: &Call) -> Results {
     reduced(call, 13, 0.0, |y, x| y + x, |sum, _| sum)
@@ -21,7 +21,8 @@ pub(super) fn max(call: &Call) -> Results {
     reduced(call, 18, f64::NEG_INFINITY, larger, |max, _| max)
 }
 
-/// Folds the axes that the attribute, or since opset `moved` the input, says; all of them if there is none. Sums are in double precision.
+/// Folds the axes given by the attribute, or by the input since opset `moved`; all axes if none is given. Sums are in
+/// double precision.
 fn reduced(
     call: &Call,
     moved: i64,
@@ -40,7 +41,7 @@ fn reduced(
     };
     let sizes = |d: usize| if over[d] { 1 } else { shape[d] };
     let kept: Vec<usize> = (0..shape.len()).map(sizes).collect();
-    let mut y = vec![start; within(&kept, call.limit)?];
+    let mut y = vec![start; call.check(Dtype::F32, &kept)?];
     let mut steps = strides(&kept);
     steps
         .iter_mut()
@@ -59,7 +60,7 @@ fn reduced(
         .collect();
     let dropped = |d: &usize| keep || !over[*d];
     let shape = (0..shape.len()).filter(dropped).map(|d| kept[d]).collect();
-    Ok(vec![Value::floats(shape, y)?])
+    Ok(vec![Array::floats(shape, y)?])
 }
 
 /// Where the largest element along an axis stands: the first of several, or the last where asked.
@@ -107,5 +108,5 @@ pub(super) fn arg_max(call: &Call) -> Results {
     } else {
         shape.remove(along);
     }
-    Ok(vec![Value::new(shape, Data::I64(y))?])
+    Ok(vec![Array::new(shape, Data::I64(y))?])
 }

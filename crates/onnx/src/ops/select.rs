@@ -1,12 +1,12 @@
 //! Parts of tensors, and tensors put together.
 
-use super::Call;
-use crate::error::OpError;
-use crate::node::problem;
-use crate::value::{Data, Value, each, within};
+use crate::call::Call;
+use crate::error::{OpError, problem};
 use crate::walk::{Walk, around, axis, in_range, strides};
+use refrain_data::array::{Array, Data};
+use refrain_data::each;
 
-type Results = Result<Vec<Value>, OpError>;
+type Results = Result<Vec<Array>, OpError>;
 
 /// Tensors one after the other along an axis; all other sizes are equal.
 pub(super) fn concat(call: &Call) -> Results {
@@ -14,7 +14,7 @@ pub(super) fn concat(call: &Call) -> Results {
         .attributes
         .int("axis")?
         .ok_or_else(|| problem("axis", "is missing"))?;
-    let parts: Vec<&Value> = (0..call.inputs.len())
+    let parts: Vec<&Array> = (0..call.inputs.len())
         .map(|i| call.input(i, "inputs"))
         .collect::<Result<_, _>>()?;
     let first = parts[0];
@@ -35,7 +35,7 @@ pub(super) fn concat(call: &Call) -> Results {
         }
         shape[along] = shape[along].saturating_add(size);
     }
-    let count = within(&shape, call.limit)?;
+    let count = call.check(first.dtype(), &shape)?;
     let [outer, ..] = around(&shape, along);
     fn joined<T: Clone>(parts: &[(&[T], usize)], outer: usize, count: usize) -> Vec<T> {
         let mut all = Vec::with_capacity(count);
@@ -46,7 +46,7 @@ pub(super) fn concat(call: &Call) -> Results {
         }
         all
     }
-    let block = |part: &Value| part.shape()[along..].iter().product::<usize>();
+    let block = |part: &Array| part.shape()[along..].iter().product::<usize>();
     macro_rules! join {
         ($kind:ident) => {{
             let typed = parts.iter().filter_map(|part| match part.data() {
@@ -62,7 +62,7 @@ pub(super) fn concat(call: &Call) -> Results {
         Data::I32(_) => join!(I32),
         Data::Bool(_) => join!(Bool),
     };
-    Ok(vec![Value::new(shape, data)?])
+    Ok(vec![Array::new(shape, data)?])
 }
 
 /// From `starts` to `ends` by `steps` along `axes`; ends past the edge are cut to it.
@@ -142,7 +142,7 @@ pub(super) fn gather(call: &Call) -> Results {
         &x.shape()[along + 1..],
     ]
     .concat();
-    let count = within(&shape, call.limit)?;
+    let count = call.check(x.dtype(), &shape)?;
     fn picked<T: Clone>(
         v: &[T],
         at: &[usize],
@@ -159,7 +159,7 @@ pub(super) fn gather(call: &Call) -> Results {
         all
     }
     let data = each!(x.data(), v => picked(v, &at, [outer, size, inner], count));
-    Ok(vec![Value::new(shape, data)?])
+    Ok(vec![Array::new(shape, data)?])
 }
 
 /// Parts along an axis: of the lengths that are given, else as equal as can be.
@@ -178,7 +178,7 @@ pub(super) fn split(call: &Call) -> Results {
         shape[along] = length;
         let walk = Walk::new(&shape, steps.clone(), first * steps[along] as usize);
         first += length;
-        x.taken(shape, walk)
+        Ok(x.taken(shape, walk)?)
     };
     lengths.into_iter().map(part).collect()
 }

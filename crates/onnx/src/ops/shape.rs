@@ -1,12 +1,12 @@
 //! Operators that change or make shapes, and constants.
 
-use super::Call;
-use crate::error::OpError;
-use crate::node::problem;
-use crate::value::{Data, Value, each, elements, within};
+use crate::call::Call;
+use crate::error::{OpError, problem};
 use crate::walk::{Walk, axes, axis, broadcast, strides};
+use refrain_data::array::{Array, Data, Dtype, MAX_BYTES};
+use refrain_data::each;
 
-type Results = Result<Vec<Value>, OpError>;
+type Results = Result<Vec<Array>, OpError>;
 
 /// Takes out the given axes, or all of size 1.
 pub(super) fn squeeze(call: &Call) -> Results {
@@ -27,7 +27,7 @@ pub(super) fn squeeze(call: &Call) -> Results {
     Ok(vec![x.reshaped(kept.collect())?])
 }
 
-/// Puts axes of size 1 where the result shall have them.
+/// Adds axes of size 1 at the given places of the result.
 pub(super) fn unsqueeze(call: &Call) -> Results {
     let x = call.input(0, "data")?;
     let list = call
@@ -62,7 +62,7 @@ pub(super) fn transpose(call: &Call) -> Results {
     Ok(vec![x.taken(shape, walk)?])
 }
 
-/// Another shape for the same elements: 0 keeps a size (unless `allowzero`), -1 is what is left.
+/// Another shape for the same elements: 0 keeps a size (unless `allowzero`), -1 is the rest.
 pub(super) fn reshape(call: &Call) -> Results {
     let x = call.input(0, "data")?;
     let wanted = call.ints(1, "shape")?;
@@ -91,7 +91,7 @@ pub(super) fn reshape(call: &Call) -> Results {
         });
     }
     if let Some(d) = open {
-        shape[d] = match elements(&shape) {
+        shape[d] = match x.dtype().elements_within(&shape, MAX_BYTES) {
             Some(rest) if rest > 0 && x.len().is_multiple_of(rest) => x.len() / rest,
             _ => return Err(cannot("")),
         };
@@ -111,12 +111,7 @@ pub(super) fn flatten(call: &Call) -> Results {
         Some(given) if given < 0 => axis(given, x.shape().len())?,
         _ => at,
     };
-    let size = |sizes: &[usize]| {
-        elements(sizes).ok_or(OpError::TooLarge {
-            shape: sizes.to_vec(),
-            limit: call.limit,
-        })
-    };
+    let size = |sizes: &[usize]| call.check(x.dtype(), sizes);
     let shape = vec![size(&x.shape()[..at])?, size(&x.shape()[at..])?];
     Ok(vec![x.reshaped(shape)?])
 }
@@ -125,7 +120,7 @@ pub(super) fn flatten(call: &Call) -> Results {
 pub(super) fn expand(call: &Call) -> Results {
     let x = call.input(0, "input")?;
     let shape = broadcast(x.shape(), &sizes(&call.ints(1, "shape")?)?)?;
-    within(&shape, call.limit)?;
+    call.check(x.dtype(), &shape)?;
     let walk = Walk::broadcast(x.shape(), &shape);
     Ok(vec![x.taken(shape, walk)?])
 }
@@ -145,7 +140,7 @@ pub(super) fn shape(call: &Call) -> Results {
     let start = place(call.attributes.int("start")?.unwrap_or(0));
     let end = place(call.attributes.int("end")?.unwrap_or(rank)).max(start);
     let sizes = x.shape()[start..end].iter().map(|&size| size as i64);
-    Ok(vec![Value::ints(sizes.collect())])
+    Ok(vec![Array::ints(sizes.collect())])
 }
 
 pub(super) fn identity(call: &Call) -> Results {
@@ -157,18 +152,18 @@ pub(super) fn constant(call: &Call) -> Results {
     let mut all = Vec::new();
     all.extend(attributes.tensor("value")?.cloned());
     if let Some(x) = attributes.float("value_float")? {
-        all.push(Value::floats(vec![], vec![x])?);
+        all.push(Array::floats(vec![], vec![x])?);
     }
     if let Some(x) = attributes.floats("value_floats")? {
-        all.push(Value::floats(vec![x.len()], x.to_vec())?);
+        all.push(Array::floats(vec![x.len()], x.to_vec())?);
     }
     if let Some(x) = attributes.int("value_int")? {
-        all.push(Value::new(vec![], Data::I64(vec![x]))?);
+        all.push(Array::new(vec![], Data::I64(vec![x]))?);
     }
     all.extend(
         attributes
             .ints("value_ints")?
-            .map(|x| Value::ints(x.to_vec())),
+            .map(|x| Array::ints(x.to_vec())),
     );
     match all.len() {
         1 => Ok(all),
@@ -180,8 +175,9 @@ pub(super) fn constant(call: &Call) -> Results {
 
 pub(super) fn constant_of_shape(call: &Call) -> Results {
     let shape = sizes(&call.ints(0, "input")?)?;
-    let count = within(&shape, call.limit)?;
-    let data = match call.attributes.tensor("value")? {
+    let value = call.attributes.tensor("value")?;
+    let count = call.check(value.map_or(Dtype::F32, Array::dtype), &shape)?;
+    let data = match value {
         None => Data::F32(vec![0.0; count]),
         Some(value) if value.len() == 1 => each!(value.data(), v => vec![v[0]; count]),
         Some(value) => {
@@ -189,7 +185,7 @@ pub(super) fn constant_of_shape(call: &Call) -> Results {
             return Err(problem("value", &text));
         }
     };
-    Ok(vec![Value::new(shape, data)?])
+    Ok(vec![Array::new(shape, data)?])
 }
 
 fn sizes(shape: &[i64]) -> Result<Vec<usize>, OpError> {

@@ -1,22 +1,22 @@
 //! Softmax and its logarithm.
 
-use super::Call;
+use crate::call::Call;
 use crate::error::OpError;
-use crate::value::Value;
 use crate::walk::{around, axis};
+use refrain_data::array::Array;
 
 /// exp(x) / Σ exp(x)
-pub(super) fn softmax(call: &Call) -> Result<Vec<Value>, OpError> {
+pub(super) fn softmax(call: &Call) -> Result<Vec<Array>, OpError> {
     normalised(call, |x, max, sum| (x - max).exp() / sum)
 }
 
 /// x − log Σ exp(x)
-pub(super) fn log_softmax(call: &Call) -> Result<Vec<Value>, OpError> {
+pub(super) fn log_softmax(call: &Call) -> Result<Vec<Array>, OpError> {
     normalised(call, |x, max, sum| x - max - sum.ln())
 }
 
 /// `f(x, largest, Σ exp(x − largest))`: over one axis since opset 13, over everything from an axis on before.
-fn normalised(call: &Call, f: impl Fn(f32, f32, f32) -> f32) -> Result<Vec<Value>, OpError> {
+fn normalised(call: &Call, f: impl Fn(f32, f32, f32) -> f32) -> Result<Vec<Array>, OpError> {
     let (shape, x) = call.floats(0, "input")?;
     let along_one = call.opset >= 13;
     let given = call
@@ -41,5 +41,5 @@ fn normalised(call: &Call, f: impl Fn(f32, f32, f32) -> f32) -> Result<Vec<Value
         let sum: f32 = along().map(|at| (x[at] - max).exp()).sum();
         along().for_each(|at| y[at] = f(x[at], max, sum));
     }
-    Ok(vec![Value::floats(shape.to_vec(), y)?])
+    Ok(vec![Array::floats(shape.to_vec(), y)?])
 }

@@ -1,7 +1,7 @@
 //! Every option of the operators, one sequence and step after the other, by the equations of the specification.
 
-use super::activation::Activation;
-use super::{Kind, Layer};
+use super::layer::{Kind, Layer};
+use crate::activation::Activation;
 use refrain_kernels::{Direction, Outputs};
 
 /// Weights and functions of one direction, ONNX's order of gates.
@@ -146,7 +146,7 @@ impl<'a> Cell<'a> {
         State { h, c }
     }
 
-    /// A function of what is cut to ± clip.
+    /// A function of an argument clamped to ± clip.
     fn apply(&self, function: usize, x: f32) -> f32 {
         let x = self.layer.clip.map_or(x, |clip| x.clamp(-clip, clip));
         self.functions[function].of(x)

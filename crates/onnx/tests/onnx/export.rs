@@ -3,7 +3,7 @@
 use crate::tools::{error, noise};
 use refrain_kernels::{Cell, Direction, Inputs, Plan, Precision, Weights, forward, softmax};
 use refrain_onnx::export::{LanguageModel, Layer, language_model};
-use refrain_onnx::{Data, Model, Value};
+use refrain_onnx::{Array, Data, Model};
 use std::collections::BTreeMap;
 
 const B: usize = 2;
@@ -40,9 +40,9 @@ fn borrowed([w_ih, w_hh, b_ih, b_hh]: &[Vec<f32>; 4]) -> Weights<'_> {
     }
 }
 
-fn tokens(time: std::ops::Range<usize>) -> Value {
+fn tokens(time: std::ops::Range<usize>) -> Array {
     let ids = (0..B).flat_map(|b| time.clone().map(move |t| ((3 * b + 2 * t) % V) as i64));
-    Value::new(vec![B, time.len()], Data::I64(ids.collect())).unwrap()
+    Array::new(vec![B, time.len()], Data::I64(ids.collect())).unwrap()
 }
 
 /// Logits `[B,T,V]` by the kernels.
@@ -52,7 +52,7 @@ fn expected(
     embedding: &[f32],
     output: &[f32],
     bias: &[f32],
-) -> Value {
+) -> Array {
     let Data::I64(ids) = tokens(0..T).into_parts().1 else {
         unreachable!("tokens are integers")
     };
@@ -83,14 +83,14 @@ fn expected(
         input = hidden;
     }
     let logits = softmax::linear(&x, output, Some(bias), B * T, input, V).unwrap();
-    Value::floats(vec![B, T, V], logits).unwrap()
+    Array::floats(vec![B, T, V], logits).unwrap()
 }
 
 /// Runs tokens `time` from a state, and puts the state after into it.
-fn run(model: &Model, state: &mut BTreeMap<String, Value>, time: std::ops::Range<usize>) -> Value {
+fn run(model: &Model, state: &mut BTreeMap<String, Array>, time: std::ops::Range<usize>) -> Array {
     let mut inputs = state.clone();
     inputs.insert("tokens".into(), tokens(time));
-    let mut outputs: BTreeMap<String, Value> = model.run(inputs).unwrap().into_iter().collect();
+    let mut outputs: BTreeMap<String, Array> = model.run(inputs).unwrap().into_iter().collect();
     let logits = outputs.remove("logits").unwrap();
     *state = outputs
         .into_iter()
@@ -128,7 +128,7 @@ fn language_models_of_every_cell() {
             });
             let model = Model::read(&bytes.unwrap()).unwrap();
             let zeros =
-                |hidden: usize| Value::floats(vec![1, B, hidden], vec![0.0; B * hidden]).unwrap();
+                |hidden: usize| Array::floats(vec![1, B, hidden], vec![0.0; B * hidden]).unwrap();
             let ports: Vec<String> = model.inputs().map(|port| port.name.clone()).collect();
             let states = ports.iter().filter(|name| *name != "tokens");
             let start: BTreeMap<_, _> = states
@@ -149,7 +149,7 @@ fn language_models_of_every_cell() {
                     })
                     .concat()
             };
-            let pieces = Value::floats(vec![B, T, V], (0..B).flat_map(row).collect()).unwrap();
+            let pieces = Array::floats(vec![B, T, V], (0..B).flat_map(row).collect()).unwrap();
             assert!(error(&whole, &pieces) < 1e-6, "{cell:?} {tied}");
         }
     }

@@ -1,4 +1,4 @@
-//! What other engines gave.
+//! Results of other engines.
 
 use crate::tools::{Golden, error, goldens};
 use refrain_onnx::Model;

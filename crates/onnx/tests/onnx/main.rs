@@ -3,9 +3,10 @@
 mod changes;
 mod errors;
 mod export;
+mod files;
 mod goldens;
 mod mutate;
-mod npz;
 mod recurrent;
+mod session;
 mod tools;
 mod twist;

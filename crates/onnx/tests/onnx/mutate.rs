@@ -3,11 +3,12 @@
 use crate::changes::{cases, changed, changes};
 use crate::tools::goldens;
 use proptest::prelude::*;
-use refrain_onnx::{Model, npz};
+use refrain_data::npz;
+use refrain_onnx::Model;
 use std::sync::LazyLock;
 
-/// Elements that a run may hold here.
-const LIMIT: usize = 1 << 16;
+/// Bytes that a run may hold here.
+const LIMIT: usize = 1 << 18;
 
 /// Every golden's model and archive of inputs.
 static FILES: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {

@@ -3,7 +3,7 @@
 use crate::tools::{
     error, float, floats, int, lengths, node, noise, refused, run, single, text, texts,
 };
-use refrain_onnx::Value;
+use refrain_onnx::Array;
 use refrain_onnx::proto::{AttributeProto, ModelProto};
 
 const T: usize = 4;
@@ -33,7 +33,7 @@ fn model(op: &str, attributes: Vec<AttributeProto>) -> ModelProto {
     single(14, node(op, inputs, outputs, attributes), &[("lens", 6)])
 }
 
-fn inputs(op: &str) -> Vec<(&'static str, Value)> {
+fn inputs(op: &str) -> Vec<(&'static str, Array)> {
     let rows = gates(op) * H;
     let mut inputs = vec![
         ("X", noise(&[T, B, C], 1)),
@@ -74,7 +74,7 @@ fn a_sequence_without_steps_ends_in_its_initial_state() {
     for op in ["RNN", "GRU", "LSTM"] {
         for clip in [None, Some(float("clip", 3.0))] {
             let out = run(&model(op, clip.into_iter().collect()), &inputs(op)).unwrap();
-            let row = |value: &Value| value.as_f32().unwrap()[H..2 * H].to_vec();
+            let row = |value: &Array| value.as_f32().unwrap()[H..2 * H].to_vec();
             assert_eq!(row(&out["Y_h"]), row(&noise(&[1, B, H], 5)), "{op}");
             let y = out["Y"].as_f32().unwrap();
             // Step 0 of sequence 1, and step 2 of sequence 2, [T,1,B,H].
@@ -162,5 +162,8 @@ fn shapes_that_do_not_fit_are_named_with_both() {
     let mut with = inputs("LSTM");
     with[4].1 = lengths(&[5, 1, 1]);
     let error = refused(&model("LSTM", vec![]), &with);
-    assert!(error.contains("sequence_lens 5 is outside 0..5"), "{error}");
+    assert!(
+        error.contains("sequence_lens is 5, outside 0 to 4"),
+        "{error}"
+    );
 }

@@ -5,7 +5,7 @@ use refrain_onnx::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
-use refrain_onnx::{Data, Model, OnnxError, Value};
+use refrain_onnx::{Array, Data, Model, OnnxError};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
@@ -13,8 +13,8 @@ use std::io::{Cursor, Read};
 pub struct Golden {
     pub name: String,
     pub model: Vec<u8>,
-    pub inputs: BTreeMap<String, Value>,
-    pub outputs: BTreeMap<String, Value>,
+    pub inputs: BTreeMap<String, Array>,
+    pub outputs: BTreeMap<String, Array>,
 }
 
 /// The cases of an archive that `scripts/golden/make_onnx_goldens.py` wrote.
@@ -36,7 +36,7 @@ pub fn goldens(archive: &str) -> Vec<Golden> {
     };
     let golden = |name: &String| {
         let name = name.strip_suffix(".onnx")?;
-        let arrays = refrain_onnx::npz::read(&file(format!("{name}.npz"))).unwrap();
+        let arrays = refrain_data::npz::read(&file(format!("{name}.npz"))).unwrap();
         let part = |prefix: &str| {
             let own = arrays.iter().filter_map(|(name, array)| {
                 Some((name.strip_prefix(prefix)?.to_string(), array.clone()))
@@ -54,7 +54,7 @@ pub fn goldens(archive: &str) -> Vec<Golden> {
 }
 
 /// Largest difference, divided by the largest expected value or by 1; infinite where type, shape or integers differ.
-pub fn error(expected: &Value, got: &Value) -> f32 {
+pub fn error(expected: &Array, got: &Array) -> f32 {
     let (Some(e), Some(g)) = (expected.as_f32(), got.as_f32()) else {
         return if expected == got { 0.0 } else { f32::INFINITY };
     };
@@ -71,16 +71,16 @@ pub fn error(expected: &Value, got: &Value) -> f32 {
     worst / largest
 }
 
-pub fn floats(shape: &[usize], data: &[f32]) -> Value {
-    Value::floats(shape.to_vec(), data.to_vec()).unwrap()
+pub fn floats(shape: &[usize], data: &[f32]) -> Array {
+    Array::floats(shape.to_vec(), data.to_vec()).unwrap()
 }
 
 /// Numbers between -1 and 1 that look random.
-pub fn noise(shape: &[usize], seed: u64) -> Value {
+pub fn noise(shape: &[usize], seed: u64) -> Array {
     let key = refrain_kernels::random::Key::new(seed);
     let count = shape.iter().product::<usize>() as u64;
     let data = (0..count).map(|i| 2.0 * key.uniform_f32(i) - 1.0).collect();
-    Value::floats(shape.to_vec(), data).unwrap()
+    Array::floats(shape.to_vec(), data).unwrap()
 }
 
 pub fn int(name: &str, i: i64) -> AttributeProto {
@@ -193,8 +193,8 @@ pub fn read(model: &ModelProto) -> Result<Model, OnnxError> {
 
 pub fn run(
     model: &ModelProto,
-    inputs: &[(&str, Value)],
-) -> Result<BTreeMap<String, Value>, OnnxError> {
+    inputs: &[(&str, Array)],
+) -> Result<BTreeMap<String, Array>, OnnxError> {
     let inputs = inputs
         .iter()
         .map(|(name, value)| (name.to_string(), value.clone()))
@@ -203,10 +203,10 @@ pub fn run(
 }
 
 /// The error of a model that must not be read, or must not run.
-pub fn refused(model: &ModelProto, inputs: &[(&str, Value)]) -> String {
+pub fn refused(model: &ModelProto, inputs: &[(&str, Array)]) -> String {
     run(model, inputs).expect_err("it is refused").to_string()
 }
 
-pub fn lengths(lengths: &[i32]) -> Value {
-    Value::new(vec![lengths.len()], Data::I32(lengths.to_vec())).unwrap()
+pub fn lengths(lengths: &[i32]) -> Array {
+    Array::new(vec![lengths.len()], Data::I32(lengths.to_vec())).unwrap()
 }

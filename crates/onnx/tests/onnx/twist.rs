@@ -1,17 +1,18 @@
-//! Models that decode and ask for something impossible: other operators, attributes, shapes and indices than those that fit.
+//! Models that decode and ask for something impossible: operators, attributes, shapes and indices that do not
+//! fit.
 
 use crate::tools::goldens;
 use proptest::prelude::*;
 use prost::Message;
 use refrain_onnx::proto::{AttributeProto, ModelProto};
-use refrain_onnx::{Data, Model, Value};
+use refrain_onnx::{Array, Data, Model};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// Elements that a run may hold here.
-const LIMIT: usize = 1 << 14;
+/// Bytes that a run may hold here.
+const LIMIT: usize = 1 << 16;
 
-type File = (ModelProto, BTreeMap<String, Value>);
+type File = (ModelProto, BTreeMap<String, Array>);
 
 static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
     let all = ["operators", "node", "operators", "runtime"];
@@ -91,7 +92,7 @@ fn set_float(attribute: &mut AttributeProto, at: usize, to: f32) {
 fn apply((model, inputs): &mut File, twist: &Twist) -> Option<()> {
     let node = &mut model.graph.as_mut()?.node[0];
     let other = |at: usize| Some(&FILES[at % FILES.len()].0.graph.as_ref()?.node[0]);
-    let mut values: Vec<&mut Value> = inputs.values_mut().collect();
+    let mut values: Vec<&mut Array> = inputs.values_mut().collect();
     match twist {
         Twist::Operator(at) => node.op_type = other(*at)?.op_type.clone(),
         Twist::Opset(version) => model.opset_import[0].version = Some(*version),
@@ -115,7 +116,7 @@ fn apply((model, inputs): &mut File, twist: &Twist) -> Option<()> {
                 Data::F32(v) => *pick(v, *place)? = *to as f32,
                 Data::Bool(v) => *pick(v, *place)? = *to != 0,
             }
-            **value = Value::new(shape, data).ok()?;
+            **value = Array::new(shape, data).ok()?;
         }
         Twist::Shape(at, shape) => {
             let value = pick(&mut values, *at)?;
@@ -126,14 +127,18 @@ fn apply((model, inputs): &mut File, twist: &Twist) -> Option<()> {
                 Data::I32(v) => Data::I32(v.iter().copied().cycle().take(count).collect()),
                 Data::Bool(v) => Data::Bool(v.iter().copied().cycle().take(count).collect()),
             };
-            **value = Value::new(shape.clone(), data).ok()?;
+            **value = Array::new(shape.clone(), data).ok()?;
         }
     }
     Some(())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: crate::changes::cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: crate::changes::cases(),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn impossible_models_do_not_panic(which in 0..1000usize, twists in prop::collection::vec(twist(), 1..4)) {

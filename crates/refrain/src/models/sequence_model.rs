@@ -8,7 +8,7 @@ use crate::layers::{Options, Recurrent, RecurrentConfig, Variant};
 use crate::ops::{DirectionWeights, floats, linear_cross_entropy};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use refrain_data::memory::{Sequences, Targets};
+use refrain_data::long_memory::{Sequences, Targets};
 use refrain_kernels::random::Key;
 use refrain_kernels::{Cell, Precision};
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,7 @@ use refrain::recipe::Recipe;
 use refrain::tasks::language::LanguageRecipe;
 use refrain::tasks::{EvaluateData, EvaluateOn, Split};
 use refrain::train::{Control, Event, Stopped};
-use refrain_data::memory::{Part, Problem, Sequences, Source, Targets};
+use refrain_data::long_memory::{Part, Problem, Sequences, Source, Targets};
 use refrain_kernels::{Direction, Precision};
 use std::path::Path;
 use tempfile::tempdir;

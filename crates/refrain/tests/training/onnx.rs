@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use refrain::models::{CellKind, LanguageModelConfig};
 use refrain::tasks::language::onnx;
-use refrain_onnx::{Data, Model, Value};
+use refrain_onnx::{Array as Value, Data, Model};
 use std::collections::BTreeMap;
 
 const V: usize = 11;

@@ -1,10 +1,11 @@
-//! What a prefix is worth besides its sound: language models, lexicon, hot words, bonuses.
+//! The score of a prefix besides its sound: language models, lexicon, hot words, bonuses.
 
-use super::{BeamConfig, BeamError, BeamModels, ScoreParts};
+use super::config::{BeamConfig, BeamError, BeamModels};
+use super::parts::ScoreParts;
 use crate::ngram::State;
 use crate::text::{HotWords, Labels, Lexicon};
 
-/// All that depends on a prefix's labels alone, kept with it.
+/// The part of a prefix's score that depends on its labels alone.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context {
     lexicon: u32,
@@ -14,13 +15,13 @@ pub(super) struct Context {
     /// Whether the current word has letters.
     spelled: bool,
     hot_done: f64,
-    /// The sums that the score weighs, with what is lent to the hot word being spelled; ctc is filled in at the end.
+    /// The sums that the score weighs, the potential of hot words included; ctc is filled in at the end.
     pub parts: ScoreParts,
-    /// What the score adds to ln p_ctc.
+    /// The weighted sum, which is added to ln p_ctc.
     pub extra: f64,
 }
 
-/// What the n-gram of words says about a prefix's last word: looked up once, though the word may end in any frame.
+/// The score of a prefix's last word by the n-gram of words: looked up once, though the word may end in any frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Verdict {
     log_p: f64,
@@ -31,7 +32,7 @@ pub(super) struct Verdict {
 #[derive(Debug)]
 pub(super) struct Fusion {
     pub labels: Labels,
-    config: BeamConfig,
+    pub config: BeamConfig,
     models: BeamModels,
     hot: Option<HotWords>,
     /// `[V]`: the labels' ids in the n-gram of labels.
@@ -70,7 +71,7 @@ impl Fusion {
         })
     }
 
-    /// Of no labels.
+    /// The context of no labels.
     pub(super) fn start(&self) -> Context {
         let start = |lm: &Option<std::sync::Arc<crate::ngram::Ngram>>| match lm {
             Some(lm) => lm.start(),
@@ -107,7 +108,8 @@ impl Fusion {
         })
     }
 
-    /// One label more, unless the lexicon forbids it. If the label opens a word, the [`judge`](Self::judge)'s verdict on the one before counts.
+    /// The context with one label more; none if the lexicon forbids it. If the label opens a word, the verdict of
+    /// [`judge`](Self::judge) on the word before counts.
     pub(super) fn grow(
         &self,
         context: &Context,
@@ -137,7 +139,7 @@ impl Fusion {
         Some(next)
     }
 
-    /// As though the text ended here, unless it ends within a word of the lexicon.
+    /// The context if the text ended here; none within a word of the lexicon.
     pub(super) fn finish(&self, context: &Context, verdict: Option<Verdict>) -> Option<Context> {
         let mut last = *context;
         if context.spelled {
@@ -148,7 +150,7 @@ impl Fusion {
             last.parts.word_lm += words.as_ref().map_or(0.0, |lm| lm.end(last.words));
             last.parts.label_lm += labels.as_ref().map_or(0.0, |lm| lm.end(last.labels));
         }
-        // Nothing is lent any more.
+        // No phrase is being spelled any more.
         last.hot = 0;
         self.weigh(&mut last);
         Some(last)
@@ -182,9 +184,9 @@ impl Fusion {
 
     fn weigh(&self, context: &mut Context) {
         let config = &self.config;
-        let lent = |hot: &HotWords| hot.potential(context.hot);
+        let potential = |hot: &HotWords| hot.potential(context.hot);
         let parts = &mut context.parts;
-        parts.hot = context.hot_done + self.hot.as_ref().map_or(0.0, lent);
+        parts.hot = context.hot_done + self.hot.as_ref().map_or(0.0, potential);
         context.extra = config.word_weight * parts.word_lm
             + config.label_weight * parts.label_lm
             + config.word_bonus * parts.words as f64

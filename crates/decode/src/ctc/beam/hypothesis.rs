@@ -1,8 +1,10 @@
-//! What a search gives.
+//! The results of a search.
 
 use super::fusion::Context;
+use super::parts::ScoreParts;
 use super::search::{BeamSearch, Slot};
-use crate::ctc::{LabelSpan, Word, words};
+use crate::ctc::label::LabelSpan;
+use crate::ctc::words::{Word, words};
 use serde::{Deserialize, Serialize};
 
 /// A sequence of labels with its score.
@@ -16,36 +18,17 @@ pub struct Hypothesis {
     pub text: String,
     /// The sum by which hypotheses are ranked, nats.
     pub score: f64,
-    /// What it is made of.
+    /// The parts of the score.
     pub parts: ScoreParts,
 }
 
-/// What the score of a [`Hypothesis`] is made of, before weights.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct ScoreParts {
-    /// ln p(labels | x) over the paths that the search followed, nats.
-    pub ctc: f64,
-    /// ln p of the n-gram of words, nats.
-    pub word_lm: f64,
-    /// ln p of the n-gram of labels, nats.
-    pub label_lm: f64,
-    /// Number of words.
-    pub words: usize,
-    /// Number of words that the n-gram of words does not know.
-    pub unknown: usize,
-    /// Number of labels.
-    pub labels: usize,
-    /// Bonuses of hot words, nats.
-    pub hot: f64,
-}
-
 impl BeamSearch {
-    /// The `n` best hypotheses, best first, as though the utterance ended here; equal scores in the order of the label sequences. Steps may go on:
-    /// this is also the partial result of a stream.
+    /// The `n` best hypotheses, best first, as though the utterance ended here; equal scores in the order of the label
+    /// sequences. Further steps may follow: this is also the partial result of a stream.
     ///
     /// With a lexicon, a hypothesis that ends within a word is none; there can be no hypothesis at all.
     pub fn end(&self, n: usize) -> Vec<Hypothesis> {
-        let fusion = &self.shared.fusion;
+        let fusion = &self.fusion;
         let slots = self.slots.iter();
         let mut ended: Vec<(f64, &Slot, Context)> = slots
             .filter_map(|slot| self.finish(slot).map(|(score, last)| (score, slot, last)))
@@ -75,20 +58,21 @@ impl BeamSearch {
         ended.into_iter().take(n).map(hypothesis).collect()
     }
 
-    /// The score of a prefix at the end, and what it is made of.
+    /// The score of a prefix at the end, with its parts.
     fn finish(&self, slot: &Slot) -> Option<(f64, Context)> {
-        let fusion = &self.shared.fusion;
-        let word = || self.current_word(slot.node, &self.shared);
+        let fusion = &self.fusion;
+        let word = || self.current_word(slot.node);
         let context = &self.tree.get(slot.node).context;
         let last = fusion.finish(context, fusion.judge(context, word))?;
         let score = slot.total + last.extra;
         (score > f64::NEG_INFINITY).then_some((score, last))
     }
 
-    /// The labels on which all prefixes of the beam agree, from number `from` on: whatever frames follow, all hypotheses will begin with them.
+    /// The labels on which all prefixes of the beam agree, from number `from` on: whatever frames follow, all
+    /// hypotheses will begin with them.
     ///
-    /// Their frames and confidences are those of the best prefix now. A later best prefix may have heard them some frames off, and the last of them may
-    /// still go on.
+    /// Their frames and confidences are those of the best prefix now. A later best prefix may have heard them some
+    /// frames off, and the last of them may still go on.
     pub fn stable(&self, from: usize) -> Vec<LabelSpan> {
         let nodes = self.slots.iter().map(|slot| slot.node);
         let common = nodes.reduce(|a, b| self.tree.common(a, b));
@@ -98,7 +82,8 @@ impl BeamSearch {
         }
     }
 
-    /// The labels of `node`, the prefix of a slot or one above it, from number `from` on, with their frames on the slot's likeliest path.
+    /// The labels of `node`, the prefix of a slot or one above it, from number `from` on, with their frames on the
+    /// slot's likeliest path.
     fn label_spans(&self, slot: &Slot, node: u32, from: usize) -> Vec<LabelSpan> {
         let last = slot.best().span;
         let depths = |node: u32| self.tree.get(node).depth;

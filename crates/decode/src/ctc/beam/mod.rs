@@ -1,190 +1,32 @@
-//! Prefix beam search: the likeliest labels, summed over their paths, with what language models and word lists think of them.
+//! Prefix beam search: the likeliest labels, summed over their paths, with the scores of language models and word
+//! lists.
 //!
-//! The search keeps the `K` best prefixes of labels, each with the probability of all paths so far that end in a blank, p_b, and in its last label, p_l
-//! (Graves and Jaitly 2014; Hannun et al. 2014, "First-pass large vocabulary continuous speech recognition using bi-directional recurrent DNNs"). A hypothesis
-//! scores
+//! The search keeps the `K` best prefixes of labels, each with the probability of all paths so far that end in a blank,
+//! p_b, and in its last label, p_l (Graves and Jaitly 2014; Hannun et al. 2014, "First-pass large vocabulary continuous
+//! speech recognition using bi-directional recurrent DNNs"). A hypothesis scores
 //!
 //! ln p_ctc + α_w ln p_words + α_l ln p_labels + β_w words + β_l labels + β_u unknown words + hot words
 //!
-//! (shallow fusion): words count when they end, labels at once, hot words while they are spelled. With `K` large, no pruning and nothing else to score, the
-//! result is exact: ln p_ctc is that of all paths, and the first hypothesis the likeliest labels.
+//! (shallow fusion): words count when they end, labels at once, hot words while they are spelled. With `K` large, no
+//! pruning and nothing else to score, the result is exact: ln p_ctc is that of all paths, and the first hypothesis the
+//! likeliest labels.
 //!
-//! [`BeamDecoder`] holds what utterances share, [`BeamSearch`] one utterance: [`begin`](BeamDecoder::begin), [`step`](BeamSearch::step) for each frame,
-//! [`end`](BeamSearch::end). A file and a stream take the same steps, so they get the same results.
+//! [`BeamDecoder`] holds the parts that utterances share, [`BeamSearch`] one utterance: [`begin`](BeamDecoder::begin),
+//! [`step`](BeamSearch::step) for each frame, [`end`](BeamSearch::end). A file and a stream take the same steps, so
+//! they get the same results.
 
+mod config;
+mod decoder;
 mod fusion;
 mod hypothesis;
+mod parts;
 mod search;
+mod state;
 mod tree;
 
-pub use hypothesis::{Hypothesis, ScoreParts};
+pub use config::{BeamConfig, BeamError, BeamModels};
+pub use decoder::BeamDecoder;
+pub use hypothesis::Hypothesis;
+pub use parts::ScoreParts;
 pub use search::BeamSearch;
-
-use super::{CtcError, check};
-use crate::ngram::Ngram;
-use crate::text::{HotWord, Labels, Lexicon, TextError};
-use fusion::Fusion;
-use std::sync::Arc;
-use thiserror::Error;
-
-/// What can go wrong in a beam search.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum BeamError {
-    /// Something is wrong with the log-probabilities.
-    #[error(transparent)]
-    Ctc(#[from] CtcError),
-    /// Something is wrong with the hot words.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// A setting makes no sense.
-    #[error("beam search: {name} is {value}; it must be {must}")]
-    Setting {
-        /// Name of the setting.
-        name: &'static str,
-        /// Its value.
-        value: f64,
-        /// What it must be.
-        must: &'static str,
-    },
-    /// A lexicon or an n-gram of words was given, but no label ends a word.
-    #[error(
-        "beam search: {0} needs labels that separate words (name the space, or let labels that open a word begin with one)"
-    )]
-    NoBoundary(&'static str),
-}
-
-/// Settings of a [`BeamDecoder`]. The default's limits are those of pyctcdecode; its weights are 0 but for the models' own.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BeamConfig {
-    /// `K`: how many prefixes are kept; at least 1.
-    pub width: usize,
-    /// Labels below this log-probability (nats) in a frame do not lengthen prefixes there, except the likeliest; −∞ lets all.
-    pub label_floor: f64,
-    /// Prefixes whose score lies further than this below the best (nats) are dropped; ∞ keeps all.
-    pub margin: f64,
-    /// α_w: weight of the n-gram of words.
-    pub word_weight: f64,
-    /// α_l: weight of the n-gram of labels.
-    pub label_weight: f64,
-    /// β_w: added for each word, nats. To an n-gram of words each word costs something, which favours few and long ones: a bonus of a few nats makes up
-    /// for it, above all without a lexicon.
-    pub word_bonus: f64,
-    /// β_l: added for each label, nats.
-    pub label_bonus: f64,
-    /// β_u: added for each word that the n-gram of words does not know, nats; usually negative.
-    pub unknown_bonus: f64,
-    /// Whether the n-grams score the end of the sentence (`</s>`) too.
-    pub sentence_end: bool,
-}
-
-impl Default for BeamConfig {
-    fn default() -> Self {
-        Self {
-            width: 100,
-            label_floor: -5.0,
-            margin: 10.0,
-            word_weight: 0.5,
-            label_weight: 0.5,
-            word_bonus: 0.0,
-            label_bonus: 0.0,
-            unknown_bonus: 0.0,
-            sentence_end: true,
-        }
-    }
-}
-
-impl BeamConfig {
-    /// `width` prefixes and no other limit; as the default otherwise.
-    pub fn exhaustive(width: usize) -> Self {
-        Self {
-            width,
-            label_floor: f64::NEG_INFINITY,
-            margin: f64::INFINITY,
-            ..Self::default()
-        }
-    }
-
-    fn check(&self) -> Result<(), BeamError> {
-        let setting = |good: bool, name, value, must| match good {
-            true => Ok(()),
-            false => Err(BeamError::Setting { name, value, must }),
-        };
-        setting(self.width > 0, "width", self.width as f64, "at least 1")?;
-        let floor = self.label_floor;
-        setting(!floor.is_nan(), "label floor", floor, "a number of nats")?;
-        let must = "a number of nats of at least 0";
-        setting(self.margin >= 0.0, "margin", self.margin, must)?;
-        for (name, value) in [
-            ("word weight", self.word_weight),
-            ("label weight", self.label_weight),
-            ("word bonus", self.word_bonus),
-            ("label bonus", self.label_bonus),
-            ("unknown bonus", self.unknown_bonus),
-        ] {
-            setting(value.is_finite(), name, value, "a finite number")?;
-        }
-        Ok(())
-    }
-}
-
-/// What else a [`BeamDecoder`] may go by.
-#[derive(Debug, Clone, Default)]
-pub struct BeamModels {
-    /// An n-gram of words. Needs labels that separate words.
-    pub words: Option<Arc<Ngram>>,
-    /// An n-gram of labels, which go by [`Labels::token`] there: an n-gram of characters if labels are characters.
-    pub labels: Option<Arc<Ngram>>,
-    /// The only words that may be written. Needs labels that separate words. Without one the vocabulary is open.
-    pub lexicon: Option<Arc<Lexicon>>,
-    /// Words and phrases to prefer; whole words if labels separate words.
-    pub hot_words: Vec<HotWord>,
-}
-
-/// Settings, labels and models of prefix beam searches; cheap to clone.
-#[derive(Debug, Clone)]
-pub struct BeamDecoder {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    config: BeamConfig,
-    fusion: Fusion,
-}
-
-impl BeamDecoder {
-    /// A decoder.
-    ///
-    /// # Errors
-    /// A width of 0, a setting that is not a number, an empty hot word, models of words where no label ends a word.
-    pub fn new(labels: Labels, config: BeamConfig, models: BeamModels) -> Result<Self, BeamError> {
-        config.check()?;
-        let fusion = Fusion::new(labels, config, models)?;
-        let shared = Arc::new(Shared { config, fusion });
-        Ok(Self { shared })
-    }
-
-    /// The labels.
-    pub fn labels(&self) -> &Labels {
-        &self.shared.fusion.labels
-    }
-
-    /// A search before its first frame: the empty prefix with probability 1.
-    pub fn begin(&self) -> BeamSearch {
-        BeamSearch::new(Arc::clone(&self.shared))
-    }
-
-    /// The `n` best hypotheses of `log_probs` `[T,V]`, nats: [`begin`](Self::begin), all steps and [`end`](BeamSearch::end).
-    ///
-    /// # Errors
-    /// A size that is no multiple of `V`, and those of [`step`](BeamSearch::step).
-    pub fn decode(&self, log_probs: &[f32], n: usize) -> Result<Vec<Hypothesis>, BeamError> {
-        let labels = self.labels();
-        check(log_probs, labels.vocabulary(), labels.blank())?;
-        let mut search = self.begin();
-        for frame in log_probs.chunks_exact(labels.vocabulary()) {
-            search.step(frame)?;
-        }
-        Ok(search.end(n))
-    }
-}
+pub use state::BeamState;

@@ -1,11 +1,12 @@
 //! One utterance, frame by frame.
 
-use super::fusion::{Context, Verdict};
+use super::config::BeamError;
+use super::fusion::{Context, Fusion, Verdict};
 use super::tree::{NONE, ROOT, Span, Spans, Tree};
-use super::{BeamError, Shared};
-use crate::ctc::{CtcError, check_frame, probability};
+use crate::ctc::frame::{CtcError, check_frame, probability};
 use crate::math::log_add;
-use crate::pool::Pool;
+use crate::top_k::TopK;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 const NEVER: f64 = f64::NEG_INFINITY;
@@ -15,7 +16,7 @@ const THIN: usize = 1024;
 /// A prefix beam search in progress. Its size grows with the labels on which all prefixes agree, not with the frames.
 #[derive(Debug, Clone)]
 pub struct BeamSearch {
-    pub(super) shared: Arc<Shared>,
+    pub(super) fusion: Arc<Fusion>,
     pub(super) tree: Tree,
     pub(super) spans: Spans,
     /// The beam, best first.
@@ -26,13 +27,21 @@ pub struct BeamSearch {
     scratch: Scratch,
 }
 
+/// How many nodes there may be until they are thinned out again.
+fn room(kept: usize) -> usize {
+    THIN.max(2 * kept)
+}
+
 /// A prefix of the beam.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Slot {
     pub node: u32,
-    /// ln p_b, ln p_l and their sum.
+    /// ln p_b
     blank: f64,
+    /// ln p_l
     label: f64,
+    /// ln (p_b + p_l)
+    #[serde(skip)]
     pub total: f64,
     /// The likeliest path of each kind.
     blank_track: Track,
@@ -40,7 +49,7 @@ pub(super) struct Slot {
 }
 
 /// The likeliest path of a prefix with one kind of ending: its log-probability, and the frames of its last label.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Track {
     score: f64,
     pub span: Span,
@@ -75,8 +84,8 @@ struct Scratch {
 }
 
 impl BeamSearch {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let mut tree = Tree::new(shared.fusion.start());
+    pub(super) fn new(fusion: Arc<Fusion>) -> Self {
+        let mut tree = Tree::new(fusion.start());
         tree.set_rank(ROOT, 0);
         let none = Span {
             first: 0,
@@ -85,9 +94,9 @@ impl BeamSearch {
             before: NONE,
         };
         let track = |score| Track { score, span: none };
-        let children = vec![NONE; shared.fusion.labels.vocabulary()];
+        let children = vec![NONE; fusion.labels.vocabulary()];
         Self {
-            shared,
+            fusion,
             tree,
             spans: Spans::default(),
             slots: vec![Slot {
@@ -107,6 +116,19 @@ impl BeamSearch {
         }
     }
 
+    /// Takes up a beam whose prefixes are in the tree.
+    pub(super) fn restore(&mut self, frames: usize, spans: Vec<Span>, slots: Vec<Slot>) {
+        self.frames = frames;
+        self.spans = Spans::new(spans);
+        self.tree.set_rank(ROOT, NONE);
+        self.slots = slots;
+        for (rank, slot) in (0..).zip(&mut self.slots) {
+            slot.total = log_add(slot.blank, slot.label);
+            self.tree.set_rank(slot.node, rank);
+        }
+        self.room = [self.tree.len(), self.spans.len()].map(room);
+    }
+
     /// Number of frames so far.
     pub fn frames(&self) -> usize {
         self.frames
@@ -115,28 +137,29 @@ impl BeamSearch {
     /// Takes the log-probabilities `[V]` of one frame, nats.
     ///
     /// # Errors
-    /// A frame that is not `V` long, NaN or +∞ in it, or probabilities of 0 that leave no prefix. The search is then as it was before.
+    /// A frame that is not `V` long, NaN or +∞ in it, or probabilities of 0 that leave no prefix. The search is then as
+    /// it was before.
     pub fn step(&mut self, frame: &[f32]) -> Result<(), BeamError> {
-        let shared = Arc::clone(&self.shared);
-        let (labels, config) = (&shared.fusion.labels, &shared.config);
+        let fusion = Arc::clone(&self.fusion);
+        let (labels, config) = (&fusion.labels, &fusion.config);
         let (len, vocabulary) = (frame.len(), labels.vocabulary());
         if len != vocabulary {
             return Err(CtcError::Shape { len, vocabulary }.into());
         }
         check_frame(self.frames, frame)?;
         let mut next = self.stay(frame, labels.blank());
-        self.grow(frame, &mut next, &shared);
-        let mut pool = Pool::new(config.width);
+        self.grow(frame, &mut next, &fusion);
+        let mut candidates = TopK::new(config.width);
         for (rank, slot) in next.iter_mut().enumerate() {
             slot.total = log_add(slot.blank, slot.label);
             let extra = self.tree.get(slot.node).context.extra;
-            pool.push(slot.total + extra, Candidate::Stay(rank));
+            candidates.push(slot.total + extra, Candidate::Stay(rank));
         }
         for (index, growth) in self.scratch.growths.iter().enumerate() {
             let score = growth.log_p + growth.context.extra;
-            pool.push(score, Candidate::Grow(index));
+            candidates.push(score, Candidate::Grow(index));
         }
-        let best = pool.take(config.margin);
+        let best = candidates.take(config.margin);
         if best.is_empty() {
             let frame = self.frames;
             return Err(CtcError::NoPath { frame }.into());
@@ -147,7 +170,7 @@ impl BeamSearch {
         Ok(())
     }
 
-    /// Each prefix with one frame more of blank or of its last label; what growth adds comes later.
+    /// Each prefix with one frame more of blank or of its last label; growth is added later.
     fn stay(&self, frame: &[f32], blank: u32) -> Vec<Slot> {
         let own = f64::from(frame[blank as usize]);
         let stay = |slot: &Slot| {
@@ -168,9 +191,8 @@ impl BeamSearch {
     }
 
     /// Each prefix with each label: into the prefix of the beam that it becomes, or among the growths.
-    fn grow(&mut self, frame: &[f32], next: &mut [Slot], shared: &Shared) {
-        let fusion = &shared.fusion;
-        self.choose_labels(frame, shared);
+    fn grow(&mut self, frame: &[f32], next: &mut [Slot], fusion: &Fusion) {
+        self.choose_labels(frame, fusion);
         let mut growths = std::mem::take(&mut self.scratch.growths);
         growths.clear();
         for rank in 0..self.slots.len() {
@@ -203,13 +225,7 @@ impl BeamSearch {
                 }
                 let context = match known {
                     Some(child) => Some(child.context),
-                    None => {
-                        let verdict = match fusion.labels.opens_word(new) {
-                            true => self.verdict(node, shared),
-                            false => None,
-                        };
-                        fusion.grow(&self.tree.get(node).context, new, verdict)
-                    }
+                    None => self.longer(node, new),
                 };
                 if let Some(context) = context {
                     growths.push(Growth {
@@ -229,9 +245,9 @@ impl BeamSearch {
     }
 
     /// The labels of this frame that are likely enough, and the likeliest.
-    fn choose_labels(&mut self, frame: &[f32], shared: &Shared) {
-        let blank = shared.fusion.labels.blank() as usize;
-        let floor = shared.config.label_floor;
+    fn choose_labels(&mut self, frame: &[f32], fusion: &Fusion) {
+        let blank = fusion.labels.blank() as usize;
+        let floor = fusion.config.label_floor;
         let values = || {
             frame
                 .iter()
@@ -306,39 +322,45 @@ impl BeamSearch {
         self.scratch.growths = growths;
     }
 
-    /// Forgets what no prefix of the beam needs, once that is worth the time: the cost of a step stays the same on average.
+    /// Drops the nodes and spans that no prefix of the beam needs, seldom enough that a step costs the same on average.
     fn thin(&mut self) {
         if self.tree.len() > self.room[0] {
             self.tree
                 .thin(self.slots.iter_mut().map(|slot| &mut slot.node));
-            self.room[0] = THIN.max(2 * self.tree.len());
+            self.room[0] = room(self.tree.len());
         }
         if self.spans.len() > self.room[1] {
-            self.spans.thin(self.slots.iter_mut().flat_map(|slot| {
-                [
-                    &mut slot.blank_track.span.before,
-                    &mut slot.label_track.span.before,
-                ]
-            }));
-            self.room[1] = THIN.max(2 * self.spans.len());
+            self.spans
+                .thin(self.slots.iter_mut().flat_map(Slot::spans_before));
+            self.room[1] = room(self.spans.len());
         }
     }
 
-    /// On the last word of a prefix; kept for the next time.
-    fn verdict(&mut self, node: u32, shared: &Shared) -> Option<Verdict> {
+    /// The context of a prefix with one label more, unless the lexicon forbids it.
+    pub(super) fn longer(&mut self, node: u32, label: u32) -> Option<Context> {
+        let verdict = match self.fusion.labels.opens_word(label) {
+            true => self.verdict(node),
+            false => None,
+        };
+        let context = &self.tree.get(node).context;
+        self.fusion.grow(context, label, verdict)
+    }
+
+    /// The verdict on the last word of a prefix; kept for the next time.
+    fn verdict(&mut self, node: u32) -> Option<Verdict> {
         let prefix = self.tree.get(node);
         if prefix.verdict.is_some() {
             return prefix.verdict;
         }
-        let word = || self.current_word(node, shared);
-        let verdict = shared.fusion.judge(&prefix.context, word);
+        let word = || self.current_word(node);
+        let verdict = self.fusion.judge(&prefix.context, word);
         self.tree.set_verdict(node, verdict);
         verdict
     }
 
     /// The text of a prefix's last word.
-    pub(super) fn current_word(&self, node: u32, shared: &Shared) -> String {
-        let labels = &shared.fusion.labels;
+    pub(super) fn current_word(&self, node: u32) -> String {
+        let labels = &self.fusion.labels;
         let mut pieces = Vec::new();
         for label in self.tree.labels_back(node) {
             pieces.push(labels.text(label));
@@ -351,6 +373,27 @@ impl BeamSearch {
 }
 
 impl Slot {
+    /// The spans before the last one of both tracks.
+    pub(super) fn spans_before(&mut self) -> [&mut u32; 2] {
+        [
+            &mut self.blank_track.span.before,
+            &mut self.label_track.span.before,
+        ]
+    }
+
+    /// Both tracks.
+    pub(super) fn tracks(&self) -> [&Track; 2] {
+        [&self.blank_track, &self.label_track]
+    }
+
+    /// Whether all scores are logarithms, and that of the prefix is above −∞.
+    pub(super) fn is_possible(&self) -> bool {
+        let tracks = self.tracks().map(|track| track.score);
+        let is_log = |score: f64| score.is_finite() || score == NEVER;
+        let all = [self.blank, self.label, tracks[0], tracks[1]];
+        all.into_iter().all(is_log) && log_add(self.blank, self.label).is_finite()
+    }
+
     /// The likelier of the two tracks.
     pub(super) fn best(&self) -> Track {
         if self.blank_track.score > self.label_track.score {

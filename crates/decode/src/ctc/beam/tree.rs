@@ -1,6 +1,8 @@
-//! Prefixes of labels as a tree, and the frames of their labels: both only grow at the leaves, and are thinned out now and then.
+//! Prefixes of labels as a tree, and the frames of their labels: both grow at the leaves only, and unused parts are
+//! dropped now and then.
 
 use super::fusion::{Context, Verdict};
+use serde::{Deserialize, Serialize};
 
 /// No node.
 pub(super) const NONE: u32 = u32::MAX;
@@ -103,7 +105,7 @@ impl Tree {
         self.nodes.len()
     }
 
-    /// Keeps these nodes and those above, and changes the numbers given to what they are then.
+    /// Drops all nodes except `kept` and their ancestors, and rewrites each id in `kept` to its new value.
     pub(super) fn thin<'a>(&mut self, kept: impl Iterator<Item = &'a mut u32>) {
         let kept: Vec<&mut u32> = kept.collect();
         let parent = |n: u32| self.nodes[n as usize].parent;
@@ -129,7 +131,7 @@ impl Tree {
 }
 
 /// A label's frames on a path, and the label before.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Span {
     pub first: usize,
     pub last: usize,
@@ -146,6 +148,14 @@ pub(super) struct Spans {
 }
 
 impl Spans {
+    pub(super) fn new(spans: Vec<Span>) -> Self {
+        Self { spans }
+    }
+
+    pub(super) fn all(&self) -> &[Span] {
+        &self.spans
+    }
+
     pub(super) fn add(&mut self, span: Span) -> u32 {
         self.spans.push(span);
         (self.spans.len() - 1) as u32
@@ -161,7 +171,7 @@ impl Spans {
         self.spans.len()
     }
 
-    /// As [`Tree::thin`]; [`NONE`] stays.
+    /// Like [`Tree::thin`]; [`NONE`] stays.
     pub(super) fn thin<'a>(&mut self, kept: impl Iterator<Item = &'a mut u32>) {
         let kept: Vec<&mut u32> = kept.filter(|n| **n != NONE).collect();
         let before = |n: u32| self.spans[n as usize].before;
@@ -183,8 +193,8 @@ impl Spans {
     }
 }
 
-/// Where each of `len` nodes goes if only `kept` and those above them stay, in the same order; [`NONE`] for those that do not. Node 0 stays first if it
-/// stays: parents stand before their children.
+/// New ids of `len` nodes of which only `kept` and their ancestors stay, in the same order; [`NONE`] for the others.
+/// Parents stand before their children, so node 0 stays first if it stays.
 fn seats(len: usize, kept: impl Iterator<Item = u32>, parent: impl Fn(u32) -> u32) -> Vec<u32> {
     let mut seats = vec![NONE; len];
     for mut node in kept {

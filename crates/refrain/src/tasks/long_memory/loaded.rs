@@ -7,7 +7,7 @@ use crate::store::ModelFolder;
 use crate::tasks::media::wrong_medium;
 use crate::tasks::run::load_model;
 use crate::tasks::{Medium, Numbers, Piece, Ports, Receiver, Session, Site, Use};
-use refrain_data::memory::{Problem, Sequences, Source, Targets};
+use refrain_data::long_memory::{Problem, Sequences, Source, Targets};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use crate::metrics::{Better, Digits, Metric};
 use crate::models::{SequenceModel, SequenceModelConfig};
 use crate::recipe::{Recipe, recipes};
 use crate::store::ModelFolder;
-use refrain_data::memory::{Part, Problem, Sequences, Source};
+use refrain_data::long_memory::{Part, Problem, Sequences, Source};
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use trainee::{MemoryTrainee, measure};

@@ -5,7 +5,7 @@ use crate::metrics::Metrics;
 use crate::models::SequenceModel;
 use crate::tasks::Split;
 use crate::train::{BatchLoss, LossUnit, Place, Trainee, Unit};
-use refrain_data::memory::{Part, Sequences, Source, Targets};
+use refrain_data::long_memory::{Part, Sequences, Source, Targets};
 use refrain_kernels::random::Key;
 
 /// Sequences that are measured at once.

@@ -5,10 +5,11 @@ use crate::error::Error;
 use crate::tasks::Split;
 use crate::tasks::run::check_sums;
 use refrain_data::DataError;
+use refrain_data::array::Array as Value;
+use refrain_data::npz;
 use refrain_data::speech::{self, Utterance};
 use refrain_data::vocab::{Vocabulary, VocabularyKind};
 use refrain_kernels::random::Key;
-use refrain_onnx::{Value, npz};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,28 +1,30 @@
 //! Problems that only a long memory solves: adding, copying, and pictures read pixel by pixel.
 //!
-//! Adding (Hochreiter & Schmidhuber 1997, experiment 4): of a sequence of pairs (value in 0..1, mark) two values are marked, one in each
-//! half; the answer is their sum. Answering 1 always has a squared error of 1/6.
+//! Adding (Hochreiter & Schmidhuber 1997, experiment 4): of a sequence of pairs (value in 0..1, mark) two values are
+//! marked, one in each half; the answer is their sum. Answering 1 always has a squared error of 1/6.
 //!
-//! Copying (Hochreiter & Schmidhuber 1997; as in Arjovsky et al. 2016): ten symbols out of eight, a wait of zeros, a sign, and
-//! the symbols are to be repeated. Guessing them costs 10·ln 8 nats a sequence.
+//! Copying (Hochreiter & Schmidhuber 1997; as in Arjovsky et al. 2016): ten symbols out of eight, a wait of zeros, a
+//! sign, and the symbols are to be repeated. Guessing them costs 10·ln 8 nats a sequence.
 //!
 //! MNIST read as a sequence of 784 pixels (Le et al. 2015), from the top left or in a fixed random order.
 
 use crate::error::DataError;
+use crate::fingerprint::Fingerprint;
 use crate::idx;
 use crate::random::{SplitMix64, shuffle};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Symbols to be copied, and how many there are to choose from.
+/// Symbols to be copied.
 const COPIED: usize = 10;
+/// Different symbols.
 const SYMBOLS: u64 = 8;
 /// One-hot features of a copying step: zero, the symbols, and the sign.
 const ALPHABET: usize = SYMBOLS as usize + 2;
 /// Side of a picture.
 const SIDE: usize = 28;
 
-/// What is to be remembered.
+/// A task for the memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Problem {
@@ -83,7 +85,7 @@ impl Problem {
     }
 }
 
-/// Which sequences.
+/// A part of the sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// To learn from, in this epoch.
@@ -94,7 +96,7 @@ pub enum Part {
     Test,
 }
 
-/// What is asked of a model.
+/// The answers that are asked of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
     /// `[B]`: a number after the last step.
@@ -137,10 +139,14 @@ const LONGEST: usize = 100_000;
 const HELD_BACK: usize = 5_000;
 /// Sequences of validation and of test where sequences are made.
 const MADE: usize = 1_000;
+/// Sequences of each part that a fingerprint covers where sequences are made.
+const FINGERPRINTED: usize = 8;
 
 impl Source {
+    /// The sequences of a problem; `data` is the data folder.
+    ///
     /// # Errors
-    /// A size that cannot be, or files of MNIST that are missing or damaged.
+    /// A size that is not possible, or files of MNIST that are missing or damaged.
     pub fn new(problem: &Problem, seed: u64, data: &Path) -> Result<Self, DataError> {
         let mut own = Self {
             problem: problem.clone(),
@@ -152,7 +158,8 @@ impl Source {
             Problem::Adding { length, examples } | Problem::Copy { length, examples } => {
                 if !(2..=LONGEST).contains(&length) || examples == 0 {
                     return Err(DataError::Memory(format!(
-                        "a length of {length} with {examples} examples; 2 to {LONGEST} steps and at least 1 example are needed"
+                        "a length of {length} with {examples} examples; \
+                         2 to {LONGEST} steps and at least 1 example are needed"
                     )));
                 }
             }
@@ -169,6 +176,26 @@ impl Source {
             }
         }
         Ok(own)
+    }
+
+    /// Tells these data from others: all pictures of MNIST with their order, or the problem, the seed and the first
+    /// sequences of each part where they are made.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Fingerprint::new();
+        hash.text(&format!("{:?} {}", self.problem, self.seed));
+        for part in [Part::Train(0), Part::Validation, Part::Test] {
+            match self.pictures(part) {
+                Some(pictures) => hash.bytes(pictures.pixels()).bytes(pictures.labels()),
+                None => {
+                    let Sequences { x, targets, .. } = self.batch(part, 0, FINGERPRINTED);
+                    match &targets {
+                        Targets::Number(numbers) => hash.floats(&x).floats(numbers),
+                        Targets::Class(ids) | Targets::Symbols(ids) => hash.floats(&x).ids(ids),
+                    }
+                }
+            };
+        }
+        hash.finish()
     }
 
     /// Sequences of a part.
@@ -192,7 +219,7 @@ impl Source {
         self.problem.features()
     }
 
-    /// Numbers or scores that are asked of a model.
+    /// Numbers or scores that a model gives.
     pub fn outputs(&self) -> usize {
         self.problem.outputs()
     }
@@ -208,7 +235,7 @@ impl Source {
 
     /// Sequences `batch·size..` of a part, in a new order each epoch; fewer at the end, none beyond it.
     pub fn batch(&self, part: Part, batch: usize, size: usize) -> Sequences {
-        let first = (batch * size).min(self.len(part));
+        let first = batch.saturating_mul(size).min(self.len(part));
         let count = size.min(self.len(part) - first);
         let stream = match part {
             Part::Train(epoch) => epoch << 2,
@@ -226,7 +253,7 @@ impl Source {
         }
     }
 
-    /// Which pictures stand at these places of an epoch.
+    /// The pictures at these places of an epoch.
     fn numbers(&self, part: Part, places: std::ops::Range<usize>) -> Vec<usize> {
         let Part::Train(epoch) = part else {
             return places.collect();

@@ -1,7 +1,7 @@
 //! Problems of long memory.
 
 use refrain_data::DataError;
-use refrain_data::memory::{Part, Problem, Source, Targets};
+use refrain_data::long_memory::{Part, Problem, Source, Targets};
 use std::io::Write;
 use std::path::Path;
 use tempfile::tempdir;
@@ -83,7 +83,7 @@ fn the_same_seed_gives_the_same_sequences_and_every_epoch_others() {
     for (i, a) in all.iter().enumerate() {
         assert!(all[i + 1..].iter().all(|b| a != b), "{i}");
     }
-    // The last batch is what is left, and there is none beyond.
+    // The last batch holds the rest, and there is none beyond.
     assert_eq!(of(Part::Train(0), 2).batch, 5);
     assert_eq!(of(Part::Train(0), 3).batch, 0);
 }
@@ -154,6 +154,27 @@ fn digits_are_read_pixel_by_pixel() {
         assert_eq!(sorted, (0..40).map(|i| i / 4).collect::<Vec<u32>>());
         assert_ne!(batch, source.batch(Part::Train(3), 0, 40));
     }
+}
+
+#[test]
+fn one_pixel_changes_the_fingerprint() {
+    let folder = tempdir().unwrap();
+    mnist(folder.path());
+    let problem = Problem::Mnist {
+        permuted: false,
+        pixels: 1,
+    };
+    let of = || {
+        let source = Source::new(&problem, 7, folder.path()).unwrap();
+        source.fingerprint()
+    };
+    let before = of();
+    assert_eq!(of(), before);
+    let file = folder.path().join("mnist/t10k-images-idx3-ubyte");
+    let mut bytes = std::fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    assert_ne!(of(), before);
 }
 
 #[test]

@@ -1,21 +1,21 @@
-//! The best `K` of many candidates: what every beam search does once a step.
+//! The best `K` of many candidates: the choice that every beam search makes in a step.
 
-/// Keeps the `K` candidates of the highest scores. Equal scores rank in the order in which they were pushed, so that a search that
-/// visits its candidates in a fixed order has one answer.
+/// Keeps the `K` candidates of the highest scores. Equal scores rank in the order in which they were pushed, so that a
+/// search that visits its candidates in a fixed order has one answer.
 ///
 /// Holds at most 2·`K` candidates; a push costs constant time on average.
 #[derive(Debug, Clone)]
-pub struct Pool<T> {
+pub struct TopK<T> {
     capacity: usize,
-    /// (score, number of the push, what was pushed)
+    /// (score, number of the push, candidate)
     items: Vec<(f64, u64, T)>,
     pushed: u64,
     /// No candidate with a score of this or less can still be among the best.
     floor: Option<f64>,
 }
 
-impl<T> Pool<T> {
-    /// An empty pool for `capacity` = `K` candidates.
+impl<T> TopK<T> {
+    /// Room for `capacity` = `K` candidates.
     pub fn new(capacity: usize) -> Self {
         Self {
             capacity,
@@ -39,7 +39,8 @@ impl<T> Pool<T> {
         true
     }
 
-    /// Takes out the best, best first, without those that lie more than `margin` below the best (∞ keeps all). The pool is empty then.
+    /// Takes out the best, best first, without those that lie more than `margin` below the best (∞ keeps all). Nothing
+    /// is left then.
     pub fn take(&mut self, margin: f64) -> Vec<(f64, T)> {
         let mut items = std::mem::take(&mut self.items);
         (self.pushed, self.floor) = (0, None);

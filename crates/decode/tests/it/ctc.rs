@@ -87,7 +87,10 @@ proptest! {
     }
 
     #[test]
-    fn edits_turn_the_one_into_the_other(a in prop::collection::vec(0..4u8, 0..9), b in prop::collection::vec(0..4u8, 0..9)) {
+    fn edits_turn_the_one_into_the_other(
+        a in prop::collection::vec(0..4u8, 0..9),
+        b in prop::collection::vec(0..4u8, 0..9),
+    ) {
         let edits = alignment(&a, &b);
         let (mut i, mut j) = (0, 0);
         for edit in &edits {

@@ -1,7 +1,6 @@
 //! The activation functions of ONNX, by name and with their parameters.
 
-use crate::error::OpError;
-use crate::node::problem;
+use crate::error::{OpError, problem};
 
 /// A function with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,8 +112,9 @@ impl Parameters<'_> {
 
 /// The functions that `names` says; letter case does not count.
 ///
-/// Each takes the next of `alpha` and `beta` if it has such a parameter (so does ONNX Runtime; the specification says only "in the order of activation
-/// functions"), or else the default of the operator of its name. Affine and ScaledTanh are no operators any more and have none.
+/// Each takes the next of `alpha` and `beta` if it has such a parameter (so does ONNX Runtime; the specification says
+/// only "in the order of activation functions"), or else the default of the operator of its name. Affine and ScaledTanh
+/// are no operators any more and have none.
 pub(super) fn parse(
     names: &[String],
     alpha: &[f32],

@@ -1,4 +1,5 @@
-//! The order of gates: ONNX has LSTM i, o, f, c and GRU z, r, h; the kernels have PyTorch's LSTM i, f, g, o and GRU r, z, n.
+//! The order of gates: ONNX has LSTM i, o, f, c and GRU z, r, h; the kernels have PyTorch's LSTM i, f, g, o and GRU r,
+//! z, n.
 
 use refrain_kernels::Cell;
 

@@ -1,4 +1,4 @@
-//! The crate from outside.
+//! Random numbers, sampling and perplexity.
 
 use proptest::prelude::*;
 use refrain_decode::{Perplexity, Rng, SampleError, Sampler};
@@ -58,7 +58,7 @@ fn filters_keep_what_they_should() {
     assert_eq!(kept(sampler(1.0, Some(1), None)), [1]);
     assert_eq!(kept(sampler(1.0, Some(3), None)), [1, 2, 3]);
     assert_eq!(kept(sampler(1.0, Some(99), None)), [0, 1, 2, 3, 4]);
-    assert_eq!(kept(sampler(1.0, None, Some(0.0))), [1]);
+    assert_eq!(kept(sampler(1.0, None, Some(f64::MIN_POSITIVE))), [1]);
     assert_eq!(kept(sampler(1.0, None, Some(1.0))), [0, 1, 2, 3, 4]);
     // Probabilities, ranked: 0.395 0.395 0.145 0.053 0.020.
     assert_eq!(kept(sampler(1.0, None, Some(0.5))), [1, 3]);
@@ -90,6 +90,33 @@ fn frequencies_follow_the_probabilities() {
 }
 
 #[test]
+fn log_probabilities_are_those_of_the_model() {
+    // softmax of LOGITS, from its definition.
+    let sum: f64 = LOGITS.iter().map(|&l| f64::from(l).exp()).sum();
+    let log_p = LOGITS.map(|l| (f64::from(l).exp() / sum).ln());
+    let mut rng = Rng::new(5);
+    for sampler in [Sampler::greedy(), sampler(0.3, Some(3), Some(0.9))] {
+        let index = sampler.sample(&LOGITS, &mut rng.clone()).unwrap();
+        let choice = sampler.choose(&LOGITS, 3, &mut rng).unwrap();
+        assert_eq!(choice.drawn.index, index);
+        let best: Vec<usize> = choice.best.iter().map(|scored| scored.index).collect();
+        assert_eq!(best, [1, 3, 2]);
+        for scored in choice.best.iter().chain([&choice.drawn]) {
+            assert!(
+                (scored.log_prob - log_p[scored.index]).abs() < 1e-12,
+                "{scored:?}"
+            );
+        }
+    }
+    let all = Sampler::greedy()
+        .choose(&LOGITS, usize::MAX, &mut rng)
+        .unwrap();
+    assert_eq!(all.best.len(), LOGITS.len());
+    let none = Sampler::greedy().choose(&LOGITS, 0, &mut rng).unwrap();
+    assert!(none.best.is_empty());
+}
+
+#[test]
 fn bad_settings_and_logits_are_typed_errors() {
     assert_eq!(
         Sampler::new(-1.0, None, None),
@@ -100,10 +127,9 @@ fn bad_settings_and_logits_are_typed_errors() {
         Err(SampleError::Temperature(_))
     ));
     assert_eq!(Sampler::new(1.0, Some(0), None), Err(SampleError::TopK));
-    assert_eq!(
-        Sampler::new(1.0, None, Some(1.5)),
-        Err(SampleError::TopP(1.5))
-    );
+    for p in [1.5, 0.0, -0.5] {
+        assert_eq!(Sampler::new(1.0, None, Some(p)), Err(SampleError::TopP(p)));
+    }
     assert!(matches!(
         Sampler::new(1.0, None, Some(f64::NAN)),
         Err(SampleError::TopP(_))
@@ -150,7 +176,7 @@ proptest! {
         logits in prop::collection::vec(-1e30f32..1e30, 1..40),
         temperature in 1e-12f64..1e12,
         top_k in prop::option::of(1usize..50),
-        top_p in prop::option::of(0.0f64..=1.0),
+        top_p in prop::option::of(1e-300f64..=1.0),
         seed: u64,
     ) {
         let s = sampler(temperature, top_k, top_p);

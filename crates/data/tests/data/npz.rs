@@ -1,6 +1,7 @@
 //! Archives of arrays.
 
-use refrain_onnx::{Data, Value, npz};
+use refrain_data::array::{Array, Data};
+use refrain_data::npz::{self, NpzError};
 use std::io::{Cursor, Write};
 
 /// An archive of one array with these bytes.
@@ -35,10 +36,10 @@ fn every_type_goes_there_and_back() {
         ("flags", Data::Bool(vec![true, false, true])),
     ];
     let mut arrays: Vec<_> = all
-        .map(|(name, data)| (name.to_string(), Value::new(vec![3, 1], data).unwrap()))
+        .map(|(name, data)| (name.to_string(), Array::new(vec![3, 1], data).unwrap()))
         .into();
-    arrays.push(("number".into(), Value::floats(vec![], vec![2.0]).unwrap()));
-    arrays.push(("nothing".into(), Value::floats(vec![0, 3], vec![]).unwrap()));
+    arrays.push(("number".into(), Array::floats(vec![], vec![2.0]).unwrap()));
+    arrays.push(("nothing".into(), Array::floats(vec![0, 3], vec![]).unwrap()));
     let read = npz::read(&npz::write(&arrays).unwrap()).unwrap();
     assert_eq!(read, arrays.into_iter().collect());
 }
@@ -56,7 +57,7 @@ fn columns_first_are_turned() {
     let read = npz::read(&archive(&npy)).unwrap();
     assert_eq!(
         read["x"],
-        Value::new(vec![2, 3], Data::I32(vec![1, 2, 3, 4, 5, 6])).unwrap()
+        Array::new(vec![2, 3], Data::I32(vec![1, 2, 3, 4, 5, 6])).unwrap()
     );
 }
 
@@ -115,5 +116,30 @@ fn forged_arrays_are_refused() {
             .unwrap_err()
             .to_string()
             .contains("numpy.savez")
+    );
+}
+
+/// The limit is asked of the numbers as they are in memory, before any is read: half precision takes twice its bytes
+/// there.
+#[test]
+fn the_limit_counts_bytes_in_memory() {
+    let text = "{'descr': '<f2', 'fortran_order': False, 'shape': (100,), }\n";
+    let halves = archive(&npy(text, &[0; 200]));
+    assert_eq!(npz::read_within(&halves, 400).unwrap()["x"].len(), 100);
+    let error = npz::read_within(&halves, 399).unwrap_err();
+    assert!(
+        matches!(&error, NpzError::TooLarge { name, limit: 399 } if name == "x"),
+        "{error}"
+    );
+    let longs = vec![
+        ("a".to_string(), Array::ints(vec![0; 10])),
+        ("b".to_string(), Array::ints(vec![0; 10])),
+    ];
+    let longs = npz::write(&longs).unwrap();
+    assert_eq!(npz::read_within(&longs, 160).unwrap().len(), 2);
+    let error = npz::read_within(&longs, 159).unwrap_err().to_string();
+    assert!(
+        error.contains("\"b\"") && error.contains("159 bytes"),
+        "{error}"
     );
 }

@@ -1,54 +1,16 @@
 //! Prefix beam search against all paths, against its definition, and against damaged input.
 
+use crate::tools::{config, letters, models, numbers, plain, random_frames};
 use proptest::prelude::*;
 use refrain_decode::Rng;
 use refrain_decode::ctc::CtcError;
 use refrain_decode::ctc::align::align;
-use refrain_decode::ctc::beam::{
-    BeamConfig, BeamDecoder, BeamError, BeamModels, BeamSearch, Hypothesis,
-};
+use refrain_decode::ctc::beam::{BeamConfig, BeamDecoder, BeamError, BeamModels, BeamSearch};
 use refrain_decode::ngram::{Ngram, train};
-use refrain_decode::pool::Pool;
 use refrain_decode::text::{HotWord, Labels, Lexicon, TextError};
+use refrain_decode::top_k::TopK;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-fn config() -> ProptestConfig {
-    let asked = std::env::var("REFRAIN_FUZZ_CASES");
-    ProptestConfig {
-        cases: asked.ok().and_then(|n| n.parse().ok()).unwrap_or(200),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
-/// Classes: the blank, a space, and letters from `a`.
-fn letters(classes: usize) -> Labels {
-    let texts = (0..classes).map(|n| match n {
-        0 | 1 => String::new(),
-        _ => char::from(b'a' + (n - 2) as u8).to_string(),
-    });
-    Labels::new(texts.collect(), 0, (classes > 1).then_some(1)).unwrap()
-}
-
-fn plain(classes: usize, config: BeamConfig) -> BeamDecoder {
-    BeamDecoder::new(letters(classes), config, BeamModels::default()).unwrap()
-}
-
-fn numbers(hypothesis: &Hypothesis) -> Vec<u32> {
-    hypothesis.labels.iter().map(|span| span.label).collect()
-}
-
-/// Log-softmax of random scores `[T,V]`.
-fn random_frames(frames: usize, classes: usize, sharpness: f64, rng: &mut Rng) -> Vec<f32> {
-    let mut all = Vec::new();
-    for _ in 0..frames {
-        let scores: Vec<f64> = (0..classes).map(|_| sharpness * rng.uniform()).collect();
-        let sum: f64 = scores.iter().map(|s| s.exp()).sum();
-        all.extend(scores.iter().map(|s| (s - sum.ln()) as f32));
-    }
-    all
-}
 
 /// ln p of every label sequence: the sum over all paths, with class 0 as the blank.
 fn all_sequences(log_probs: &[f32], classes: usize) -> BTreeMap<Vec<u32>, f64> {
@@ -296,32 +258,24 @@ proptest! {
     }
 
     #[test]
-    fn a_pool_keeps_what_a_stable_sort_puts_first(
+    fn the_best_k_are_those_that_a_stable_sort_puts_first(
         scores in prop::collection::vec(-3i8..3, 0..60), capacity in 0usize..20, margin in 0f64..5.0,
     ) {
-        let mut pool = Pool::new(capacity);
+        let mut best = TopK::new(capacity);
         for (n, &score) in scores.iter().enumerate() {
-            pool.push(f64::from(score), n);
+            best.push(f64::from(score), n);
         }
-        pool.push(f64::NAN, 99);
-        pool.push(f64::NEG_INFINITY, 99);
+        best.push(f64::NAN, 99);
+        best.push(f64::NEG_INFINITY, 99);
         let mut expect: Vec<(f64, usize)> =
             scores.iter().enumerate().map(|(n, &score)| (f64::from(score), n)).collect();
         expect.sort_by(|a, b| b.0.total_cmp(&a.0));
         expect.truncate(capacity);
         let least = expect.first().map_or(0.0, |best| best.0 - margin);
         expect.retain(|item| item.0 >= least);
-        prop_assert_eq!(pool.take(margin), expect);
-        prop_assert_eq!(pool.take(margin), vec![]);
+        prop_assert_eq!(best.take(margin), expect);
+        prop_assert_eq!(best.take(margin), vec![]);
     }
-}
-
-/// An n-gram of words and one of labels over `a`, `b` and the space.
-fn models() -> (Arc<Ngram>, Arc<Ngram>) {
-    let words = train(3, ["a b ab", "ab a", "b b a"].map(|s| s.split(' '))).unwrap();
-    let labels = ["a ▁ b ▁ a b", "a b ▁ a", "b ▁ b ▁ a"];
-    let labels = train(3, labels.map(|s| s.split(' '))).unwrap();
-    (Arc::new(words), Arc::new(labels))
 }
 
 /// ln p of a sentence.

@@ -1,50 +1,85 @@
 //! One array as `numpy.save` writes it: a line of Python that says type, order and shape, then the numbers.
 //!
-//! Written here because that line is so plain: the crates that read it bring a parser for all of Python's literals, which recurses and is built
-//! with a C compiler.
+//! The parser is our own because that line is so simple: the crates that read it bring a recursive parser for
+//! all of Python's literals, built with a C compiler.
 
-use crate::error::OpError;
-use crate::tensor::{from_bytes, to_bytes};
-use crate::value::{Data, Dtype, Value, elements};
-use crate::walk::Walk;
+use crate::array::{Array, Data, Dtype};
 use half::f16;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
-/// Where the numbers begin is a multiple of this.
+/// The numbers begin at a multiple of this.
 const ALIGNMENT: usize = 64;
+/// Most bytes before the numbers that are read.
+pub(crate) const MAX_HEADER: usize = 1 << 16;
 const DAMAGED: &str = "it is damaged, or no .npy array; numpy.savez writes them";
 
-/// What stands before the numbers.
+/// The line before the numbers.
 struct Header<'a> {
     descr: &'a str,
     fortran: bool,
     shape: Vec<usize>,
 }
 
-/// Reads an array.
-pub(crate) fn read(npy: &[u8]) -> Result<Value, String> {
-    let (text, numbers) = parts(npy).ok_or(DAMAGED)?;
-    let Header {
-        descr,
-        fortran,
-        shape,
-    } = parse(text)?;
-    let data = match descr {
-        // Half precision is for storing: it is read as float32.
-        "<f2" => halves(numbers)?,
-        _ => from_bytes(dtype(descr)?, numbers).map_err(|error| error.to_string())?,
-    };
-    if elements(&shape) != Some(data.len()) {
-        return Err(format!(
-            "{DAMAGED} (shape {shape:?} does not fit {} elements)",
-            data.len()
-        ));
+/// An array before its numbers are read.
+pub(crate) struct Npy<'a> {
+    /// Half precision is for storing only: it becomes float32 in memory.
+    half: bool,
+    dtype: Dtype,
+    fortran: bool,
+    shape: Vec<usize>,
+    numbers: &'a [u8],
+}
+
+impl<'a> Npy<'a> {
+    /// Reads the header.
+    pub fn read(npy: &'a [u8]) -> Result<Self, String> {
+        let (text, numbers) = parts(npy).ok_or(DAMAGED)?;
+        let Header {
+            descr,
+            fortran,
+            shape,
+        } = parse(text)?;
+        let half = descr == "<f2";
+        let dtype = if half { Dtype::F32 } else { dtype(descr)? };
+        Ok(Self {
+            half,
+            dtype,
+            fortran,
+            shape,
+            numbers,
+        })
     }
-    let array = match fortran {
-        false => Value::new(shape, data),
-        true => from_fortran(shape, data),
-    };
-    array.map_err(|error| error.to_string())
+
+    /// Bytes that the elements take in memory, if that can be counted.
+    pub fn bytes(&self) -> Option<usize> {
+        match self.half {
+            true => self.numbers.len().checked_mul(2),
+            false => Some(self.numbers.len()),
+        }
+    }
+
+    /// Reads the numbers.
+    pub fn array(self) -> Result<Array, String> {
+        let (parts, rest) = self.numbers.as_chunks::<2>();
+        let data = match self.half {
+            true if !rest.is_empty() => return Err(DAMAGED.into()),
+            true => Data::F32(
+                parts
+                    .iter()
+                    .map(|&part| f16::from_le_bytes(part).to_f32())
+                    .collect(),
+            ),
+            false => Data::from_le_bytes(self.dtype, self.numbers).map_err(damaged)?,
+        };
+        match self.fortran {
+            false => Array::new(self.shape, data).map_err(damaged),
+            true => from_fortran(self.shape, data),
+        }
+    }
+}
+
+fn damaged(why: impl std::fmt::Display) -> String {
+    format!("{DAMAGED} ({why})")
 }
 
 /// The line and the numbers.
@@ -62,7 +97,7 @@ fn parts(npy: &[u8]) -> Option<(&str, &[u8])> {
         }
         _ => return None,
     };
-    let (text, numbers) = rest.split_at_checked(size)?;
+    let (text, numbers) = rest.split_at_checked(size).filter(|_| size <= MAX_HEADER)?;
     Some((std::str::from_utf8(text).ok()?, numbers))
 }
 
@@ -98,7 +133,7 @@ fn parse(text: &str) -> Result<Header<'_>, String> {
     }
 }
 
-/// What is left of the line.
+/// The rest of the line.
 struct Line<'a>(&'a str);
 
 impl<'a> Line<'a> {
@@ -159,34 +194,37 @@ fn dtype(descr: &str) -> Result<Dtype, String> {
     }
 }
 
-fn halves(bytes: &[u8]) -> Result<Data, String> {
-    let (parts, rest) = bytes.as_chunks::<2>();
-    match rest {
-        [] => Ok(Data::F32(
-            parts
-                .iter()
-                .map(|&part| f16::from_le_bytes(part).to_f32())
-                .collect(),
-        )),
-        _ => Err(DAMAGED.into()),
-    }
-}
-
-/// The first index changes fastest.
-fn from_fortran(shape: Vec<usize>, data: Data) -> Result<Value, OpError> {
-    let mut steps = Vec::with_capacity(shape.len());
-    let mut step = 1isize;
+/// Turns an array whose first index changes fastest.
+fn from_fortran(shape: Vec<usize>, data: Data) -> Result<Array, String> {
+    let reversed: Vec<usize> = shape.iter().rev().copied().collect();
+    let stored = Array::new(reversed, data).map_err(damaged)?;
+    let mut strides = Vec::with_capacity(shape.len());
+    let mut stride = 1;
     for &size in &shape {
-        steps.push(step);
-        step = step.saturating_mul(size as isize);
+        strides.push(stride);
+        stride *= size.max(1);
     }
-    let stored = Value::new(vec![data.len()], data)?;
-    let walk = Walk::new(&shape, steps, 0);
-    stored.taken(shape, walk)
+    let mut index = vec![0; shape.len()];
+    let offsets = (0..stored.len()).map(|_| {
+        let at = index
+            .iter()
+            .zip(&strides)
+            .map(|(i, stride)| i * stride)
+            .sum();
+        for d in (0..index.len()).rev() {
+            index[d] += 1;
+            if index[d] < shape[d] {
+                break;
+            }
+            index[d] = 0;
+        }
+        at
+    });
+    stored.taken(shape.clone(), offsets).map_err(damaged)
 }
 
 /// The bytes of an array.
-pub(crate) fn write(array: &Value) -> Vec<u8> {
+pub(crate) fn write(array: &Array) -> Vec<u8> {
     let descr = match array.dtype() {
         Dtype::F32 => "<f4",
         Dtype::I32 => "<i4",
@@ -210,7 +248,7 @@ pub(crate) fn write(array: &Value) -> Vec<u8> {
         &[1, 0],
         &size,
         text.as_bytes(),
-        &to_bytes(array.data()),
+        &array.data().to_le_bytes(),
     ]
     .concat()
 }

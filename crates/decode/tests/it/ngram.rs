@@ -1,21 +1,13 @@
 //! N-gram models against hand-computed values, their own definition, and damaged files.
 
+use crate::tools::config;
 use proptest::prelude::*;
 use refrain_decode::Perplexity;
 use refrain_decode::ngram::arpa::{self, ArpaError};
 use refrain_decode::ngram::{Ngram, State, TrainError, train};
 use std::f64::consts::LN_10;
 
-fn config() -> ProptestConfig {
-    let asked = std::env::var("REFRAIN_FUZZ_CASES");
-    ProptestConfig {
-        cases: asked.ok().and_then(|n| n.parse().ok()).unwrap_or(200),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
-/// As SRILM writes it.
+/// A file in the layout of SRILM.
 const SMALL: &str = "
 \\data\\
 ngram 1=5
@@ -80,14 +72,14 @@ fn a_small_file_scores_as_computed_by_hand() {
     near(log10(&model, "b a b"), -0.35);
     near(log10(&model, "b b </s>"), -0.55);
     near(log10(&model, "a a a"), -0.45);
-    // The longest n-grams are no histories: what lies too far back makes no difference.
+    // The longest n-grams are no histories: words too far back make no difference.
     let after = |words: &[&str]| {
         let step = |state, word: &&str| model.score(state, word).1;
         words.iter().fold(model.empty(), step)
     };
     assert_eq!(after(&["<s>", "a", "b"]), after(&["a", "b"]));
     assert_ne!(after(&["a", "b"]), after(&["b"]));
-    // What the model does not know is <unk>, and a history of its own.
+    // An unknown word is <unk>, and a history of its own.
     near(log10(&model, "a zebra"), -0.2 - 1.5);
     near(log10(&model, "a zebra a"), -0.6);
     let mut sum = Perplexity::new();
@@ -142,7 +134,8 @@ fn text_of(seed: u64, sentences: usize) -> Vec<String> {
 
 #[test]
 fn kneser_ney_computed_by_hand() {
-    // Counts of counts allow no discounts here: 0.5, 1, 1.5. Continuation counts: a 1, b 1, c 1, </s> 2; uniform share 2.5/5 over 5 words.
+    // Counts of counts allow no discounts here: 0.5, 1, 1.5. Continuation counts: a 1, b 1, c 1, </s> 2; uniform share
+    // 2.5/5 over 5 words.
     let model = train(2, [["a", "b"], ["a", "c"]]).unwrap();
     for (words, p) in [
         ("a", 0.2),
@@ -277,7 +270,7 @@ proptest! {
         let history = history.iter().map(String::as_str);
         let history: Vec<&str> = start.then_some("<s>").into_iter().chain(history).collect();
         sums_to_one(&model, &history);
-        // What was seen is likelier than chance.
+        // N-grams of the text are likelier than chance.
         let mut sum = Perplexity::new();
         for sentence in &text {
             prop_assert_eq!(model.measure(sentence.split(' '), &mut sum), 0);

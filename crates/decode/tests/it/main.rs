@@ -1,0 +1,9 @@
+//! The crate from outside.
+
+mod beam;
+mod ctc;
+mod ngram;
+mod sample;
+mod score;
+mod states;
+mod tools;
