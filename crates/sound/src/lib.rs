@@ -15,28 +15,32 @@
 //! ```
 
 mod augment;
+mod channels;
 mod error;
-mod file;
+mod formats;
 mod mel;
 mod noise;
 mod normal;
 mod pcm;
+mod reader;
 mod resample;
 mod room;
 mod segments;
+mod warning;
 mod warp;
 mod wav;
 
 pub use augment::{MaskConfig, mask, speed};
 pub use error::SoundError;
-pub use file::{Reader, Sound, load};
 pub use mel::{LogMel, MelConfig, MelStream};
 pub use noise::{add_noise, gain, pink_noise, white_noise};
 pub use normal::{Gate, Running, deltas, normalise};
 pub use pcm::Pcm;
+pub use reader::{Reader, Sound, load};
 pub use resample::{HIGHEST_RATE, LOWEST_RATE, Resampler, resample};
 pub use room::room;
 pub use segments::{Segment, Segmenter};
+pub use warning::Warning;
 pub use warp::{FrequencyWarp, tempo};
 pub use wav::{wav_bytes, write_wav};
 
