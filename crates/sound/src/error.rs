@@ -1,5 +1,7 @@
 //! What can go wrong between a sound file and its features.
 
+use crate::LOUDEST;
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -114,6 +116,14 @@ pub enum SoundError {
         /// What is wrong, and what to set instead.
         reason: String,
     },
+    /// A stored state that no stream of these settings can have.
+    #[error("{operation}: the stored state cannot be used: {reason}; begin the stream anew")]
+    State {
+        /// Which part of the stream.
+        operation: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
     /// Numbers that are not whole frames.
     #[error(
         "{operation}: {length} numbers are not whole frames of {features} features; give [T,F] row by row"
@@ -134,6 +144,53 @@ impl SoundError {
             operation,
             reason: reason.into(),
         }
+    }
+
+    pub(crate) fn state(operation: &'static str, reason: impl Into<String>) -> Self {
+        Self::State {
+            operation,
+            reason: reason.into(),
+        }
+    }
+
+    /// The sound that the message names, if it names one: callers need not name it again.
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Open { path, .. } | Self::Write { path, .. } => Some(path.to_string_lossy()),
+            Self::Read { name, .. }
+            | Self::Empty { name }
+            | Self::Format { name, .. }
+            | Self::NoTrack { name }
+            | Self::NoSamples { name }
+            | Self::Damaged { name, .. } => Some(name.into()),
+            _ => None,
+        }
+    }
+}
+
+/// Largest number of samples or frames that a state may count: 5,800 years at 48 kHz.
+const MOST: u64 = 1 << 53;
+
+/// Refuses a count from a stored state that no stream can have reached.
+pub(crate) fn check_count(operation: &'static str, count: u64) -> Result<(), SoundError> {
+    match count <= MOST {
+        true => Ok(()),
+        false => Err(SoundError::state(
+            operation,
+            format!("it counts {count} samples or frames"),
+        )),
+    }
+}
+
+/// Refuses samples from a stored state that a stream would not have let in.
+pub(crate) fn check_samples(operation: &'static str, samples: &[f32]) -> Result<(), SoundError> {
+    // Comparisons are false for NaN.
+    match samples.iter().all(|x| x.abs() <= LOUDEST) {
+        true => Ok(()),
+        false => Err(SoundError::state(
+            operation,
+            format!("a sample is NaN or beyond ±{LOUDEST:e}"),
+        )),
     }
 }
 

@@ -32,22 +32,22 @@ mod wav;
 
 pub use augment::{MaskConfig, mask, speed};
 pub use error::SoundError;
-pub use mel::{LogMel, MelConfig, MelStream};
+pub use mel::{LogMel, MelConfig, MelState, MelStream};
 pub use noise::{add_noise, gain, pink_noise, white_noise};
-pub use normal::{Gate, Running, deltas, normalise};
+pub use normal::{Gate, GateState, Running, RunningState, deltas, normalise};
 pub use pcm::Pcm;
 pub use reader::{Reader, Sound, load};
-pub use resample::{HIGHEST_RATE, LOWEST_RATE, Resampler, resample};
+pub use resample::{HIGHEST_RATE, LOWEST_RATE, Resampler, ResamplerState, resample};
 pub use room::room;
-pub use segments::{Segment, Segmenter};
+pub use segments::{Segment, Segmenter, SegmenterState};
 pub use warning::Warning;
 pub use warp::{FrequencyWarp, tempo};
 pub use wav::{wav_bytes, write_wav};
 
-/// Far beyond any sound; sums of squares of such samples still fit an `f32`.
+/// Largest magnitude of a sample. Sums of squares of such samples still fit an `f32`.
 const LOUDEST: f32 = 1e9;
 
-/// A sample that a transform can take: clipped where it is absurd, and silence where it is no number.
+/// Clamps to ±[`LOUDEST`]; NaN and ±∞ become 0.
 fn usable(sample: f32) -> f32 {
     match sample.is_finite() {
         true => sample.clamp(-LOUDEST, LOUDEST),

@@ -8,7 +8,7 @@
 //!   `n` < fft. The window (periodic Hann) stands in the middle of it, zeros on both sides.
 //! - The power |X|² of each of fft/2 + 1 frequencies is weighted by triangles that are equally wide in mel = 2595·log₁₀(1 + f/700), of height 1.
 
-use crate::error::SoundError;
+use crate::error::{SoundError, check_samples};
 use crate::usable;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
@@ -241,7 +241,7 @@ impl LogMel {
         self.filters.len()
     }
 
-    /// The features `[T, mels]` of a whole sound. What is not a number in it counts as silence.
+    /// The features `[T, mels]` of a whole sound. NaN and ±∞ count as 0.
     pub fn frames(&self, samples: &[f32]) -> Vec<f32> {
         self.stream().push(samples)
     }
@@ -267,7 +267,7 @@ impl LogMel {
             work,
         } = scratch;
         for ((input, &sample), &weight) in input.iter_mut().zip(samples).zip(&self.window) {
-            *input = usable(sample) * weight;
+            *input = sample * weight;
         }
         // All lengths are the plan's own, so it cannot refuse.
         let _ = self.fft.process_with_scratch(input, spectrum, work);
@@ -284,6 +284,16 @@ impl LogMel {
     }
 }
 
+/// The state of a [`MelStream`], as plain data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MelState {
+    /// Samples from the beginning of the next frame on.
+    pub waiting: Vec<f32>,
+    /// Samples that are still to come before the next frame begins, where frames have gaps between them.
+    pub skip: u64,
+}
+
 /// Features of a sound that comes piece by piece: bit for bit those of the whole, whatever the pieces are.
 #[derive(Clone)]
 pub struct MelStream {
@@ -296,11 +306,49 @@ pub struct MelStream {
 }
 
 impl MelStream {
+    /// The state between two pieces.
+    pub fn state(&self) -> MelState {
+        MelState {
+            waiting: self.waiting.clone(),
+            skip: self.skip as u64,
+        }
+    }
+
+    /// A stream that goes on from a state, to the same bits.
+    ///
+    /// # Errors
+    /// A state of other features or one that cannot be.
+    pub fn from_state(mel: &LogMel, state: MelState) -> Result<Self, SoundError> {
+        let (fft, hop, waiting) = (mel.window.len(), mel.hop, state.waiting.len());
+        check_samples("mel", &state.waiting)?;
+        let longest = if waiting == 0 {
+            hop.saturating_sub(fft)
+        } else {
+            0
+        };
+        let skip = usize::try_from(state.skip)
+            .ok()
+            .filter(|&skip| skip <= longest);
+        let (Some(skip), true) = (skip, waiting < fft) else {
+            return Err(SoundError::state(
+                "mel",
+                format!(
+                    "{waiting} samples waiting and {} to skip do not fit frames of {fft} every {hop}",
+                    state.skip
+                ),
+            ));
+        };
+        let mut own = mel.stream();
+        (own.waiting, own.skip) = (state.waiting, skip);
+        Ok(own)
+    }
+
     /// Takes samples, gives the frames `[T, mels]` that they complete.
     pub fn push(&mut self, samples: &[f32]) -> Vec<f32> {
         let skipped = self.skip.min(samples.len());
         self.skip -= skipped;
-        self.waiting.extend_from_slice(&samples[skipped..]);
+        self.waiting
+            .extend(samples[skipped..].iter().map(|&x| usable(x)));
         let (fft, hop) = (self.mel.window.len(), self.mel.hop);
         let mut out = Vec::new();
         let mut start = 0;

@@ -1,6 +1,7 @@
 //! Features of mean 0 and variance 1, and how features change in time.
 
-use crate::error::{SoundError, whole_frames};
+use crate::error::{SoundError, check_count, whole_frames};
+use serde::{Deserialize, Serialize};
 
 /// Added to a variance before its root is taken, so that a constant feature becomes 0.
 const LEAST_VARIANCE: f64 = 1e-5;
@@ -42,6 +43,14 @@ pub struct Gate {
     least: f32,
 }
 
+/// The state of a [`Gate`], as plain data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateState {
+    /// The level of the loudest frame, faded; absent before the first frame.
+    pub loudest: Option<f32>,
+}
+
 impl Default for Gate {
     fn default() -> Self {
         Self {
@@ -60,6 +69,25 @@ impl Gate {
         }
     }
 
+    /// The state between two frames.
+    pub fn state(&self) -> GateState {
+        GateState {
+            loudest: Some(self.loudest).filter(|level| level.is_finite()),
+        }
+    }
+
+    /// A gate with the settings of `like` that goes on from a state.
+    ///
+    /// # Errors
+    /// A level that is NaN or ±∞.
+    pub fn from_state(like: Self, state: GateState) -> Result<Self, SoundError> {
+        let loudest = state.loudest.unwrap_or(f32::NEG_INFINITY);
+        if state.loudest.is_some_and(|level| !level.is_finite()) {
+            return Err(SoundError::state("gate", format!("a level of {loudest}")));
+        }
+        Ok(Self { loudest, ..like })
+    }
+
     /// Whether the next frame `[F]` is heard; one with a number that is not finite is not.
     pub fn hears(&mut self, frame: &[f32]) -> bool {
         let level = frame.iter().sum::<f32>() / frame.len().max(1) as f32;
@@ -69,6 +97,18 @@ impl Gate {
         self.loudest = level.max(self.loudest - FADE);
         level >= self.least.max(self.loudest - DEPTH)
     }
+}
+
+/// The state of a [`Running`], as plain data; the prior is not part of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunningState {
+    /// Σd and Σd² of each feature, `[F]`.
+    pub sums: Vec<[f64; 2]>,
+    /// Frames that were heard.
+    pub frames: u64,
+    /// Its gate.
+    pub gate: GateState,
 }
 
 /// Normalises a stream by what it has been so far.
@@ -130,6 +170,48 @@ impl Running {
         })
     }
 
+    /// Hears only frames whose level is at least `least`, such as a little above the features of digital silence.
+    pub fn above(mut self, least: f32) -> Self {
+        self.gate = Gate::above(least);
+        self
+    }
+
+    /// The state between two pieces.
+    pub fn state(&self) -> RunningState {
+        RunningState {
+            sums: self.sums.clone(),
+            frames: self.frames,
+            gate: self.gate.state(),
+        }
+    }
+
+    /// A stream with the settings of `like` that goes on from a state, to the same bits.
+    ///
+    /// # Errors
+    /// A state of other features or one that cannot be.
+    pub fn from_state(like: Self, state: RunningState) -> Result<Self, SoundError> {
+        let refuse = |reason: String| Err(SoundError::state("running normalisation", reason));
+        check_count("running normalisation", state.frames)?;
+        if state.sums.len() != like.mean.len() {
+            return refuse(format!(
+                "{} sums for {} features",
+                state.sums.len(),
+                like.mean.len()
+            ));
+        }
+        let possible =
+            |[sum, squares]: &[f64; 2]| sum.is_finite() && squares.is_finite() && *squares >= 0.0;
+        if !state.sums.iter().all(possible) {
+            return refuse("a sum that is NaN or ±∞, or a negative sum of squares".into());
+        }
+        Ok(Self {
+            gate: Gate::from_state(like.gate, state.gate)?,
+            sums: state.sums,
+            frames: state.frames,
+            ..like
+        })
+    }
+
     /// Normalises the next frames `[T,F]` in place.
     ///
     /// # Errors
@@ -166,7 +248,7 @@ impl Running {
     pub fn reset(&mut self) {
         self.sums.fill([0.0; 2]);
         self.frames = 0;
-        self.gate = Gate::default();
+        self.gate = Gate::above(self.gate.least);
     }
 }
 

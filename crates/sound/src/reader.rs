@@ -130,7 +130,10 @@ impl Reader {
             }
         };
         let mut warnings = Warnings::default();
-        opened.warnings.into_iter().for_each(|own| warnings.add(own));
+        opened
+            .warnings
+            .into_iter()
+            .for_each(|own| warnings.add(own));
         Ok(Self {
             name,
             input: opened.input,
@@ -212,7 +215,8 @@ impl Reader {
             }
             Ok(Step::Nothing) => Ok(Vec::new()),
             Ok(Step::Damaged(damage)) => {
-                self.warnings.damaged(damage.at, damage.seconds, damage.what);
+                self.warnings
+                    .damaged(damage.at, damage.seconds, damage.what);
                 Ok(Vec::new())
             }
             Ok(Step::End) => self.end(),
@@ -298,7 +302,9 @@ fn extension(path: &Path) -> Option<&str> {
 fn failed_read(error: Error) -> Result<std::io::Error, String> {
     use ErrorKind::{InvalidData, UnexpectedEof};
     match error {
-        Error::IoError(error) if matches!(error.kind(), UnexpectedEof | InvalidData) => Err(error.to_string()),
+        Error::IoError(error) if matches!(error.kind(), UnexpectedEof | InvalidData) => {
+            Err(error.to_string())
+        }
         Error::IoError(error) => Ok(error),
         error => Err(error.to_string()),
     }

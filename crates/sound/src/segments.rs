@@ -1,6 +1,8 @@
 //! Long sounds in pieces that a model can take, cut where it is quiet.
 
-use crate::error::SoundError;
+use crate::error::{SoundError, check_count, check_samples};
+use crate::usable;
+use serde::{Deserialize, Serialize};
 
 /// Window in which loudness is measured, seconds.
 const WINDOW: f64 = 0.2;
@@ -16,8 +18,18 @@ pub struct Segment {
     pub samples: Vec<f32>,
 }
 
+/// The state of a [`Segmenter`], as plain data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmenterState {
+    /// Number of the first sample that waits.
+    pub begin: u64,
+    /// Samples that wait for the end of their segment.
+    pub samples: Vec<f32>,
+}
+
 /// Cuts a sound of any length, as it comes, into segments of at most a set length, each in the middle of the quietest fifth of a second of its
-/// last two thirds. Holds no more than one segment.
+/// last two thirds. Holds no more than one segment. NaN and ±∞ become 0.
 #[derive(Clone, Debug)]
 pub struct Segmenter {
     longest: usize,
@@ -49,9 +61,39 @@ impl Segmenter {
         })
     }
 
+    /// The state between two pieces.
+    pub fn state(&self) -> SegmenterState {
+        SegmenterState {
+            begin: self.begin,
+            samples: self.samples.clone(),
+        }
+    }
+
+    /// A stream that goes on from a state, to the same segments.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and a state of other settings or one that cannot be.
+    pub fn from_state(rate: u32, seconds: f64, state: SegmenterState) -> Result<Self, SoundError> {
+        let mut own = Self::new(rate, seconds)?;
+        check_count("segments", state.begin)?;
+        check_samples("segments", &state.samples)?;
+        if state.samples.len() > own.longest {
+            return Err(SoundError::state(
+                "segments",
+                format!(
+                    "{} samples wait, but a segment ends at {}",
+                    state.samples.len(),
+                    own.longest
+                ),
+            ));
+        }
+        (own.begin, own.samples) = (state.begin, state.samples);
+        Ok(own)
+    }
+
     /// Takes samples, gives the segments that they complete.
     pub fn push(&mut self, samples: &[f32]) -> Vec<Segment> {
-        self.samples.extend_from_slice(samples);
+        self.samples.extend(samples.iter().map(|&x| usable(x)));
         let mut segments = Vec::new();
         while self.samples.len() > self.longest {
             let rest = self.samples.split_off(self.quietest());

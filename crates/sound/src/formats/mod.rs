@@ -57,7 +57,10 @@ impl Input {
     ///
     /// # Errors
     /// None of the formats, or bytes that cannot be read.
-    pub fn open(source: Box<dyn MediaSource>, extension: Option<&str>) -> Result<Option<Opened>, Error> {
+    pub fn open(
+        source: Box<dyn MediaSource>,
+        extension: Option<&str>,
+    ) -> Result<Option<Opened>, Error> {
         guarded(|| match wave::open(source)? {
             wave::Opened::Wave(wave) => Packets::wave(wave),
             wave::Opened::Other { source, start } => {

@@ -283,20 +283,29 @@ impl Mp3 {
         self.decode(&header, frame, interleaved)
     }
 
-    fn decode(&mut self, header: &Header, frame: Vec<u8>, interleaved: &mut Vec<f32>) -> Result<Step, Error> {
+    fn decode(
+        &mut self,
+        header: &Header,
+        frame: Vec<u8>,
+        interleaved: &mut Vec<f32>,
+    ) -> Result<Step, Error> {
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
             None => {
                 let mut parameters = AudioCodecParameters::new();
                 // Trimming is done here, by the tag of each part.
                 let options = AudioDecoderOptions::default().gapless(false);
-                parameters.for_codec(CODEC_ID_MP3).with_sample_rate(header.rate);
+                parameters
+                    .for_codec(CODEC_ID_MP3)
+                    .with_sample_rate(header.rate);
                 let decoder = get_codecs().make_audio_decoder(&parameters, &options)?;
                 self.decoder.insert(decoder)
             }
         };
         let packet = Packet::new(0, Timestamp::ZERO, Duration::from(header.samples()), frame);
-        let decoded = decoder.decode(&packet).map(|buffer| copy(&buffer, interleaved));
+        let decoded = decoder
+            .decode(&packet)
+            .map(|buffer| copy(&buffer, interleaved));
         let at = self.seconds;
         let seconds = header.samples() as f64 / f64::from(header.rate);
         self.seconds += seconds;
@@ -405,7 +414,11 @@ impl Mp3 {
         };
         let usual = !lost && last.is_some_and(|last| last.same_kind(&header));
         if bytes.len() < header.size {
-            return Ok(if usual { Found::Torn } else { Found::Junk(first) });
+            return Ok(if usual {
+                Found::Torn
+            } else {
+                Found::Junk(first)
+            });
         }
         let behind = &bytes[header.size..];
         let follows = Header::read(behind).is_some_and(|next| next.same_kind(&header));
@@ -441,7 +454,9 @@ fn tag_size(bytes: &[u8]) -> Option<usize> {
         return Some(10 + size + footer);
     }
     if bytes.starts_with(b"APETAGEX") {
-        let size = (12..16).rev().try_fold(0, |size, at| Some(size << 8 | byte(at)?))?;
+        let size = (12..16)
+            .rev()
+            .try_fold(0, |size, at| Some(size << 8 | byte(at)?))?;
         // The size counts the footer but not the header; a footer alone stands behind its tag.
         let is_header = byte(23)? & 0x20 != 0;
         return Some(if is_header { 32 + size } else { 32 });

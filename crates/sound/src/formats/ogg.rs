@@ -71,7 +71,8 @@ impl Read for Watched {
         let count = self.source.read(buffer)?.min(buffer.len());
         let end = self.at + count as u64;
         if (self.at..end).contains(&self.next) {
-            self.pages.push(&buffer[(self.next - self.at) as usize..count]);
+            self.pages
+                .push(&buffer[(self.next - self.at) as usize..count]);
             self.next = end;
         }
         self.at = end;
@@ -155,7 +156,8 @@ impl Pages {
         let body: usize = sizes.iter().map(|&size| usize::from(size)).sum();
         let size = HEADER + segments + body;
         let page = bytes.get(..size)?;
-        let four = |at: usize| u32::from_le_bytes([page[at], page[at + 1], page[at + 2], page[at + 3]]);
+        let four =
+            |at: usize| u32::from_le_bytes([page[at], page[at + 1], page[at + 2], page[at + 3]]);
         if four(22) != checksum(page) {
             self.report("the checksum of a page does not match");
             return Some(MARK.len());

@@ -48,7 +48,10 @@ struct Track {
 }
 
 /// Finds out the format of a source.
-pub(super) fn probe(source: Box<dyn MediaSource>, extension: Option<&str>) -> Result<Box<dyn FormatReader>, Error> {
+pub(super) fn probe(
+    source: Box<dyn MediaSource>,
+    extension: Option<&str>,
+) -> Result<Box<dyn FormatReader>, Error> {
     let mut hint = Hint::new();
     extension.map(|extension| hint.with_extension(extension));
     let stream = MediaSourceStream::new(source, Default::default());
@@ -85,22 +88,39 @@ impl Packets {
         let kind = Kind::Wave {
             endless: wave.endless,
         };
-        Ok(Some(Self::with(format, track, kind, wave.promised, wave.warnings)))
+        Ok(Some(Self::with(
+            format,
+            track,
+            kind,
+            wave.promised,
+            wave.warnings,
+        )))
     }
 
     /// Reads FLAC, or Ogg Vorbis with its faults.
-    pub fn other(format: Box<dyn FormatReader>, faults: Option<Faults>) -> Result<Option<Opened>, Error> {
+    pub fn other(
+        format: Box<dyn FormatReader>,
+        faults: Option<Faults>,
+    ) -> Result<Option<Opened>, Error> {
         let Some(track) = track(&*format)? else {
             return Ok(None);
         };
         let tracks = format.tracks().iter();
-        let sounds = tracks.filter(|track| track.track_type() == Some(TrackType::Audio)).count();
+        let sounds = tracks
+            .filter(|track| track.track_type() == Some(TrackType::Audio))
+            .count();
         let warnings = (sounds > 1).then(|| Warning::SecondStream {
             what: format!("it holds {sounds} at once"),
         });
         let kind = faults.map_or(Kind::Flac, Kind::Ogg);
         let promised = track.length;
-        Ok(Some(Self::with(format, track, kind, promised, warnings.into_iter().collect())))
+        Ok(Some(Self::with(
+            format,
+            track,
+            kind,
+            promised,
+            warnings.into_iter().collect(),
+        )))
     }
 
     fn with(
@@ -144,10 +164,12 @@ impl Packets {
             Ok(None) => Ok(self.end()),
             // One Ogg file may hold several sounds, one after the other.
             Err(Error::ResetRequired) => self.restart(),
-            Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(match self.kind {
-                Kind::Wave { endless: true } => self.end(),
-                _ => self.last(Step::CutOff),
-            }),
+            Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                Ok(match self.kind {
+                    Kind::Wave { endless: true } => self.end(),
+                    _ => self.last(Step::CutOff),
+                })
+            }
             Err(error) => Err(error),
         }
     }
@@ -193,11 +215,12 @@ impl Packets {
     /// Collects the damaged pages of an Ogg file.
     fn collect(&mut self) {
         if let Kind::Ogg(faults) = &self.kind {
-            self.damage.extend(faults.take().into_iter().map(|fault| Damage {
-                at: fault.at as f64 / f64::from(self.rate),
-                seconds: None,
-                what: fault.what.into(),
-            }));
+            self.damage
+                .extend(faults.take().into_iter().map(|fault| Damage {
+                    at: fault.at as f64 / f64::from(self.rate),
+                    seconds: None,
+                    what: fault.what.into(),
+                }));
         }
     }
 

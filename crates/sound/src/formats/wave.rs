@@ -14,6 +14,8 @@ const START: usize = 12;
 const LONGEST_FORMAT: u64 = 4096;
 /// Most chunks that are walked before or behind the sound.
 const MOST_CHUNKS: usize = 10_000;
+/// Fewer bytes behind the sound are padding.
+const LEAST_LEFTOVER: u64 = 16;
 /// Most channels.
 const MOST_CHANNELS: u16 = 1024;
 /// Sizes from here on stand for "unknown" if the file is shorter: recorders that cannot go back write 0x7ffff000, 0x80000000 or 0xffffffff.
@@ -27,7 +29,10 @@ pub(crate) enum Opened {
     /// A WAV file.
     Wave(Wave),
     /// Another format, from its first byte on.
-    Other { source: Box<dyn MediaSource>, start: Vec<u8> },
+    Other {
+        source: Box<dyn MediaSource>,
+        start: Vec<u8>,
+    },
 }
 
 /// The sound of a WAV file.
@@ -97,7 +102,7 @@ pub(crate) fn open(mut source: Box<dyn MediaSource>) -> io::Result<Opened> {
     };
     if kind == Kind::Wave64 {
         // The rest of the first identifier, the size of the file, and the identifier of WAVE.
-        walk.skip(4 + 8 + 16)?;
+        walk.forward(4 + 8 + 16)?;
     }
     walk.find().map(Opened::Wave)
 }
@@ -185,14 +190,22 @@ impl Walk {
         Ok(count)
     }
 
-    /// Steps over a body and what aligns the chunk behind it.
+    /// Steps over a body.
     fn skip(&mut self, size: u64) -> io::Result<()> {
-        let size = match self.kind {
-            Kind::Riff => size,
-            // Chunks begin at multiples of 8 bytes.
-            Kind::Wave64 => size.saturating_add(size.wrapping_neg() % 8),
-        };
-        self.at += io::copy(&mut (&mut self.source).take(size), &mut io::sink())?;
+        self.forward(size)?;
+        self.forward(self.padding(size))
+    }
+
+    /// Bytes that align the chunk behind a body; those of RIFF are looked for, because some writers forget them.
+    fn padding(&self, size: u64) -> u64 {
+        match self.kind {
+            Kind::Riff => 0,
+            Kind::Wave64 => size.wrapping_neg() % 8,
+        }
+    }
+
+    fn forward(&mut self, count: u64) -> io::Result<()> {
+        self.at += io::copy(&mut (&mut self.source).take(count), &mut io::sink())?;
         Ok(())
     }
 
@@ -203,9 +216,7 @@ impl Walk {
         let mut body = vec![0; chunk.size as usize];
         let count = self.read(&mut body)?;
         body.truncate(count);
-        if self.kind == Kind::Wave64 {
-            self.skip(chunk.size.wrapping_neg() % 8)?;
-        }
+        self.forward(self.padding(chunk.size))?;
         Ok(body)
     }
 
@@ -253,33 +264,25 @@ impl Walk {
     }
 
     /// Looks at the `rest` of a file behind a sound of `stated` bytes.
-    fn behind(&mut self, stated: u64, mut rest: u64) -> io::Result<Option<Warning>> {
-        let offset = self.at + stated;
-        self.source.seek(SeekFrom::Start(offset))?;
-        if self.kind == Kind::Wave64 {
-            let padding = stated.wrapping_neg() % 8;
-            self.skip(padding)?;
-            rest = rest.saturating_sub(padding);
-        }
-        let all = rest;
+    fn behind(&mut self, stated: u64, rest: u64) -> io::Result<Option<Warning>> {
+        let end = self.at + stated + rest;
+        self.at = self.source.seek(SeekFrom::Start(self.at + stated))?;
+        self.forward(self.padding(stated))?;
         for _ in 0..MOST_CHUNKS {
-            let before = self.at;
-            let Some(chunk) = self.next()? else {
-                // Less than a header: padding of some kind.
-                return Ok((rest >= 16 && self.kind == Kind::Riff).then_some(Warning::Leftover { bytes: rest }));
-            };
-            rest = rest.saturating_sub(self.at - before);
-            match &chunk.id {
-                b"RIFF" | b"RF64" | b"data" => {
-                    let what = format!("{all} bytes behind it hold another");
+            let bytes = end.saturating_sub(self.at);
+            match self.next()? {
+                Some(chunk) if matches!(&chunk.id, b"RIFF" | b"RF64" | b"data") => {
+                    let what = format!("{bytes} bytes behind it hold another");
                     return Ok(Some(Warning::SecondStream { what }));
                 }
                 // A last chunk may be one byte short.
-                _ if is_name(&chunk.id) && chunk.size <= rest + 1 => {}
-                _ => return Ok(Some(Warning::Leftover { bytes: all })),
+                Some(chunk) if is_name(&chunk.id) && self.at + chunk.size.min(end) <= end + 1 => {
+                    let next = self.at + chunk.size + self.padding(chunk.size);
+                    self.at = self.source.seek(SeekFrom::Start(next))?;
+                }
+                _ if bytes < LEAST_LEFTOVER => return Ok(None),
+                _ => return Ok(Some(Warning::Leftover { bytes })),
             }
-            self.source.seek(SeekFrom::Current(chunk.size.min(rest) as i64))?;
-            rest = rest.saturating_sub(chunk.size);
         }
         Ok(None)
     }

@@ -1,46 +1,11 @@
 //! Files of all formats, whole and broken.
 
-use crate::tools::{difference, golden, golden_bytes, level, tone};
-use refrain_sound::{Pcm, Reader, Sound, SoundError, Warning, load, wav_bytes, write_wav};
+use crate::tools::{difference, golden, golden_bytes, level, read, tone, wav};
+use refrain_sound::{Pcm, Sound, SoundError, Warning, load, wav_bytes, write_wav};
 use std::io::{Cursor, Read};
-
-/// Reads all of some bytes.
-fn read(bytes: Vec<u8>) -> Result<Sound, SoundError> {
-    let mut reader = Reader::new(Cursor::new(bytes), None)?;
-    let mut samples = Vec::new();
-    while let Some(chunk) = reader.next_chunk()? {
-        assert!(!chunk.is_empty() && chunk.len() <= 65_536);
-        samples.extend(chunk);
-    }
-    assert!(reader.next_chunk()?.is_none(), "the end stays the end");
-    Ok(Sound {
-        samples,
-        rate: reader.rate(),
-        warnings: reader.warnings().to_vec(),
-    })
-}
 
 fn cut_off(sound: &Sound) -> bool {
     matches!(sound.warnings[..], [Warning::CutOff { .. }])
-}
-
-/// A WAV file with any header: `format` 1 is whole numbers, 3 is floats.
-fn wav(format: u16, channels: u16, rate: u32, bits: u16, data: &[u8]) -> Vec<u8> {
-    let block = channels * bits / 8;
-    let mut wav = b"RIFF".to_vec();
-    wav.extend((36 + data.len() as u32).to_le_bytes());
-    wav.extend(b"WAVEfmt \x10\0\0\0");
-    wav.extend([format, channels].map(u16::to_le_bytes).concat());
-    wav.extend(
-        [rate, rate * u32::from(block)]
-            .map(u32::to_le_bytes)
-            .concat(),
-    );
-    wav.extend([block, bits].map(u16::to_le_bytes).concat());
-    wav.extend(b"data");
-    wav.extend((data.len() as u32).to_le_bytes());
-    wav.extend(data);
-    wav
 }
 
 fn floats(values: &[f32]) -> Vec<u8> {
@@ -79,7 +44,11 @@ fn golden_files_of_all_formats_hold_the_tone() {
     let expected = tone(440.0, 44_100, 11_025, 0.25);
     for (name, within) in [("tone.flac", 4e-5), ("tone.ogg", 0.02), ("tone.mp3", 0.02)] {
         let sound = load(golden(name)).unwrap();
-        assert_eq!((sound.rate, &sound.warnings[..]), (44_100, &[][..]), "{name}");
+        assert_eq!(
+            (sound.rate, &sound.warnings[..]),
+            (44_100, &[][..]),
+            "{name}"
+        );
         assert_eq!(sound.samples.len(), 11_025, "{name}");
         let apart = difference(&sound.samples, &expected);
         assert!(apart < within, "{name}: {apart}");

@@ -3,6 +3,7 @@
 mod augmenting;
 mod files;
 mod fuzz;
+mod lost;
 mod mels;
 mod normals;
 mod rates;
