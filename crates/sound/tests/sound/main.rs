@@ -8,4 +8,5 @@ mod mels;
 mod normals;
 mod rates;
 mod segments;
+mod states;
 mod tools;
