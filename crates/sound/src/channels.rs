@@ -2,22 +2,22 @@
 
 use crate::warning::{Warning, Warnings};
 
-/// Windows per second: each is mixed by its own rule.
+/// Windows per second; the way of mixing is chosen for each window.
 const WINDOWS_PER_SECOND: u32 = 4;
 /// Most numbers of one window, over all channels; bounds the memory for absurd rates and channel counts.
 const MOST_NUMBERS: usize = 1 << 17;
 /// The mean of the channels cancels if its power is below this share of the mean power of the channels.
 const CANCELLED: f64 = 0.05;
-/// Mean square below which a window is too quiet to tell, 80 dB below full scale.
+/// Mean square below which a window is too quiet to judge: 80 dB below full scale.
 const QUIET: f64 = 1e-8;
 /// Samples beyond ± this are reported: lossy formats overshoot ±1 a little, and that is no fault.
 const LOUD: f32 = 2.0;
 
 /// Mixes channels to one by their mean, in windows of a quarter of a second.
 ///
-/// Where the mean cancels (channels out of phase), the strongest channel of the window is taken instead. A quiet window is mixed as the one
-/// before it. Windows count from the last change of the number of channels, so that the output does not depend on how the input is cut.
-/// NaN and ±∞ become 0; the output is clamped to ±1.
+/// Where the mean cancels (channels out of phase), the strongest channel of the window is taken instead. A quiet window
+/// is mixed as the one before it. Windows count from the last change of the number of channels, so that the output does
+/// not depend on how the input is cut. NaN and ±∞ become 0; the output is clamped to ±1.
 pub(crate) struct Mixer {
     rate: u32,
     channels: usize,
@@ -90,14 +90,14 @@ impl Mixer {
         out
     }
 
-    /// Gives what waits for a whole window.
+    /// Gives the samples that wait for a whole window.
     pub fn flush(&mut self) -> Vec<f32> {
         let mut out = Vec::new();
         self.mix(self.waiting.len(), &mut out);
         out
     }
 
-    /// Goes on at another rate; gives what waits.
+    /// Changes the rate of the input; gives the samples that wait.
     pub fn change_rate(&mut self, rate: u32) -> Vec<f32> {
         let out = self.flush();
         self.before = self.seconds();
@@ -111,7 +111,7 @@ impl Mixer {
         self.time(self.waiting.len())
     }
 
-    /// Says what was lost or changed.
+    /// Adds a warning for each kind of loss and change.
     pub fn warn(&self, warnings: &mut Warnings) {
         if let Some(at) = self.cancelled {
             warnings.add(Warning::OutOfPhase { at });
@@ -132,7 +132,7 @@ impl Mixer {
         self.before + frame as f64 / f64::from(self.rate)
     }
 
-    /// Silences what is no number, and counts.
+    /// Sets NaN and ±∞ to 0, and counts them and loud samples.
     fn check(&mut self, interleaved: &mut [f32]) {
         for (i, x) in interleaved.iter_mut().enumerate() {
             let at = self.time(self.waiting.len() + i);

@@ -1,4 +1,4 @@
-//! What can go wrong between a sound file and its features.
+//! Errors between a sound file and its features.
 
 use crate::LOUDEST;
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ pub enum SoundError {
         "sound: reading {name} failed ({error}); check the disk or the connection, and try again"
     )]
     Read {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
         /// The system's answer.
         #[source]
@@ -41,7 +41,7 @@ pub enum SoundError {
     /// Not a single byte.
     #[error("sound: {name} is empty (0 bytes); record or copy it again")]
     Empty {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
     },
     /// None of the formats that are read.
@@ -49,15 +49,15 @@ pub enum SoundError {
         "sound: {name} is not a WAV, FLAC, Ogg Vorbis or MP3 file that can be read ({reason}); convert it, for example to a 16-bit WAV file"
     )]
     Format {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
-        /// What the format's reader says.
+        /// The reason given by the reader of the format.
         reason: String,
     },
     /// A container without a track of sound.
     #[error("sound: {name} has no track of sound; extract the sound into a file of its own")]
     NoTrack {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
     },
     /// A sound of no length.
@@ -65,15 +65,15 @@ pub enum SoundError {
         "sound: {name} holds no samples; it was perhaps not closed after recording, so record it again or repair its header"
     )]
     NoSamples {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
     },
     /// Not one packet could be decoded.
     #[error("sound: {name} is damaged ({reason}), nothing of it could be decoded; copy it again")]
     Damaged {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
-        /// What the decoder says.
+        /// The reason given by the decoder.
         reason: String,
     },
     /// More samples than a WAV file can hold, or a rate that it cannot state.
@@ -86,7 +86,7 @@ pub enum SoundError {
         /// Samples per second.
         rate: u32,
     },
-    /// A rate outside what is resampled.
+    /// A rate outside the supported range.
     #[error(
         "resample: from {from} Hz to {to} Hz; both must lie in {} to {} Hz",
         crate::LOWEST_RATE,
@@ -105,23 +105,23 @@ pub enum SoundError {
         from: u32,
         /// Samples per second of the output.
         to: u32,
-        /// What it says.
+        /// The reason given by the resampler.
         reason: String,
     },
-    /// A setting that cannot be.
+    /// A setting out of range.
     #[error("{operation}: {reason}")]
     Config {
         /// Which settings.
         operation: &'static str,
-        /// What is wrong, and what to set instead.
+        /// The fault, and a value to set instead.
         reason: String,
     },
-    /// A stored state that no stream of these settings can have.
+    /// A stored state that no stream with these settings can have.
     #[error("{operation}: the stored state cannot be used: {reason}; begin the stream anew")]
     State {
         /// Which part of the stream.
         operation: &'static str,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// Numbers that are not whole frames.
@@ -129,7 +129,7 @@ pub enum SoundError {
         "{operation}: {length} numbers are not whole frames of {features} features; give [T,F] row by row"
     )]
     Shape {
-        /// What was tried.
+        /// The operation.
         operation: &'static str,
         /// Numbers given.
         length: usize,

@@ -1,7 +1,10 @@
-//! From sound files and live samples to features, and how features and samples are varied for training.
+//! From sound files and live samples to features, and variation of both for training.
 //!
-//! Samples are mono `f32` in ±1. Features are rows of frames, `[T,F]`: `T` frames in time, `F` numbers each. Files, resampler and features
-//! all work in pieces of any size with constant memory, and give the same numbers whatever the pieces are.
+//! Samples are mono `f32` in ±1. Features are rows of frames, `[T,F]`: `T` frames in time, `F` numbers each.
+//!
+//! Files, resampler and features work in pieces of any size with constant memory. Their output has the same bits for
+//! any pieces. The state of a stream between two pieces is plain data: it can be stored, read back in another process,
+//! and goes on to the same bits. [`Warning`] lists sound that was lost or changed while a file was read.
 //!
 //! ```
 //! use refrain_sound::{LogMel, MelConfig, resample};
@@ -34,7 +37,7 @@ pub use augment::{MaskConfig, mask, speed};
 pub use error::SoundError;
 pub use mel::{LogMel, MelConfig, MelState, MelStream};
 pub use noise::{add_noise, gain, pink_noise, white_noise};
-pub use normal::{Gate, GateState, Running, RunningState, deltas, normalise};
+pub use normal::{Gate, GateState, Running, RunningState, deltas, normalise, normalise_above};
 pub use pcm::Pcm;
 pub use reader::{Reader, Sound, load};
 pub use resample::{HIGHEST_RATE, LOWEST_RATE, Resampler, ResamplerState, resample};

@@ -1,12 +1,13 @@
 //! Logarithms of mel-filtered power spectra, for a whole sound or piece by piece.
 //!
-//! Exactly `torchaudio.transforms.MelSpectrogram(sample_rate, n_fft, win_length, hop_length, f_min, f_max, n_mels=n_mels,
-//! window_fn=torch.hann_window, power=2.0, center=False, norm=None, mel_scale="htk")`, transposed to `[T, mels]`, and then
-//! ln(max(x, floor)):
+//! Exactly `torchaudio.transforms.MelSpectrogram(sample_rate, n_fft, win_length, hop_length, f_min, f_max,
+//! n_mels=n_mels, window_fn=torch.hann_window, power=2.0, center=False, norm=None, mel_scale="htk")`, transposed to
+//! `[T, mels]`, and then ln(max(x, floor)):
 //!
-//! - Frame `t` begins at sample `t`·hop and is `fft` samples long, so `n` samples have 1 + (`n` − fft) / hop frames, rounded down, and none if
-//!   `n` < fft. The window (periodic Hann) stands in the middle of it, zeros on both sides.
-//! - The power |X|² of each of fft/2 + 1 frequencies is weighted by triangles that are equally wide in mel = 2595·log₁₀(1 + f/700), of height 1.
+//! - Frame `t` begins at sample `t`·hop and is `fft` samples long, so `n` samples have 1 + (`n` − fft) / hop frames,
+//!   rounded down, and none if `n` < fft. The window (periodic Hann) stands in the middle of it, zeros on both sides.
+//! - The power |X|² of each of fft/2 + 1 frequencies is weighted by triangles that are equally wide in mel =
+//!   2595·log₁₀(1 + f/700), of height 1.
 
 use crate::error::{SoundError, check_samples};
 use crate::usable;
@@ -21,7 +22,7 @@ const LARGEST_FFT: usize = 1 << 18;
 /// Most filters.
 const MOST_MELS: usize = 4096;
 
-/// What features to compute.
+/// Which features to compute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MelConfig {
@@ -77,10 +78,10 @@ impl MelConfig {
         self.fft.unwrap_or_else(|| window.next_power_of_two())
     }
 
-    /// Whether there can be such features.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// The first setting that cannot be, and what would do.
+    /// The first setting out of range, and a usual value for it.
     pub fn check(&self) -> Result<(), SoundError> {
         let refuse = |reason: String| Err(SoundError::config("mel", reason));
         let (window, hop, fft) = (
@@ -105,7 +106,10 @@ impl MelConfig {
             ));
         }
         if !(1..=MOST_MELS).contains(&self.mels) {
-            return refuse(format!("{} filters; 1 to {MOST_MELS} can be", self.mels));
+            return refuse(format!(
+                "{} filters; 1 to {MOST_MELS} are allowed",
+                self.mels
+            ));
         }
         if !(low >= 0.0 && low < high && high <= half) {
             return refuse(format!(
@@ -135,7 +139,7 @@ impl MelConfig {
 
     fn filters(&self) -> Vec<Filter> {
         let bins = self.fft_samples() / 2 + 1;
-        // As there, the last frequency is half the rate without its fraction.
+        // As in torchaudio, the last frequency is half the rate without its fraction.
         let bin_hz = f64::from(self.rate / 2) / (bins - 1) as f64;
         let (low, high) = (mel(self.low_hz), mel(self.high()));
         let step = (high - low) / (self.mels + 1) as f64;
@@ -153,7 +157,7 @@ impl MelConfig {
 }
 
 fn samples(rate: u32, milliseconds: f64) -> usize {
-    // The cast of what is negative or no number gives 0.
+    // The cast of a negative number or NaN gives 0.
     (f64::from(rate) * milliseconds / 1000.0).round() as usize
 }
 
@@ -162,12 +166,12 @@ pub(crate) fn mel(hertz: f64) -> f64 {
     2595.0 * (1.0 + hertz / 700.0).log10()
 }
 
-/// [`mel`]'s inverse.
+/// The inverse of [`mel`].
 pub(crate) fn hertz(mel: f64) -> f64 {
     700.0 * (10f64.powf(mel / 2595.0) - 1.0)
 }
 
-/// The frequencies that a triangle covers.
+/// A triangle: its first frequency and its weights from there on.
 #[derive(Clone, Debug)]
 struct Filter {
     first: usize,
@@ -203,7 +207,7 @@ pub struct LogMel {
     fft: Arc<dyn RealToComplex<f32>>,
 }
 
-/// What one frame needs.
+/// Buffers for one frame.
 #[derive(Clone)]
 struct Scratch {
     input: Vec<f32>,
@@ -231,7 +235,7 @@ impl LogMel {
         })
     }
 
-    /// What is computed.
+    /// The settings.
     pub fn config(&self) -> &MelConfig {
         &self.config
     }
@@ -294,7 +298,8 @@ pub struct MelState {
     pub skip: u64,
 }
 
-/// Features of a sound that comes piece by piece: bit for bit those of the whole, whatever the pieces are.
+/// Computes the features of a sound that comes piece by piece. They have the bits of the features of the whole sound,
+/// for any pieces.
 #[derive(Clone)]
 pub struct MelStream {
     mel: LogMel,
@@ -343,7 +348,7 @@ impl MelStream {
         Ok(own)
     }
 
-    /// Takes samples, gives the frames `[T, mels]` that they complete.
+    /// Takes samples; gives the frames `[T, mels]` that they complete.
     pub fn push(&mut self, samples: &[f32]) -> Vec<f32> {
         let skipped = self.skip.min(samples.len());
         self.skip -= skipped;
@@ -362,7 +367,7 @@ impl MelStream {
         out
     }
 
-    /// Ends the sound: how many samples were too few for another frame. The stream is then as new.
+    /// Ends the sound; gives the number of samples that were too few for another frame. The stream is then as new.
     pub fn finish(&mut self) -> usize {
         let left = self.waiting.len();
         self.waiting.clear();

@@ -39,7 +39,8 @@ impl<R: Read> Pcm<R> {
         self.truncated
     }
 
-    /// The samples that have come, at least one and at most a few thousand, in ±1; `None` at the end. Waits only until there are some.
+    /// The samples that have come, at least one and at most a few thousand, in ±1; `None` at the end. Returns as soon
+    /// as there are some.
     ///
     /// # Errors
     /// A source that cannot be read.

@@ -1,7 +1,7 @@
 //! Sound files, read piece by piece.
 //!
-//! WAV (PCM of 8 to 32 bits, floats, A-law and µ-law; also RF64 and Wave64), FLAC, Ogg Vorbis and MP3, of any rate and number of channels.
-//! The format is told from the bytes, not from the name.
+//! WAV (PCM of 8 to 32 bits, floats, A-law and µ-law; also RF64 and Wave64), FLAC, Ogg Vorbis and MP3, of any rate and
+//! number of channels. The bytes tell the format, not the name.
 
 use crate::channels::Mixer;
 use crate::error::SoundError;
@@ -35,16 +35,16 @@ pub fn load(path: impl AsRef<Path>) -> Result<Sound, SoundError> {
 
 /// Reads a sound piece by piece; memory does not grow with the length of the sound.
 ///
-/// Channels are mixed to one by their mean, or, where that cancels, by taking one of them. Samples beyond ±1 are clamped; NaN and ±∞ become 0.
-/// Damaged parts are left out. Sounds that were joined in one Ogg or MP3 file are read one after the other, at the rate of the first.
-/// [`warnings`](Self::warnings) tells what was lost or changed.
+/// Channels are mixed to one by their mean, or, where that cancels, by taking one of them. Samples beyond ±1 are
+/// clamped; NaN and ±∞ become 0. Damaged parts are left out. Sounds that were joined in one Ogg or MP3 file are read
+/// one after the other, at the rate of the first. [`warnings`](Self::warnings) lists every loss and change.
 pub struct Reader {
     name: String,
     input: Input,
     /// Samples per second of the output.
     rate: u32,
     promised: Option<u64>,
-    /// What brings a later part of another rate to the rate of the first, and that other rate.
+    /// For a later part of another rate: that rate, and its resampler to the rate of the first.
     adapter: Option<(u32, Resampler)>,
     mixer: Mixer,
     given: u64,
@@ -88,7 +88,8 @@ impl Reader {
         Self::from_bytes("the given sound".into(), bytes, extension)
     }
 
-    /// Reads from bytes that have a name, such as that of a file in an archive: errors give it. Its ending is only a hint.
+    /// Reads from bytes that have a name, such as that of a file in an archive: errors give it. Its ending is only a
+    /// hint.
     ///
     /// # Errors
     /// No bytes, or none of the formats.
@@ -185,8 +186,8 @@ impl Reader {
         self.warnings().iter().any(cut)
     }
 
-    /// The next samples, at least one and at most some ten thousand; `None` at the end. A sound that is cut off ends like any other, and
-    /// [`warnings`](Self::warnings) says so.
+    /// The next samples, at least one and at most some ten thousand; `None` at the end. A sound that is cut off ends
+    /// like any other, and [`warnings`](Self::warnings) says so.
     ///
     /// # Errors
     /// Bytes that cannot be read, and a file of which not one sample could be decoded.
@@ -216,7 +217,7 @@ impl Reader {
             Ok(Step::Nothing) => Ok(Vec::new()),
             Ok(Step::Damaged(damage)) => {
                 self.warnings
-                    .damaged(damage.at, damage.seconds, damage.what);
+                    .damaged(damage.at, damage.seconds, damage.cause);
                 Ok(Vec::new())
             }
             Ok(Step::End) => self.end(),
@@ -244,7 +245,7 @@ impl Reader {
         self.end()
     }
 
-    /// Gives what still waits.
+    /// Ends the sound; gives the samples that wait.
     fn end(&mut self) -> Result<Vec<f32>, SoundError> {
         self.ended = true;
         let last = self.mixer.flush();
@@ -264,7 +265,7 @@ impl Reader {
         }
     }
 
-    /// Goes on at another rate, if it is another; gives what waits.
+    /// Changes the rate of the input if it differs; gives the samples that wait.
     fn change_rate(&mut self, rate: u32) -> Result<Vec<f32>, SoundError> {
         let now = self.adapter.as_ref().map_or(self.rate, |own| own.0);
         if rate == now {
@@ -281,7 +282,7 @@ impl Reader {
         Ok(out)
     }
 
-    /// Why there was not one sample.
+    /// The reason why there is no sample at all.
     fn nothing_at_all(&self) -> SoundError {
         let name = self.name.clone();
         match self.warnings.damage() {
@@ -298,7 +299,7 @@ fn extension(path: &Path) -> Option<&str> {
     path.extension().and_then(|extension| extension.to_str())
 }
 
-/// The system's error, or what is wrong with the bytes.
+/// The system's error, or the fault in the bytes.
 fn failed_read(error: Error) -> Result<std::io::Error, String> {
     use ErrorKind::{InvalidData, UnexpectedEof};
     match error {

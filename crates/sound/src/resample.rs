@@ -1,10 +1,10 @@
 //! Another sample rate, for a whole sound or piece by piece.
 //!
-//! The work is rubato's: a synchronous resampler that cuts or widens the spectrum of blocks (overlap and add, Blackman-Harris window). Here it
-//! gets blocks of one fixed size whatever the pieces are, and its delay is taken off.
+//! The work is rubato's: a synchronous resampler that cuts or widens the spectrum of blocks (overlap and add,
+//! Blackman-Harris window). Here it gets blocks of one fixed size whatever the pieces are, and its delay is taken off.
 //!
-//! Rubato's inner state cannot be read. It is the second half of the last block's output, and nothing else; so the last block of input is
-//! kept, and a stored stream is restored by resampling that block again.
+//! Rubato's inner state cannot be read. It is the second half of the last block's output, and nothing else; so the last
+//! block of input is kept, and a stored stream is restored by resampling that block again.
 
 use crate::error::{SoundError, check_count, check_samples};
 use crate::usable;
@@ -21,9 +21,10 @@ const BLOCK: usize = 512;
 
 /// Resamples a stream.
 ///
-/// The output does not depend on the pieces that are pushed, is aligned in time with the input, and has round(`n`·`to`/`from`) samples for `n`
-/// samples pushed. Samples come up to two blocks late: 64 ms for usual rates, but longer where the two rates share no large divisor. NaN
-/// and ±∞ become 0, and samples are clamped to ±10⁹: a transform of such samples would fail.
+/// The output does not depend on the pieces that are pushed, is aligned in time with the input, and has
+/// round(`n`·`to`/`from`) samples for `n` samples pushed. Samples come up to two blocks late: 64 ms for usual rates,
+/// but longer where the two rates share no large divisor. NaN and ±∞ become 0, and samples are clamped to ±10⁹: a
+/// transform of such samples would fail.
 pub struct Resampler {
     from: u32,
     to: u32,
@@ -135,7 +136,7 @@ impl Resampler {
         }
     }
 
-    /// Gives what is left; the resampler is then as new.
+    /// Gives the rest of the output; the resampler is then as new.
     ///
     /// # Errors
     /// As [`push`](Self::push).

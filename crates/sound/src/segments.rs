@@ -28,8 +28,10 @@ pub struct SegmenterState {
     pub samples: Vec<f32>,
 }
 
-/// Cuts a sound of any length, as it comes, into segments of at most a set length, each in the middle of the quietest fifth of a second of its
-/// last two thirds. Holds no more than one segment. NaN and ±∞ become 0.
+/// Cuts a sound that comes piece by piece into segments of at most a set length.
+///
+/// Each cut is in the middle of the quietest fifth of a second in the last two thirds of a segment. Memory is at most
+/// one segment. NaN and ±∞ become 0.
 #[derive(Clone, Debug)]
 pub struct Segmenter {
     longest: usize,
@@ -48,7 +50,9 @@ impl Segmenter {
         if rate == 0 || !(1.0..=3600.0).contains(&seconds) {
             return Err(SoundError::config(
                 "segments",
-                format!("segments of {seconds} s at {rate} Hz; 1 to 3600 s of a sound can be"),
+                format!(
+                    "segments of {seconds} s at {rate} Hz; 1 to 3600 s at 1 Hz or more are allowed"
+                ),
             ));
         }
         let samples = |seconds: f64| ((seconds * f64::from(rate)) as usize).max(1);
@@ -91,7 +95,7 @@ impl Segmenter {
         Ok(own)
     }
 
-    /// Takes samples, gives the segments that they complete.
+    /// Takes samples; gives the segments that they complete.
     pub fn push(&mut self, samples: &[f32]) -> Vec<Segment> {
         self.samples.extend(samples.iter().map(|&x| usable(x)));
         let mut segments = Vec::new();
@@ -105,14 +109,14 @@ impl Segmenter {
         segments
     }
 
-    /// What is left at the end, if anything; then as new.
+    /// Gives the rest of the sound, if there is any; the segmenter is then as new.
     pub fn finish(&mut self) -> Option<Segment> {
         let (begin, samples) = (self.begin, std::mem::take(&mut self.samples));
         self.begin = 0;
         (!samples.is_empty()).then_some(Segment { begin, samples })
     }
 
-    /// Where to cut.
+    /// The number of the sample before which to cut.
     fn quietest(&self) -> usize {
         let energy = |first: usize| -> f64 {
             let own = &self.samples[first..first + self.window];

@@ -1,4 +1,4 @@
-//! Warnings: sound that was lost or changed while it was read.
+//! Warnings about sound that was lost or changed while it was read.
 
 use serde::Serialize;
 use std::fmt::{self, Display, Formatter};
@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 /// Most places of damage that are listed one by one.
 const MOST_PLACES: usize = 8;
 
-/// Something of a sound that was lost or changed while it was read. Times are in seconds from the beginning of the file.
+/// A loss or change of sound while it was read. Times are in seconds from the beginning of the file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -25,7 +25,7 @@ pub enum Warning {
         /// Length of the part in seconds, if it is known.
         seconds: Option<f64>,
         /// Cause.
-        what: String,
+        cause: String,
     },
     /// More damaged parts than are listed.
     MoreDamage {
@@ -53,10 +53,10 @@ pub enum Warning {
     },
     /// A further sound in the file was not read.
     SecondStream {
-        /// What and where it is.
-        what: String,
+        /// Which sound is left out.
+        note: String,
     },
-    /// Bytes behind the sound belong to nothing that is known; the header may state too short a sound.
+    /// Bytes behind the sound belong to no known part of a file; the header may state too short a sound.
     Leftover {
         /// Their number.
         bytes: u64,
@@ -73,14 +73,14 @@ impl Display for Warning {
                     None => Ok(()),
                 }
             }
-            Self::Damaged { at, seconds, what } => match seconds {
+            Self::Damaged { at, seconds, cause } => match seconds {
                 Some(seconds) => write!(
                     f,
-                    "{seconds:.2} s of sound at {at:.2} s are damaged and left out ({what})"
+                    "{seconds:.2} s of sound at {at:.2} s are damaged and left out ({cause})"
                 ),
                 None => write!(
                     f,
-                    "sound at {at:.2} s is damaged and left out in part ({what})"
+                    "sound at {at:.2} s is damaged and left out in part ({cause})"
                 ),
             },
             Self::MoreDamage { places } => write!(f, "sound is damaged at {places} more places"),
@@ -96,8 +96,8 @@ impl Display for Warning {
                 f,
                 "{samples} samples from {at:.2} s on are far beyond ±1 and were clamped; scale the sound to ±1"
             ),
-            Self::SecondStream { what } => {
-                write!(f, "only the first sound of the file is read ({what})")
+            Self::SecondStream { note } => {
+                write!(f, "only the first sound of the file is read ({note})")
             }
             Self::Leftover { bytes } => write!(
                 f,
@@ -127,9 +127,9 @@ impl Warnings {
     }
 
     /// Adds a damaged part.
-    pub fn damaged(&mut self, at: f64, seconds: Option<f64>, what: impl Into<String>) {
-        let what = what.into();
-        self.add(Warning::Damaged { at, seconds, what });
+    pub fn damaged(&mut self, at: f64, seconds: Option<f64>, cause: impl Into<String>) {
+        let cause = cause.into();
+        self.add(Warning::Damaged { at, seconds, cause });
     }
 
     fn more(&mut self) {
@@ -150,10 +150,10 @@ impl Warnings {
         self.list
     }
 
-    /// What was said of the last damaged part.
+    /// The cause of the last damage.
     pub fn damage(&self) -> Option<&str> {
         self.list.iter().rev().find_map(|warning| match warning {
-            Warning::Damaged { what, .. } => Some(what.as_str()),
+            Warning::Damaged { cause, .. } => Some(cause.as_str()),
             _ => None,
         })
     }

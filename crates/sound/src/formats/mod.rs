@@ -36,10 +36,10 @@ pub(crate) enum Input {
 pub(crate) struct Damage {
     pub at: f64,
     pub seconds: Option<f64>,
-    pub what: String,
+    pub cause: String,
 }
 
-/// What a step through a file gave.
+/// The result of a step through a file.
 pub(crate) enum Step {
     Samples {
         channels: usize,
@@ -99,8 +99,10 @@ fn copy(buffer: &GenericAudioBufferRef<'_>, interleaved: &mut Vec<f32>) -> (usiz
     (buffer.num_planes(), buffer.spec().rate())
 }
 
-/// Runs a decoder that is not ours: a panic in it is a damaged file, not the end of the program. (Some of symphonia 0.6.1's assertions can be
-/// broken from outside. The program's panic hook still runs, and the usual one writes a line to standard error.)
+/// Runs a decoder of another crate: a panic in it means a damaged file, and does not end the program.
+///
+/// Some assertions of symphonia 0.6.1 can be broken from outside. The program's panic hook still runs, and the usual
+/// one writes a line to standard error.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or(Err(Error::DecodeError("the decoder failed on its bytes")))

@@ -1,9 +1,10 @@
 //! The frames of MP3 files, also of files that were joined or change from mono to stereo.
 //!
-//! Symphonia's decoder is used, but not its reader of frames: that trims the sound to the length that the first header states, keeps one
-//! decoder for all frames, and steps over damage without a word.
+//! Symphonia's decoder is used, but not its reader of frames: that trims the sound to the length that the first header
+//! states, keeps one decoder for all frames, and steps over damage without a word.
 //!
-//! Source: ISO/IEC 11172-3 and 13818-3 (headers of frames); the Xing, LAME and VBRI tags as LAME 3.100 and Fraunhofer's encoder write them.
+//! Source: ISO/IEC 11172-3 and 13818-3 (headers of frames); the Xing, LAME and VBRI tags as LAME 3.100 and Fraunhofer's
+//! encoder write them.
 
 use super::source::fill;
 use super::{Damage, Input, Opened, Step, copy};
@@ -25,7 +26,8 @@ const AHEAD: usize = 4096;
 const READ: usize = 16_384;
 /// Samples by which a decoder is late, which encoders count from.
 const DECODER_DELAY: u64 = 529;
-/// Frames that a header may count too many before sound is taken as missing: some encoders count the header's own frame.
+/// Frames that a header may count too many before sound is taken as missing: some encoders count the header's own
+/// frame.
 const SPARE_FRAMES: u64 = 1;
 
 /// The header of a frame.
@@ -132,7 +134,7 @@ impl Tag {
         })
     }
 
-    /// Samples of the sound without what the encoder added, if that is known.
+    /// Samples of the sound without those that the encoder added, if both are known.
     fn samples(&self, frame: u64) -> Option<u64> {
         let (delay, padding) = self.trim.unwrap_or_default();
         let frames = self.frames?;
@@ -140,14 +142,14 @@ impl Tag {
     }
 }
 
-/// What was read last, which tells what to do with the next frame.
+/// One of the sounds that were joined in the file, as far as it was read.
 #[derive(Default)]
 struct Part {
     tag: Tag,
     frames: u64,
     /// Whether frames of it were lost.
     damaged: bool,
-    /// Samples that are to be dropped at its beginning, and those that may come then.
+    /// Samples still to be dropped at its beginning, and still to be given after those.
     skip: u64,
     left: Option<u64>,
 }
@@ -202,14 +204,14 @@ impl Bytes {
     }
 }
 
-/// What stands ahead.
+/// The next thing in the file.
 enum Found {
     Frame(Header),
     /// A tag, such as the name of the song; its size in bytes.
     Tag(usize),
     /// The last frame, but not all of it.
     Torn,
-    /// A byte that belongs to nothing.
+    /// A byte that begins neither a frame nor a tag.
     Junk(u8),
     End,
 }
@@ -273,7 +275,8 @@ impl Mp3 {
             self.begin_part(tag, &header);
             return Ok(Step::Nothing);
         }
-        // Without a tag, another sound begins where the length of this one is over, and where the kind of its frames changes.
+        // Without a tag, another sound begins where the length of this one is over, and where the kind of its frames
+        // changes.
         let over = |frames| self.part.frames >= frames + SPARE_FRAMES;
         let over = self.part.tag.frames.is_some_and(over);
         let changed = before.is_some_and(|own| !own.same_kind(&header) || own.mono != header.mono);
@@ -318,15 +321,15 @@ impl Mp3 {
                 interleaved.drain(..(kept.start * channels).min(end));
                 Ok(Step::Samples { channels, rate })
             }
-            Err(Error::DecodeError(what)) => Ok(Step::Damaged(Damage {
+            Err(Error::DecodeError(cause)) => Ok(Step::Damaged(Damage {
                 at,
                 seconds: Some(seconds),
-                what: what.into(),
+                cause: cause.into(),
             })),
             Err(Error::IoError(_)) => Ok(Step::Damaged(Damage {
                 at,
                 seconds: Some(seconds),
-                what: "a frame ends too early".into(),
+                cause: "a frame ends too early".into(),
             })),
             Err(error) => Err(error),
         }
@@ -358,7 +361,7 @@ impl Mp3 {
             self.damage.push_back(Damage {
                 at: self.seconds,
                 seconds: Some(seconds),
-                what: "a sound is shorter than its header states, and another follows".into(),
+                cause: "a sound is shorter than its header states, and another follows".into(),
             });
         }
     }
@@ -391,14 +394,15 @@ impl Mp3 {
             self.damage.push_back(Damage {
                 at: self.seconds,
                 seconds: None,
-                what: format!("{junk} bytes are not a frame"),
+                cause: format!("{junk} bytes are not a frame"),
             });
         }
         self.begun |= found.is_some();
         Ok(found)
     }
 
-    /// Tells what stands ahead. Frames are believed if they are like the last one; behind junk, if another like them follows.
+    /// Tells which thing is next. A frame is valid if it is of the kind of the last one; behind junk, if another of its
+    /// kind follows.
     fn ahead(&mut self, lost: bool) -> Result<Found, Error> {
         let last = self.last;
         let bytes = self.bytes.ahead()?;

@@ -20,7 +20,7 @@ const MOST_FAULTS: usize = 64;
 pub(crate) struct Fault {
     /// Samples of sound before it.
     pub at: u64,
-    pub what: &'static str,
+    pub cause: &'static str,
 }
 
 /// Faults found so far; shared between the source and its reader.
@@ -33,18 +33,18 @@ impl Faults {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn add(&self, at: u64, what: &'static str) {
+    fn add(&self, at: u64, cause: &'static str) {
         let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if own.len() < MOST_FAULTS {
-            own.push(Fault { at, what });
+            own.push(Fault { at, cause });
         }
     }
 }
 
 /// An Ogg file that is watched.
 ///
-/// Symphonia looks at the end of a file before it reads on from the beginning. Only bytes that extend what was read from the beginning are
-/// watched, each once.
+/// Symphonia looks at the end of a file before it reads on from the beginning. Bytes are watched in their order in the
+/// file, each once; reads at other places are ignored.
 pub(crate) struct Watched {
     source: Box<dyn MediaSource>,
     /// Place of the next byte that is read, and of the next that is watched.
@@ -140,7 +140,7 @@ impl Pages {
         self.waiting = rest.to_vec();
     }
 
-    /// Takes what stands at the beginning of some bytes: how many were used, `None` if more are needed.
+    /// Takes a page, or bytes that are none, from the front: how many were used, `None` if more bytes are needed.
     fn step(&mut self, bytes: &[u8]) -> Option<usize> {
         if bytes.len() < HEADER {
             return None;
@@ -199,10 +199,10 @@ impl Pages {
         self.reported = false;
     }
 
-    /// Reports a fault, once for all that stands between two valid pages.
-    fn report(&mut self, what: &'static str) {
+    /// Reports a fault, once for everything between two valid pages.
+    fn report(&mut self, cause: &'static str) {
         if !self.reported {
-            self.faults.add(self.before.saturating_add(self.at), what);
+            self.faults.add(self.before.saturating_add(self.at), cause);
         }
         self.reported = true;
     }

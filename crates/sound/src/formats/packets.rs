@@ -110,7 +110,7 @@ impl Packets {
             .filter(|track| track.track_type() == Some(TrackType::Audio))
             .count();
         let warnings = (sounds > 1).then(|| Warning::SecondStream {
-            what: format!("it holds {sounds} at once"),
+            note: format!("it holds {sounds} at once"),
         });
         let kind = faults.map_or(Kind::Flac, Kind::Ogg);
         let promised = track.length;
@@ -183,16 +183,16 @@ impl Packets {
         self.next = Some(begin.saturating_add_unsigned(length));
         let at = begin.max(0) as f64 / f64::from(self.rate);
         let seconds = Some(length as f64 / f64::from(self.rate));
-        let damaged = |what: &str| {
-            let what = what.into();
-            Ok(Step::Damaged(Damage { at, seconds, what }))
+        let damaged = |cause: &str| {
+            let cause = cause.into();
+            Ok(Step::Damaged(Damage { at, seconds, cause }))
         };
         match self.decoder.decode(packet) {
             Ok(buffer) => {
                 let (channels, rate) = copy(&buffer, interleaved);
                 Ok(Step::Samples { channels, rate })
             }
-            Err(Error::DecodeError(what)) => damaged(what),
+            Err(Error::DecodeError(cause)) => damaged(cause),
             // The packet is whole in memory: its end is not the end of the file.
             Err(Error::IoError(_)) => damaged("a packet ends too early"),
             Err(error) => Err(error),
@@ -207,7 +207,7 @@ impl Packets {
             self.damage.push_back(Damage {
                 at: expected.max(0) as f64 / f64::from(self.rate),
                 seconds: Some((begin - expected) as f64 / f64::from(self.rate)),
-                what: "frames are damaged or missing".into(),
+                cause: "frames are damaged or missing".into(),
             });
         }
     }
@@ -219,7 +219,7 @@ impl Packets {
                 .extend(faults.take().into_iter().map(|fault| Damage {
                     at: fault.at as f64 / f64::from(self.rate),
                     seconds: None,
-                    what: fault.what.into(),
+                    cause: fault.cause.into(),
                 }));
         }
     }
@@ -247,7 +247,7 @@ impl Packets {
         self.decoder = track.decoder;
         self.track = track.id;
         self.rate = track.rate;
-        // What the first header promised has been given; nobody promises the sum.
+        // The first header promised only the first sound; nothing promises the sum.
         (self.promised, self.next) = (None, None);
         Ok(Step::Nothing)
     }

@@ -1,7 +1,7 @@
 //! WAV files of any header that tells where the sound is: RIFF, RF64, BW64 and Wave64.
 //!
-//! Recorders that are interrupted or write to a pipe leave wrong sizes, which symphonia refuses. The chunks are therefore walked here, and
-//! symphonia gets a plain header with the format and the true length, followed by the sound.
+//! Recorders that are interrupted or write to a pipe leave wrong sizes, which symphonia refuses. The chunks are
+//! therefore walked here, and symphonia gets a plain header with the format and the true length, followed by the sound.
 
 use super::source::{Chain, fill};
 use crate::warning::Warning;
@@ -18,7 +18,8 @@ const MOST_CHUNKS: usize = 10_000;
 const LEAST_LEFTOVER: u64 = 16;
 /// Most channels.
 const MOST_CHANNELS: u16 = 1024;
-/// Sizes from here on stand for "unknown" if the file is shorter: recorders that cannot go back write 0x7ffff000, 0x80000000 or 0xffffffff.
+/// Sizes from here on stand for "unknown" if the file is shorter: recorders that cannot go back write 0x7ffff000,
+/// 0x80000000 or 0xffffffff.
 const UNKNOWN: u64 = 0x7fff_0000;
 /// Begins of the identifiers of Wave64 that stand for RIFF and WAVE, and the ends of those of all other chunks.
 const WAVE64_RIFF: [u8; 16] = *b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00";
@@ -272,8 +273,8 @@ impl Walk {
             let bytes = end.saturating_sub(self.at);
             match self.next()? {
                 Some(chunk) if matches!(&chunk.id, b"RIFF" | b"RF64" | b"data") => {
-                    let what = format!("{bytes} bytes behind it hold another");
-                    return Ok(Some(Warning::SecondStream { what }));
+                    let note = format!("{bytes} bytes behind it hold another");
+                    return Ok(Some(Warning::SecondStream { note }));
                 }
                 // A last chunk may be one byte short.
                 Some(chunk) if is_name(&chunk.id) && self.at + chunk.size.min(end) <= end + 1 => {

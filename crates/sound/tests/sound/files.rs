@@ -22,7 +22,7 @@ fn a_written_sound_comes_back() {
     let sound = load(&path).unwrap();
     assert_eq!((sound.rate, &sound.warnings[..]), (8_000, &[][..]));
     assert_eq!(sound.samples, samples);
-    // Clipped, and silence for what is no number.
+    // Clamped, and 0 for NaN.
     let loud = [2.0, -2.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
     let back = read(wav_bytes(&loud, 96_000).unwrap()).unwrap();
     assert_eq!(

@@ -124,7 +124,7 @@ fn a_sealed_file_is_the_file() {
     assert_eq!(sealed, bytes);
 }
 
-/// The Vorbis reader of symphonia 0.6.1 asserts what a changed header can break (`lookup1_values`).
+/// A changed header can break an assertion of the Vorbis reader of symphonia 0.6.1 (`lookup1_values`).
 #[test]
 fn a_decoder_that_panics_is_a_file_that_cannot_be_read() {
     let mut bytes = golden_bytes("tone.ogg");
@@ -135,7 +135,7 @@ fn a_decoder_that_panics_is_a_file_that_cannot_be_read() {
     assert!(matches!(result, Err(SoundError::Format { .. })));
 }
 
-/// Reads everything; whatever the bytes are, what comes is samples in ±1, and not without end.
+/// Reads everything. For any bytes, samples are in ±1 and come to an end.
 fn drain(bytes: Vec<u8>) -> Result<usize, SoundError> {
     let mut reader = Reader::new(Cursor::new(bytes), None)?;
     let mut count = 0;

@@ -260,7 +260,6 @@ fn an_mp3_file_may_change_from_mono_to_stereo() {
     assert_eq!(sound.warnings, []);
 }
 
-/// The header and tag of an Ogg file stay; what follows may be of another rate.
 #[test]
 fn joined_ogg_files_of_another_rate_are_brought_to_the_first() {
     let (slow, fast) = (golden_bytes("flipped.ogg"), golden_bytes("tone.ogg"));
@@ -409,7 +408,7 @@ fn errors_give_the_name_of_the_sound_once() {
 
 #[test]
 fn warnings_are_sentences() {
-    let what = String::from("why");
+    let cause = String::from("why");
     for (warning, sentence) in [
         (
             Warning::CutOff {
@@ -422,7 +421,7 @@ fn warnings_are_sentences() {
             Warning::Damaged {
                 at: 1.5,
                 seconds: Some(0.1),
-                what,
+                cause,
             },
             "0.10 s of sound at 1.50 s are damaged and left out (why)",
         ),

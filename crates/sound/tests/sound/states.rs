@@ -45,7 +45,7 @@ struct Chain {
     out: Output,
 }
 
-/// What a chain gave.
+/// The output of a chain.
 #[derive(Default, Debug, PartialEq)]
 struct Output {
     samples: Vec<u32>,

@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Tools of several tests.
 
 use refrain_sound::{Reader, Sound, SoundError};
 use std::f64::consts::TAU;
