@@ -209,15 +209,17 @@ impl Reader {
     fn step(&mut self) -> Result<Vec<f32>, SoundError> {
         match self.input.step(&mut self.interleaved) {
             Ok(Step::Samples { channels, rate }) => {
-                let mut out = self.change_rate(rate)?;
+                let mut out = match self.change_rate(rate) {
+                    Ok(out) => out,
+                    Err(error) => return self.lost(error.to_string()),
+                };
                 let mono = self.mixer.push(&mut self.interleaved, channels);
                 out.extend(self.adapt(mono)?);
                 Ok(out)
             }
             Ok(Step::Nothing) => Ok(Vec::new()),
-            Ok(Step::Damaged(damage)) => {
-                self.warnings
-                    .damaged(damage.at, damage.seconds, damage.cause);
+            Ok(Step::Warning(warning)) => {
+                self.warnings.add(warning);
                 Ok(Vec::new())
             }
             Ok(Step::End) => self.end(),
@@ -228,12 +230,16 @@ impl Reader {
                     let name = self.name.clone();
                     Err(SoundError::Read { name, error })
                 }
-                Err(reason) => {
-                    self.warnings.damaged(self.mixer.seconds(), None, reason);
-                    self.cut_off()
-                }
+                Err(cause) => self.lost(cause),
             },
         }
+    }
+
+    /// Ends the sound before its end.
+    fn lost(&mut self, cause: String) -> Result<Vec<f32>, SoundError> {
+        let (at, seconds) = (self.mixer.seconds(), None);
+        self.warnings.add(Warning::Damaged { at, seconds, cause });
+        self.cut_off()
     }
 
     fn cut_off(&mut self) -> Result<Vec<f32>, SoundError> {
@@ -271,13 +277,14 @@ impl Reader {
         if rate == now {
             return Ok(Vec::new());
         }
+        let next = match rate == self.rate {
+            true => None,
+            false => Some((rate, Resampler::new(rate, self.rate)?)),
+        };
         let waiting = self.mixer.change_rate(rate);
         let mut out = self.adapt(waiting)?;
-        if let Some((_, mut adapter)) = self.adapter.take() {
+        if let Some((_, mut adapter)) = std::mem::replace(&mut self.adapter, next) {
             out.extend(adapter.finish()?);
-        }
-        if rate != self.rate {
-            self.adapter = Some((rate, Resampler::new(rate, self.rate)?));
         }
         Ok(out)
     }

@@ -126,12 +126,6 @@ impl Warnings {
         self.list.push(warning);
     }
 
-    /// Adds a damaged part.
-    pub fn damaged(&mut self, at: f64, seconds: Option<f64>, cause: impl Into<String>) {
-        let cause = cause.into();
-        self.add(Warning::Damaged { at, seconds, cause });
-    }
-
     fn more(&mut self) {
         for warning in &mut self.list {
             if let Warning::MoreDamage { places } = warning {

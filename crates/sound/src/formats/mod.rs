@@ -32,20 +32,13 @@ pub(crate) enum Input {
     Mp3(Box<Mp3>),
 }
 
-/// A part of a file that was left out; times in seconds.
-pub(crate) struct Damage {
-    pub at: f64,
-    pub seconds: Option<f64>,
-    pub cause: String,
-}
-
 /// The result of a step through a file.
 pub(crate) enum Step {
     Samples {
         channels: usize,
         rate: u32,
     },
-    Damaged(Damage),
+    Warning(Warning),
     Nothing,
     /// The end of a whole file, and of one whose rest is missing.
     End,

@@ -7,7 +7,8 @@
 //! encoder write them.
 
 use super::source::fill;
-use super::{Damage, Input, Opened, Step, copy};
+use super::{Input, Opened, Step, copy};
+use crate::warning::Warning;
 use std::collections::VecDeque;
 use std::io::{Read, Seek, SeekFrom};
 use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
@@ -162,7 +163,7 @@ pub(crate) struct Mp3 {
     part: Part,
     /// Seconds of the frames so far.
     seconds: f64,
-    damage: VecDeque<Damage>,
+    warnings: VecDeque<Warning>,
     /// Whether any frame was found.
     begun: bool,
 }
@@ -237,7 +238,7 @@ impl Mp3 {
             last: None,
             part: Part::default(),
             seconds: 0.0,
-            damage: VecDeque::new(),
+            warnings: VecDeque::new(),
             begun: false,
         };
         let Some(header) = mp3.seek()? else {
@@ -255,23 +256,23 @@ impl Mp3 {
 
     /// Decodes the next frame.
     pub fn step(&mut self, interleaved: &mut Vec<f32>) -> Result<Step, Error> {
-        if let Some(damage) = self.damage.pop_front() {
-            return Ok(Step::Damaged(damage));
+        if let Some(warning) = self.warnings.pop_front() {
+            return Ok(Step::Warning(warning));
         }
         let Some(header) = self.seek()? else {
-            return Ok(match self.damage.pop_front() {
-                Some(damage) => Step::Damaged(damage),
+            return Ok(match self.warnings.pop_front() {
+                Some(warning) => Step::Warning(warning),
                 None => self.end(),
             });
         };
-        if !self.damage.is_empty() {
+        if !self.warnings.is_empty() {
             return Ok(Step::Nothing);
         }
         let frame = self.bytes.ahead()?[..header.size].to_vec();
         self.bytes.skip(header.size)?;
         let before = self.last.replace(header);
         if let Some(tag) = Tag::read(&header, &frame) {
-            self.check_length();
+            self.check_length(&before.unwrap_or(header));
             self.begin_part(tag, &header);
             return Ok(Step::Nothing);
         }
@@ -321,17 +322,15 @@ impl Mp3 {
                 interleaved.drain(..(kept.start * channels).min(end));
                 Ok(Step::Samples { channels, rate })
             }
-            Err(Error::DecodeError(cause)) => Ok(Step::Damaged(Damage {
-                at,
-                seconds: Some(seconds),
-                cause: cause.into(),
-            })),
-            Err(Error::IoError(_)) => Ok(Step::Damaged(Damage {
-                at,
-                seconds: Some(seconds),
-                cause: "a frame ends too early".into(),
-            })),
-            Err(error) => Err(error),
+            Err(error) => {
+                let cause = match error {
+                    Error::DecodeError(cause) => cause.into(),
+                    Error::IoError(_) => "a frame ends too early".into(),
+                    error => return Err(error),
+                };
+                let seconds = Some(seconds);
+                Ok(Step::Warning(Warning::Damaged { at, seconds, cause }))
+            }
         }
     }
 
@@ -354,11 +353,11 @@ impl Mp3 {
     }
 
     /// Says if the part that ends here is shorter than its tag states.
-    fn check_length(&mut self) {
-        let (missing, last) = (self.missing(), self.last);
-        if let Some(header) = last.filter(|_| missing > 0) {
+    fn check_length(&mut self, header: &Header) {
+        let missing = self.missing();
+        if missing > 0 {
             let seconds = (missing * header.samples()) as f64 / f64::from(header.rate);
-            self.damage.push_back(Damage {
+            self.warnings.push_back(Warning::Damaged {
                 at: self.seconds,
                 seconds: Some(seconds),
                 cause: "a sound is shorter than its header states, and another follows".into(),
@@ -390,11 +389,14 @@ impl Mp3 {
         };
         // Bytes before the first frame are of no concern, and neither are zeros: some writers pad with them.
         if self.begun && !zeros {
-            self.part.damaged = true;
-            self.damage.push_back(Damage {
-                at: self.seconds,
-                seconds: None,
-                cause: format!("{junk} bytes are not a frame"),
+            self.part.damaged |= found.is_some();
+            self.warnings.push_back(match found {
+                Some(_) => Warning::Damaged {
+                    at: self.seconds,
+                    seconds: None,
+                    cause: format!("{junk} bytes are not a frame"),
+                },
+                None => Warning::Leftover { bytes: junk },
             });
         }
         self.begun |= found.is_some();

@@ -2,7 +2,7 @@
 
 use super::ogg::Faults;
 use super::wave::Wave;
-use super::{Damage, Input, Opened, Step, copy};
+use super::{Input, Opened, Step, copy};
 use crate::warning::Warning;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -26,10 +26,10 @@ pub(crate) struct Packets {
     promised: Option<u64>,
     /// Where the next packet should begin, samples.
     next: Option<i64>,
-    damage: VecDeque<Damage>,
+    warnings: VecDeque<Warning>,
 }
 
-/// How the end of a file and damage are told.
+/// How the end of a file and its damage are told.
 enum Kind {
     /// The end of the bytes is the end of the sound if `endless`.
     Wave { endless: bool },
@@ -139,7 +139,7 @@ impl Packets {
             kind,
             promised,
             next: None,
-            damage: VecDeque::new(),
+            warnings: VecDeque::new(),
         };
         Opened {
             input: Input::Packets(Box::new(packets)),
@@ -151,8 +151,8 @@ impl Packets {
 
     /// Reads and decodes one packet.
     pub fn step(&mut self, interleaved: &mut Vec<f32>) -> Result<Step, Error> {
-        if let Some(damage) = self.damage.pop_front() {
-            return Ok(Step::Damaged(damage));
+        if let Some(warning) = self.warnings.pop_front() {
+            return Ok(Step::Warning(warning));
         }
         // Tags in the middle of a stream are of no use here, and would gather.
         while self.format.metadata().pop().is_some() {}
@@ -185,7 +185,7 @@ impl Packets {
         let seconds = Some(length as f64 / f64::from(self.rate));
         let damaged = |cause: &str| {
             let cause = cause.into();
-            Ok(Step::Damaged(Damage { at, seconds, cause }))
+            Ok(Step::Warning(Warning::Damaged { at, seconds, cause }))
         };
         match self.decoder.decode(packet) {
             Ok(buffer) => {
@@ -204,7 +204,7 @@ impl Packets {
         let expected = self.next.unwrap_or(0);
         // A packet may also begin before it: files that were joined begin anew.
         if begin > expected {
-            self.damage.push_back(Damage {
+            self.warnings.push_back(Warning::Damaged {
                 at: expected.max(0) as f64 / f64::from(self.rate),
                 seconds: Some((begin - expected) as f64 / f64::from(self.rate)),
                 cause: "frames are damaged or missing".into(),
@@ -215,8 +215,8 @@ impl Packets {
     /// Collects the damaged pages of an Ogg file.
     fn collect(&mut self) {
         if let Kind::Ogg(faults) = &self.kind {
-            self.damage
-                .extend(faults.take().into_iter().map(|fault| Damage {
+            self.warnings
+                .extend(faults.take().into_iter().map(|fault| Warning::Damaged {
                     at: fault.at as f64 / f64::from(self.rate),
                     seconds: None,
                     cause: fault.cause.into(),
@@ -234,9 +234,9 @@ impl Packets {
         }
     }
 
-    /// Gives damage that waits before the end.
+    /// Gives the warnings that wait, then the end.
     fn last(&mut self, end: Step) -> Step {
-        self.damage.pop_front().map_or(end, Step::Damaged)
+        self.warnings.pop_front().map_or(end, Step::Warning)
     }
 
     /// Goes on with the next sound of the file.

@@ -296,6 +296,12 @@ fn bytes_between_mp3_frames_and_lost_ones_are_said() {
             .iter()
             .any(|own| matches!(own, Warning::Damaged { .. }))
     );
+    // Bytes behind the last frame that belong to nothing, after tags that belong to the file.
+    let lyrics = [&tone[..], b"LYRICSBEGIN la la la"].concat();
+    assert_eq!(
+        read(lyrics).unwrap().warnings,
+        [Warning::Leftover { bytes: 20 }]
+    );
     // A last frame that is not whole.
     let torn = read(bytes[..bytes.len() - 10].to_vec()).unwrap();
     assert!(matches!(
