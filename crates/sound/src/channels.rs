@@ -10,7 +10,7 @@ const MOST_NUMBERS: usize = 1 << 17;
 const CANCELLED: f64 = 0.05;
 /// Mean square below which a window is too quiet to judge: 80 dB below full scale.
 const QUIET: f64 = 1e-8;
-/// Samples beyond ± this are reported: lossy formats overshoot ±1 a little, and that is no fault.
+/// Samples beyond ± this are reported. Lossy formats overshoot ±1 a little, and that is no fault.
 const LOUD: f32 = 2.0;
 
 /// Mixes channels to one by their mean, in windows of a quarter of a second.
@@ -24,7 +24,7 @@ pub(crate) struct Mixer {
     /// Numbers of a whole window, `[frames, channels]`.
     window: usize,
     waiting: Vec<f32>,
-    /// The channel that stands for all, while they are out of phase.
+    /// The channel that is used instead of the mean, while channels are out of phase.
     chosen: Option<usize>,
     /// Frames at this rate that came before `waiting`, and seconds before those.
     frames: u64,
@@ -67,7 +67,7 @@ impl Mixer {
         }
     }
 
-    /// Takes frames `[frames, channels]`, gives the mono samples that are decided.
+    /// Takes frames `[frames, channels]`; gives the mono samples of all whole windows.
     pub fn push(&mut self, interleaved: &mut [f32], channels: usize) -> Vec<f32> {
         let channels = channels.max(1);
         let mut out = Vec::new();
@@ -126,7 +126,7 @@ impl Mixer {
         }
     }
 
-    /// The place of a number behind the frames that are mixed, seconds.
+    /// The place of a number that waits, seconds.
     fn time(&self, number: usize) -> f64 {
         let frame = self.frames + (number / self.channels) as u64;
         self.before + frame as f64 / f64::from(self.rate)

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// Error of this crate; each message names the operation, the file where there is one, and a way out.
+/// Error of this crate; each message names the operation, the file if there is one, and a hint.
 #[derive(Debug, Error)]
 pub enum SoundError {
     /// A file could not be opened.
@@ -38,15 +38,16 @@ pub enum SoundError {
         #[source]
         error: io::Error,
     },
-    /// Not a single byte.
+    /// A file of no bytes.
     #[error("sound: {name} is empty (0 bytes); record or copy it again")]
     Empty {
         /// The file, or the kind of source.
         name: String,
     },
-    /// None of the formats that are read.
+    /// A file of no supported format.
     #[error(
-        "sound: {name} is not a WAV, FLAC, Ogg Vorbis or MP3 file that can be read ({reason}); convert it, for example to a 16-bit WAV file"
+        "sound: {name} is not a WAV, FLAC, Ogg Vorbis or MP3 file that can be read ({reason}); \
+         convert it, for example to a 16-bit WAV file"
     )]
     Format {
         /// The file, or the kind of source.
@@ -62,13 +63,13 @@ pub enum SoundError {
     },
     /// A sound of no length.
     #[error(
-        "sound: {name} holds no samples; it was perhaps not closed after recording, so record it again or repair its header"
+        "sound: {name} holds no samples; record it again, or repair its header if the recorder did not close it"
     )]
     NoSamples {
         /// The file, or the kind of source.
         name: String,
     },
-    /// Not one packet could be decoded.
+    /// A file of which no packet can be decoded.
     #[error("sound: {name} is damaged ({reason}), nothing of it could be decoded; copy it again")]
     Damaged {
         /// The file, or the kind of source.

@@ -125,7 +125,7 @@ impl MelConfig {
             .position(|filter| filter.weights.is_empty())
         {
             Some(empty) => refuse(format!(
-                "filter {empty} of {} falls between two frequencies of the transform; use fewer filters or a larger fft",
+                "filter {empty} of {} lies between two frequencies of the transform; use fewer filters or a larger fft",
                 self.mels
             )),
             None => Ok(()),
@@ -322,7 +322,7 @@ impl MelStream {
     /// A stream that goes on from a state, to the same bits.
     ///
     /// # Errors
-    /// A state of other features or one that cannot be.
+    /// A state of other features or an invalid one.
     pub fn from_state(mel: &LogMel, state: MelState) -> Result<Self, SoundError> {
         let (fft, hop, waiting) = (mel.window.len(), mel.hop, state.waiting.len());
         check_samples("mel", &state.waiting)?;

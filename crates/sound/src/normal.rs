@@ -210,7 +210,7 @@ impl Running {
     /// A stream with the settings of `like` that goes on from a state, to the same bits.
     ///
     /// # Errors
-    /// A state of other features or one that cannot be.
+    /// A state of other features or an invalid one.
     pub fn from_state(like: Self, state: RunningState) -> Result<Self, SoundError> {
         let refuse = |reason: String| Err(SoundError::state("running normalisation", reason));
         check_count("running normalisation", state.frames)?;

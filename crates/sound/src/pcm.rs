@@ -51,7 +51,7 @@ impl<R: Read> Pcm<R> {
                 self.buffer[0] = half;
             }
             let count = match self.source.read(&mut self.buffer[start..]) {
-                // A reader that claims more than it was given is wrong; it must not make us panic.
+                // A wrong reader may claim more than the buffer holds; that must not cause a panic.
                 Ok(count) => count.min(BUFFER - start),
                 Err(error) => {
                     self.half = (start == 1).then_some(self.buffer[0]);

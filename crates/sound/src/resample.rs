@@ -1,7 +1,7 @@
 //! Another sample rate, for a whole sound or piece by piece.
 //!
-//! The work is rubato's: a synchronous resampler that cuts or widens the spectrum of blocks (overlap and add,
-//! Blackman-Harris window). Here it gets blocks of one fixed size whatever the pieces are, and its delay is taken off.
+//! Uses rubato's synchronous resampler: it cuts or widens the spectrum of blocks (overlap and add, Blackman-Harris
+//! window). Here it gets blocks of one fixed size for any pieces, and its delay is dropped.
 //!
 //! Rubato's inner state cannot be read. It is the second half of the last block's output, and nothing else; so the last
 //! block of input is kept, and a stored stream is restored by resampling that block again.
@@ -88,7 +88,7 @@ impl Resampler {
     /// A stream that goes on from a state, to the same bits.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and a state of other rates or one that cannot be.
+    /// As [`new`](Self::new), and a state of other rates or an invalid one.
     pub fn from_state(from: u32, to: u32, state: ResamplerState) -> Result<Self, SoundError> {
         let mut own = Self::new(from, to)?;
         let block = own.inner.as_ref().map_or(0, Inner::block);
@@ -120,10 +120,10 @@ impl Resampler {
         Ok(own)
     }
 
-    /// Takes samples, gives those that are ready.
+    /// Takes samples; gives the output that is ready.
     ///
     /// # Errors
-    /// None that is known; the resampler's own, should it have any.
+    /// Errors of rubato; none is known.
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<f32>, SoundError> {
         self.pushed += samples.len() as u64;
         let samples = samples.iter().map(|&sample| usable(sample));
@@ -204,7 +204,7 @@ impl Inner {
         self.fft.input_frames_next()
     }
 
-    /// Samples given for so many samples of whole blocks: the first ones are late, and are dropped.
+    /// Samples given for so many samples of whole blocks, without the dropped delay.
     fn given(&self, resampled: u64) -> u64 {
         let blocks = resampled / self.block() as u64;
         let output = blocks * self.fft.output_frames_next() as u64;
@@ -243,7 +243,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Brings the resampler to where it was behind a block; nothing if there was none.
+    /// Sets the state behind a block; there may be no block yet.
     fn restore(&mut self, last: Vec<f32>) -> Result<(), String> {
         match last.is_empty() {
             true => Ok(()),

@@ -76,7 +76,7 @@ impl Segmenter {
     /// A stream that goes on from a state, to the same segments.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and a state of other settings or one that cannot be.
+    /// As [`new`](Self::new), and a state of other settings or an invalid one.
     pub fn from_state(rate: u32, seconds: f64, state: SegmenterState) -> Result<Self, SoundError> {
         let mut own = Self::new(rate, seconds)?;
         check_count("segments", state.begin)?;

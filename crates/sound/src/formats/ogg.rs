@@ -41,7 +41,7 @@ impl Faults {
     }
 }
 
-/// An Ogg file that is watched.
+/// An Ogg file whose pages are checked while it is read.
 ///
 /// Symphonia looks at the end of a file before it reads on from the beginning. Bytes are watched in their order in the
 /// file, each once; reads at other places are ignored.
@@ -103,14 +103,14 @@ struct Pages {
     waiting: Vec<u8>,
     /// The number of the next page of each logical stream.
     streams: BTreeMap<u32, u32>,
-    /// Samples before the current chain of streams, and up to the last page.
+    /// Samples before the current chain of streams, and of this chain up to the last page.
     before: u64,
     at: u64,
     /// Whether a fault was reported after the last valid page.
     reported: bool,
 }
 
-/// The fields of a valid page that are needed here.
+/// Fields of a valid page.
 struct Page {
     first: bool,
     samples: u64,

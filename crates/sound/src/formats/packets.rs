@@ -22,18 +22,18 @@ pub(crate) struct Packets {
     track: u32,
     rate: u32,
     kind: Kind,
-    /// Samples that the header promises, if that is known for all of the file.
+    /// Samples that the header promises for the whole file, if it does.
     promised: Option<u64>,
     /// Where the next packet should begin, samples.
     next: Option<i64>,
     warnings: VecDeque<Warning>,
 }
 
-/// How the end of a file and its damage are told.
+/// The format, with the means to tell the end of a file and damage.
 enum Kind {
     /// The end of the bytes is the end of the sound if `endless`.
     Wave { endless: bool },
-    /// Pages are watched; the last one says that it is.
+    /// Faults of its pages; the last page is marked as such.
     Ogg(Faults),
     /// Packets state where they begin.
     Flac,
@@ -154,7 +154,7 @@ impl Packets {
         if let Some(warning) = self.warnings.pop_front() {
             return Ok(Step::Warning(warning));
         }
-        // Tags in the middle of a stream are of no use here, and would gather.
+        // Tags in the middle of a stream are dropped here: they are not used, and would fill the memory.
         while self.format.metadata().pop().is_some() {}
         let packet = self.format.next_packet();
         self.collect();
@@ -239,7 +239,7 @@ impl Packets {
         self.warnings.pop_front().map_or(end, Step::Warning)
     }
 
-    /// Goes on with the next sound of the file.
+    /// Begins the next sound of the file.
     fn restart(&mut self) -> Result<Step, Error> {
         let Some(track) = track(&*self.format)? else {
             return Err(Error::Unsupported("the next part of the file has no sound"));

@@ -77,7 +77,7 @@ pub(crate) fn fill(source: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::
     while count < buffer.len() {
         match source.read(&mut buffer[count..]) {
             Ok(0) => break,
-            // A reader that claims more than it was given is wrong; it must not make us panic.
+            // A wrong reader may claim more than the buffer holds; that must not cause a panic.
             Ok(more) => count = (count + more).min(buffer.len()),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

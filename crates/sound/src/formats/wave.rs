@@ -8,7 +8,7 @@ use crate::warning::Warning;
 use std::io::{self, Read, SeekFrom};
 use symphonia::core::io::MediaSource;
 
-/// Bytes of the header that begins all of these files.
+/// Bytes at the beginning that tell the kind of file.
 const START: usize = 12;
 /// Most bytes of a format chunk.
 const LONGEST_FORMAT: u64 = 4096;
@@ -21,7 +21,7 @@ const MOST_CHANNELS: u16 = 1024;
 /// Sizes from here on stand for "unknown" if the file is shorter: recorders that cannot go back write 0x7ffff000,
 /// 0x80000000 or 0xffffffff.
 const UNKNOWN: u64 = 0x7fff_0000;
-/// Begins of the identifiers of Wave64 that stand for RIFF and WAVE, and the ends of those of all other chunks.
+/// The first identifier of a Wave64 file, and the end of every other one behind its four letters.
 const WAVE64_RIFF: [u8; 16] = *b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00";
 const WAVE64_END: [u8; 12] = *b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a";
 
@@ -38,7 +38,7 @@ pub(crate) enum Opened {
 
 /// The sound of a WAV file.
 pub(crate) struct Wave {
-    /// A plain WAV file of it, which can be read only forwards.
+    /// A plain WAV file of the sound; it can only be read forwards.
     pub source: Box<dyn MediaSource>,
     /// Frames that the header promises, if it knows.
     pub promised: Option<u64>,
@@ -61,21 +61,21 @@ struct Chunk {
     size: u64,
 }
 
-/// Whether these can be the letters that name a chunk.
+/// Whether these bytes can be the letters of a chunk's name.
 fn is_name(id: &[u8; 4]) -> bool {
     id.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
 /// The part of a format chunk that is needed here.
 struct Format {
-    /// The chunk, plain as symphonia wants it.
+    /// The body of the chunk, as symphonia takes it.
     chunk: Vec<u8>,
     /// Bytes of a frame.
     block: u64,
     rate: u32,
 }
 
-/// Looks whether a source is a WAV file, and finds the sound in it.
+/// Checks whether a source is a WAV file, and finds the sound in it.
 ///
 /// # Errors
 /// Bytes that cannot be read, or (as `InvalidData`) a WAV file without a format or a sound.
@@ -300,7 +300,7 @@ impl Format {
         let short = |at: usize| u16::from_le_bytes([base[at], base[at + 1]]);
         let (tag, channels, align, bits) = (short(0), short(2), short(12), short(14));
         let rate = u32::from_le_bytes([base[4], base[5], base[6], base[7]]);
-        // Sizes of the chunk that are not the usual one for the format are of no meaning.
+        // Symphonia takes these formats only with a chunk of the usual size; other sizes have no meaning.
         let chunk = match tag {
             PCM | FLOAT => base.to_vec(),
             tag if LAWS.contains(&tag) => [base, &[0, 0]].concat(),

@@ -75,7 +75,7 @@ fn channels_are_mixed_by_their_mean() {
 }
 
 #[test]
-fn numbers_that_are_none_are_silence_and_loud_ones_are_clipped() {
+fn nan_is_silence_and_loud_samples_are_clamped() {
     let data = floats(&[f32::NAN, f32::INFINITY, 7.0, -7.0, 0.5, f32::MAX]);
     let sound = read(wav(3, 1, 8_000, 32, &data)).unwrap();
     assert_eq!(sound.samples, [0.0, 0.0, 1.0, -1.0, 0.5, 1.0]);

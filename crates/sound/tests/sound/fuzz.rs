@@ -1,4 +1,4 @@
-//! Bytes that are almost sound files, and sounds that are no sounds.
+//! Damaged sound files, and samples of any bits.
 
 use crate::tools::{cases, golden_bytes, tone};
 use proptest::prelude::*;

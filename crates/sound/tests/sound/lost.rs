@@ -194,7 +194,7 @@ fn channels_that_differ_are_mixed_as_before() {
 }
 
 #[test]
-fn samples_that_are_no_numbers_are_silence_and_said() {
+fn nan_is_silence_and_said() {
     let sound = tone(300.0, RATE, 1_000, 0.5);
     let numbers: Vec<f32> = [vec![f32::NAN; 16_000], sound.clone(), vec![f32::INFINITY]].concat();
     let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
