@@ -1,12 +1,12 @@
-//! Training sounds made different: masked features (SpecAugment) and other speeds.
+//! Variation of training sounds: masked features (SpecAugment) and other speeds.
 //!
-//! Everything random comes from a function of the caller's, uniform in 0..1 (1 excluded), so that a run can be repeated.
+//! Random numbers come from a function of the caller, uniform in 0..1 (1 excluded), so that a run can be repeated.
 
 use crate::error::{SoundError, whole_frames};
 use crate::resample::resample;
 use serde::{Deserialize, Serialize};
 
-/// Bands of features and stretches of time to be hidden (Park et al. 2019, "SpecAugment", without time warping).
+/// Bands of features and stretches of time to be hidden. Source: Park et al. 2019, "SpecAugment", without time warping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MaskConfig {
@@ -36,15 +36,15 @@ impl Default for MaskConfig {
 }
 
 impl MaskConfig {
-    /// Whether there can be such masks.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// A share that is not in 0 to 1.
+    /// A share outside 0 to 1.
     pub fn check(&self) -> Result<(), SoundError> {
         if !(0.0..=1.0).contains(&self.time_share) {
             return Err(SoundError::config(
                 "masks",
-                format!("a time share of {}; 0 to 1 can be", self.time_share),
+                format!("a time share of {}; 0 to 1 are allowed", self.time_share),
             ));
         }
         Ok(())
@@ -95,18 +95,19 @@ fn below(limit: usize, random: &mut impl FnMut() -> f32) -> usize {
     ((f64::from(random()) * limit as f64) as usize).min(limit - 1)
 }
 
-/// A factor is rounded to this part.
+/// A factor is rounded to a multiple of 1 / this.
 const SPEED_PARTS: u32 = 10_000;
 
-/// The sound played `factor` times as fast, pitch and all: round(`n`/`factor`) samples (Ko et al. 2015 take 0.9, 1 and 1.1).
+/// The sound played `factor` times as fast, with its pitch: round(`n`/`factor`) samples. Ko et al. 2015 take 0.9, 1 and
+/// 1.1.
 ///
 /// # Errors
-/// A factor that is not in 0.1 to 10.
+/// A factor outside 0.1 to 10.
 pub fn speed(samples: &[f32], factor: f32) -> Result<Vec<f32>, SoundError> {
     if !(0.1..=10.0).contains(&factor) {
         return Err(SoundError::config(
             "speed",
-            format!("a factor of {factor}; 0.1 to 10 can be"),
+            format!("a factor of {factor}; 0.1 to 10 are allowed"),
         ));
     }
     let from = (f64::from(factor) * f64::from(SPEED_PARTS)).round() as u32;

@@ -1,10 +1,12 @@
-//! What can go wrong between a sound file and its features.
+//! Errors between a sound file and its features.
 
+use crate::LOUDEST;
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// Error of this crate; each message names the operation, the file where there is one, and a way out.
+/// Error of this crate; each message names the operation, the file if there is one, and a hint.
 #[derive(Debug, Error)]
 pub enum SoundError {
     /// A file could not be opened.
@@ -21,7 +23,7 @@ pub enum SoundError {
         "sound: reading {name} failed ({error}); check the disk or the connection, and try again"
     )]
     Read {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
         /// The system's answer.
         #[source]
@@ -36,42 +38,43 @@ pub enum SoundError {
         #[source]
         error: io::Error,
     },
-    /// Not a single byte.
+    /// A file of no bytes.
     #[error("sound: {name} is empty (0 bytes); record or copy it again")]
     Empty {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
     },
-    /// None of the formats that are read.
+    /// A file of no supported format.
     #[error(
-        "sound: {name} is not a WAV, FLAC, Ogg Vorbis or MP3 file that can be read ({reason}); convert it, for example to a 16-bit WAV file"
+        "sound: {name} is not a WAV, FLAC, Ogg Vorbis or MP3 file that can be read ({reason}); \
+         convert it, for example to a 16-bit WAV file"
     )]
     Format {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
-        /// What the format's reader says.
+        /// The reason given by the reader of the format.
         reason: String,
     },
     /// A container without a track of sound.
     #[error("sound: {name} has no track of sound; extract the sound into a file of its own")]
     NoTrack {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
     },
     /// A sound of no length.
     #[error(
-        "sound: {name} holds no samples; it was perhaps not closed after recording, so record it again or repair its header"
+        "sound: {name} holds no samples; record it again, or repair its header if the recorder did not close it"
     )]
     NoSamples {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
     },
-    /// Not one packet could be decoded.
+    /// A file of which no packet can be decoded.
     #[error("sound: {name} is damaged ({reason}), nothing of it could be decoded; copy it again")]
     Damaged {
-        /// The file, or what kind of source it is.
+        /// The file, or the kind of source.
         name: String,
-        /// What the decoder says.
+        /// The reason given by the decoder.
         reason: String,
     },
     /// More samples than a WAV file can hold, or a rate that it cannot state.
@@ -84,7 +87,7 @@ pub enum SoundError {
         /// Samples per second.
         rate: u32,
     },
-    /// A rate outside what is resampled.
+    /// A rate outside the supported range.
     #[error(
         "resample: from {from} Hz to {to} Hz; both must lie in {} to {} Hz",
         crate::LOWEST_RATE,
@@ -103,15 +106,23 @@ pub enum SoundError {
         from: u32,
         /// Samples per second of the output.
         to: u32,
-        /// What it says.
+        /// The reason given by the resampler.
         reason: String,
     },
-    /// A setting that cannot be.
+    /// A setting out of range.
     #[error("{operation}: {reason}")]
     Config {
         /// Which settings.
         operation: &'static str,
-        /// What is wrong, and what to set instead.
+        /// The fault, and a value to set instead.
+        reason: String,
+    },
+    /// A stored state that no stream with these settings can have.
+    #[error("{operation}: the stored state cannot be used: {reason}; begin the stream anew")]
+    State {
+        /// Which part of the stream.
+        operation: &'static str,
+        /// The fault.
         reason: String,
     },
     /// Numbers that are not whole frames.
@@ -119,7 +130,7 @@ pub enum SoundError {
         "{operation}: {length} numbers are not whole frames of {features} features; give [T,F] row by row"
     )]
     Shape {
-        /// What was tried.
+        /// The operation.
         operation: &'static str,
         /// Numbers given.
         length: usize,
@@ -134,6 +145,53 @@ impl SoundError {
             operation,
             reason: reason.into(),
         }
+    }
+
+    pub(crate) fn state(operation: &'static str, reason: impl Into<String>) -> Self {
+        Self::State {
+            operation,
+            reason: reason.into(),
+        }
+    }
+
+    /// The sound that the message names, if it names one: callers need not name it again.
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Open { path, .. } | Self::Write { path, .. } => Some(path.to_string_lossy()),
+            Self::Read { name, .. }
+            | Self::Empty { name }
+            | Self::Format { name, .. }
+            | Self::NoTrack { name }
+            | Self::NoSamples { name }
+            | Self::Damaged { name, .. } => Some(name.into()),
+            _ => None,
+        }
+    }
+}
+
+/// Largest number of samples or frames that a state may count: 5,800 years at 48 kHz.
+const MOST: u64 = 1 << 53;
+
+/// Refuses a count from a stored state that no stream can have reached.
+pub(crate) fn check_count(operation: &'static str, count: u64) -> Result<(), SoundError> {
+    match count <= MOST {
+        true => Ok(()),
+        false => Err(SoundError::state(
+            operation,
+            format!("it counts {count} samples or frames"),
+        )),
+    }
+}
+
+/// Refuses samples from a stored state that a stream would not have let in.
+pub(crate) fn check_samples(operation: &'static str, samples: &[f32]) -> Result<(), SoundError> {
+    // Comparisons are false for NaN.
+    match samples.iter().all(|x| x.abs() <= LOUDEST) {
+        true => Ok(()),
+        false => Err(SoundError::state(
+            operation,
+            format!("a sample is NaN or beyond ±{LOUDEST:e}"),
+        )),
     }
 }
 

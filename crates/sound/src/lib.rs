@@ -1,7 +1,10 @@
-//! From sound files and live samples to features, and how features and samples are varied for training.
+//! From sound files and live samples to features, and variation of both for training.
 //!
-//! Samples are mono `f32` in ±1. Features are rows of frames, `[T,F]`: `T` frames in time, `F` numbers each. Files, resampler and features
-//! all work in pieces of any size with constant memory, and give the same numbers whatever the pieces are.
+//! Samples are mono `f32` in ±1. Features are rows of frames, `[T,F]`: `T` frames in time, `F` numbers each.
+//!
+//! Files, resampler and features work in pieces of any size with constant memory. Their output has the same bits for
+//! any pieces. The state of a stream between two pieces is plain data: it can be stored, read back in another process,
+//! and goes on to the same bits. [`Warning`] lists sound that was lost or changed while a file was read.
 //!
 //! ```
 //! use refrain_sound::{LogMel, MelConfig, resample};
@@ -15,35 +18,39 @@
 //! ```
 
 mod augment;
+mod channels;
 mod error;
-mod file;
+mod formats;
 mod mel;
 mod noise;
 mod normal;
 mod pcm;
+mod reader;
 mod resample;
 mod room;
 mod segments;
+mod warning;
 mod warp;
 mod wav;
 
 pub use augment::{MaskConfig, mask, speed};
 pub use error::SoundError;
-pub use file::{Reader, Sound, load};
-pub use mel::{LogMel, MelConfig, MelStream};
+pub use mel::{LogMel, MelConfig, MelState, MelStream};
 pub use noise::{add_noise, gain, pink_noise, white_noise};
-pub use normal::{Gate, Running, deltas, normalise};
+pub use normal::{Gate, GateState, Running, RunningState, deltas, normalise, normalise_above};
 pub use pcm::Pcm;
-pub use resample::{HIGHEST_RATE, LOWEST_RATE, Resampler, resample};
+pub use reader::{Reader, Sound, load};
+pub use resample::{HIGHEST_RATE, LOWEST_RATE, Resampler, ResamplerState, resample};
 pub use room::room;
-pub use segments::{Segment, Segmenter};
+pub use segments::{Segment, Segmenter, SegmenterState};
+pub use warning::Warning;
 pub use warp::{FrequencyWarp, tempo};
 pub use wav::{wav_bytes, write_wav};
 
-/// Far beyond any sound; sums of squares of such samples still fit an `f32`.
+/// Largest magnitude of a sample. Sums of squares of such samples still fit an `f32`.
 const LOUDEST: f32 = 1e9;
 
-/// A sample that a transform can take: clipped where it is absurd, and silence where it is no number.
+/// Clamps to ±[`LOUDEST`]; NaN and ±∞ become 0.
 fn usable(sample: f32) -> f32 {
     match sample.is_finite() {
         true => sample.clamp(-LOUDEST, LOUDEST),

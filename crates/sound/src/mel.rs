@@ -1,14 +1,15 @@
 //! Logarithms of mel-filtered power spectra, for a whole sound or piece by piece.
 //!
-//! Exactly `torchaudio.transforms.MelSpectrogram(sample_rate, n_fft, win_length, hop_length, f_min, f_max, n_mels=n_mels,
-//! window_fn=torch.hann_window, power=2.0, center=False, norm=None, mel_scale="htk")`, transposed to `[T, mels]`, and then
-//! ln(max(x, floor)):
+//! Exactly `torchaudio.transforms.MelSpectrogram(sample_rate, n_fft, win_length, hop_length, f_min, f_max,
+//! n_mels=n_mels, window_fn=torch.hann_window, power=2.0, center=False, norm=None, mel_scale="htk")`, transposed to
+//! `[T, mels]`, and then ln(max(x, floor)):
 //!
-//! - Frame `t` begins at sample `t`·hop and is `fft` samples long, so `n` samples have 1 + (`n` − fft) / hop frames, rounded down, and none if
-//!   `n` < fft. The window (periodic Hann) stands in the middle of it, zeros on both sides.
-//! - The power |X|² of each of fft/2 + 1 frequencies is weighted by triangles that are equally wide in mel = 2595·log₁₀(1 + f/700), of height 1.
+//! - Frame `t` begins at sample `t`·hop and is `fft` samples long, so `n` samples have 1 + (`n` − fft) / hop frames,
+//!   rounded down, and none if `n` < fft. The window (periodic Hann) stands in the middle of it, zeros on both sides.
+//! - The power |X|² of each of fft/2 + 1 frequencies is weighted by triangles that are equally wide in mel =
+//!   2595·log₁₀(1 + f/700), of height 1.
 
-use crate::error::SoundError;
+use crate::error::{SoundError, check_samples};
 use crate::usable;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
@@ -21,7 +22,7 @@ const LARGEST_FFT: usize = 1 << 18;
 /// Most filters.
 const MOST_MELS: usize = 4096;
 
-/// What features to compute.
+/// Which features to compute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MelConfig {
@@ -77,10 +78,10 @@ impl MelConfig {
         self.fft.unwrap_or_else(|| window.next_power_of_two())
     }
 
-    /// Whether there can be such features.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// The first setting that cannot be, and what would do.
+    /// The first setting out of range, and a usual value for it.
     pub fn check(&self) -> Result<(), SoundError> {
         let refuse = |reason: String| Err(SoundError::config("mel", reason));
         let (window, hop, fft) = (
@@ -105,7 +106,10 @@ impl MelConfig {
             ));
         }
         if !(1..=MOST_MELS).contains(&self.mels) {
-            return refuse(format!("{} filters; 1 to {MOST_MELS} can be", self.mels));
+            return refuse(format!(
+                "{} filters; 1 to {MOST_MELS} are allowed",
+                self.mels
+            ));
         }
         if !(low >= 0.0 && low < high && high <= half) {
             return refuse(format!(
@@ -121,7 +125,7 @@ impl MelConfig {
             .position(|filter| filter.weights.is_empty())
         {
             Some(empty) => refuse(format!(
-                "filter {empty} of {} falls between two frequencies of the transform; use fewer filters or a larger fft",
+                "filter {empty} of {} lies between two frequencies of the transform; use fewer filters or a larger fft",
                 self.mels
             )),
             None => Ok(()),
@@ -135,7 +139,7 @@ impl MelConfig {
 
     fn filters(&self) -> Vec<Filter> {
         let bins = self.fft_samples() / 2 + 1;
-        // As there, the last frequency is half the rate without its fraction.
+        // As in torchaudio, the last frequency is half the rate without its fraction.
         let bin_hz = f64::from(self.rate / 2) / (bins - 1) as f64;
         let (low, high) = (mel(self.low_hz), mel(self.high()));
         let step = (high - low) / (self.mels + 1) as f64;
@@ -153,7 +157,7 @@ impl MelConfig {
 }
 
 fn samples(rate: u32, milliseconds: f64) -> usize {
-    // The cast of what is negative or no number gives 0.
+    // The cast of a negative number or NaN gives 0.
     (f64::from(rate) * milliseconds / 1000.0).round() as usize
 }
 
@@ -162,12 +166,12 @@ pub(crate) fn mel(hertz: f64) -> f64 {
     2595.0 * (1.0 + hertz / 700.0).log10()
 }
 
-/// [`mel`]'s inverse.
+/// The inverse of [`mel`].
 pub(crate) fn hertz(mel: f64) -> f64 {
     700.0 * (10f64.powf(mel / 2595.0) - 1.0)
 }
 
-/// The frequencies that a triangle covers.
+/// A triangle: its first frequency and its weights from there on.
 #[derive(Clone, Debug)]
 struct Filter {
     first: usize,
@@ -203,7 +207,7 @@ pub struct LogMel {
     fft: Arc<dyn RealToComplex<f32>>,
 }
 
-/// What one frame needs.
+/// Buffers for one frame.
 #[derive(Clone)]
 struct Scratch {
     input: Vec<f32>,
@@ -231,7 +235,7 @@ impl LogMel {
         })
     }
 
-    /// What is computed.
+    /// The settings.
     pub fn config(&self) -> &MelConfig {
         &self.config
     }
@@ -241,7 +245,7 @@ impl LogMel {
         self.filters.len()
     }
 
-    /// The features `[T, mels]` of a whole sound. What is not a number in it counts as silence.
+    /// The features `[T, mels]` of a whole sound. NaN and ±∞ count as 0.
     pub fn frames(&self, samples: &[f32]) -> Vec<f32> {
         self.stream().push(samples)
     }
@@ -267,7 +271,7 @@ impl LogMel {
             work,
         } = scratch;
         for ((input, &sample), &weight) in input.iter_mut().zip(samples).zip(&self.window) {
-            *input = usable(sample) * weight;
+            *input = sample * weight;
         }
         // All lengths are the plan's own, so it cannot refuse.
         let _ = self.fft.process_with_scratch(input, spectrum, work);
@@ -284,7 +288,18 @@ impl LogMel {
     }
 }
 
-/// Features of a sound that comes piece by piece: bit for bit those of the whole, whatever the pieces are.
+/// The state of a [`MelStream`], as plain data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MelState {
+    /// Samples from the beginning of the next frame on.
+    pub waiting: Vec<f32>,
+    /// Samples that are still to come before the next frame begins, where frames have gaps between them.
+    pub skip: u64,
+}
+
+/// Computes the features of a sound that comes piece by piece. They have the bits of the features of the whole sound,
+/// for any pieces.
 #[derive(Clone)]
 pub struct MelStream {
     mel: LogMel,
@@ -296,11 +311,49 @@ pub struct MelStream {
 }
 
 impl MelStream {
-    /// Takes samples, gives the frames `[T, mels]` that they complete.
+    /// The state between two pieces.
+    pub fn state(&self) -> MelState {
+        MelState {
+            waiting: self.waiting.clone(),
+            skip: self.skip as u64,
+        }
+    }
+
+    /// A stream that goes on from a state, to the same bits.
+    ///
+    /// # Errors
+    /// A state of other features or an invalid one.
+    pub fn from_state(mel: &LogMel, state: MelState) -> Result<Self, SoundError> {
+        let (fft, hop, waiting) = (mel.window.len(), mel.hop, state.waiting.len());
+        check_samples("mel", &state.waiting)?;
+        let longest = if waiting == 0 {
+            hop.saturating_sub(fft)
+        } else {
+            0
+        };
+        let skip = usize::try_from(state.skip)
+            .ok()
+            .filter(|&skip| skip <= longest);
+        let (Some(skip), true) = (skip, waiting < fft) else {
+            return Err(SoundError::state(
+                "mel",
+                format!(
+                    "{waiting} samples waiting and {} to skip do not fit frames of {fft} every {hop}",
+                    state.skip
+                ),
+            ));
+        };
+        let mut own = mel.stream();
+        (own.waiting, own.skip) = (state.waiting, skip);
+        Ok(own)
+    }
+
+    /// Takes samples; gives the frames `[T, mels]` that they complete.
     pub fn push(&mut self, samples: &[f32]) -> Vec<f32> {
         let skipped = self.skip.min(samples.len());
         self.skip -= skipped;
-        self.waiting.extend_from_slice(&samples[skipped..]);
+        self.waiting
+            .extend(samples[skipped..].iter().map(|&x| usable(x)));
         let (fft, hop) = (self.mel.window.len(), self.mel.hop);
         let mut out = Vec::new();
         let mut start = 0;
@@ -314,7 +367,7 @@ impl MelStream {
         out
     }
 
-    /// Ends the sound: how many samples were too few for another frame. The stream is then as new.
+    /// Ends the sound; gives the number of samples that were too few for another frame. The stream is then as new.
     pub fn finish(&mut self) -> usize {
         let left = self.waiting.len();
         self.waiting.clear();

@@ -55,20 +55,21 @@ pub fn gain(samples: &mut [f32], decibels: f32) {
     samples.iter_mut().for_each(|sample| *sample *= factor);
 }
 
-/// Adds noise so that the sound is `snr_db` decibels stronger than it, over the whole length, in place. Shorter noise is repeated; a silent
-/// sound stays as it is. The result may go beyond ±1.
+/// Adds noise in place, so that the sound is `snr_db` decibels stronger than the noise over the whole length.
+///
+/// Shorter noise is repeated. A silent sound is not changed. The result may go beyond ±1.
 ///
 /// # Errors
-/// Noise that is empty or silent, or a ratio or samples that are no numbers.
+/// Noise that is empty or silent, or a ratio or samples that are NaN or ±∞.
 pub fn add_noise(samples: &mut [f32], snr_db: f32, noise: &[f32]) -> Result<(), SoundError> {
     let refuse = |reason: &str| Err(SoundError::config("noise", reason));
     if noise.is_empty() {
         return refuse("it has no samples; give at least one");
     }
     if !snr_db.is_finite() {
-        return refuse("a ratio that is no number; 0 to 30 dB is usual");
+        return refuse("a ratio that is NaN or ±∞; 0 to 30 dB is usual");
     }
-    // What is heard is the part that is added, which may be less than all the noise or a repetition of it.
+    // The noise that is added may be a part of all the noise, or a repetition of it.
     let heard = || noise.iter().cycle().take(samples.len());
     let noise_power = heard().map(|&x| f64::from(x).powi(2)).sum::<f64>() / samples.len() as f64;
     let sound_power = power(samples);
@@ -76,7 +77,7 @@ pub fn add_noise(samples: &mut [f32], snr_db: f32, noise: &[f32]) -> Result<(), 
         return Ok(());
     }
     if !(noise_power > 0.0 && noise_power.is_finite() && sound_power.is_finite()) {
-        return refuse("it is silent, or a sample is no number; give noise that can be heard");
+        return refuse("it is silent, or a sample is NaN or ±∞; give noise that can be heard");
     }
     let factor = (sound_power / noise_power / 10f64.powf(f64::from(snr_db) / 10.0)).sqrt() as f32;
     for (sample, &noise) in samples.iter_mut().zip(noise.iter().cycle()) {

@@ -1,6 +1,7 @@
-//! Features of mean 0 and variance 1, and how features change in time.
+//! Features of mean 0 and variance 1, and the change of features in time.
 
-use crate::error::{SoundError, whole_frames};
+use crate::error::{SoundError, check_count, whole_frames};
+use serde::{Deserialize, Serialize};
 
 /// Added to a variance before its root is taken, so that a constant feature becomes 0.
 const LEAST_VARIANCE: f64 = 1e-5;
@@ -11,10 +12,27 @@ const LEAST_VARIANCE: f64 = 1e-5;
 /// # Errors
 /// Numbers that are not whole frames.
 pub fn normalise(frames: &mut [f32], features: usize) -> Result<(), SoundError> {
+    normalise_above(frames, features, f32::NEG_INFINITY)
+}
+
+/// As [`normalise`], but mean and variance are those of the frames whose level, the mean of their features, is at least
+/// `least`, if there are any. A level a little above that of digital silence keeps such silence from moving a voice.
+///
+/// # Errors
+/// Numbers that are not whole frames.
+pub fn normalise_above(frames: &mut [f32], features: usize, least: f32) -> Result<(), SoundError> {
     whole_frames("normalise", frames.len(), features)?;
-    let time = (frames.len() / features) as f64;
+    let counts = |frame: &[f32]| level(frame) >= least;
+    let mut counted: Vec<bool> = frames.chunks_exact(features).map(counts).collect();
+    if !counted.contains(&true) {
+        counted.fill(true);
+    }
+    let time = counted.iter().filter(|&&counts| counts).count() as f64;
     for feature in 0..features {
-        let column = || frames.iter().skip(feature).step_by(features);
+        let column = || {
+            let values = frames.iter().skip(feature).step_by(features).zip(&counted);
+            values.filter(|own| *own.1).map(|own| own.0)
+        };
         let mean = column().map(|&x| f64::from(x)).sum::<f64>() / time;
         let variance = column()
             .map(|&x| (f64::from(x) - mean).powi(2))
@@ -28,18 +46,32 @@ pub fn normalise(frames: &mut [f32], features: usize) -> Result<(), SoundError> 
     Ok(())
 }
 
-/// How far below the loudest frame one may lie that still counts as sound, nats of power.
+/// The mean of the features of a frame.
+fn level(frame: &[f32]) -> f32 {
+    frame.iter().sum::<f32>() / frame.len().max(1) as f32
+}
+
+/// Largest distance below the loudest frame at which a frame still counts as sound, nats of power.
 const DEPTH: f32 = 5.0;
-/// How much the loudest fades with each frame.
+/// Fading of the loudest level, nats a frame.
 const FADE: f32 = 0.001;
 
-/// Tells sound from the silence around it, so that pauses do not count as what a voice is like.
+/// Tells sound from silence, so that pauses do not count in the statistics of a voice.
 ///
-/// A frame's level is the mean of its features; it is heard if it lies at most 5 below the loudest so far, which fades by 0.001 a frame.
+/// The level of a frame is the mean of its features. A frame is heard if its level is at most 5 below the loudest so
+/// far. The loudest fades by 0.001 a frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Gate {
     loudest: f32,
     least: f32,
+}
+
+/// The state of a [`Gate`], as plain data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateState {
+    /// The level of the loudest frame, faded; absent before the first frame.
+    pub loudest: Option<f32>,
 }
 
 impl Default for Gate {
@@ -52,7 +84,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// One that hears no frame whose level is below `least`.
+    /// A gate that hears no frame whose level is below `least`.
     pub fn above(least: f32) -> Self {
         Self {
             least,
@@ -60,9 +92,28 @@ impl Gate {
         }
     }
 
-    /// Whether the next frame `[F]` is heard; one with a number that is not finite is not.
+    /// The state between two frames.
+    pub fn state(&self) -> GateState {
+        GateState {
+            loudest: Some(self.loudest).filter(|level| level.is_finite()),
+        }
+    }
+
+    /// A gate with the settings of `like` that goes on from a state.
+    ///
+    /// # Errors
+    /// A level that is NaN or ±∞.
+    pub fn from_state(like: Self, state: GateState) -> Result<Self, SoundError> {
+        let loudest = state.loudest.unwrap_or(f32::NEG_INFINITY);
+        if state.loudest.is_some_and(|level| !level.is_finite()) {
+            return Err(SoundError::state("gate", format!("a level of {loudest}")));
+        }
+        Ok(Self { loudest, ..like })
+    }
+
+    /// Whether the next frame `[F]` is heard; a frame with NaN or ±∞ is not.
     pub fn hears(&mut self, frame: &[f32]) -> bool {
-        let level = frame.iter().sum::<f32>() / frame.len().max(1) as f32;
+        let level = level(frame);
         if !level.is_finite() {
             return false;
         }
@@ -71,7 +122,19 @@ impl Gate {
     }
 }
 
-/// Normalises a stream by what it has been so far.
+/// The state of a [`Running`], as plain data; the prior is not part of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunningState {
+    /// Σd and Σd² of each feature, `[F]`.
+    pub sums: Vec<[f64; 2]>,
+    /// Frames that were heard.
+    pub frames: u64,
+    /// Its gate.
+    pub gate: GateState,
+}
+
+/// Normalises a stream by the statistics of its frames so far.
 ///
 /// A prior of mean m₀ and variance v₀ counts as n₀ frames. With d = x − m₀, frame `t` (counted from 1) is normalised by
 ///
@@ -110,8 +173,7 @@ impl Running {
         let finite = mean.iter().all(|x| x.is_finite());
         if !finite || !variance.iter().all(|&x| x >= 0.0 && x.is_finite()) {
             return refuse(
-                "a prior that is no number or a negative variance; measure it on training sounds"
-                    .into(),
+                "a prior with NaN, ±∞ or a negative variance; measure it on training sounds".into(),
             );
         }
         if !(weight > 0.0 && weight.is_finite()) {
@@ -127,6 +189,48 @@ impl Running {
             sums: vec![[0.0; 2]; mean.len()],
             frames: 0,
             gate: Gate::default(),
+        })
+    }
+
+    /// Hears only frames whose level is at least `least`, such as a little above the features of digital silence.
+    pub fn above(mut self, least: f32) -> Self {
+        self.gate = Gate::above(least);
+        self
+    }
+
+    /// The state between two pieces.
+    pub fn state(&self) -> RunningState {
+        RunningState {
+            sums: self.sums.clone(),
+            frames: self.frames,
+            gate: self.gate.state(),
+        }
+    }
+
+    /// A stream with the settings of `like` that goes on from a state, to the same bits.
+    ///
+    /// # Errors
+    /// A state of other features or an invalid one.
+    pub fn from_state(like: Self, state: RunningState) -> Result<Self, SoundError> {
+        let refuse = |reason: String| Err(SoundError::state("running normalisation", reason));
+        check_count("running normalisation", state.frames)?;
+        if state.sums.len() != like.mean.len() {
+            return refuse(format!(
+                "{} sums for {} features",
+                state.sums.len(),
+                like.mean.len()
+            ));
+        }
+        let possible =
+            |[sum, squares]: &[f64; 2]| sum.is_finite() && squares.is_finite() && *squares >= 0.0;
+        if !state.sums.iter().all(possible) {
+            return refuse("a sum that is NaN or ±∞, or a negative sum of squares".into());
+        }
+        Ok(Self {
+            gate: Gate::from_state(like.gate, state.gate)?,
+            sums: state.sums,
+            frames: state.frames,
+            ..like
         })
     }
 
@@ -166,15 +270,16 @@ impl Running {
     pub fn reset(&mut self) {
         self.sums.fill([0.0; 2]);
         self.frames = 0;
-        self.gate = Gate::default();
+        self.gate = Gate::above(self.gate.least);
     }
 }
 
-/// `[T,F]` → `[T,3F]`: each frame followed by its change and the change of that change, by the regression of the HTK book (eq. 5.16),
+/// `[T,F]` → `[T,3F]`: each frame, its change in time, and the change of that change, by the regression of the HTK book
+/// (eq. 5.16):
 ///
 /// dₜ = Σ θ·(cₜ₊θ − cₜ₋θ) / (2·Σ θ²), θ = 1 … `width`,
 ///
-/// where the first and last frame stand for those before and after them. 2 is the usual width.
+/// The first and last frame also count as the frames before and after them. The usual width is 2.
 ///
 /// # Errors
 /// Numbers that are not whole frames, or a width of 0.
@@ -183,7 +288,7 @@ pub fn deltas(frames: &[f32], features: usize, width: usize) -> Result<Vec<f32>,
     if !(1..=1000).contains(&width) {
         return Err(SoundError::config(
             "deltas",
-            format!("a width of {width} frames; 1 to 1000 can be, 2 is usual"),
+            format!("a width of {width} frames; 1 to 1000 are allowed, 2 is usual"),
         ));
     }
     let first = regression(frames, features, width);

@@ -39,7 +39,8 @@ impl<R: Read> Pcm<R> {
         self.truncated
     }
 
-    /// The samples that have come, at least one and at most a few thousand, in ±1; `None` at the end. Waits only until there are some.
+    /// The samples that have come, at least one and at most a few thousand, in ±1; `None` at the end. Returns as soon
+    /// as there are some.
     ///
     /// # Errors
     /// A source that cannot be read.
@@ -50,7 +51,7 @@ impl<R: Read> Pcm<R> {
                 self.buffer[0] = half;
             }
             let count = match self.source.read(&mut self.buffer[start..]) {
-                // A reader that claims more than it was given is wrong; it must not make us panic.
+                // A wrong reader may claim more than the buffer holds; that must not cause a panic.
                 Ok(count) => count.min(BUFFER - start),
                 Err(error) => {
                     self.half = (start == 1).then_some(self.buffer[0]);

@@ -1,12 +1,16 @@
 //! Another sample rate, for a whole sound or piece by piece.
 //!
-//! The work is rubato's: a synchronous resampler that cuts or widens the spectrum of blocks (overlap and add, Blackman-Harris window). Here it
-//! gets blocks of one fixed size whatever the pieces are, and its delay is taken off.
+//! Uses rubato's synchronous resampler: it cuts or widens the spectrum of blocks (overlap and add, Blackman-Harris
+//! window). Here it gets blocks of one fixed size for any pieces, and its delay is dropped.
+//!
+//! Rubato's inner state cannot be read. It is the second half of the last block's output, and nothing else; so the last
+//! block of input is kept, and a stored stream is restored by resampling that block again.
 
-use crate::error::SoundError;
+use crate::error::{SoundError, check_count, check_samples};
 use crate::usable;
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
+use serde::{Deserialize, Serialize};
 
 /// Lowest rate that is resampled, in Hz.
 pub const LOWEST_RATE: u32 = 1_000;
@@ -17,26 +21,38 @@ const BLOCK: usize = 512;
 
 /// Resamples a stream.
 ///
-/// The output does not depend on the pieces that are pushed, is aligned in time with the input, and has round(`n`·`to`/`from`) samples for `n`
-/// samples pushed. Samples come up to two blocks late: 64 ms for usual rates, but longer where the two rates share no large divisor. What
-/// is not a number counts as silence, and what is beyond ±10⁹ is clipped: a transform of such samples would fail.
+/// The output does not depend on the pieces that are pushed, is aligned in time with the input, and has
+/// round(`n`·`to`/`from`) samples for `n` samples pushed. Samples come up to two blocks late: 64 ms for usual rates,
+/// but longer where the two rates share no large divisor. NaN and ±∞ become 0, and samples are clamped to ±10⁹: a
+/// transform of such samples would fail.
 pub struct Resampler {
     from: u32,
     to: u32,
     /// `None` where the rates are equal.
     inner: Option<Inner>,
-    /// Samples pushed and given so far.
+    /// Samples pushed so far.
     pushed: u64,
-    given: u64,
+}
+
+/// The state of a [`Resampler`], as plain data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResamplerState {
+    /// Samples pushed so far.
+    pub pushed: u64,
+    /// The last whole block of input; empty before there is one, and where the rates are equal.
+    pub last: Vec<f32>,
+    /// Samples that wait for a whole block.
+    pub waiting: Vec<f32>,
 }
 
 struct Inner {
     fft: Fft<f32>,
+    /// The last whole block, or nothing before there is one.
+    last: Vec<f32>,
     /// Samples that wait for a whole block.
     waiting: Vec<f32>,
     output: Vec<f32>,
-    /// Samples to be dropped: what is left of the delay.
-    late: usize,
 }
 
 impl Resampler {
@@ -55,41 +71,84 @@ impl Resampler {
             to,
             inner,
             pushed: 0,
-            given: 0,
         })
     }
 
-    /// Takes samples, gives those that are ready.
+    /// The state between two pieces.
+    pub fn state(&self) -> ResamplerState {
+        let inner = self.inner.as_ref();
+        let copy = |of: fn(&Inner) -> &Vec<f32>| inner.map(of).cloned().unwrap_or_default();
+        ResamplerState {
+            pushed: self.pushed,
+            last: copy(|inner| &inner.last),
+            waiting: copy(|inner| &inner.waiting),
+        }
+    }
+
+    /// A stream that goes on from a state, to the same bits.
     ///
     /// # Errors
-    /// None that is known; the resampler's own, should it have any.
+    /// As [`new`](Self::new), and a state of other rates or an invalid one.
+    pub fn from_state(from: u32, to: u32, state: ResamplerState) -> Result<Self, SoundError> {
+        let mut own = Self::new(from, to)?;
+        let block = own.inner.as_ref().map_or(0, Inner::block);
+        let refuse = |reason: String| Err(SoundError::state("resample", reason));
+        let (last, waiting) = (state.last.len(), state.waiting.len());
+        check_count("resample", state.pushed)?;
+        check_samples("resample", &state.last)?;
+        check_samples("resample", &state.waiting)?;
+        let blocks = state.pushed.checked_sub(waiting as u64);
+        let blocks = blocks.filter(|own| block == 0 || own.is_multiple_of(block as u64));
+        let expected = if blocks.is_none_or(|own| own == 0) {
+            0
+        } else {
+            block
+        };
+        if blocks.is_none() || last != expected || waiting >= block.max(1) {
+            return refuse(format!(
+                "{} samples pushed, {last} of the last block and {waiting} waiting do not fit blocks of {block}",
+                state.pushed
+            ));
+        }
+        own.pushed = state.pushed;
+        if let Some(inner) = &mut own.inner {
+            if let Err(reason) = inner.restore(state.last) {
+                return Err(own.refused(reason));
+            }
+            inner.waiting = state.waiting;
+        }
+        Ok(own)
+    }
+
+    /// Takes samples; gives the output that is ready.
+    ///
+    /// # Errors
+    /// Errors of rubato; none is known.
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<f32>, SoundError> {
         self.pushed += samples.len() as u64;
         let samples = samples.iter().map(|&sample| usable(sample));
-        let output = match &mut self.inner {
-            None => samples.collect(),
+        match &mut self.inner {
+            None => Ok(samples.collect()),
             Some(inner) => {
                 inner.waiting.extend(samples);
-                inner.run().map_err(|reason| self.refused(reason))?
+                inner.run().map_err(|reason| self.refused(reason))
             }
-        };
-        self.given += output.len() as u64;
-        Ok(output)
+        }
     }
 
-    /// Gives what is left; the resampler is then as new.
+    /// Gives the rest of the output; the resampler is then as new.
     ///
     /// # Errors
     /// As [`push`](Self::push).
     pub fn finish(&mut self) -> Result<Vec<f32>, SoundError> {
-        let (from, to) = (u64::from(self.from), u64::from(self.to));
-        let wanted = (self.pushed * to + from / 2) / from;
-        let left = wanted.saturating_sub(self.given) as usize;
         let mut output = Vec::new();
         if let Some(inner) = &mut self.inner {
+            let (from, to) = (u128::from(self.from), u128::from(self.to));
+            let wanted = (u128::from(self.pushed) * to + from / 2) / from;
+            let given = inner.given(self.pushed - inner.waiting.len() as u64);
+            let left = wanted.saturating_sub(given.into()) as usize;
             while output.len() < left {
-                let block = inner.fft.input_frames_next();
-                inner.waiting.resize(block, 0.0);
+                inner.waiting.resize(inner.block(), 0.0);
                 match inner.run() {
                     Ok(more) => output.extend(more),
                     Err(reason) => return Err(self.refused(reason)),
@@ -98,7 +157,7 @@ impl Resampler {
             output.truncate(left);
             inner.reset();
         }
-        (self.pushed, self.given) = (0, 0);
+        self.pushed = 0;
         Ok(output)
     }
 
@@ -133,40 +192,69 @@ impl Inner {
             reason: error.to_string(),
         })?;
         Ok(Self {
-            late: fft.output_delay(),
             output: vec![0.0; fft.output_frames_max()],
+            last: Vec::new(),
             waiting: Vec::new(),
             fft,
         })
     }
 
+    /// Samples of a block of input.
+    fn block(&self) -> usize {
+        self.fft.input_frames_next()
+    }
+
+    /// Samples given for so many samples of whole blocks, without the dropped delay.
+    fn given(&self, resampled: u64) -> u64 {
+        let blocks = resampled / self.block() as u64;
+        let output = blocks * self.fft.output_frames_next() as u64;
+        output.saturating_sub(self.fft.output_delay() as u64)
+    }
+
     /// Resamples all whole blocks.
     fn run(&mut self) -> Result<Vec<f32>, String> {
-        let block = self.fft.input_frames_next();
+        let waiting = std::mem::take(&mut self.waiting);
         let mut given = Vec::new();
-        let mut blocks = self.waiting.chunks_exact(block);
+        let mut blocks = waiting.chunks_exact(self.block());
         for input in blocks.by_ref() {
-            let frames = self.output.len();
-            let input = InterleavedSlice::new(input, 1, block).map_err(|e| e.to_string())?;
-            let mut output = InterleavedSlice::new_mut(&mut self.output, 1, frames)
-                .map_err(|e| e.to_string())?;
-            let (_, count) = self
-                .fft
-                .process_into_buffer(&input, &mut output, None)
-                .map_err(|e| e.to_string())?;
-            let dropped = self.late.min(count);
-            self.late -= dropped;
-            given.extend_from_slice(&self.output[dropped..count]);
+            let late = if self.last.is_empty() {
+                self.fft.output_delay()
+            } else {
+                0
+            };
+            self.resample(input)?;
+            given.extend_from_slice(&self.output[late..]);
         }
-        let rest = blocks.remainder().len();
-        self.waiting.drain(..self.waiting.len() - rest);
+        self.waiting = blocks.remainder().to_vec();
         Ok(given)
+    }
+
+    /// Resamples one block into `output`.
+    fn resample(&mut self, input: &[f32]) -> Result<(), String> {
+        let frames = self.output.len();
+        let adapter = InterleavedSlice::new(input, 1, input.len()).map_err(|e| e.to_string())?;
+        let mut output =
+            InterleavedSlice::new_mut(&mut self.output, 1, frames).map_err(|e| e.to_string())?;
+        self.fft
+            .process_into_buffer(&adapter, &mut output, None)
+            .map_err(|e| e.to_string())?;
+        self.last.clear();
+        self.last.extend_from_slice(input);
+        Ok(())
+    }
+
+    /// Sets the state behind a block; there may be no block yet.
+    fn restore(&mut self, last: Vec<f32>) -> Result<(), String> {
+        match last.is_empty() {
+            true => Ok(()),
+            false => self.resample(&last),
+        }
     }
 
     fn reset(&mut self) {
         self.fft.reset();
+        self.last.clear();
         self.waiting.clear();
-        self.late = self.fft.output_delay();
     }
 }
 

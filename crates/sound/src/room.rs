@@ -1,19 +1,21 @@
-//! Rooms: what walls add to a sound.
+//! Rooms: the reverberation of a sound.
 
 use crate::error::SoundError;
 use crate::noise::white_noise;
 use realfft::RealFftPlanner;
 
-/// The walls' first answer, seconds behind the direct sound.
+/// First reflection, seconds after the direct sound.
 const FIRST: f64 = 0.002;
 /// Longest reverberation, seconds.
 const LONGEST: f32 = 10.0;
 
-/// The sound as it would be heard in a room, of the same length: behind each sample a tail of normal noise that falls by 60 dB in `seconds`
-/// (Polack's model of diffuse reverberation, 1988), `direct_db` decibels weaker than the sample itself. `random` is uniform in 0..1.
+/// The sound with the reverberation of a room, of the same length.
+///
+/// Each sample gets a tail of normal noise that falls by 60 dB in `seconds` and is `direct_db` decibels weaker than the
+/// sample. `random` is uniform in 0..1. Source: Polack 1988, the model of diffuse reverberation.
 ///
 /// # Errors
-/// A rate of 0, seconds that are not in 0 to 10, or decibels that are no number.
+/// A rate of 0, seconds outside 0 to 10, or decibels that are NaN or ±∞.
 pub fn room(
     samples: &[f32],
     rate: u32,
@@ -27,7 +29,7 @@ pub fn room(
     }
     if !(0.0..=LONGEST).contains(&seconds) || !direct_db.is_finite() {
         return refuse(format!(
-            "a reverberation of {seconds} s at {direct_db} dB; 0 to {LONGEST} s and a number can be"
+            "a reverberation of {seconds} s at {direct_db} dB; 0 to {LONGEST} s and a finite number are allowed"
         ));
     }
     let first = (FIRST * f64::from(rate)).ceil() as usize;

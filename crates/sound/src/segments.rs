@@ -1,6 +1,8 @@
 //! Long sounds in pieces that a model can take, cut where it is quiet.
 
-use crate::error::SoundError;
+use crate::error::{SoundError, check_count, check_samples};
+use crate::usable;
+use serde::{Deserialize, Serialize};
 
 /// Window in which loudness is measured, seconds.
 const WINDOW: f64 = 0.2;
@@ -16,8 +18,20 @@ pub struct Segment {
     pub samples: Vec<f32>,
 }
 
-/// Cuts a sound of any length, as it comes, into segments of at most a set length, each in the middle of the quietest fifth of a second of its
-/// last two thirds. Holds no more than one segment.
+/// The state of a [`Segmenter`], as plain data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmenterState {
+    /// Number of the first sample that waits.
+    pub begin: u64,
+    /// Samples that wait for the end of their segment.
+    pub samples: Vec<f32>,
+}
+
+/// Cuts a sound that comes piece by piece into segments of at most a set length.
+///
+/// Each cut is in the middle of the quietest fifth of a second in the last two thirds of a segment. Memory is at most
+/// one segment. NaN and ±∞ become 0.
 #[derive(Clone, Debug)]
 pub struct Segmenter {
     longest: usize,
@@ -36,7 +50,9 @@ impl Segmenter {
         if rate == 0 || !(1.0..=3600.0).contains(&seconds) {
             return Err(SoundError::config(
                 "segments",
-                format!("segments of {seconds} s at {rate} Hz; 1 to 3600 s of a sound can be"),
+                format!(
+                    "segments of {seconds} s at {rate} Hz; 1 to 3600 s at 1 Hz or more are allowed"
+                ),
             ));
         }
         let samples = |seconds: f64| ((seconds * f64::from(rate)) as usize).max(1);
@@ -49,9 +65,39 @@ impl Segmenter {
         })
     }
 
-    /// Takes samples, gives the segments that they complete.
+    /// The state between two pieces.
+    pub fn state(&self) -> SegmenterState {
+        SegmenterState {
+            begin: self.begin,
+            samples: self.samples.clone(),
+        }
+    }
+
+    /// A stream that goes on from a state, to the same segments.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and a state of other settings or an invalid one.
+    pub fn from_state(rate: u32, seconds: f64, state: SegmenterState) -> Result<Self, SoundError> {
+        let mut own = Self::new(rate, seconds)?;
+        check_count("segments", state.begin)?;
+        check_samples("segments", &state.samples)?;
+        if state.samples.len() > own.longest {
+            return Err(SoundError::state(
+                "segments",
+                format!(
+                    "{} samples wait, but a segment ends at {}",
+                    state.samples.len(),
+                    own.longest
+                ),
+            ));
+        }
+        (own.begin, own.samples) = (state.begin, state.samples);
+        Ok(own)
+    }
+
+    /// Takes samples; gives the segments that they complete.
     pub fn push(&mut self, samples: &[f32]) -> Vec<Segment> {
-        self.samples.extend_from_slice(samples);
+        self.samples.extend(samples.iter().map(|&x| usable(x)));
         let mut segments = Vec::new();
         while self.samples.len() > self.longest {
             let rest = self.samples.split_off(self.quietest());
@@ -63,14 +109,14 @@ impl Segmenter {
         segments
     }
 
-    /// What is left at the end, if anything; then as new.
+    /// Gives the rest of the sound, if there is any; the segmenter is then as new.
     pub fn finish(&mut self) -> Option<Segment> {
         let (begin, samples) = (self.begin, std::mem::take(&mut self.samples));
         self.begin = 0;
         (!samples.is_empty()).then_some(Segment { begin, samples })
     }
 
-    /// Where to cut.
+    /// The number of the sample before which to cut.
     fn quietest(&self) -> usize {
         let energy = |first: usize| -> f64 {
             let own = &self.samples[first..first + self.window];

@@ -4,10 +4,11 @@ use crate::error::{SoundError, whole_frames};
 use crate::mel::{hertz, mel};
 use std::f64::consts::PI;
 
-/// `frames` `[T,F]` at `factor` times their tempo: round(`T`/`factor`) frames, at least one, each between the two that it falls between.
+/// `frames` `[T,F]` at `factor` times their tempo: round(`T`/`factor`) frames, at least one, interpolated linearly in
+/// time.
 ///
 /// # Errors
-/// Numbers that are not whole frames, or a factor that is not in 0.1 to 10.
+/// Numbers that are not whole frames, or a factor outside 0.1 to 10.
 pub fn tempo(frames: &[f32], features: usize, factor: f32) -> Result<Vec<f32>, SoundError> {
     whole_frames("tempo", frames.len(), features)?;
     check("tempo", factor)?;
@@ -26,24 +27,25 @@ pub fn tempo(frames: &[f32], features: usize, factor: f32) -> Result<Vec<f32>, S
     Ok(out)
 }
 
-/// The element at or below `place`, and how far the place is on the way to the next; the ends where it lies outside.
+/// The element at or below `place`, and the share of the way to the next one; places outside are clamped to the ends.
 fn between(place: f64, length: usize) -> (usize, f32) {
     let place = place.clamp(0.0, (length - 1) as f64);
     (place as usize, place.fract() as f32)
 }
 
-fn check(what: &'static str, factor: f32) -> Result<(), SoundError> {
+fn check(operation: &'static str, factor: f32) -> Result<(), SoundError> {
     match (0.1..=10.0).contains(&factor) {
         true => Ok(()),
         false => Err(SoundError::config(
-            what,
-            format!("a factor of {factor}; 0.1 to 10 can be"),
+            operation,
+            format!("a factor of {factor}; 0.1 to 10 are allowed"),
         )),
     }
 }
 
-/// Moves what logarithmic mel features hold along the axis of frequency, as a longer or shorter vocal tract does (Jaitly and Hinton 2013,
-/// "Vocal tract length perturbation improves speech recognition").
+/// Scales the axis of frequency of logarithmic mel features, as a longer or shorter vocal tract does.
+///
+/// Source: Jaitly and Hinton 2013, "Vocal tract length perturbation improves speech recognition".
 #[derive(Clone, Debug)]
 pub struct FrequencyWarp {
     /// Centres of the filters, Hz.
@@ -96,10 +98,10 @@ impl FrequencyWarp {
         self.cosines.as_ref().map_or(self.centres.len(), Vec::len)
     }
 
-    /// Puts at each frequency f what was at `factor`·f, in place; `frames` is `[T,F]`.
+    /// Replaces the value at each frequency f by the value at `factor`·f, in place; `frames` is `[T,F]`.
     ///
     /// # Errors
-    /// Numbers that are not whole frames, or a factor that is not in 0.1 to 10.
+    /// Numbers that are not whole frames, or a factor outside 0.1 to 10.
     pub fn apply(&self, frames: &mut [f32], factor: f32) -> Result<(), SoundError> {
         let features = self.features();
         whole_frames("frequency warp", frames.len(), features)?;

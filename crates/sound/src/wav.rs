@@ -7,9 +7,9 @@ use std::path::Path;
 const HEADER_REST: u32 = 36;
 const BYTES_PER_SAMPLE: u32 = 2;
 
-/// Samples in ±1 as the bytes of a WAV file of `rate` Hz; louder ones are clipped, and what is not a number becomes silence.
+/// Samples in ±1 as the bytes of a WAV file of `rate` Hz. Louder samples are clamped to ±1; NaN becomes 0.
 ///
-/// A sound of 16 bits that was read by this crate comes back bit for bit.
+/// A sound of 16 bits that was read by this crate gives the same bits again.
 ///
 /// # Errors
 /// A rate of 0, or more than 4 GiB.

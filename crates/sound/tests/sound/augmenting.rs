@@ -234,7 +234,7 @@ fn a_room_answers_a_click_with_a_tail_that_fades() {
     // A tenth of a second is a fifth of 60 dB.
     let fall = 10.0 * (energy(200..1000) / energy(1000..1800)).log10();
     assert!((fall - 12.0).abs() < 2.0, "{fall}");
-    // A sum of two sounds is heard as the sum of what is heard of them.
+    // A room is linear: the sum of two sounds gives the sum of their reverberations.
     let other: Vec<f32> = (0..n).map(|i| (i as f32 * 0.3).sin()).collect();
     let both: Vec<f32> = click.iter().zip(&other).map(|(a, b)| a + b).collect();
     let listen = |x: &[f32]| room(x, rate, 0.5, 3.0, &mut random(5)).unwrap();

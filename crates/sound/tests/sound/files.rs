@@ -1,42 +1,11 @@
 //! Files of all formats, whole and broken.
 
-use crate::tools::{difference, golden, golden_bytes, level, tone};
-use refrain_sound::{Pcm, Reader, Sound, SoundError, load, wav_bytes, write_wav};
+use crate::tools::{difference, golden, golden_bytes, level, read, tone, wav};
+use refrain_sound::{Pcm, Sound, SoundError, Warning, load, wav_bytes, write_wav};
 use std::io::{Cursor, Read};
 
-/// Reads all of some bytes.
-fn read(bytes: Vec<u8>) -> Result<Sound, SoundError> {
-    let mut reader = Reader::new(Cursor::new(bytes), None)?;
-    let mut samples = Vec::new();
-    while let Some(chunk) = reader.next_chunk()? {
-        assert!(!chunk.is_empty() && chunk.len() <= 65_536);
-        samples.extend(chunk);
-    }
-    assert!(reader.next_chunk()?.is_none(), "the end stays the end");
-    Ok(Sound {
-        samples,
-        rate: reader.rate(),
-        truncated: reader.truncated(),
-    })
-}
-
-/// A WAV file with any header: `format` 1 is whole numbers, 3 is floats.
-fn wav(format: u16, channels: u16, rate: u32, bits: u16, data: &[u8]) -> Vec<u8> {
-    let block = channels * bits / 8;
-    let mut wav = b"RIFF".to_vec();
-    wav.extend((36 + data.len() as u32).to_le_bytes());
-    wav.extend(b"WAVEfmt \x10\0\0\0");
-    wav.extend([format, channels].map(u16::to_le_bytes).concat());
-    wav.extend(
-        [rate, rate * u32::from(block)]
-            .map(u32::to_le_bytes)
-            .concat(),
-    );
-    wav.extend([block, bits].map(u16::to_le_bytes).concat());
-    wav.extend(b"data");
-    wav.extend((data.len() as u32).to_le_bytes());
-    wav.extend(data);
-    wav
+fn cut_off(sound: &Sound) -> bool {
+    matches!(sound.warnings[..], [Warning::CutOff { .. }])
 }
 
 fn floats(values: &[f32]) -> Vec<u8> {
@@ -51,9 +20,9 @@ fn a_written_sound_comes_back() {
     let samples: Vec<f32> = (-32_768..32_768).map(|x| x as f32 / 32_768.0).collect();
     write_wav(&path, &samples, 8_000).unwrap();
     let sound = load(&path).unwrap();
-    assert_eq!((sound.rate, sound.truncated), (8_000, false));
+    assert_eq!((sound.rate, &sound.warnings[..]), (8_000, &[][..]));
     assert_eq!(sound.samples, samples);
-    // Clipped, and silence for what is no number.
+    // Clamped, and 0 for NaN.
     let loud = [2.0, -2.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
     let back = read(wav_bytes(&loud, 96_000).unwrap()).unwrap();
     assert_eq!(
@@ -75,7 +44,11 @@ fn golden_files_of_all_formats_hold_the_tone() {
     let expected = tone(440.0, 44_100, 11_025, 0.25);
     for (name, within) in [("tone.flac", 4e-5), ("tone.ogg", 0.02), ("tone.mp3", 0.02)] {
         let sound = load(golden(name)).unwrap();
-        assert_eq!((sound.rate, sound.truncated), (44_100, false), "{name}");
+        assert_eq!(
+            (sound.rate, &sound.warnings[..]),
+            (44_100, &[][..]),
+            "{name}"
+        );
         assert_eq!(sound.samples.len(), 11_025, "{name}");
         let apart = difference(&sound.samples, &expected);
         assert!(apart < within, "{name}: {apart}");
@@ -102,7 +75,7 @@ fn channels_are_mixed_by_their_mean() {
 }
 
 #[test]
-fn numbers_that_are_none_are_silence_and_loud_ones_are_clipped() {
+fn nan_is_silence_and_loud_samples_are_clamped() {
     let data = floats(&[f32::NAN, f32::INFINITY, 7.0, -7.0, 0.5, f32::MAX]);
     let sound = read(wav(3, 1, 8_000, 32, &data)).unwrap();
     assert_eq!(sound.samples, [0.0, 0.0, 1.0, -1.0, 0.5, 1.0]);
@@ -144,7 +117,7 @@ fn a_recording_that_was_cut_off_gives_what_there_is() {
     let whole = tone(300.0, 16_000, 5_000, 0.5);
     let bytes = wav_bytes(&whole, 16_000).unwrap();
     let sound = read(bytes[..44 + 2 * 3_210 + 1].to_vec()).unwrap();
-    assert!(sound.truncated);
+    assert!(cut_off(&sound));
     assert!(difference(&sound.samples, &whole[..3_210]) < 1e-4);
     for name in ["tone.flac", "tone.ogg", "tone.mp3"] {
         let whole = load(golden(name)).unwrap().samples;
@@ -152,7 +125,7 @@ fn a_recording_that_was_cut_off_gives_what_there_is() {
         let sound = read(bytes[..bytes.len() * 9 / 10].to_vec());
         match sound {
             Ok(sound) => {
-                assert!(sound.truncated, "{name}");
+                assert!(cut_off(&sound), "{name}");
                 let count = sound.samples.len();
                 assert!(count < whole.len(), "{name}: {count} samples");
                 assert!(difference(&sound.samples, &whole[..count]) < 1e-5, "{name}");
@@ -182,7 +155,7 @@ fn an_ogg_file_of_two_sounds_is_read_to_its_end() {
     let once = read(bytes.clone()).unwrap();
     let twice = read([bytes.clone(), bytes].concat()).unwrap();
     assert_eq!(twice.samples.len(), 2 * once.samples.len());
-    assert!(!twice.truncated);
+    assert_eq!(twice.warnings, []);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Bytes that are almost sound files, and sounds that are no sounds.
+//! Damaged sound files, and samples of any bits.
 
 use crate::tools::{cases, golden_bytes, tone};
 use proptest::prelude::*;
@@ -12,6 +12,8 @@ const MOST_SAMPLES: usize = 4_000_000;
 const STARTS: &[&[u8]] = &[
     b"",
     b"RIFF\0\x01\0\0WAVEfmt \x10\0\0\0",
+    b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0",
+    b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00",
     b"fLaC",
     b"OggS\0",
     b"\xff\xfb",
@@ -19,9 +21,18 @@ const STARTS: &[&[u8]] = &[
 ];
 
 fn files() -> Vec<Vec<u8>> {
-    let mut files: Vec<_> = ["tone.flac", "tone.ogg", "tone.mp3", "sweep.wav"]
-        .map(golden_bytes)
-        .into();
+    let mut files: Vec<_> = [
+        "tone.flac",
+        "tone.ogg",
+        "tone.mp3",
+        "sweep.wav",
+        "mono_stereo.mp3",
+        "flipped.ogg",
+    ]
+    .map(golden_bytes)
+    .into();
+    let joined = golden_bytes("tone.mp3");
+    files.push([&joined[..], &joined].concat());
     files.push(wav_bytes(&tone(300.0, 8_000, 500, 0.5), 8_000).unwrap());
     files
 }
@@ -113,7 +124,7 @@ fn a_sealed_file_is_the_file() {
     assert_eq!(sealed, bytes);
 }
 
-/// The Vorbis reader of symphonia 0.6.1 asserts what a changed header can break (`lookup1_values`).
+/// A changed header can break an assertion of the Vorbis reader of symphonia 0.6.1 (`lookup1_values`).
 #[test]
 fn a_decoder_that_panics_is_a_file_that_cannot_be_read() {
     let mut bytes = golden_bytes("tone.ogg");
@@ -124,7 +135,7 @@ fn a_decoder_that_panics_is_a_file_that_cannot_be_read() {
     assert!(matches!(result, Err(SoundError::Format { .. })));
 }
 
-/// Reads everything; whatever the bytes are, what comes is samples in ±1, and not without end.
+/// Reads everything. For any bytes, samples are in ±1 and come to an end.
 fn drain(bytes: Vec<u8>) -> Result<usize, SoundError> {
     let mut reader = Reader::new(Cursor::new(bytes), None)?;
     let mut count = 0;
@@ -146,7 +157,7 @@ proptest! {
 
     #[test]
     fn changed_files_are_read_or_refused(
-        file in 0..5usize,
+        file in 0..8usize,
         changes in prop::collection::vec(change(), 1..8),
     ) {
         let mut bytes = files().swap_remove(file);

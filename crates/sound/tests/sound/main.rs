@@ -3,8 +3,10 @@
 mod augmenting;
 mod files;
 mod fuzz;
+mod lost;
 mod mels;
 mod normals;
 mod rates;
 mod segments;
+mod states;
 mod tools;

@@ -1,7 +1,7 @@
 //! Normalisation and deltas.
 
 use crate::tools::{difference, golden_numbers, random};
-use refrain_sound::{Gate, Running, SoundError, deltas, normalise, white_noise};
+use refrain_sound::{Gate, Running, SoundError, deltas, normalise, normalise_above, white_noise};
 
 /// Mean and variance of each feature.
 fn statistics(frames: &[f32], features: usize) -> Vec<(f32, f32)> {
@@ -47,7 +47,23 @@ fn a_normalised_sound_has_mean_0_and_variance_1() {
 }
 
 #[test]
-fn a_stream_is_normalised_by_what_was() {
+fn quiet_frames_need_not_count() {
+    let voice = white_noise(60, &mut random(4));
+    let mut alone = voice.clone();
+    normalise(&mut alone, 3).unwrap();
+    let mut both = [vec![-23.0; 30], voice, vec![f32::NAN; 3]].concat();
+    normalise_above(&mut both, 3, -22.0).unwrap();
+    assert_eq!(both[30..90], alone);
+    assert!(both[..30].iter().all(|&x| x < -15.0));
+    // Where no frame counts, all do.
+    let (mut quiet, mut plain) = ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]);
+    normalise_above(&mut quiet, 1, 10.0).unwrap();
+    normalise(&mut plain, 1).unwrap();
+    assert_eq!(quiet, plain);
+}
+
+#[test]
+fn a_stream_is_normalised_by_its_past() {
     let (mean, variance, weight) = ([1.0f64, -2.0], [4.0f64, 0.5], 10.0f64);
     let frames = white_noise(200, &mut random(2));
     let mut running =

@@ -29,7 +29,7 @@ fn a_tone_keeps_its_place_in_time() {
 }
 
 #[test]
-fn what_the_lower_rate_cannot_hold_is_gone() {
+fn frequencies_beyond_the_lower_rate_are_removed() {
     let output = resample(&tone(9_000.0, 44_100, 44_100, 0.5), 44_100, 16_000).unwrap();
     assert!(level(&output[2_000..14_000]) < 1e-4);
     let output = resample(&tone(7_500.0, 44_100, 44_100, 0.5), 44_100, 16_000).unwrap();
@@ -68,7 +68,7 @@ fn lengths_are_rounded_and_pieces_do_not_matter() {
 }
 
 #[test]
-fn numbers_that_are_none_stay_where_they_are() {
+fn samples_that_are_nan_count_as_0() {
     let mut samples = tone(300.0, 44_100, 44_100, 0.5);
     samples[100] = f32::NAN;
     samples[101] = f32::INFINITY;

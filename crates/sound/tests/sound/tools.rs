@@ -1,6 +1,8 @@
-//! What several tests need.
+//! Tools of several tests.
 
+use refrain_sound::{Reader, Sound, SoundError};
 use std::f64::consts::TAU;
+use std::io::Cursor;
 use std::path::PathBuf;
 
 /// A golden file.
@@ -21,6 +23,41 @@ pub fn golden_numbers(name: &str) -> Vec<f32> {
     let (numbers, rest) = bytes.as_chunks::<4>();
     assert!(rest.is_empty());
     numbers.iter().map(|&x| f32::from_le_bytes(x)).collect()
+}
+
+/// Reads all of some bytes.
+pub fn read(bytes: Vec<u8>) -> Result<Sound, SoundError> {
+    let mut reader = Reader::new(Cursor::new(bytes), None)?;
+    let mut samples = Vec::new();
+    while let Some(chunk) = reader.next_chunk()? {
+        assert!(!chunk.is_empty() && chunk.len() <= 65_536);
+        samples.extend(chunk);
+    }
+    assert!(reader.next_chunk()?.is_none(), "the end stays the end");
+    Ok(Sound {
+        samples,
+        rate: reader.rate(),
+        warnings: reader.warnings().to_vec(),
+    })
+}
+
+/// A WAV file with any header: `format` 1 is whole numbers, 3 is floats.
+pub fn wav(format: u16, channels: u16, rate: u32, bits: u16, data: &[u8]) -> Vec<u8> {
+    let block = channels * bits / 8;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((36 + data.len() as u32).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0");
+    wav.extend([format, channels].map(u16::to_le_bytes).concat());
+    wav.extend(
+        [rate, rate * u32::from(block)]
+            .map(u32::to_le_bytes)
+            .concat(),
+    );
+    wav.extend([block, bits].map(u16::to_le_bytes).concat());
+    wav.extend(b"data");
+    wav.extend((data.len() as u32).to_le_bytes());
+    wav.extend(data);
+    wav
 }
 
 /// `amplitude`·sin at a rate.
