@@ -1,45 +1,63 @@
-//! A language model that writes: one token in, scores for the next one out.
+//! A language model that writes: one token in, scores for the next one out, for one session or for many at once.
 
 use super::language_model::{LanguageModel, State};
 use crate::error::Error;
 use crate::layers::Recurrent;
 use crate::ops::{DirectionWeights, floats};
-use refrain_kernels::{Stepper, Weights, softmax};
+use crate::params::NamedTensor;
+use burn::tensor::Device;
+use refrain_kernels::{LinearWeights, StepScratch, StepState, StepWeights, Weights};
+use serde::{Deserialize, Serialize};
 
-struct Layer {
-    stepper: Stepper,
-    h: Vec<f32>,
-    c: Vec<f32>,
-}
-
-/// Runs a language model one token at a time; memory does not grow with the text.
+/// The weights of a language model, packed once for any number of sessions. A session's scores have the same bits alone and
+/// in any batch (`f32`).
 pub struct Generator {
     engine: Engine,
-    logits: Vec<f32>,
+    vocabulary: usize,
 }
 
 enum Engine {
     Packed(Packed),
-    /// Layers that the steppers do not know.
-    StepByStep(Box<LanguageModel>, Option<State>),
+    /// Layers that the step kernels do not know, run on the model itself.
+    Composed(Box<LanguageModel>, Device),
 }
 
-/// Weights packed once.
+/// Weights packed for steps.
 struct Packed {
-    layers: Vec<Layer>,
+    layers: Vec<StepWeights>,
+    /// `[V,C]`
     embedding: Vec<f32>,
-    /// Absent where tied to the embedding.
-    output: Option<Vec<f32>>,
-    bias: Vec<f32>,
     features: usize,
+    output: LinearWeights,
 }
+
+/// The recurrent state of one session: plain data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorState {
+    /// h and c of each layer, by name, as PyTorch's shapes have them; empty before the first token of a composed model.
+    tensors: Vec<StoredTensor>,
+}
+
+/// A tensor of a state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredTensor {
+    name: String,
+    shape: Vec<usize>,
+    data: Vec<f32>,
+}
+
+/// Buffers of a step; they grow with the largest batch so far.
+#[derive(Clone, Debug, Default)]
+pub struct GeneratorScratch(StepScratch);
 
 impl Generator {
     pub(super) fn new(
         rnn: &Recurrent,
         embedding: Vec<f32>,
         output: Option<Vec<f32>>,
-        bias: Vec<f32>,
+        bias: &[f32],
         [vocabulary, features]: [usize; 2],
     ) -> Result<Self, Error> {
         let layers = rnn.weights().into_iter().map(|mut directions| {
@@ -59,82 +77,185 @@ impl Generator {
                 b_ih: Some(&b_ih),
                 b_hh: Some(&b_hh),
             };
-            let memory = if rnn.cell().has_memory() { hidden } else { 0 };
-            Ok(Layer {
-                stepper: Stepper::new(rnn.cell(), rnn.precision(), input, hidden, &weights)?,
-                h: vec![0.0; hidden],
-                c: vec![0.0; memory],
-            })
+            let packed = StepWeights::new(rnn.cell(), rnn.precision(), input, hidden, &weights);
+            Ok(packed?)
         });
+        let layers = layers.collect::<Result<Vec<_>, Error>>()?;
+        let last = layers.last().map_or(features, StepWeights::hidden);
+        let weight = output.as_ref().unwrap_or(&embedding);
         Ok(Self {
             engine: Engine::Packed(Packed {
-                layers: layers.collect::<Result<_, Error>>()?,
+                output: LinearWeights::new(weight, Some(bias), last, vocabulary)?,
+                layers,
                 embedding,
-                output,
-                bias,
                 features,
             }),
-            logits: vec![0.0; vocabulary],
+            vocabulary,
         })
     }
 
-    pub(super) fn step_by_step(model: LanguageModel) -> Self {
+    pub(super) fn composed(model: LanguageModel) -> Self {
         Self {
-            logits: vec![0.0; model.vocabulary()],
-            engine: Engine::StepByStep(Box::new(model), None),
+            vocabulary: model.vocabulary(),
+            engine: Engine::Composed(Box::new(model), Device::flex()),
         }
     }
 
     /// Tokens `V`.
     pub fn vocabulary(&self) -> usize {
-        self.logits.len()
+        self.vocabulary
+    }
+
+    /// The state before the first token.
+    pub fn start(&self) -> GeneratorState {
+        let tensors = match &self.engine {
+            Engine::Composed(..) => Vec::new(),
+            Engine::Packed(packed) => {
+                let layers = packed.layers.iter().enumerate();
+                let zeros = layers.flat_map(|(l, layer)| {
+                    let StepState { h, c } = layer.zeros();
+                    [stored("h", l, h), stored("c", l, c)]
+                });
+                zeros.collect()
+            }
+        };
+        GeneratorState { tensors }
+    }
+
+    /// Whether a state, e.g. one that was read from bytes, belongs to this model.
+    ///
+    /// # Errors
+    /// A state of other sizes, or with values that are not numbers.
+    pub fn check(&self, state: &GeneratorState) -> Result<(), Error> {
+        let wrong = || Error::State("it belongs to a model of other sizes".into());
+        if let Engine::Packed(_) = &self.engine {
+            let start = self.start();
+            let own = start.tensors.iter().map(|own| (&own.name, own.data.len()));
+            let got = state.tensors.iter().map(|got| (&got.name, got.data.len()));
+            if !own.eq(got) {
+                return Err(wrong());
+            }
+        } else if !state.tensors.is_empty() {
+            self.lift(state).map_err(|_| wrong())?;
+        }
+        let broken = state.tensors.iter().flat_map(|own| &own.data);
+        match broken.clone().all(|x| x.is_finite()) {
+            true => Ok(()),
+            false => Err(Error::State("it holds values that are not numbers".into())),
+        }
     }
 
     /// Reads token `id`; gives the logits `[V]` of the next one.
     ///
     /// # Errors
-    /// An id that is not below `V`.
-    pub fn step(&mut self, id: u32) -> Result<&[f32], Error> {
-        let vocabulary = self.vocabulary();
-        if id as usize >= vocabulary {
-            return Err(Error::Config(format!(
-                "token {id} is outside the vocabulary of {vocabulary}"
-            )));
-        }
-        self.logits = match &mut self.engine {
-            Engine::Packed(packed) => packed.step(id as usize, vocabulary)?,
-            Engine::StepByStep(model, state) => {
-                let (logits, after) = model.read(id, state.take())?;
-                *state = Some(after);
-                logits
-            }
-        };
-        Ok(&self.logits)
+    /// An id that is not below `V`, or a state of another model.
+    pub fn step(
+        &self,
+        id: u32,
+        state: &mut GeneratorState,
+        scratch: &mut GeneratorScratch,
+    ) -> Result<Vec<f32>, Error> {
+        self.step_many(&[id], &mut [state], scratch)
     }
 
-    /// Back to the state before the first token.
-    pub fn reset(&mut self) {
-        match &mut self.engine {
-            Engine::Packed(packed) => packed.layers.iter_mut().for_each(|layer| {
-                layer.h.fill(0.0);
-                layer.c.fill(0.0);
-            }),
-            Engine::StepByStep(_, state) => *state = None,
+    /// Reads one token in each of `K` sessions; gives the logits `[K,V]` of the next ones.
+    ///
+    /// # Errors
+    /// An id that is not below `V`, a state of another model, or another number of ids than states.
+    pub fn step_many(
+        &self,
+        ids: &[u32],
+        states: &mut [&mut GeneratorState],
+        scratch: &mut GeneratorScratch,
+    ) -> Result<Vec<f32>, Error> {
+        if ids.len() != states.len() {
+            return Err(Error::Config(format!(
+                "{} tokens for {} sessions",
+                ids.len(),
+                states.len()
+            )));
         }
+        if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocabulary) {
+            return Err(Error::Config(format!(
+                "token {id} is outside the vocabulary of {}",
+                self.vocabulary
+            )));
+        }
+        match &self.engine {
+            Engine::Packed(packed) => packed.step(ids, states, scratch, self.vocabulary),
+            Engine::Composed(model, _) => {
+                let mut logits = Vec::with_capacity(ids.len() * self.vocabulary);
+                for (id, state) in ids.iter().zip(states) {
+                    let before = match state.tensors.is_empty() {
+                        true => None,
+                        false => Some(self.lift(state)?),
+                    };
+                    let (own, after) = model.read(*id, before)?;
+                    logits.extend(own);
+                    let tensors = after.export().into_iter();
+                    state.tensors = tensors
+                        .map(|NamedTensor { name, shape, data }| StoredTensor { name, shape, data })
+                        .collect();
+                }
+                Ok(logits)
+            }
+        }
+    }
+
+    /// The state of a composed model as tensors.
+    fn lift(&self, state: &GeneratorState) -> Result<State, Error> {
+        let tensors = state.tensors.iter().cloned();
+        let tensors: Vec<NamedTensor> = tensors
+            .map(|StoredTensor { name, shape, data }| NamedTensor { name, shape, data })
+            .collect();
+        State::import(&tensors, &Device::flex())
+    }
+}
+
+fn stored(name: &str, layer: usize, data: Vec<f32>) -> StoredTensor {
+    StoredTensor {
+        name: format!("{name}_l{layer}"),
+        shape: vec![1, 1, data.len()],
+        data,
     }
 }
 
 impl Packed {
-    fn step(&mut self, id: usize, vocabulary: usize) -> Result<Vec<f32>, Error> {
-        let start = id * self.features;
-        let mut x = &self.embedding[start..start + self.features];
-        for layer in &mut self.layers {
-            layer.stepper.step(x, &mut layer.h, &mut layer.c)?;
-            x = &layer.h;
+    fn step(
+        &self,
+        ids: &[u32],
+        states: &mut [&mut GeneratorState],
+        scratch: &mut GeneratorScratch,
+        vocabulary: usize,
+    ) -> Result<Vec<f32>, Error> {
+        let layers = self.layers.len();
+        if states.iter().any(|state| state.tensors.len() != 2 * layers) {
+            return Err(Error::State("it belongs to a model of other sizes".into()));
         }
-        let hidden = x.len();
-        let weight = self.output.as_ref().unwrap_or(&self.embedding);
-        let bias = Some(&self.bias[..]);
-        Ok(softmax::linear(x, weight, bias, 1, hidden, vocabulary)?)
+        let mut xs: Vec<Vec<f32>> = ids
+            .iter()
+            .map(|&id| self.embedding[id as usize * self.features..][..self.features].to_vec())
+            .collect();
+        for (l, layer) in self.layers.iter().enumerate() {
+            let mut own: Vec<StepState> = states
+                .iter_mut()
+                .map(|state| StepState {
+                    h: std::mem::take(&mut state.tensors[2 * l].data),
+                    c: std::mem::take(&mut state.tensors[2 * l + 1].data),
+                })
+                .collect();
+            let mut rows: Vec<_> = xs.iter().map(Vec::as_slice).zip(&mut own).collect();
+            let stepped = layer.step_many(&mut rows, &mut scratch.0);
+            for ((state, own), x) in states.iter_mut().zip(own).zip(&mut xs) {
+                x.clone_from(&own.h);
+                state.tensors[2 * l].data = own.h;
+                state.tensors[2 * l + 1].data = own.c;
+            }
+            stepped?;
+        }
+        let rows: Vec<&[f32]> = xs.iter().map(Vec::as_slice).collect();
+        let mut logits = vec![0.0; ids.len() * vocabulary];
+        self.output.apply(&rows, &mut logits)?;
+        Ok(logits)
     }
 }

@@ -426,11 +426,11 @@ impl LanguageModel {
         let weight = self.embedding.weight.val();
         let [vocabulary, features] = weight.dims();
         if self.rnn.variant().changes_inference() {
-            return Ok(Generator::step_by_step(self.clone()));
+            return Ok(Generator::composed(self.clone()));
         }
         let embedding = floats(weight);
         let output = self.output.weight.as_ref().map(|w| floats(w.val()));
         let bias = floats(self.output.bias.val());
-        Generator::new(&self.rnn, embedding, output, bias, [vocabulary, features])
+        Generator::new(&self.rnn, embedding, output, &bias, [vocabulary, features])
     }
 }

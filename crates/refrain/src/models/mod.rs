@@ -15,7 +15,7 @@ pub use acoustic_model::{AcousticModel, AcousticModelConfig, Convolution, Frames
 pub use acoustic_stream::AcousticStream;
 pub use chunks::Chunks;
 pub use config::{CellKind, Dropout, Init};
-pub use generator::Generator;
+pub use generator::{Generator, GeneratorScratch, GeneratorState};
 pub use language_model::{LanguageModel, LanguageModelConfig, LossOutput, State};
 pub use sequence_model::{SequenceLoss, SequenceModel, SequenceModelConfig};
 

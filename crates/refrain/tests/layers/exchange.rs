@@ -91,11 +91,12 @@ fn language_models_go_both_ways() {
             ..LanguageModelConfig::default()
         };
         let model = exchanged(config.init(11, 0, &Device::flex()).unwrap(), name);
-        let mut generator = model.generator().unwrap();
+        let generator = model.generator().unwrap();
+    let (mut state, mut scratch) = (generator.start(), GeneratorScratch::default());
         let (_, ids) = result(&format!("{name}/ids"));
         let (_, logits) = result(&format!("{name}/logits"));
         for (id, expected) in ids.iter().zip(logits.chunks(11)) {
-            close(generator.step(*id as u32).unwrap(), expected, name);
+            close(generator.step(*id as u32, &mut state, &mut scratch).unwrap(), expected, name);
         }
     }
 }

@@ -397,10 +397,11 @@ fn a_language_model_writes_with_it() {
         .loss(&text[..5], &text[1..], 1, None, None)
         .unwrap()
         .nll;
-    let mut generator = model.generator().unwrap();
+    let generator = model.generator().unwrap();
+    let (mut state, mut scratch) = (generator.start(), GeneratorScratch::default());
     for round in 0..2 {
         for (t, nll) in whole.iter().enumerate() {
-            let scores = generator.step(text[t]).unwrap();
+            let scores = generator.step(text[t], &mut state, &mut scratch).unwrap();
             let sum: f32 = scores.iter().map(|s| s.exp()).sum();
             let own = sum.ln() - scores[text[t + 1] as usize];
             assert!(

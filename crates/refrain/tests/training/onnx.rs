@@ -42,9 +42,10 @@ fn logits_of_the_file_are_those_of_the_model() {
             let (name, logits) = &outputs[0];
             assert_eq!((name.as_str(), logits.shape()), ("logits", &[1, 6, V][..]));
 
-            let mut generator = model.generator().unwrap();
+            let generator = model.generator().unwrap();
+    let (mut state, mut scratch) = (generator.start(), GeneratorScratch::default());
             for (id, row) in TOKENS.iter().zip(logits.as_f32().unwrap().chunks(V)) {
-                let expected = generator.step(*id as u32).unwrap();
+                let expected = generator.step(*id as u32, &mut state, &mut scratch).unwrap();
                 for (e, g) in expected.iter().zip(row) {
                     assert!((e - g).abs() < 1e-5, "{cell:?} {tied}: {e} {g}");
                 }

@@ -7,7 +7,7 @@ use refrain::layers::{Recurrent, RecurrentConfig};
 use refrain::models::{Dropout, LanguageModel, LanguageModelConfig, State};
 use refrain::params;
 use refrain_kernels::random::Key;
-use refrain_kernels::{Precision, Stepper, Threads, Weights, update};
+use refrain_kernels::{Precision, StepScratch, StepWeights, Threads, Weights, update};
 use std::time::Instant;
 
 /// Something to time: one call is one iteration, made of `inner` units.
@@ -96,14 +96,15 @@ fn stream(config: &Config, precision: Precision) -> Result<Box<dyn FnMut()>> {
         b_ih: Some(&b_ih),
         b_hh: Some(&b_hh),
     };
-    let mut stepper = Stepper::new(cell, precision, input, hidden, &weights)?;
+    let weights = StepWeights::new(cell, precision, input, hidden, &weights)?;
     let x = values(input, 7);
-    let mut h = vec![0.0; hidden];
-    let mut c = vec![0.0; if cell.has_memory() { hidden } else { 0 }];
+    let (mut state, mut scratch) = (weights.zeros(), StepScratch::default());
     let inner = config.inner;
     Ok(Box::new(move || {
         for _ in 0..inner {
-            stepper.step(&x, &mut h, &mut c).expect("shapes fit");
+            weights
+                .step(&x, &mut state, &mut scratch)
+                .expect("shapes fit");
         }
     }))
 }

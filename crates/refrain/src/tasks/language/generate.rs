@@ -2,7 +2,7 @@
 
 use super::recipe::GenerateConfig;
 use crate::error::Error;
-use crate::models::{Generator, LanguageModel};
+use crate::models::{Generator, GeneratorScratch, GeneratorState, LanguageModel};
 use crate::train::Control;
 use refrain_data::vocab::Vocabulary;
 use refrain_decode::{Rng, Sampler};
@@ -20,6 +20,8 @@ pub struct Generated {
 pub(super) struct Writer<'a> {
     vocabulary: &'a Vocabulary,
     generator: Generator,
+    state: GeneratorState,
+    scratch: GeneratorScratch,
     sampler: Sampler,
     rng: Rng,
     length: usize,
@@ -32,14 +34,21 @@ impl<'a> Writer<'a> {
         vocabulary: &'a Vocabulary,
         config: &'a GenerateConfig,
     ) -> Result<Self, Error> {
+        let generator = model.generator()?;
         Ok(Self {
             vocabulary,
-            generator: model.generator()?,
+            state: generator.start(),
+            scratch: GeneratorScratch::default(),
+            generator,
             sampler: config.sampler()?,
             rng: Rng::new(config.seed),
             length: config.length,
             stop: &config.stop,
         })
+    }
+
+    fn step(&mut self, id: u32) -> Result<Vec<f32>, Error> {
+        self.generator.step(id, &mut self.state, &mut self.scratch)
     }
 
     /// Reads the prime and continues it.
@@ -59,8 +68,7 @@ impl<'a> Writer<'a> {
         for &id in &ids {
             // An unfinished word or character of the prime is finished by the text.
             text.push(id);
-            logits.clear();
-            logits.extend_from_slice(self.generator.step(id)?);
+            logits = self.step(id)?;
         }
         let hidden = never_written(self.vocabulary);
         let mut filter = StopFilter::new(self.stop);
@@ -79,8 +87,7 @@ impl<'a> Writer<'a> {
                 return Ok(Generated { tokens, unknown });
             }
             if tokens < self.length {
-                logits.clear();
-                logits.extend_from_slice(self.generator.step(id)?);
+                logits = self.step(id)?;
             }
         }
         let rest = filter.push(&text.finish()) + &filter.finish();

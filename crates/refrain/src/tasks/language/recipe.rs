@@ -158,7 +158,7 @@ pub(super) fn for_text(file: &Path, bytes: u64) -> Result<Recipe, Error> {
     let file = std::path::absolute(file).map_err(Error::io("find", file))?;
     let body = LanguageRecipe {
         data: DataConfig {
-            text: Source::Split {
+            text: Source::File {
                 file: file.display().to_string(),
                 fractions: [0.9, 0.05, 0.05],
             },

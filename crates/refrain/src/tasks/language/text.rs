@@ -75,7 +75,7 @@ fn named(recipe: &LanguageRecipe) -> BTreeMap<String, String> {
     let names: Vec<&String> = match &recipe.data.text {
         Source::Generated { .. } => Vec::new(),
         Source::Files { train, valid, test } => vec![train, valid, test],
-        Source::Split { file, .. } => vec![file],
+        Source::Split { file, .. } | Source::File { file, .. } => vec![file],
     };
     let mut sums = recipe.data.sha256.clone();
     sums.retain(|name, _| names.contains(&name));
