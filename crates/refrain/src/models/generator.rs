@@ -19,7 +19,7 @@ pub struct Generator {
 enum Engine {
     Packed(Packed),
     /// Layers that the step kernels do not know, run on the model itself.
-    Composed(Box<LanguageModel>, Device),
+    Composed(Box<LanguageModel>),
 }
 
 /// Weights packed for steps.
@@ -97,7 +97,7 @@ impl Generator {
     pub(super) fn composed(model: LanguageModel) -> Self {
         Self {
             vocabulary: model.vocabulary(),
-            engine: Engine::Composed(Box::new(model), Device::flex()),
+            engine: Engine::Composed(Box::new(model)),
         }
     }
 
@@ -183,7 +183,7 @@ impl Generator {
         }
         match &self.engine {
             Engine::Packed(packed) => packed.step(ids, states, scratch, self.vocabulary),
-            Engine::Composed(model, _) => {
+            Engine::Composed(model) => {
                 let mut logits = Vec::with_capacity(ids.len() * self.vocabulary);
                 for (id, state) in ids.iter().zip(states) {
                     let before = match state.tensors.is_empty() {

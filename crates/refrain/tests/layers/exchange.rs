@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::files::tensors;
 use refrain::layers::{GruConfig, LstmConfig, RnnConfig, Variant};
-use refrain::models::LanguageModelConfig;
+use refrain::models::{GeneratorScratch, LanguageModelConfig};
 use refrain::ops::floats;
 use refrain::params;
 use safetensors::{Dtype, SafeTensors};
@@ -92,11 +92,17 @@ fn language_models_go_both_ways() {
         };
         let model = exchanged(config.init(11, 0, &Device::flex()).unwrap(), name);
         let generator = model.generator().unwrap();
-    let (mut state, mut scratch) = (generator.start(), GeneratorScratch::default());
+        let (mut state, mut scratch) = (generator.start(), GeneratorScratch::default());
         let (_, ids) = result(&format!("{name}/ids"));
         let (_, logits) = result(&format!("{name}/logits"));
         for (id, expected) in ids.iter().zip(logits.chunks(11)) {
-            close(generator.step(*id as u32, &mut state, &mut scratch).unwrap(), expected, name);
+            close(
+                generator
+                    .step(*id as u32, &mut state, &mut scratch)
+                    .unwrap(),
+                expected,
+                name,
+            );
         }
     }
 }

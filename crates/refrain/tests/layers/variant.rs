@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::error::Error;
 use refrain::layers::{Options, Recurrent, RecurrentConfig, Variant};
-use refrain::models::{CellKind, LanguageModelConfig};
+use refrain::models::{CellKind, GeneratorScratch, LanguageModelConfig};
 use refrain::ops::floats;
 use refrain::params::{self, NamedTensor};
 use refrain_kernels::random::Key;
@@ -409,6 +409,6 @@ fn a_language_model_writes_with_it() {
                 "round {round}, {t}: {own}, not {nll}"
             );
         }
-        generator.reset();
+        state = generator.start();
     }
 }

@@ -1,7 +1,7 @@
 //! A language model and its ONNX file give the same numbers.
 
 use burn::tensor::Device;
-use refrain::models::{CellKind, LanguageModelConfig};
+use refrain::models::{CellKind, GeneratorScratch, LanguageModelConfig};
 use refrain::tasks::language::onnx;
 use refrain_onnx::{Array as Value, Data, Model};
 use std::collections::BTreeMap;
@@ -43,9 +43,11 @@ fn logits_of_the_file_are_those_of_the_model() {
             assert_eq!((name.as_str(), logits.shape()), ("logits", &[1, 6, V][..]));
 
             let generator = model.generator().unwrap();
-    let (mut state, mut scratch) = (generator.start(), GeneratorScratch::default());
+            let (mut state, mut scratch) = (generator.start(), GeneratorScratch::default());
             for (id, row) in TOKENS.iter().zip(logits.as_f32().unwrap().chunks(V)) {
-                let expected = generator.step(*id as u32, &mut state, &mut scratch).unwrap();
+                let expected = generator
+                    .step(*id as u32, &mut state, &mut scratch)
+                    .unwrap();
                 for (e, g) in expected.iter().zip(row) {
                     assert!((e - g).abs() < 1e-5, "{cell:?} {tied}: {e} {g}");
                 }
