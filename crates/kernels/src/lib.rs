@@ -20,6 +20,7 @@ pub mod embedding;
 mod error;
 mod layer;
 mod layout;
+mod linear;
 mod number;
 mod pack;
 mod parts;
@@ -42,6 +43,7 @@ pub use call::{
 };
 pub use error::KernelError;
 pub use layer::{Reserve, backward, backward_at, forward, forward_at, infer};
+pub use linear::LinearWeights;
 pub use peak::peak;
 pub use pool::Threads;
 pub use recurrence::WeightCache;

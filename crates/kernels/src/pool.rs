@@ -1,7 +1,8 @@
 //! One pool of threads for all callers: workers stay, wake fast, and are lent to one call at a time.
 //!
-//! A call reserves idle workers ([`Team::of`]), runs with as many as it got, and gives them back. It never waits for workers of another
-//! call: with none idle it runs on the caller's thread alone. Results do not depend on the number of threads.
+//! A call reserves idle workers ([`Team::of`]), runs with as many as it got, and gives them back. It never waits for
+//! workers of another call: with none idle it runs on the caller's thread alone. Results do not depend on the number of
+//! threads.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -66,7 +67,8 @@ impl Threads {
         }
     }
 
-    /// Calls `f` with `self` as the calling thread's [`Self::current`]; the former value returns at the end, also when `f` panics.
+    /// Calls `f` with `self` as the calling thread's [`Self::current`]; the former value returns at the end, also when
+    /// `f` panics.
     pub fn install<R>(self, f: impl FnOnce() -> R) -> R {
         struct Restore(usize);
         impl Drop for Restore {
@@ -119,7 +121,8 @@ struct Poisoned;
 
 /// Where `n` threads wait for each other, spinning.
 ///
-/// Each thread runs its part inside [`Self::attend`]: if one panics, the others leave the barrier by a panic of their own.
+/// Each thread runs its part inside [`Self::attend`]: if one panics, the others leave the barrier by a panic of their
+/// own.
 pub(crate) struct Barrier {
     n: usize,
     arrived: AtomicUsize,
@@ -197,7 +200,7 @@ impl Call {
 
 /// What the threads of the pool share about one of them. Workers live as long as the process.
 struct Worker {
-    /// Null while it spins, [`ASLEEP`] while it sleeps, else the call that it works for.
+    /// Null while it spins, [`ASLEEP`] while it sleeps, a call that waits for it, or [`AT_WORK`].
     call: AtomicPtr<Call>,
     /// Its number in the call.
     id: AtomicUsize,
@@ -205,8 +208,9 @@ struct Worker {
     thread: OnceLock<Thread>,
 }
 
-/// No address of a [`Call`], which is aligned.
+/// No addresses of a [`Call`], which is aligned.
 const ASLEEP: *mut Call = std::ptr::without_provenance_mut(1);
+const AT_WORK: *mut Call = std::ptr::without_provenance_mut(2);
 
 impl Worker {
     fn new() -> Self {
@@ -220,7 +224,7 @@ impl Worker {
     /// Hands over a call. The worker is reserved, so it is idle and nobody else does this.
     ///
     /// # Safety
-    /// `call` and its job stay valid until the worker has taken itself off `unfinished`.
+    /// `call` and its job stay valid until the worker has taken itself off `unfinished`, or the call is revoked.
     unsafe fn begin(&self, call: &Call, id: usize) {
         self.id.store(id, Ordering::Relaxed);
         let before = self
@@ -233,35 +237,35 @@ impl Worker {
         }
     }
 
-    /// Waits for a call: spinning at first, then asleep.
+    /// Takes back a call that the worker has not begun; gives whether it could.
+    fn revoke(&self, call: &Call) -> bool {
+        self.exchange(std::ptr::from_ref(call).cast_mut(), std::ptr::null_mut())
+    }
+
+    /// Puts `new` in the place of `old`, if that is still there.
+    fn exchange(&self, old: *mut Call, new: *mut Call) -> bool {
+        self.call
+            .compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Waits for a call and takes it on: spinning at first, then asleep. Its caller then waits for this worker.
     fn next_call(&self) -> *const Call {
-        let start = Instant::now();
+        let mut start = Instant::now();
         let mut spins = 0u32;
         loop {
-            let call = self.call.load(Ordering::Acquire);
-            if !call.is_null() {
+            let call = self.call.load(Ordering::Relaxed);
+            if call == ASLEEP {
+                std::thread::park();
+                (start, spins) = (Instant::now(), 0);
+            } else if !call.is_null() && self.exchange(call, AT_WORK) {
                 return call;
-            }
-            std::hint::spin_loop();
-            spins = spins.wrapping_add(1);
-            if spins.is_multiple_of(64) && start.elapsed() > SPIN {
-                break;
-            }
-        }
-        let slept = self.call.compare_exchange(
-            std::ptr::null_mut(),
-            ASLEEP,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
-        if let Err(call) = slept {
-            return call;
-        }
-        loop {
-            std::thread::park();
-            let call = self.call.load(Ordering::Acquire);
-            if call != ASLEEP {
-                return call;
+            } else {
+                std::hint::spin_loop();
+                spins = spins.wrapping_add(1);
+                if spins.is_multiple_of(64) && start.elapsed() > SPIN {
+                    self.exchange(std::ptr::null_mut(), ASLEEP);
+                }
             }
         }
     }
@@ -271,7 +275,8 @@ impl Worker {
         let _ = self.thread.set(std::thread::current());
         CURRENT.set(1);
         loop {
-            // SAFETY: the call stays valid until `unfinished` says below that this worker has left it.
+            // SAFETY: a call that a worker has taken on stays valid until `unfinished` says below that the worker has
+            // left it.
             let call = unsafe { &*self.next_call() };
             let id = self.id.load(Ordering::Relaxed);
             // SAFETY: as above, for the job.
@@ -323,7 +328,8 @@ impl Pool {
         }
     }
 
-    /// Moves up to `wanted` idle workers to `to`. New ones are started only while the cores, or this call alone, have use for more.
+    /// Moves up to `wanted` idle workers to `to`. New ones are started only while the cores, or this call alone, have
+    /// use for more.
     fn reserve(&self, wanted: usize, to: &mut Vec<&'static Worker>) {
         let mut idle = lock(&self.idle);
         let most = wanted.max(cores() - 1);
@@ -383,16 +389,26 @@ impl Team {
         self.workers.len() + 1
     }
 
-    /// Calls `job(id)` for every id below [`Self::size`] at the same time, each on a thread of its own (0 is the caller's), and returns when
-    /// all are done. Calls of the kernels inside of `job` use one thread, unless they name a number.
+    /// Calls `job(id)` for every id below [`Self::size`] at the same time, each on a thread of its own (0 is the
+    /// caller's), so that they may meet at a [`Barrier`]. Returns when all are done. Calls of the kernels inside of
+    /// `job` use one thread, unless they name a number.
     ///
     /// # Panics
     /// If `job` panics on a thread, once all threads have left it.
-    pub(crate) fn run(&self, job: impl Fn(usize) + Sync) {
+    pub(crate) fn run_together(&self, job: impl Fn(usize) + Sync) {
+        self.run(&job, false);
+    }
+
+    /// As [`Self::run_together`] for a job without barriers: the caller does the part of a worker that has not begun
+    /// when its own is done.
+    pub(crate) fn run_apart(&self, job: impl Fn(usize) + Sync) {
+        self.run(&job, true);
+    }
+
+    fn run(&self, job: &(dyn Fn(usize) + Sync), apart: bool) {
         if self.workers.is_empty() {
             return job(0);
         }
-        let job: &(dyn Fn(usize) + Sync) = &job;
         // SAFETY: only the lifetime changes; this function returns after every worker has left the job.
         let job = unsafe {
             std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const (dyn Fn(usize) + Sync)>(
@@ -408,10 +424,19 @@ impl Team {
             // SAFETY: `call` and `job` outlive the wait for `unfinished` below, and nothing in between unwinds.
             unsafe { worker.begin(&call, i + 1) }
         }
-        // SAFETY: the job is borrowed for the whole of this function.
-        let own = || Threads::one().install(|| unsafe { (*job)(0) });
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(own)) {
-            call.keep(panic);
+        let own = |id: usize| {
+            // SAFETY: the job is borrowed for the whole of this function.
+            let part = || Threads::one().install(|| unsafe { (*job)(id) });
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(part)) {
+                call.keep(panic);
+            }
+        };
+        own(0);
+        for (i, worker) in self.workers.iter().enumerate().filter(|_| apart) {
+            if worker.revoke(&call) {
+                own(i + 1);
+                call.unfinished.fetch_sub(1, Ordering::Relaxed);
+            }
         }
         spin_until(|| call.unfinished.load(Ordering::Acquire) == 0);
         let panic = lock(&call.panic).take();
@@ -430,11 +455,12 @@ impl Drop for Team {
     }
 }
 
-/// Calls `job(id, threads)` for every id below `threads`, which is `n` or less where too few workers are idle; see [`Team::run`].
+/// Calls `job(id, parts)` once for every id below `parts`, which is `n` or less where too few workers are idle; see
+/// [`Team::run_apart`].
 pub(crate) fn run(n: usize, job: impl Fn(usize, usize) + Sync) {
     let team = Team::of(n);
-    let threads = team.size();
-    team.run(|id| job(id, threads));
+    let parts = team.size();
+    team.run_apart(|id| job(id, parts));
 }
 
 /// The part of `0..total` that belongs to thread `id` of `n`; parts differ by at most one.
@@ -453,7 +479,8 @@ impl<T> Clone for SharedPtr<T> {
 
 impl<T> Copy for SharedPtr<T> {}
 
-// SAFETY: a thread can only copy the pointer; whoever dereferences it keeps to its own part, whose values may move to another thread.
+// SAFETY: a thread can only copy the pointer; whoever dereferences it keeps to its own part, whose values may move to
+// another thread.
 unsafe impl<T: Send> Send for SharedPtr<T> {}
 // SAFETY: a shared pointer allows no more than a copy of it.
 unsafe impl<T: Send> Sync for SharedPtr<T> {}
@@ -476,14 +503,15 @@ mod tests {
         Box::leak(Box::new(Pool::new(start)))
     }
 
-    /// Sums `0..1000` on up to `n` threads that meet after each of a few rounds; gives the sum and the number of threads.
+    /// Sums `0..1000` on up to `n` threads that meet after each of a few rounds; gives the sum and the number of
+    /// threads.
     fn sum(pool: &'static Pool, n: usize) -> (u64, usize) {
         let team = Team::from(pool, n);
         let of = team.size();
         let barrier = Barrier::new(of);
         let parts: Vec<AtomicU64> = (0..of).map(|_| AtomicU64::new(0)).collect();
         let total = AtomicU64::new(0);
-        team.run(|id| {
+        team.run_together(|id| {
             barrier.attend(|| {
                 for round in 0..10 {
                     let own = share(100, id, of).map(|i| 100 * round + i as u64).sum();
@@ -512,7 +540,7 @@ mod tests {
                 assert_eq!(team.size(), n);
                 let (barrier, left) = (Barrier::new(n), AtomicUsize::new(0));
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
-                    team.run(|id| {
+                    team.run_together(|id| {
                         struct Left<'a>(&'a AtomicUsize);
                         impl Drop for Left<'_> {
                             fn drop(&mut self) {
@@ -544,9 +572,9 @@ mod tests {
         let pool = pool(start_thread);
         let done = AtomicUsize::new(0);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            Team::from(pool, 4).run(|id| match id {
+            Team::from(pool, 4).run_together(|id| match id {
                 2 => panic_any("two"),
-                _ => drop(done.fetch_add(1, Ordering::Relaxed)),
+                _ => _ = done.fetch_add(1, Ordering::Relaxed),
             });
         }));
         let panic = outcome.unwrap_err();
@@ -578,7 +606,7 @@ mod tests {
     fn a_call_inside_another_takes_what_is_idle() {
         let pool = pool(start_thread);
         let calls = AtomicUsize::new(0);
-        Team::from(pool, 3).run(|_| {
+        Team::from(pool, 3).run_together(|_| {
             assert_eq!(Threads::current(), Threads::one());
             for _ in 0..50 {
                 assert_eq!(sum(pool, 3).0, SUM);
@@ -602,6 +630,49 @@ mod tests {
         });
         assert_eq!(sum(two, 8), (SUM, 3));
         assert_eq!(sum(two, 8), (SUM, 3));
+    }
+
+    #[test]
+    fn the_caller_does_what_no_worker_begins() {
+        // Workers without a thread behind them, as if they never got a core.
+        let pool = pool(|_, _| Ok(()));
+        for bad in [None, Some(0), Some(3)] {
+            let parts: Vec<AtomicUsize> = (0..4).map(|_| AtomicUsize::new(0)).collect();
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                Team::from(pool, 4).run_apart(|id| {
+                    parts[id].fetch_add(1, Ordering::Relaxed);
+                    if Some(id) == bad {
+                        resume_unwind(Box::new(id));
+                    }
+                });
+            }));
+            let panic = outcome
+                .err()
+                .map(|panic| *panic.downcast::<usize>().unwrap());
+            assert_eq!(panic, bad);
+            assert!(parts.iter().all(|part| part.load(Ordering::Relaxed) == 1));
+        }
+    }
+
+    #[test]
+    fn each_part_is_done_once_whoever_does_it() {
+        let pool = pool(start_thread);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let team = Team::from(pool, 3);
+                        let parts = [(); 3].map(|()| AtomicUsize::new(0));
+                        team.run_apart(|id| {
+                            parts[id].fetch_add(1, Ordering::Relaxed);
+                        });
+                        let done = parts.map(AtomicUsize::into_inner);
+                        assert_eq!(done[..team.size()], [1; 3][..team.size()]);
+                        assert_eq!(done[team.size()..], [0; 3][team.size()..]);
+                    }
+                });
+            }
+        });
     }
 
     #[test]

@@ -223,13 +223,23 @@ pub(crate) fn in_one_block(words: usize, vectors: usize) -> bool {
     Block::new(words, vectors, 1).vectors >= vectors
 }
 
+/// `total` in as few equal parts as have no more than `most`.
+fn even(total: usize, most: usize) -> usize {
+    total.div_ceil(total.div_ceil(most).max(1)).max(1)
+}
+
+/// Words of k that are summed together before they are added to the sums of other blocks, of `words` in all.
+pub(crate) fn block_words(words: usize) -> usize {
+    // Whole tile registers, where possible.
+    even(words, KC).next_multiple_of(16)
+}
+
 impl Block {
     /// For B of `words` by `vectors`: as few blocks of even size as keep the packed block as small as KC·NC.
     fn new(words: usize, vectors: usize, panel: usize) -> Self {
-        let even = |total: usize, most: usize| total.div_ceil(total.div_ceil(most).max(1)).max(1);
-        // Whole tile registers and panels, where possible.
-        let words = even(words, KC).next_multiple_of(16);
+        let words = block_words(words);
         let vectors = even(vectors, KC * NC / words);
+        // Whole panels, where possible.
         let vectors = vectors.next_multiple_of(panel);
         Self {
             words,

@@ -10,10 +10,10 @@ use crate::error::{KernelError, expect, expect_some};
 use crate::number::{Bf16, F32};
 use crate::parts::Parts;
 use crate::pool::{self, SharedPtr, share};
-use crate::product::{Columns, Left, Product, Right, rows, rows_mut};
+use crate::product::{Columns, Left, Product, Right, block_words, rows, rows_mut};
 use crate::scratch::{unwritten, written};
 use crate::simd::{Kernel, Level, Simd, dispatch, load_edge, store_edge};
-use crate::tile;
+use crate::tile::LINE;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -270,7 +270,7 @@ fn linear_into<'a>(
     if out.is_empty() {
         return &mut [];
     }
-    if n == 1 {
+    if n == 1 && precision != Precision::Bf16 {
         matrix_vector(h, w, b, out);
         let base: *mut f32 = out.as_mut_ptr().cast();
         // SAFETY: `matrix_vector` has written every element of `out`, which is borrowed for 'a.
@@ -302,61 +302,136 @@ fn linear_into<'a>(
     }
 }
 
-/// One row against every row of w, into `out`. Memory is the limit, so nothing is packed.
+/// One row against every row of w, into `out`. Memory is the limit, so w is turned in registers rather than packed. Each sum has the order of
+/// [`Product`], and so the bits.
 fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [MaybeUninit<f32>]) {
-    let rows = out.len();
+    let columns = out.len();
     let threads = match w.len() < 64 * 1024 {
         true => 1,
         false => pool::threads(),
     };
     let parts = Parts::new(out);
     pool::run(threads, |id, threads| {
-        let own = share(rows, id, threads);
-        let dots = Dots {
+        // Whole vectors of any instruction set.
+        let own = share(columns.div_ceil(LINE), id, threads);
+        let own = own.start * LINE..(own.end * LINE).min(columns);
+        let product = RowProduct {
             h,
             w: &w[own.start * h.len()..own.end * h.len()],
             b: b.map(|b| &b[own.clone()]),
             // SAFETY: the shares of two threads do not overlap.
             out: unsafe { parts.take(own.clone()) },
         };
-        dispatch(Level::best(), dots);
+        dispatch(Level::best(), product);
     });
 }
 
-/// The dot products of `h` with some rows of w.
-struct Dots<'a> {
+/// The product of `h` with some rows of w, plus their biases.
+struct RowProduct<'a> {
     h: &'a [f32],
     w: &'a [f32],
     b: Option<&'a [f32]>,
     out: &'a mut [MaybeUninit<f32>],
 }
 
-impl Kernel for Dots<'_> {
+impl Kernel for RowProduct<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let k = self.h.len();
-        for (row, out) in self.out.iter_mut().enumerate() {
-            let w = &self.w[row * k..(row + 1) * k];
-            // SAFETY: both slices have k elements, and `load_edge` reads at most the k − p from p on. The caller has the
-            // instruction set.
-            let sum = unsafe {
-                let mut acc = [S::splat(0.0); tile::PANEL];
-                let mut p = 0;
-                while p < k {
-                    for a in &mut acc {
-                        if p < k {
-                            let x = load_edge::<S>(self.h.as_ptr().add(p), k - p);
-                            let y = load_edge::<S>(w.as_ptr().add(p), k - p);
-                            *a = S::fma(x, y, *a);
-                            p += S::LANES;
-                        }
+    unsafe fn run<S: Simd>(mut self) {
+        let columns = self.out.len();
+        for first in (0..columns).step_by(2 * S::LANES) {
+            // SAFETY: the caller has the instruction set, and the last of the vectors begins before the end of `out`.
+            unsafe {
+                match columns - first > S::LANES {
+                    true => self.vectors::<S, 2>(first),
+                    false => self.vectors::<S, 1>(first),
+                }
+            }
+        }
+    }
+}
+
+impl RowProduct<'_> {
+    /// Writes `NV` vectors of `out` from element `first` on; the last one may be cut off.
+    ///
+    /// # Safety
+    /// The instruction set of `S` is there, and each vector begins before the end of `out`.
+    #[inline(always)]
+    unsafe fn vectors<S: Simd, const NV: usize>(&mut self, first: usize) {
+        let (k, words) = (self.h.len(), block_words(self.h.len()));
+        let end_of_out = self.out.len();
+        let left = |v: usize| end_of_out - first - v * S::LANES;
+        // SAFETY: `b` and `out` have `left` elements from the start of each vector on.
+        unsafe {
+            let mut total = self.b.map(|b| {
+                let mut total = [S::splat(0.0); NV];
+                for v in 0..NV {
+                    total[v] = load_edge::<S>(b.as_ptr().add(first + v * S::LANES), left(v));
+                }
+                total
+            });
+            let mut start = 0;
+            loop {
+                let end = (start + words).min(k);
+                let mut sums = self.block::<S, NV>(first, start..end);
+                if let Some(total) = total {
+                    for v in 0..NV {
+                        sums[v] = S::add(total[v], sums[v]);
                     }
                 }
-                S::sum(S::add(S::add(acc[0], acc[1]), S::add(acc[2], acc[3])))
-            };
-            out.write(sum + self.b.map_or(0.0, |b| b[row]));
+                total = Some(sums);
+                start = end;
+                if start >= k {
+                    break;
+                }
+            }
+            for (v, total) in total.into_iter().flatten().enumerate() {
+                let out = self.out.as_mut_ptr().cast::<f32>();
+                store_edge::<S>(out.add(first + v * S::LANES), total, left(v));
+            }
+        }
+    }
+
+    /// The sums over some k of `NV` vectors from `first` on, each in order of k.
+    ///
+    /// # Safety
+    /// As [`Self::vectors`]; k lies inside h.
+    #[inline(always)]
+    unsafe fn block<S: Simd, const NV: usize>(
+        &self,
+        first: usize,
+        block: Range<usize>,
+    ) -> [S::V; NV] {
+        let k = self.h.len();
+        let mut square = [0.0f32; 16 * 16];
+        let turned = square.as_mut_ptr();
+        // SAFETY: `width` rows of w from `first` on have `count` elements from `p` on, which lies inside h; a square holds LANES rows
+        // of LANES floats.
+        unsafe {
+            let mut sums = [S::splat(0.0); NV];
+            for p in block.clone().step_by(S::LANES) {
+                let count = S::LANES.min(block.end - p);
+                for v in 0..NV {
+                    let first = first + v * S::LANES;
+                    let width = S::LANES.min(self.out.len() - first);
+                    let w = self.w.as_ptr().add(first * k + p);
+                    if width == S::LANES && count == S::LANES {
+                        S::transpose(w, k, turned, S::LANES);
+                    } else {
+                        for lane in 0..width {
+                            for i in 0..count {
+                                *turned.add(i * S::LANES + lane) = *w.add(lane * k + i);
+                            }
+                        }
+                    }
+                    for i in 0..count {
+                        let x = S::splat(*self.h.as_ptr().add(p + i));
+                        sums[v] = S::fma(x, S::load(turned.add(i * S::LANES)), sums[v]);
+                    }
+                }
+            }
+            sums
         }
     }
 }

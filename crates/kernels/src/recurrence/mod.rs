@@ -137,7 +137,7 @@ fn on_threads(
         let (of, parts) = (sizes[d], parts[d]);
         barriers[d].attend(|| f(d, Member { id, of, parts }, &barriers[d]));
     };
-    team.run(|id| match directions == 1 || team.size() == 1 {
+    team.run_together(|id| match directions == 1 || team.size() == 1 {
         true => (0..directions).for_each(|d| part(d, id)),
         false if id < sizes[0] => part(0, id),
         false => part(1, id - sizes[0]),

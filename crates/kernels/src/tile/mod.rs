@@ -254,8 +254,15 @@ impl Table {
 #[inline(always)]
 pub(crate) fn cover(rows: Range, max: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
     let (start, count) = (rows.start, rows.len());
-    let tiles = count.div_ceil(max);
+    // One row or a few are the usual step of a stream, for which divisions would count.
+    let tiles = match count <= max {
+        true => count.min(1),
+        false => count.div_ceil(max),
+    };
     (0..tiles).map(move |i| {
+        if tiles == 1 {
+            return (start, count);
+        }
         let first = start + count * i / tiles;
         (first, start + count * (i + 1) / tiles - first)
     })
