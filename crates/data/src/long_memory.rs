@@ -75,6 +75,15 @@ impl Problem {
         }
     }
 
+    /// Steps of a sequence, `T`.
+    pub fn steps(&self) -> usize {
+        match self {
+            Self::Adding { length, .. } => *length,
+            Self::Copy { length, .. } => length.saturating_add(2 * COPIED),
+            Self::Mnist { pixels, .. } => SIDE * SIDE / (*pixels).max(1),
+        }
+    }
+
     /// The order in which the pixels of a picture are read, for pictures in a run with this seed.
     pub fn pixel_order(&self, seed: u64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..SIDE * SIDE).collect();
