@@ -11,7 +11,7 @@
 use crate::error::DataError;
 use crate::fingerprint::Fingerprint;
 use crate::idx;
-use crate::random::{SplitMix64, shuffle};
+use refrain_random::SplitMix64;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -142,7 +142,7 @@ impl Source {
                     )));
                 }
                 if permuted {
-                    shuffle(&mut own.order, &mut SplitMix64::new(seed ^ 0x7065_726d));
+                    SplitMix64::new(seed ^ 0x7065_726d).shuffle(&mut own.order);
                 }
                 let mut train = idx::Pictures::load(&data.join("mnist"), "train", SIDE)?;
                 let valid = train.split_off(HELD_BACK);
@@ -241,10 +241,7 @@ impl Source {
             return places.collect();
         };
         let mut all: Vec<usize> = (0..self.len(part)).collect();
-        shuffle(
-            &mut all,
-            &mut SplitMix64::new(self.seed ^ epoch << 16 ^ 0x006d_6e69_7374),
-        );
+        SplitMix64::new(self.seed ^ epoch << 16 ^ 0x006d_6e69_7374).shuffle(&mut all);
         all[places].to_vec()
     }
 
@@ -270,7 +267,7 @@ impl Source {
 
 /// Uniform in 0..1, of 24 bits.
 fn uniform(random: &mut SplitMix64) -> f32 {
-    (random.next() >> 40) as f32 / (1u32 << 24) as f32
+    (random.next_u64() >> 40) as f32 / (1u32 << 24) as f32
 }
 
 fn adding(batch: usize, time: usize, random: &mut SplitMix64) -> Sequences {
