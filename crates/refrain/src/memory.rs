@@ -60,7 +60,10 @@ mod tests {
         for numbers in [usize::MAX, 1 << 50] {
             let error = check(numbers, "training", "model.hidden").unwrap_err();
             let text = error.to_string();
-            assert!(text.contains("TB") && text.contains("model.hidden"), "{text}");
+            assert!(
+                text.contains("TB") && text.contains("model.hidden"),
+                "{text}"
+            );
         }
         assert_eq!(size(4_700_000_000), "4.7 GB");
         assert_eq!(size(999), "999 bytes");

@@ -65,7 +65,9 @@ impl Begin<'_> {
     ) -> Result<(), Error> {
         // Values, gradient, two moments of the optimizer, and a copy of the first three for a checkpoint.
         const COPIES: usize = 7;
-        let numbers = parameters.saturating_mul(COPIES).saturating_add(activations);
+        let numbers = parameters
+            .saturating_mul(COPIES)
+            .saturating_add(activations);
         memory::check(numbers, "training", settings)
     }
 }
