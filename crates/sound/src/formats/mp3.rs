@@ -7,7 +7,7 @@
 //! encoder write them.
 
 use super::source::fill;
-use super::{Input, Opened, Step, copy};
+use super::{Input, Opened, SHORT, Step, copy};
 use crate::warning::Warning;
 use std::collections::VecDeque;
 use std::io::{Read, Seek, SeekFrom};
@@ -360,7 +360,7 @@ impl Mp3 {
             self.warnings.push_back(Warning::Damaged {
                 at: self.seconds,
                 seconds: Some(seconds),
-                cause: "a sound is shorter than its header states, and another follows".into(),
+                cause: SHORT.into(),
             });
         }
     }
