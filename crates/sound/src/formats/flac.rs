@@ -1,6 +1,6 @@
 //! FLAC files that were joined, or end in a tag: symphonia would take what follows for a part of the last frame.
 
-use super::source::fill;
+use super::source::append;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 use symphonia::core::io::MediaSource;
@@ -56,13 +56,7 @@ impl State {
     /// Bytes of the buffer that belong to the current file; `None` at the end of the source.
     fn ahead(&mut self) -> io::Result<Option<usize>> {
         if !self.ended && self.buffer.len() < 2 * TAG {
-            let before = self.buffer.len();
-            self.buffer.resize(before + READ, 0);
-            let read = fill(&mut self.source, &mut self.buffer[before..]);
-            let count = *read.as_ref().unwrap_or(&0);
-            self.buffer.truncate(before + count);
-            self.ended = count < READ;
-            read?;
+            self.ended = append(&mut self.source, &mut self.buffer, READ)?;
         }
         let marks = self.buffer.windows(MARKS[0].len()).enumerate();
         let mut marks = marks.skip(usize::from(self.new));

@@ -6,7 +6,7 @@
 //! Source: ISO/IEC 11172-3 and 13818-3 (headers of frames); the Xing, LAME and VBRI tags as LAME 3.100 and Fraunhofer's
 //! encoder write them.
 
-use super::source::fill;
+use super::source::append;
 use super::{Input, Opened, SHORT, Step, copy};
 use crate::warning::Warning;
 use std::collections::VecDeque;
@@ -183,13 +183,7 @@ impl Bytes {
         while !self.ended && self.window.len() - self.used < AHEAD {
             self.window.drain(..self.used);
             self.used = 0;
-            let before = self.window.len();
-            self.window.resize(before + READ, 0);
-            let read = fill(&mut self.source, &mut self.window[before..]);
-            let count = *read.as_ref().unwrap_or(&0);
-            self.window.truncate(before + count);
-            self.ended = count < READ;
-            read?;
+            self.ended = append(&mut self.source, &mut self.window, READ)?;
         }
         Ok(&self.window[self.used..])
     }
