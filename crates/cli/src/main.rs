@@ -68,6 +68,8 @@ pub enum Ending {
 }
 
 fn run(command: Command) -> anyhow::Result<Ending> {
+    // The kernels would take the fastest level where the variable has a typing error.
+    refrain_kernels::Level::from_env()?;
     match command {
         Command::Train(args) => commands::train::run(&args),
         Command::Eval(args) => commands::eval::run(&args),

@@ -1,5 +1,5 @@
-//! exp, tanh and σ on vectors: at most 2e-7 relative or 1e-7 absolute from the exact value over the whole range (tested).
-//! NaN stays NaN.
+//! exp, tanh and σ on vectors: at most 2e-7 relative or 1e-7 absolute from the exact value over the whole range
+//! (tested). NaN stays NaN.
 
 use crate::simd::{Kernel, Level, Simd, dispatch};
 
@@ -50,8 +50,9 @@ const POWER: [f32; 6] = [
 
 /// (n, r, q) with eˣ = 2ⁿ·(1 + r·q) for x = `t`·ln 2.
 ///
-/// Rounding `t` costs more accuracy of eˣ than [`exp`] may lose, but the part of it that is left in σ and tanh is less than
-/// their own rounding. Each operation waits for the one before it, so the polynomial is evaluated in pairs (Estrin 1960).
+/// Rounding `t` costs more accuracy of eˣ than [`exp`] may lose, but the part of it that is left in σ and tanh is less
+/// than their own rounding. Each operation waits for the one before it, so the polynomial is evaluated in pairs (Estrin
+/// 1960).
 ///
 /// # Safety
 /// As [`Simd`]: the instruction set of `S` is present.
@@ -130,8 +131,8 @@ impl Activation {
             unsafe fn run<S: Simd>(self) {
                 for chunk in self.1.chunks_mut(S::LANES) {
                     let n = chunk.len();
-                    // SAFETY: a whole chunk has LANES elements, and of another one only its n are touched; the caller has
-                    // the instruction set.
+                    // SAFETY: a whole chunk has LANES elements, and of another one only its n are touched; the caller
+                    // has the instruction set.
                     unsafe {
                         let whole = n == S::LANES;
                         let x = match whole {

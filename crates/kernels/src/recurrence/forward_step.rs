@@ -119,8 +119,8 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
             }
             for step in start..end {
                 let ranks = part.active(layout.active(step));
-                // SAFETY: the caller has the instruction set. h before the step is complete: this thread wrote the rows of
-                // its own sequences, or all threads have met after the step before.
+                // SAFETY: the caller has the instruction set. h before the step is complete: this thread wrote the rows
+                // of its own sequences, or all threads have met after the step before.
                 unsafe {
                     let step = Step {
                         pass,
@@ -230,8 +230,9 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
     let mut sums = Sums::new();
     let sums = sums.as_mut_ptr();
     for (first, count) in cover(rows, pass.table.most_rows[panel.vectors - 1]) {
-        // SAFETY: rows `first..first + count` of x have `packed.k` words each, and the tile writes `count·vectors` vectors
-        // of sums, as many as `Sums` holds at most. A slot of a row of gates has hp units, of which the panel's are some.
+        // SAFETY: rows `first..first + count` of x have `packed.k` words each, and the tile writes `count·vectors`
+        // vectors of sums, as many as `Sums` holds at most. A slot of a row of gates has hp units, of which the panel's
+        // are some.
         unsafe {
             let a = pass.x.rows.as_ptr().add(first);
             let tile = pass.table.tile(panel.vectors, count);
@@ -316,8 +317,8 @@ impl Step<'_> {
     /// One panel of the step; weights of the `next` one are prefetched.
     ///
     /// # Safety
-    /// As [`Simd`]; h before the step is complete for all `ranks`, their input is projected unless `at_once`, and no other
-    /// thread writes these ranks at the panel's units.
+    /// As [`Simd`]; h before the step is complete for all `ranks`, their input is projected unless `at_once`, and no
+    /// other thread writes these ranks at the panel's units.
     #[inline(always)]
     unsafe fn panel<S: Simd, C: CellKernel, N: Number>(
         &self,
@@ -478,8 +479,8 @@ impl<'a, C: CellKernel, N: Number> StepPanel<'a, C, N> {
     #[inline(always)]
     unsafe fn activate<S: Simd>(&self, rank: usize, r: usize) {
         let (panel, w_hh) = (self.panel, self.w_hh);
-        // SAFETY: as the caller promises. Vectors of the block's gates are in the sums of the row, and no more than those
-        // are overwritten.
+        // SAFETY: as the caller promises. Vectors of the block's gates are in the sums of the row, and no more than
+        // those are overwritten.
         unsafe {
             let [scale, x_scale] = match N::SCALED {
                 true => [
