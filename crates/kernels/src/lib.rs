@@ -11,7 +11,7 @@
 // A register tile is an array of arrays that several loops walk by row and vector at once.
 #![allow(clippy::needless_range_loop)]
 
-pub mod act;
+mod act;
 pub mod allocator;
 mod cache;
 mod call;
