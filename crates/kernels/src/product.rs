@@ -143,8 +143,8 @@ impl Product<'_> {
             let first = end;
             end += columns.n.div_ceil(lanes);
             let part = vectors.start.max(first)..vectors.end.min(end);
-            let own = part.start.saturating_sub(first)..part.end.saturating_sub(first);
-            (!part.is_empty()).then_some((columns, own, part.start - vectors.start))
+            let inner = part.start.saturating_sub(first)..part.end.saturating_sub(first);
+            (!part.is_empty()).then_some((columns, inner, part.start - vectors.start))
         })
     }
 }
@@ -264,7 +264,7 @@ impl<N: Float> Blocks<'_, N> {
     /// Multiplies `rows` of A by `vectors` of the right operands.
     ///
     /// # Safety
-    /// As [`Simd`] and [`Product::run`]; rows and vectors are this thread's own, and the scratch holds a block of each
+    /// As [`Simd`] and [`Product::run`]; rows and vectors are this thread's inner, and the scratch holds a block of each
     /// operand.
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, rows: Range, vectors: Range) {
@@ -294,11 +294,11 @@ impl<N: Float> Blocks<'_, N> {
     #[inline(always)]
     unsafe fn pack_columns<S: Simd>(&self, columns: &Range, k: &Range) {
         let (product, table) = (self.part.product, self.part.table);
-        for (piece, own, before) in product.pieces(columns.clone(), S::LANES) {
-            let panels = table.panels(own.clone(), self.block.panel);
+        for (piece, inner, before) in product.pieces(columns.clone(), S::LANES) {
+            let panels = table.panels(inner.clone(), self.block.panel);
             let packed = PackedColumns {
                 columns: piece,
-                start: own.start,
+                start: inner.start,
                 k: k.clone(),
                 dst: self.b.wrapping_add(before * S::LANES * k.len()),
             };
@@ -349,9 +349,9 @@ impl<N: Float> Blocks<'_, N> {
                 true => product.next_of_left(block.end, k.start * N::PACK),
                 false => product.next_of_left(rows.start, k.end * N::PACK),
             };
-            for (piece, own, before) in product.pieces(columns.clone(), S::LANES) {
-                for (vector, vectors) in table.panels(own.clone(), self.block.panel) {
-                    let before = before + vector - own.start;
+            for (piece, inner, before) in product.pieces(columns.clone(), S::LANES) {
+                for (vector, vectors) in table.panels(inner.clone(), self.block.panel) {
+                    let before = before + vector - inner.start;
                     let first = columns.start + before;
                     let tiles = block.start / height..block.end.div_ceil(height);
                     owners.claim(id, tiles, first..first + vectors);
@@ -488,7 +488,7 @@ impl PackedColumns<'_> {
 ///
 /// # Safety
 /// As [`Simd`] and [`Product::run`]. `block` are at most MC rows of C and `k` some words of A; `dst` holds such a
-/// block. The sums of the rows of `block` are this thread's own.
+/// block. The sums of the rows of `block` are this thread's inner.
 #[inline(always)]
 unsafe fn pack_left<S: Simd, N: Float>(
     product: &Product,
@@ -498,9 +498,9 @@ unsafe fn pack_left<S: Simd, N: Float>(
     dst: *mut f32,
     sums: Option<SharedPtr<f32>>,
 ) {
-    let mut own = [0.0f32; MC + 16];
+    let mut block_sums = [0.0f32; MC + 16];
     let to_add = match sums {
-        Some(_) => own.as_mut_ptr(),
+        Some(_) => block_sums.as_mut_ptr(),
         None => std::ptr::null_mut(),
     };
     match &product.a {
@@ -549,9 +549,16 @@ unsafe fn pack_left<S: Simd, N: Float>(
     }
     if let Some(sums) = sums {
         let adds = k.start > 0 || product.accumulate;
-        // SAFETY: `own` has MC sums and room for a vector more; the others are the caller's own, `block.len()` from
+        // SAFETY: `block_sums` has MC sums and room for a vector more; the others are the caller's own, `block.len()` from
         // `block.start` on.
-        unsafe { add_sums::<S>(own.as_ptr(), sums.get().add(block.start), block.len(), adds) }
+        unsafe {
+            add_sums::<S>(
+                block_sums.as_ptr(),
+                sums.get().add(block.start),
+                block.len(),
+                adds,
+            )
+        }
     }
 }
 

@@ -175,8 +175,8 @@ impl<C: CellKernel, N: Number> ForwardThread<'_, C, N> {
         let mut panels = Vec::new();
         for part in parts {
             let [x, h] = self.pass.packed[part].get()?;
-            let own = own_panels::<C>(self.pass.table, self.blocks::<S>(part));
-            panels.extend(own.into_iter().map(|panel| PackedPanel { x, h, panel }));
+            let of_part = own_panels::<C>(self.pass.table, self.blocks::<S>(part));
+            panels.extend(of_part.into_iter().map(|panel| PackedPanel { x, h, panel }));
         }
         Some(panels)
     }
@@ -491,11 +491,11 @@ impl<'a, C: CellKernel, N: Number> StepPanel<'a, C, N> {
             };
             for block in 0..panel.blocks {
                 let here = self.at::<S>(rank, r, block);
-                let own = self.sums_at::<S>(r, block);
+                let start = self.sums_at::<S>(r, block);
                 let mut acc = [S::splat(0.0); 4];
                 for gate in 0..C::GATES {
                     let v = block * C::GATES + gate;
-                    let from = own + gate * S::LANES;
+                    let from = start + gate * S::LANES;
                     let sum = w_hh.value::<S, N>(panel, v, S::load(self.sums.add(from)), scale);
                     let slot = here.gates.add(C::x_slot(gate) * self.hp);
                     let x = self.projected::<S>(v, self.x_sums.add(from), x_scale, slot);
@@ -510,7 +510,7 @@ impl<'a, C: CellKernel, N: Number> StepPanel<'a, C, N> {
                 }
                 let activated = C::activate::<S>(&acc, &here);
                 for i in 0..C::GATES.min(2) {
-                    S::store(self.sums.add(own + i * S::LANES), activated[i]);
+                    S::store(self.sums.add(start + i * S::LANES), activated[i]);
                 }
             }
         }
@@ -551,11 +551,11 @@ impl<'a, C: CellKernel, N: Number> StepPanel<'a, C, N> {
         unsafe {
             let y_row = layout.external.get_unchecked(self.first_row + rank + r);
             for block in 0..self.panel.blocks {
-                let own = self.sums_at::<S>(r, block);
+                let start = self.sums_at::<S>(r, block);
                 let unit = (self.panel.block + block) * S::LANES;
                 let mut activated = [S::splat(0.0); 2];
                 for i in 0..C::GATES.min(2) {
-                    activated[i] = S::load(self.sums.add(own + i * S::LANES));
+                    activated[i] = S::load(self.sums.add(start + i * S::LANES));
                 }
                 let h = C::output::<S>(activated, &self.at::<S>(rank, r, block));
                 S::store(self.h_next.add((rank + r) * self.hp + unit), h);

@@ -174,8 +174,8 @@ impl Side {
         let base: *mut f32 = out.as_mut_ptr().cast();
         let mut rows = vec![std::ptr::null_mut(); C::SLOTS * hp];
         for gate in 0..C::GATES {
-            let own = rows_mut(base.wrapping_add(gate * hidden * n), n, hidden);
-            rows[slot(gate) * hp..][..hidden].copy_from_slice(&own);
+            let of_gate = rows_mut(base.wrapping_add(gate * hidden * n), n, hidden);
+            rows[slot(gate) * hp..][..hidden].copy_from_slice(&of_gate);
         }
         Ok(Self { n, hp, out, rows })
     }
