@@ -148,8 +148,10 @@ fn read_state(metadata: &Metadata) -> Result<State, String> {
     let text = metadata
         .get(KEY)
         .ok_or("holds no training state; it was not written by `refrain train`")?;
-    serde_json::from_str(text)
-        .map_err(|e| format!(
-            "its training state cannot be read ({e}); it was written by another version, or is damaged"
-        ))
+    serde_json::from_str(text).map_err(|e| {
+        format!(
+            "its training state cannot be read ({e}); \
+             it was written by another version, or is damaged"
+        )
+    })
 }
