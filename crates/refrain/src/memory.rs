@@ -1,10 +1,10 @@
-//! Memory that is asked for before it is taken.
+//! Checks of available memory before an allocation.
 
 use crate::error::Error;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-/// Refuses `numbers` of 32 bits where the machine, or the control group of the process, does not have the memory for them.
-/// Where the system does not tell, only sizes that no address can hold are refused.
+/// Refuses `numbers` of 32 bits if the machine, or the control group of the process, does not have the memory for them.
+/// If the system does not report its memory, only sizes beyond the address space are refused.
 ///
 /// # Errors
 /// [`Error::TooLarge`].
@@ -29,7 +29,7 @@ pub(crate) fn check(
     }
 }
 
-/// Bytes that can still be had; 0 where the system does not tell.
+/// Available bytes; 0 if the system does not report them.
 fn available() -> u64 {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(memory);

@@ -14,7 +14,7 @@ use refrain::tasks::long_memory::{fresh, trained_and_begun};
 use refrain::tasks::{Site, Tasks, data_folder};
 use std::path::{Path, PathBuf};
 
-/// Look inside models while they learn
+/// Look inside models during training
 #[derive(Debug, Parser)]
 pub struct Args {
     #[command(subcommand)]
@@ -26,11 +26,12 @@ enum Experiment {
     Gradients(GradientArgs),
 }
 
-/// Measure how much of a loss reaches the states long before it, and draw it
+/// Measure how strongly a loss depends on earlier states, and draw it
 #[derive(Debug, Parser)]
 #[command(after_help = "\
-For every lag k: the norm of the gradient of the loss after the last step with respect to the state h, k steps before; the mean over
-some test sequences. A recipe is measured as it begins, a model folder as it began and as it is now. Several of them share a picture.
+For every lag k: the norm of the gradient of the loss after the last step with respect to the state h, k steps before;
+the mean over some test sequences. A recipe is measured before training, a model folder before and after its training.
+Several of them share a picture.
 Writes OUT.svg, OUT.png and OUT.csv. Models and recipes of the tasks adding, copy and mnist can be measured.
 
 Examples:
@@ -41,7 +42,7 @@ struct GradientArgs {
     #[arg(value_name = "MODEL|RECIPE", required = true)]
     models: Vec<String>,
 
-    /// Where to write, without the ending
+    /// Files to write, without extension
     #[arg(long, value_name = "OUT", default_value = "gradients")]
     out: PathBuf,
 

@@ -57,7 +57,7 @@ fn as_json(profiles: &[&Profile]) -> String {
     format!("{}\n", json!({ "tasks": tasks.collect::<Vec<_>>() }))
 }
 
-/// A block of a few lines for each task.
+/// A few lines for each task.
 fn table(profiles: &[&Profile]) -> String {
     let mut text = String::new();
     for own in profiles {
@@ -76,11 +76,12 @@ fn table(profiles: &[&Profile]) -> String {
     if text.contains('*') {
         text += "\n* untried: never run to its end\n";
     }
-    text += "\nDetails: refrain list TASK. Train with: refrain train RECIPE [--data DIR], or a text file: refrain train book.txt\n";
+    text += "\nDetails: refrain list TASK. Train with: refrain train RECIPE [--data DIR], \
+             or a text file: refrain train book.txt\n";
     text
 }
 
-/// Names behind a title, in lines of 100 columns.
+/// Names after a title, in lines of 100 columns.
 fn wrapped(title: &str, names: &[String]) -> String {
     const WIDTH: usize = 100;
     let (mut text, mut line) = (String::new(), String::new());

@@ -16,9 +16,9 @@ use std::sync::Arc;
 /// Use a trained model of any task: text, sound or numbers in, its answer out
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-`refrain info MODEL` shows the task of a model, `refrain list TASK` its settings. Without a file, or for -, the input comes from
-standard input: text, signed 16-bit samples (--rate), or rows of numbers. A row is a line with commas or spaces; an empty line
-ends a sequence.
+`refrain info MODEL` shows the task of a model, `refrain list TASK` its settings. Without a file, or for -, the input
+comes from standard input: text, signed 16-bit samples (--rate), or rows of numbers. A row is a line with commas or
+spaces; an empty line ends a sequence.
 
 Examples:
   echo \"Once a\" | refrain run runs/stories --set temperature=0.7
@@ -33,11 +33,11 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Print one JSON object for each piece of an answer, with the details that the model gives
+    /// Print one JSON object for each piece of an answer, with its details
     #[arg(long)]
     json: bool,
 
-    /// Samples a second of sound from standard input
+    /// Samples per second of sound from standard input
     #[arg(long, value_name = "HZ", default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1000..=384_000))]
     rate: u32,
 
@@ -54,7 +54,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A model that cannot be used, or an input that could not be read.
+/// A model that cannot be used, or an input that cannot be read.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let site = Site {
         precision: args.precision.get(),
@@ -93,7 +93,7 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     }
 }
 
-/// One input from its beginning to its end.
+/// Runs one input from beginning to end.
 fn one(args: &Args, model: &Arc<dyn Use>, file: &Path, interrupt: &Interrupt) -> Result<()> {
     let mut outcome = Ok(());
     let mut give = |piece: Piece| {

@@ -1,4 +1,4 @@
-//! A folder with one model in it.
+//! A folder that holds one model.
 
 use crate::error::Error;
 use crate::files::{self, tensors};
@@ -22,7 +22,7 @@ const LOG: &str = "train.jsonl";
 pub struct About {
     /// Version of Refrain that wrote it.
     pub version: String,
-    /// How large and how good the model is.
+    /// Size and quality of the model.
     pub figures: Figures,
     /// The recipe of the training, defaults and overrides included.
     pub recipe: Recipe,
@@ -56,14 +56,14 @@ pub struct ModelFolder {
 }
 
 impl ModelFolder {
-    /// Whether a run was begun in `path`.
+    /// Whether `path` holds a run, finished or not.
     pub fn is_run(path: &Path) -> bool {
         Self::common_files()
             .iter()
             .any(|name| *name != LOG && path.join(name).exists())
     }
 
-    /// Files of every model folder, whatever its task.
+    /// Files of every model folder, independent of the task.
     pub(super) fn common_files() -> [&'static str; 4] {
         [MODEL, ABOUT, checkpoint::FILE, LOG]
     }
@@ -91,7 +91,7 @@ impl ModelFolder {
         })
     }
 
-    /// Writes `model.toml` into a folder that is there.
+    /// Writes `model.toml` into an existing folder.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -160,14 +160,16 @@ impl ModelFolder {
         }
     }
 
-    /// Path of a file that the folder names, e.g. in a setting.
+    /// Path of a file that the model refers to, e.g. in a setting.
     ///
     /// # Errors
-    /// A name that leads out of the folder, by itself or by a link: a folder from elsewhere must not read other files.
+    /// A name that leads out of the folder, directly or through a link. A folder from elsewhere must not read other
+    /// files.
     pub fn inside(&self, name: &Path) -> Result<PathBuf, Error> {
         let outside = || {
             let problem = format!(
-                "it names the file {}, which lies outside of it; copy the file into the folder and give its name alone",
+                "it names the file {}, which lies outside of it; \
+                 copy the file into the folder and give its name alone",
                 name.display()
             );
             Error::folder(&self.path, problem)
@@ -177,7 +179,7 @@ impl ModelFolder {
             return Err(outside());
         }
         let path = self.path.join(name);
-        // A file that is missing is the reader's concern.
+        // A missing file is reported by its reader.
         let real = path.canonicalize().ok().zip(self.path.canonicalize().ok());
         match real.is_some_and(|(file, folder)| !file.starts_with(folder)) {
             true => Err(outside()),
@@ -185,8 +187,8 @@ impl ModelFolder {
         }
     }
 
-    /// Copies the files that using the model needs into another folder, with its parameters as `storage` says; gives the
-    /// bytes of the copy. `own` are the names of the task's files. Checkpoint and log stay behind.
+    /// Copies the files that are needed to use the model into another folder, with its parameters in `storage`. `own`
+    /// lists the names of the files of the task. Checkpoint and log are not copied. Returns the bytes of the copy.
     ///
     /// # Errors
     /// A folder that already holds a run, or files that cannot be read or written.
@@ -214,7 +216,7 @@ impl ModelFolder {
             }
             bytes += std::fs::copy(&from, &to).map_err(Error::io("copy", &from))?;
         }
-        // The model that the training began with may not exist elsewhere.
+        // The model of `train.init` may be missing on another machine.
         let mut about = self.about.clone();
         about.recipe.train.init = None;
         Self::create(out, about)?;
@@ -239,7 +241,8 @@ impl ModelFolder {
         match tensors.values().find(broken) {
             Some(tensor) => {
                 let problem = format!(
-                    "tensor \"{}\" of {MODEL} holds values that are not numbers; copy the file again or train anew",
+                    "tensor \"{}\" of {MODEL} holds values that are not numbers; \
+                     copy the file again or train anew",
                     tensor.name
                 );
                 Err(Error::folder(&self.path, problem))

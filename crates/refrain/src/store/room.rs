@@ -7,13 +7,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
-/// Folders that are tried beside the one that was asked for.
+/// Most names tried beside the wanted folder.
 const MOST_BESIDE: u32 = 10_000;
 
 /// Exclusive use of a model folder for training, until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {
-    /// Closing the file gives the lock back.
+    /// Closing the file releases the lock.
     _file: Option<File>,
 }
 
@@ -30,21 +30,21 @@ impl Lock {
             Err(TryLockError::WouldBlock) => Err(Error::InUse {
                 path: folder.to_path_buf(),
             }),
-            // Some file systems have no locks; a run there is as safe as its user is careful.
+            // Some file systems have no locks. The run then proceeds without one.
             Err(TryLockError::Error(_)) => Ok(Self { _file: None }),
         }
     }
 }
 
-/// How to treat a run that the folder already holds.
+/// Treatment of a run that the folder already holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// It is an error.
+    /// Returns an error.
     #[default]
     Refuse,
-    /// Its files are removed.
+    /// Removes its files.
     Replace,
-    /// A finished or active run stays, and the new one goes beside it: `NAME-2`, `NAME-3` and so on.
+    /// Keeps a finished or active run; the new one gets a folder beside it: `NAME-2`, `NAME-3` and so on.
     Beside,
 }
 
@@ -58,7 +58,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Refuses a run in the way, before time is spent on its successor.
+    /// Refuses a folder that already holds a run, before time is spent on the new run.
     ///
     /// # Errors
     /// [`Error::Occupied`].
@@ -74,10 +74,10 @@ impl Room {
         }
     }
 
-    /// Finds or makes the folder. `own` gives the names of a run's files beside those of every run.
+    /// Finds or makes the folder. `own` returns the names of a run's files beside those of every run.
     ///
     /// # Errors
-    /// A run that is in the way, in use, or cannot be removed; a folder that cannot be made.
+    /// A run that already exists, is in use or cannot be removed; a folder that cannot be made.
     pub fn make(
         wanted: &Path,
         existing: Existing,
@@ -116,7 +116,7 @@ fn beside(folder: &Path, number: u32) -> PathBuf {
     path
 }
 
-/// Removes a run's files and nothing else.
+/// Removes the files of a run, and no others.
 fn remove(folder: &Path, own: &[PathBuf]) -> Result<(), Error> {
     let common = ModelFolder::common_files().map(PathBuf::from);
     for name in common.iter().chain(own) {

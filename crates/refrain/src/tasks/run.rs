@@ -1,4 +1,4 @@
-//! A training run in its folder, the same for all tasks.
+//! A training run in its folder, for all tasks.
 
 use super::site::Site;
 use super::spec::{Begin, Spec};
@@ -20,21 +20,21 @@ use std::path::{Path, PathBuf};
 pub struct Start<'a> {
     /// Its settings.
     pub recipe: &'a Recipe,
-    /// Where and with what it computes.
+    /// Data folder, device, seed and threads.
     pub site: &'a Site,
-    /// Finds and locks the folder, once the data and the settings have proven to be valid.
+    /// Finds and locks the folder; called after data and settings have been validated.
     pub room: &'a dyn Fn() -> Result<Room, Error>,
 }
 
-/// A run that goes on.
+/// A run that continues.
 pub struct Resume {
     /// Its folder.
     pub folder: ModelFolder,
     /// Exclusive use of the folder.
     pub lock: Lock,
-    /// Where and with what it computes.
+    /// Data folder, device, seed and threads.
     pub site: Site,
-    /// Another number of epochs than the recipe's.
+    /// A number of epochs that replaces the recipe's.
     pub epochs: Option<u64>,
 }
 
@@ -45,23 +45,23 @@ pub struct Summary {
     pub folder: PathBuf,
     /// The task's name.
     pub task: &'static str,
-    /// Why it ended.
+    /// Reason for the end.
     pub stopped: Stopped,
     /// Epochs done.
     pub epochs: u64,
     /// Steps done.
     pub steps: u64,
-    /// Wall time of training, over all sittings.
+    /// Wall time of training, over all sessions.
     pub seconds: f64,
     /// Trainable numbers.
     pub parameters: usize,
-    /// Of the best epoch.
+    /// Figures of the best epoch.
     pub validation: Option<Metrics>,
-    /// Of the best model, once training ended by itself.
+    /// Figures of the best model on the test set, if training was completed.
     pub test: Option<Metrics>,
 }
 
-/// A new run.
+/// Trains a new run.
 ///
 /// # Errors
 /// As [`Spec::prepare`] and [`fit`], or a folder that cannot be made.
@@ -107,7 +107,7 @@ pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary,
     run.fit::<S>(trainee, model, observe)
 }
 
-/// A run that goes on.
+/// Continues a run.
 ///
 /// # Errors
 /// As [`train`], or a checkpoint that cannot be read.
@@ -140,7 +140,7 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
         folder.set_recipe(recipe)?;
     }
     let recipe = folder.recipe().clone();
-    // A run that was killed before its first checkpoint begins anew.
+    // A run that was killed before its first checkpoint restarts.
     let mut checkpoint = file.exists().then(|| Checkpoint::load(&file)).transpose()?;
     if let (Some(checkpoint), Some(_)) = (&mut checkpoint, more) {
         checkpoint.progress.stopped = None;
@@ -172,14 +172,15 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
     run.fit::<S>(trainee, model, observe)
 }
 
-/// A model with the parameters of another one, where names and shapes fit.
+/// Replaces the parameters of a model by those of another one, where names and shapes fit.
 ///
 /// # Errors
-/// None fit.
+/// No parameter fits.
 fn inherit<M: Module>(model: M, from: &ModelFolder) -> Result<(M, Event), Error> {
     let (model, [tensors, of]) = params::import_fitting(model, &from.tensors()?)?;
     if tensors == 0 {
-        let problem = "none of its parameters has a name and shape of the new model; train one of the same kind and size from it";
+        let problem = "none of its parameters has a name and shape of the new model; \
+                       train one of the same kind and size from it";
         return Err(Error::folder(from.path(), problem));
     }
     let event = Event::Inherited {
@@ -190,7 +191,7 @@ fn inherit<M: Module>(model: M, from: &ModelFolder) -> Result<(M, Event), Error>
     Ok((model, event))
 }
 
-/// A run with its folder.
+/// A run and its folder.
 struct Run<'a> {
     folder: ModelFolder,
     site: &'a Site,
@@ -199,7 +200,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains `model`, and measures the best one on test data if training ended by itself.
+    /// Trains `model`. If training is completed, measures the best model on the test set.
     ///
     /// # Errors
     /// As [`fit`] and [`Trainee::test`].
@@ -266,11 +267,11 @@ fn summary<S: Spec>(folder: &ModelFolder, stopped: Stopped) -> Summary {
     }
 }
 
-/// The best model of a folder. Before memory is taken for one as large as `model.toml` says, `model.safetensors` must hold as
-/// many numbers.
+/// Loads the best model of a folder. `model.toml` gives its size. `model.safetensors` must hold at least as many
+/// numbers before memory for the model is taken.
 ///
 /// # Errors
-/// Parameters that are missing, damaged or of another model; as `init`.
+/// Parameters that are missing, damaged or of another model; otherwise as `init`.
 pub fn load_model<M: Module>(
     folder: &ModelFolder,
     parameters: usize,
@@ -280,7 +281,8 @@ pub fn load_model<M: Module>(
     let held: usize = tensors.values().map(|tensor| tensor.data.len()).sum();
     if parameters > held {
         let problem = format!(
-            "model.toml describes {parameters} parameters and model.safetensors holds {held}: they belong to different models; copy the folder again"
+            "model.toml describes {parameters} parameters and model.safetensors holds {held}: \
+             they belong to different models; copy the folder again"
         );
         return Err(Error::folder(folder.path(), problem));
     }
@@ -290,14 +292,15 @@ pub fn load_model<M: Module>(
 /// Compares files of the data folder with the checksums of a recipe.
 ///
 /// # Errors
-/// A file that is missing or another.
+/// A file that is missing or differs.
 pub(super) fn check_sums(sha256: &BTreeMap<String, String>, folder: &Path) -> Result<(), Error> {
     for (name, expected) in sha256 {
         let path = folder.join(name);
         let got = corpus::sha256(&path)?;
         if got != *expected {
             return Err(Error::Config(format!(
-                "{} is not the file that the recipe was made with (SHA-256 {got} instead of {expected}); to train on it all the same, \
+                "{} is not the file that the recipe was made with (SHA-256 {got} instead of {expected}); \
+                 to train on it all the same, \
                  copy the recipe and drop data.sha256",
                 path.display()
             )));
@@ -306,7 +309,7 @@ pub(super) fn check_sums(sha256: &BTreeMap<String, String>, folder: &Path) -> Re
     Ok(())
 }
 
-/// A hash as text, for fingerprints.
+/// A hash as hexadecimal text, for fingerprints.
 pub(super) fn hex(hash: Sha256) -> String {
     let bytes = hash.finalize();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,4 +1,4 @@
-//! A checkpoint: everything that a run needs to go on, in one file, so that it is there whole or not at all.
+//! Checkpoints: everything that a run needs to continue, in one file that is complete or absent.
 
 use super::Progress;
 use crate::error::Error;
@@ -15,7 +15,7 @@ const KEY: &str = "refrain_progress";
 /// The state of a run.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// All that is not a tensor.
+    /// Everything that is not a tensor.
     pub progress: Progress,
     /// Parameters.
     pub model: Vec<NamedTensor>,
@@ -28,10 +28,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes the file aside, then renames it; gives its size in bytes.
+    /// Writes a temporary file, then renames it; returns its size in bytes.
     ///
     /// # Errors
-    /// A write that fails; the file from before is then still whole.
+    /// A write that fails; the previous file is then unchanged.
     pub fn save(self, path: &Path) -> Result<u64, Error> {
         let parts = [
             ("model", self.model),
@@ -41,7 +41,7 @@ impl Checkpoint {
         ];
         let prefixed = |(part, tensors): (&'static str, Vec<NamedTensor>)| {
             tensors.into_iter().enumerate().map(move |(i, mut tensor)| {
-                // The order matters to carried state, and a file keeps names sorted.
+                // The order of carried tensors matters, and a file sorts its names.
                 tensor.name = match part {
                     "carried" => format!("{part}/{i:06}/{}", tensor.name),
                     _ => format!("{part}/{}", tensor.name),
@@ -63,14 +63,16 @@ impl Checkpoint {
     /// Reads the file.
     ///
     /// # Errors
-    /// A file that is missing, damaged or no checkpoint.
+    /// A file that is missing, damaged, or not a checkpoint.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let broken = |problem: String| Error::checkpoint(path, problem);
         let (tensors, metadata) = tensors::load(path)?;
         let State { sha256, progress } = read_state(&metadata).map_err(broken)?;
         if checksum(tensors.values()) != sha256 {
             return Err(broken(
-                "it is damaged: its checksum does not fit its tensors; take an older copy, or train anew".into(),
+                "it is damaged: its checksum does not fit its tensors; \
+                 take an older copy, or train anew"
+                    .into(),
             ));
         }
         let mut checkpoint = Self {
@@ -106,7 +108,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Reads where a run is, without its tensors.
+    /// Reads the progress of a run without its tensors.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -120,7 +122,7 @@ impl Checkpoint {
 /// The metadata of a checkpoint.
 #[derive(Serialize, Deserialize)]
 struct State {
-    /// Of the names, shapes and values of all tensors.
+    /// Hash of the names, shapes and values of all tensors.
     sha256: String,
     progress: Progress,
 }
@@ -146,6 +148,10 @@ fn read_state(metadata: &Metadata) -> Result<State, String> {
     let text = metadata
         .get(KEY)
         .ok_or("holds no training state; it was not written by `refrain train`")?;
-    serde_json::from_str(text)
-        .map_err(|e| format!("its training state cannot be read ({e}); it was written by another version, or is damaged"))
+    serde_json::from_str(text).map_err(|e| {
+        format!(
+            "its training state cannot be read ({e}); \
+             it was written by another version, or is damaged"
+        )
+    })
 }

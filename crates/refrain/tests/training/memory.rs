@@ -1,4 +1,4 @@
-//! The tasks of long memory from recipe to figures, and the gradients that reach far back.
+//! The long-memory tasks from recipe to figures, and their gradients at long lags.
 
 use crate::support;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -94,7 +94,7 @@ fn a_recipe_of_one_task_is_none_of_another() {
     assert!(error.contains("did you mean \"adding\""), "{error}");
 }
 
-/// ‖∂loss/∂h‖ of one sequence by automatic differentiation: the steps after `t` from a state that is a leaf.
+/// ‖∂loss/∂h‖ of one sequence by automatic differentiation: runs the steps after `t` from a state that is a leaf.
 fn by_autodiff(config: &SequenceModelConfig, sequence: &Sequences, t: usize) -> f64 {
     let device = Device::flex().autodiff();
     let model = config.init([2, 1], 5, &device).unwrap();

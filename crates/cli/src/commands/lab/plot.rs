@@ -1,4 +1,4 @@
-//! Lines over the lag, drawn and written down.
+//! Draws lines over the lag as pictures, and writes them as a table.
 
 use anyhow::{Context, Result, anyhow};
 use plotters::coord::Shift;
@@ -7,9 +7,9 @@ use plotters::style::{FontStyle, register_font};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// Pixels.
+/// Width and height in pixels.
 const SIZE: (u32, u32) = (1000, 600);
-/// Norms below this are drawn as this.
+/// Smaller norms are drawn at this value.
 const LEAST: f64 = 1e-12;
 /// Colours that people with colour blindness can tell apart (Okabe & Ito 2008).
 pub const COLOURS: [RGBColor; 8] = [
@@ -23,7 +23,7 @@ pub const COLOURS: [RGBColor; 8] = [
     RGBColor(240, 228, 66),
 ];
 
-/// A gradient's norm at every lag.
+/// The norm of a gradient at every lag.
 pub struct Line {
     pub name: String,
     pub norms: Vec<f64>,
@@ -53,16 +53,16 @@ pub fn write(out: &Path, lines: &[Line]) -> Result<()> {
     Ok(())
 }
 
-/// Makes the font that comes with the program known.
+/// Registers the font of the program.
 ///
 /// # Errors
-/// None, unless the program is damaged.
+/// None, unless the program file is damaged.
 pub fn font() -> Result<()> {
     register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular())
         .map_err(|_| anyhow!("the font that comes with the program cannot be read"))
 }
 
-/// A column a line, a row a lag.
+/// One column per line, one row per lag.
 fn table(lines: &[Line]) -> String {
     let mut text = String::from("lag");
     for line in lines {
