@@ -35,7 +35,10 @@ fn available() -> u64 {
     let system = System::new_with_specifics(memory);
     let free = system.available_memory();
     match system.cgroup_limits() {
-        Some(limits) if limits.free_memory > 0 => free.min(limits.free_memory),
+        // Cached pages of files are given back on demand, so only memory of processes counts as used.
+        Some(limits) if limits.total_memory > 0 => {
+            free.min(limits.total_memory.saturating_sub(limits.rss))
+        }
         _ => free,
     }
 }

@@ -23,7 +23,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let _ = fs::remove_file(&aside);
         return Err(Error::io("write", path)(error));
     }
-    fs::rename(&aside, path).map_err(Error::io("rename to", path))?;
+    if let Err(error) = fs::rename(&aside, path) {
+        let _ = fs::remove_file(&aside);
+        return Err(Error::io("rename to", path)(error));
+    }
     flush_folder(folder)
 }
 

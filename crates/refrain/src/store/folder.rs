@@ -113,13 +113,19 @@ impl ModelFolder {
         self.write_about()
     }
 
-    /// Rewrites `model.toml` with another recipe.
+    /// Rewrites `model.toml` for a run that goes on with this recipe: it is not finished.
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn set_recipe(&mut self, recipe: Recipe) -> Result<(), Error> {
+    pub fn reopen(&mut self, recipe: Recipe) -> Result<(), Error> {
         self.about.recipe = recipe;
+        self.about.figures.finished = false;
         self.write_about()
+    }
+
+    /// Whether the best parameters of an epoch are there.
+    pub fn has_model(&self) -> bool {
+        self.path.join(MODEL).exists()
     }
 
     fn write_about(&self) -> Result<(), Error> {
@@ -166,25 +172,13 @@ impl ModelFolder {
     /// A name that leads out of the folder, directly or through a link. A folder from elsewhere must not read other
     /// files.
     pub fn inside(&self, name: &Path) -> Result<PathBuf, Error> {
-        let outside = || {
+        inside(&self.path, name).ok_or_else(|| {
             let problem = format!(
-                "it names the file {}, which lies outside of it; \
-                 copy the file into the folder and give its name alone",
+                "it names the file {}, which lies outside of it; copy the file into the folder and give its name alone",
                 name.display()
             );
             Error::folder(&self.path, problem)
-        };
-        let plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
-        if !name.components().all(plain) {
-            return Err(outside());
-        }
-        let path = self.path.join(name);
-        // A missing file is reported by its reader.
-        let real = path.canonicalize().ok().zip(self.path.canonicalize().ok());
-        match real.is_some_and(|(file, folder)| !file.starts_with(folder)) {
-            true => Err(outside()),
-            false => Ok(path),
-        }
+        })
     }
 
     /// Copies the files that are needed to use the model into another folder, with its parameters in `storage`. `own`
@@ -202,11 +196,12 @@ impl ModelFolder {
             return Err(Error::folder(out, "it already holds a run; choose another"));
         }
         let tensors: Vec<NamedTensor> = self.tensors()?.into_values().collect();
+        let own = own.iter().map(|name| Ok((name, self.inside(name)?)));
+        let own = own.collect::<Result<Vec<_>, Error>>()?;
         std::fs::create_dir_all(out).map_err(Error::io("make the folder", out))?;
         let note = ("format", "pt".to_string());
         let mut bytes = tensors::save_as(&out.join(MODEL), tensors, storage, note)?;
-        for name in own {
-            let from = self.inside(name)?;
+        for (name, from) in own {
             if !from.is_file() {
                 continue;
             }
@@ -250,4 +245,17 @@ impl ModelFolder {
             None => Ok(tensors),
         }
     }
+}
+
+/// Path of a file that a folder names; `None` for a name that leads out of the folder, by itself or by a link.
+pub(super) fn inside(folder: &Path, name: &Path) -> Option<PathBuf> {
+    let plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
+    if !name.components().all(plain) {
+        return None;
+    }
+    let path = folder.join(name);
+    // A file that is missing is the reader's concern.
+    let real = path.canonicalize().ok().zip(folder.canonicalize().ok());
+    let leads_out = real.is_some_and(|(file, folder)| !file.starts_with(folder));
+    (!leads_out).then_some(path)
 }

@@ -1,6 +1,7 @@
 //! A folder for a new run: chosen, cleared and locked.
 
 use super::ModelFolder;
+use super::folder::inside;
 use crate::error::Error;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -63,8 +64,7 @@ impl Room {
     /// # Errors
     /// [`Error::Occupied`].
     pub fn check(wanted: &Path, existing: Existing) -> Result<(), Error> {
-        let run = ModelFolder::open(wanted);
-        let finished = run.is_ok_and(|run| run.about().figures.finished);
+        let finished = is_finished(wanted);
         match ModelFolder::is_run(wanted) && existing == Existing::Refuse {
             true => Err(Error::Occupied {
                 path: wanted.to_path_buf(),
@@ -85,8 +85,7 @@ impl Room {
     ) -> Result<Self, Error> {
         for number in 1..=MOST_BESIDE {
             let path = beside(wanted, number);
-            let finished = ModelFolder::open(&path).is_ok_and(|run| run.about().figures.finished);
-            if existing == Existing::Beside && finished {
+            if existing == Existing::Beside && is_finished(&path) {
                 continue;
             }
             fs::create_dir_all(&path).map_err(Error::io("make the folder", &path))?;
@@ -94,6 +93,11 @@ impl Room {
                 Err(Error::InUse { .. }) if existing == Existing::Beside => continue,
                 lock => lock?,
             };
+            // The process that held the lock may have finished the run in the meantime.
+            let finished = is_finished(&path);
+            if existing == Existing::Beside && finished {
+                continue;
+            }
             match (ModelFolder::is_run(&path), existing) {
                 (false, _) => {}
                 (true, Existing::Replace) => remove(&path, &own(&path))?,
@@ -104,6 +108,10 @@ impl Room {
         let problem = format!("{MOST_BESIDE} runs of this name exist; choose another with --out");
         Err(Error::folder(wanted, problem))
     }
+}
+
+fn is_finished(folder: &Path) -> bool {
+    ModelFolder::open(folder).is_ok_and(|run| run.about().figures.finished)
 }
 
 /// `NAME` for 1, `NAME-2` for 2 and so on.
@@ -119,8 +127,9 @@ fn beside(folder: &Path, number: u32) -> PathBuf {
 /// Removes the files of a run, and no others.
 fn remove(folder: &Path, own: &[PathBuf]) -> Result<(), Error> {
     let common = ModelFolder::common_files().map(PathBuf::from);
-    for name in common.iter().chain(own) {
-        let file = folder.join(name);
+    // A name that leads out of the folder is not the run's, whatever the folder says.
+    let files = common.iter().chain(own);
+    for file in files.filter_map(|name| inside(folder, name)) {
         match fs::remove_file(&file) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(Error::io("remove", &file)(error));

@@ -232,7 +232,9 @@ impl Tasks {
         observe: Observer,
     ) -> Result<Summary, Error> {
         let task = self.find(&recipe.task)?;
+        let data = std::path::absolute(&site.data).map_err(Error::io("find", &site.data))?;
         let site = Site {
+            data,
             seed: recipe.train.seed,
             threads: site.threads.or(recipe.train.threads),
             ..site.clone()
@@ -242,7 +244,11 @@ impl Tasks {
         let own = |path: &Path| {
             let folder = ModelFolder::open(path);
             let task = folder.and_then(|folder| self.of(&folder));
-            task.map_or_else(|_| Vec::new(), |task| task.files(path))
+            match task {
+                Ok(task) => task.files(path),
+                // A folder that cannot be read any more may hold the files of any task.
+                Err(_) => self.iter().flat_map(|task| task.files(path)).collect(),
+            }
         };
         let start = Start {
             recipe,
@@ -266,8 +272,11 @@ impl Tasks {
         epochs: Option<u64>,
         observe: Observer,
     ) -> Result<Summary, Error> {
+        let lock = match ModelFolder::is_run(folder) {
+            true => Some(Lock::take(folder)?),
+            false => None,
+        };
         let folder = ModelFolder::open(folder)?;
-        let lock = Lock::take(folder.path())?;
         let task = self.of(&folder)?;
         let train = &folder.recipe().train;
         let site = Site {
@@ -305,7 +314,11 @@ impl Tasks {
         };
         let task = self.of(&folder)?;
         let evaluation = site.compute(|| task.evaluate(&folder, options, on, &site))?;
-        match evaluation.metrics.iter().find(|(_, value)| value.is_nan()) {
+        match evaluation
+            .metrics
+            .iter()
+            .find(|(_, value)| !value.is_finite())
+        {
             Some((name, _)) => Err(Error::Config(format!(
                 "the model gives no number for {name}; its parameters are damaged"
             ))),

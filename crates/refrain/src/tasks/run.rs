@@ -31,11 +31,19 @@ pub struct Resume {
     /// Its folder.
     pub folder: ModelFolder,
     /// Exclusive use of the folder.
-    pub lock: Lock,
+    pub lock: Option<Lock>,
     /// Data folder, device, seed and threads.
     pub site: Site,
     /// A number of epochs that replaces the recipe's.
     pub epochs: Option<u64>,
+}
+
+/// The typed body of a recipe, if its settings can work: a recipe may come from a file that was edited by hand.
+fn checked<S: Spec>(recipe: &Recipe) -> Result<S::Recipe, Error> {
+    recipe.train.check()?;
+    let body = recipe.body()?;
+    S::check(&body)?;
+    Ok(body)
 }
 
 /// The result of a run.
@@ -67,6 +75,7 @@ pub struct Summary {
 /// As [`Spec::prepare`] and [`fit`], or a folder that cannot be made.
 pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary, Error> {
     let Start { recipe, site, room } = start;
+    let body = checked::<S>(recipe)?;
     let init = recipe.train.init.as_deref().map(ModelFolder::open);
     let init = init.transpose()?;
     let begin = Begin {
@@ -75,7 +84,7 @@ pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary,
         resumes: None,
         init: init.as_ref(),
     };
-    let (trainee, mut model) = S::prepare(&recipe.body()?, begin)?;
+    let (trainee, mut model) = S::prepare(&body, begin)?;
     let inherited = match &init {
         Some(from) => {
             let (inherited, event) = inherit(model, from)?;
@@ -93,8 +102,9 @@ pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary,
         },
         recipe: recipe.clone(),
     };
-    let folder = ModelFolder::create(&path, about)?;
+    // A run is there once model.toml is; its other files come first.
     trainee.save(&path)?;
+    let folder = ModelFolder::create(&path, about)?;
     if let Some(event) = inherited {
         observe(&event);
     }
@@ -118,34 +128,36 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
         site,
         epochs,
     } = resume;
-    let file = folder.checkpoint();
-    let progress = file
-        .exists()
-        .then(|| Checkpoint::progress(&file))
-        .transpose()?;
-    let done = progress.as_ref().map_or(0, |progress| progress.epoch);
-    let more = epochs.filter(|epochs| *epochs > done);
+    let checkpoint = match folder.checkpoint() {
+        file if file.exists() => Some(Checkpoint::load(&file)?),
+        // A run that was killed before its first checkpoint begins anew.
+        _ if !folder.has_model() => None,
+        _ => {
+            let problem =
+                "it has a model and no checkpoint to go on from; begin a new run with --init";
+            return Err(Error::folder(folder.path(), problem));
+        }
+    };
+    let done = checkpoint.as_ref().map_or(0, |own| own.progress.epoch);
     if let Some(epochs) = epochs.filter(|epochs| *epochs < done) {
         return Err(Error::Config(format!(
             "the run has done {done} epochs and cannot end after {epochs}; give more"
         )));
     }
-    if folder.about().figures.finished && more.is_none() {
-        let stopped = progress.and_then(|progress| progress.stopped);
-        return Ok(summary::<S>(&folder, stopped.unwrap_or(Stopped::Done)));
+    let stopped = checkpoint.as_ref().and_then(|own| own.progress.stopped);
+    let ended = stopped.filter(|stopped| *stopped != Stopped::Asked);
+    let goes_on = epochs.is_some_and(|epochs| epochs > done);
+    if folder.about().figures.finished && !goes_on {
+        return Ok(summary::<S>(&folder, ended.unwrap_or(Stopped::Done)));
     }
-    if let Some(epochs) = epochs {
-        let mut recipe = folder.recipe().clone();
-        recipe.train.epochs = epochs;
-        folder.set_recipe(recipe)?;
-    }
-    let recipe = folder.recipe().clone();
-    // A run that was killed before its first checkpoint restarts.
-    let mut checkpoint = file.exists().then(|| Checkpoint::load(&file)).transpose()?;
-    if let (Some(checkpoint), Some(_)) = (&mut checkpoint, more) {
+    let mut checkpoint = checkpoint;
+    if let Some(checkpoint) = checkpoint.as_mut().filter(|_| goes_on && ended.is_some()) {
         checkpoint.progress.stopped = None;
         checkpoint.progress.waited = 0;
     }
+    let mut recipe = folder.recipe().clone();
+    recipe.train.epochs = epochs.unwrap_or(recipe.train.epochs);
+    let body = checked::<S>(&recipe)?;
     let init = match &checkpoint {
         Some(_) => None,
         None => recipe.train.init.as_deref().map(ModelFolder::open),
@@ -157,7 +169,9 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
         resumes: Some(&folder),
         init: init.as_ref(),
     };
-    let (trainee, mut model) = S::prepare(&recipe.body()?, begin)?;
+    let (trainee, mut model) = S::prepare(&body, begin)?;
+    // From here on the run has another end, and is not finished.
+    folder.reopen(recipe)?;
     if let Some(from) = &init {
         let (inherited, event) = inherit(model, from)?;
         model = inherited;
@@ -196,7 +210,7 @@ struct Run<'a> {
     folder: ModelFolder,
     site: &'a Site,
     checkpoint: Option<Checkpoint>,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 impl Run<'_> {

@@ -9,7 +9,7 @@ use crate::memory;
 use crate::metrics::Metric;
 use crate::recipe::{self, Recipe, Shipped, problem_in};
 use crate::store::ModelFolder;
-use crate::train::{Observer, TrainConfig, Trainee};
+use crate::train::{AverageConfig, Observer, TrainConfig, Trainee};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
@@ -64,10 +64,14 @@ impl Begin<'_> {
         activations: usize,
         settings: &'static str,
     ) -> Result<(), Error> {
-        // Values, gradient, two moments of the optimizer, and a checkpoint's copy of values and moments.
-        const COPIES: usize = 7;
+        // Values and two moments of the optimizer, and perhaps an average: each live, in a checkpoint, and in its bytes. The
+        // gradient is gone by then.
+        let kept = match self.train.average {
+            AverageConfig::None {} => 3,
+            AverageConfig::Asgd { .. } => 4,
+        };
         let numbers = parameters
-            .saturating_mul(COPIES)
+            .saturating_mul(3 * kept)
             .saturating_add(activations);
         memory::check(numbers, "training", settings)
     }

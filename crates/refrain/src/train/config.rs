@@ -5,6 +5,9 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+/// Most epochs of a run; each is counted before it begins.
+const MOST_EPOCHS: u64 = 1_000_000;
+
 /// How to train.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -83,6 +86,12 @@ impl TrainConfig {
         if let Some((name, _)) = least_one.iter().find(|(_, value)| *value == 0) {
             return Err(Error::Config(format!(
                 "train.{name} is 0; it must be at least 1"
+            )));
+        }
+        if self.epochs > MOST_EPOCHS {
+            return Err(Error::Config(format!(
+                "train.epochs is {}; at most {MOST_EPOCHS} are possible",
+                self.epochs
             )));
         }
         let least_zero = [

@@ -158,6 +158,12 @@ impl Session for MemorySession {
                 self.loaded.task
             )));
         }
+        if !values.len().is_multiple_of(features) || values.iter().any(|x| !x.is_finite()) {
+            return Err(Error::Config(format!(
+                "{} values are not whole rows of {features} finite numbers",
+                values.len()
+            )));
+        }
         if (self.state.rows.len() + values.len()) / features > LONGEST {
             return Err(Error::Config(format!(
                 "a sequence of more than {LONGEST} rows; cut it"

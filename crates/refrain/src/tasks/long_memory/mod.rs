@@ -8,6 +8,7 @@ pub use loaded::Loaded;
 use super::spec::{Begin, Profile, Spec};
 use super::{EvaluateData, EvaluateOn, Evaluation, Site};
 use crate::error::Error;
+use crate::memory;
 use crate::metrics::{Better, Digits, Metric};
 use crate::models::{SequenceModel, SequenceModelConfig};
 use crate::recipe::{Recipe, recipes};
@@ -140,6 +141,10 @@ impl<K: Kind> Spec for LongMemory<K> {
     type Trainee = MemoryTrainee;
     type Trained = Loaded;
 
+    fn check(recipe: &MemoryRecipe) -> Result<(), Error> {
+        Ok(recipe.data.check()?)
+    }
+
     fn prepare(
         recipe: &MemoryRecipe,
         begin: Begin,
@@ -219,6 +224,8 @@ pub fn fresh(
     let seed = recipe.train.seed;
     let source = Source::new(&own.data, seed, &site.data)?;
     let sizes = [source.features(), source.outputs()];
+    let settings = "model.hidden or model.layers";
+    memory::check(own.model.parameters(sizes), "use", settings)?;
     let model = own.model.init(sizes, seed, &site.device())?;
     Ok((model, source.batch(Part::Test, 0, sequences)))
 }
