@@ -142,8 +142,7 @@ pub struct Outcome {
 /// Trains `model` as configured; with `checkpoint`, continues from it.
 ///
 /// `data` is the folder of the data, and is stored in the checkpoint. Each epoch ends with a validation, and the best
-/// model so far is saved. The result depends on the seed only: checkpoints, interruptions and the number of threads do
-/// not change it.
+/// model so far is saved. Checkpoints, interruptions and the number of threads do not change the result.
 ///
 /// # Errors
 /// Errors of the task, files that cannot be written, a checkpoint of another model or other data, and
