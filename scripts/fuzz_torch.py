@@ -39,7 +39,7 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass
 class Case:
-    """`tensors`: the weights by PyTorch's names, x [B,T,C], h0 [L*D,B,P], c0 [L*D,B,H], factors gy, gh, gc, lengths [B]."""
+    """`tensors`: weights by PyTorch's names, x [B,T,C], h0 [L*D,B,P], c0 [L*D,B,H], factors gy, gh, gc, lengths [B]."""
 
     cell: str
     layers: int

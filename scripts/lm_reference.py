@@ -3,11 +3,11 @@
     pip install torch==2.15.0
     python scripts/lm_reference.py --threads 2 --steps 100
 
-Gives the reference speed for `refrain train ptb-small`. The training step is the paper's small model: two LSTM layers of
-200 units, no dropout, no tying, every parameter uniform in +-0.1; 20 sequences of 20 steps, the state carried from batch
-to batch without its gradient; the loss summed over the steps and averaged over the sequences; the gradient's global
-norm clipped to 5; plain SGD with rate 1. The rate stays constant here. The paper halves it after each epoch past the
-fourth; halving takes no time. The ids are random and uniform, so the loss is not that of a language.
+Gives the reference speed for `refrain train ptb-small`. The training step is the paper's small model: two LSTM layers
+of 200 units, no dropout, no tying, every parameter uniform in +-0.1; 20 sequences of 20 steps, the state carried from
+batch to batch without its gradient; the loss summed over the steps and averaged over the sequences; the gradient's
+global norm clipped to 5; plain SGD with rate 1. The rate stays constant here. The paper halves it after each epoch past
+the fourth; halving takes no time. The ids are random and uniform, so the loss is not that of a language.
 
 Use it on an idle machine. With builds running on the same two cores, two threads reached only 190 tokens/s where one
 reached 5000. Such a figure is not PyTorch's speed.

@@ -5,11 +5,11 @@
     cargo build --release
     peers/bin/python scripts/peers/compare.py lstm-train lm --threads 2 --out times.jsonl --tables tables.md
 
-Without a name, everything is measured (about an hour and a half with one number of threads). Each engine runs in its own
-process. The engines take turns, one burst each, while the others wait, so that a disturbance of the machine affects all
-of them. A figure is the median over all bursts. `--list` prints the names of the groups. `--guard` measures the groups
-of the project's claims, each with the engines of the claim, and exits with 1 if a claim does not hold here. Another
-engine joins with `--engine NAME=COMMAND` if it speaks the protocol of `refrain bench --worker`.
+Without a name, everything is measured (about an hour and a half with one number of threads). Each engine runs in its
+own process. The engines take turns, one burst each, while the others wait, so that a disturbance of the machine affects
+all of them. A figure is the median over all bursts. `--list` prints the names of the groups. `--guard` measures the
+groups of the project's claims, each with the engines of the claim, and exits with 1 if a claim does not hold here.
+Another engine joins with `--engine NAME=COMMAND` if it speaks the protocol of `refrain bench --worker`.
 """
 
 import argparse

@@ -72,7 +72,7 @@ def flops(config):
 
 
 def limit(config, threads, peak):
-    """A modelled lower bound of the time in seconds, see docs/results.md. `peak` is the speed of the best register tile."""
+    """A modelled lower bound of the seconds, see docs/results.md. `peak` is the speed of the best register tile."""
     rate = 0.944 * peak
     directions = 2 if config["bi"] else 1
     passes = 2 if config["mode"] == "train" else 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures another engine's products with packed weights (oneDNN, through PyTorch) as a share of the best register tile.
+"""Measures products with packed weights of another engine (oneDNN, through PyTorch) beside the best register tile.
 
     peers/bin/python scripts/peers/packed.py --threads 2
 

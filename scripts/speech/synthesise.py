@@ -3,9 +3,9 @@
 
     python3 scripts/speech/synthesise.py data/english
 
-Writes DIR/train, DIR/val and DIR/test, each a table (.tsv: file, voice, sentence) and an archive of WAV files (.tar), the
-form that `refrain train english` reads. Sentences come from sentences.py. No sentence and no voice is in two parts. The
-same arguments and the same espeak-ng make the same corpus. Noise, rooms, other tempos and pitches are added during
+Writes DIR/train, DIR/val and DIR/test, each a table (.tsv: file, voice, sentence) and an archive of WAV files (.tar),
+the form that `refrain train english` reads. Sentences come from sentences.py. No sentence and no voice is in two parts.
+The same arguments and the same espeak-ng make the same corpus. Noise, rooms, other tempos and pitches are added during
 training, see the recipe.
 """
 

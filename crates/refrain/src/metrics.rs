@@ -20,7 +20,7 @@ pub struct Metric {
     pub phrase: &'static str,
     /// The format of the number.
     pub digits: Digits,
-    /// In which direction a model improves.
+    /// The direction of improvement.
     pub better: Better,
     /// Name of the figure of the best possible model.
     pub bound: Option<&'static str>,
@@ -36,7 +36,7 @@ pub enum Digits {
     Scientific(usize),
 }
 
-/// In which direction a figure improves.
+/// Direction in which a figure improves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
@@ -77,7 +77,7 @@ impl Metric {
         Self { digits, ..self }
     }
 
-    /// In which direction the figure improves.
+    /// The direction of improvement.
     pub const fn better(self, better: Better) -> Self {
         Self { better, ..self }
     }
@@ -111,7 +111,7 @@ impl Metric {
         Some(text)
     }
 
-    /// By how many percent the figure is above its bound; `None` if either is missing.
+    /// Distance of the figure above its bound in percent; `None` if either is missing.
     pub fn above_bound(&self, metrics: &Metrics) -> Option<f64> {
         let value = metrics.get(self.name)?;
         let bound = metrics.get(self.bound?)?;

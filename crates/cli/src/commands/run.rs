@@ -38,7 +38,12 @@ pub struct Args {
     json: bool,
 
     /// Samples per second of sound from standard input
-    #[arg(long, value_name = "HZ", default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1000..=384_000))]
+    #[arg(
+        long,
+        value_name = "HZ",
+        default_value_t = 16_000,
+        value_parser = clap::value_parser!(u32).range(1000..=384_000)
+    )]
     rate: u32,
 
     #[command(flatten)]

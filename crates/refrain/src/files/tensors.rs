@@ -16,7 +16,7 @@ pub type Metadata = HashMap<String, String>;
 /// Longest header that is accepted, bytes.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// How numbers are stored.
+/// Number format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// 32-bit floats, exact.

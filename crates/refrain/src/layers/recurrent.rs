@@ -70,7 +70,7 @@ impl RnnConfig {
         RecurrentConfig::new(Cell::RnnTanh, input, hidden)
     }
 
-    /// With the rectifier in place of tanh.
+    /// The same with the rectifier (ReLU) in place of tanh.
     pub fn relu(input: usize, hidden: usize) -> RecurrentConfig {
         RecurrentConfig::new(Cell::RnnRelu, input, hidden)
     }
@@ -110,13 +110,13 @@ impl RecurrentConfig {
         self
     }
 
-    /// Both directions side by side: `D = 2`, outputs concatenated.
+    /// Runs both directions: `D = 2`, outputs concatenated.
     pub fn with_bidirectional(mut self, bidirectional: bool) -> Self {
         self.bidirectional = bidirectional;
         self
     }
 
-    /// From the last step to the first (ignored when bidirectional).
+    /// Runs from the last step to the first (ignored when bidirectional).
     pub fn with_reverse(mut self, reverse: bool) -> Self {
         self.reverse = reverse;
         self

@@ -29,7 +29,7 @@ pub struct Recipe {
     /// The part that the task types: its data, its model and further tables.
     #[serde(flatten)]
     pub body: Table,
-    /// How to train.
+    /// Settings of the training.
     pub train: TrainConfig,
 }
 
@@ -89,7 +89,7 @@ impl Recipe {
     /// `name` appears in messages. The body stays untyped; [`Tasks::read`](crate::tasks::Tasks::read) types it.
     ///
     /// # Errors
-    /// Text that is not TOML, a key of the common parts that is unknown (with the closest known one), or a value out of range.
+    /// Text that is not TOML, an unknown key in the common parts (with the closest known one), or a value out of range.
     pub fn parse(text: &str, overrides: &[String], name: &str) -> Result<Self, Error> {
         let mut tree: Table = text
             .parse()

@@ -42,9 +42,9 @@ pub struct Figures {
     pub seconds: f64,
     /// Whether training ended by itself.
     pub finished: bool,
-    /// Of the best epoch.
+    /// Figures of the best epoch.
     pub validation: Metrics,
-    /// Of the best model, after training.
+    /// Figures of the best model on the test set, after training.
     pub test: Metrics,
 }
 

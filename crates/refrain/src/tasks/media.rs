@@ -133,7 +133,7 @@ pub trait Session: Send {
 /// The error for a piece of another medium than the session takes.
 pub fn wrong_medium(takes: Medium, got: &Piece) -> Error {
     Error::Config(format!(
-        "the model takes {takes:?} and was given {:?}; `refrain info` shows what a model takes",
+        "the input must be {takes:?}, not {:?}; `refrain info` shows the input of a model",
         got.medium()
     ))
 }

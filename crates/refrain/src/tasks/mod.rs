@@ -35,7 +35,7 @@ pub const TASKS: Tasks = Tasks::new(&[
     &Of::<speech::Speech>::NEW,
 ]);
 
-/// A list of tasks: the one of this library, or one with tasks of your own.
+/// A list of tasks: the one of this library, or one with further tasks.
 #[derive(Clone, Copy)]
 pub struct Tasks(&'static [&'static dyn Task]);
 

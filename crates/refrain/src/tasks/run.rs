@@ -112,7 +112,7 @@ pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary,
         folder,
         site,
         checkpoint: None,
-        _lock: lock,
+        _lock: Some(lock),
     };
     run.fit::<S>(trainee, model, observe)
 }

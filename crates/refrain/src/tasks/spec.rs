@@ -41,7 +41,7 @@ pub struct Profile {
 /// A run that starts or continues.
 #[derive(Clone, Copy)]
 pub struct Begin<'a> {
-    /// How to train.
+    /// Settings of the training.
     pub train: &'a TrainConfig,
     /// Data folder, device, seed and threads.
     pub site: &'a Site,

@@ -7,7 +7,7 @@ use refrain_kernels::{KernelError, update};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// When to start averaging.
+/// Kind and start of the averaging.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum AverageConfig {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Most epochs of a run; each is counted before it begins.
 const MOST_EPOCHS: u64 = 1_000_000;
 
-/// How to train.
+/// Settings of the training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
@@ -42,7 +42,7 @@ pub struct TrainConfig {
     pub early_stopping: Option<EarlyStopping>,
 }
 
-/// When to stop early.
+/// Condition for an early stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {

@@ -16,7 +16,7 @@ pub enum Control {
 /// Called with each event as it happens.
 pub type Observer<'a> = &'a mut dyn FnMut(&Event) -> Control;
 
-/// Why training ended.
+/// Reason for the end of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stopped {
@@ -28,7 +28,7 @@ pub enum Stopped {
     Asked,
 }
 
-/// How to show the loss and count the speed of a training.
+/// Units of the loss and of the speed of a training.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
     /// The form in which the loss is shown.
@@ -79,7 +79,7 @@ pub enum Event {
         resumed: Option<u64>,
         /// Known bounds, e.g. `true_bits_per_character`.
         reference: Metrics,
-        /// How loss and speed are shown.
+        /// Units of loss and speed.
         unit: Unit,
     },
     /// Parameters were taken from another model.
@@ -93,13 +93,13 @@ pub enum Event {
     },
     /// One update. The log holds every n-th.
     Step {
-        /// From 1.
+        /// Epoch, from 1.
         epoch: u64,
-        /// From 1, over all epochs.
+        /// Step from 1, over all epochs.
         step: u64,
-        /// From 1, in this epoch.
+        /// Batch from 1, in this epoch.
         batch: usize,
-        /// In this epoch.
+        /// Number of batches in this epoch.
         batches: usize,
         /// Mean over the batch, nats per token.
         loss: f64,
@@ -114,9 +114,9 @@ pub enum Event {
     },
     /// An update was skipped.
     Skipped {
-        /// From 1.
+        /// Epoch, from 1.
         epoch: u64,
-        /// From 1.
+        /// Step, from 1.
         step: u64,
         /// The value that was not finite.
         reason: String,
@@ -125,7 +125,7 @@ pub enum Event {
     },
     /// An epoch ended, and the model was validated.
     Validated {
-        /// From 1.
+        /// Epoch, from 1.
         epoch: u64,
         /// Updates so far.
         step: u64,
@@ -140,14 +140,14 @@ pub enum Event {
     },
     /// Averaging of the weights starts here.
     AveragingStarted {
-        /// From 1.
+        /// Epoch, from 1.
         epoch: u64,
         /// Updates so far.
         step: u64,
     },
     /// A checkpoint was written.
     Checkpointed {
-        /// From 1.
+        /// Epoch, from 1.
         epoch: u64,
         /// Updates so far.
         step: u64,

@@ -25,9 +25,9 @@ const STREAM: u64 = 0x7472_6169_6e00;
 /// Position of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// From 0.
+    /// Epoch, from 0.
     pub epoch: u64,
-    /// From 0, in this epoch.
+    /// Batch of the epoch, from 0.
     pub batch: usize,
 }
 
@@ -57,19 +57,19 @@ pub trait Trainee {
     /// Loss of one batch. All random numbers in it (dropout, noise) follow from `key`.
     ///
     /// # Errors
-    /// As the task's model.
+    /// Errors of the task's model.
     fn loss(&mut self, model: &Self::Model, place: Place, key: Key) -> Result<BatchLoss, Error>;
 
     /// Figures on the validation set. `model` is on a device without autodiff.
     ///
     /// # Errors
-    /// As the task's model.
+    /// Errors of the task's model.
     fn validate(&mut self, model: &Self::Model) -> Result<Metrics, Error>;
 
     /// Name of the figure that training minimises.
     fn criterion(&self) -> &'static str;
 
-    /// How loss and speed are shown.
+    /// Units of loss and speed.
     fn unit(&self) -> Unit;
 
     /// Writes the files of the task into the folder of a new run.
@@ -84,7 +84,7 @@ pub trait Trainee {
     /// Figures of the best model on the test set; empty if there is none. `model` is on a device without autodiff.
     ///
     /// # Errors
-    /// As the task's model.
+    /// Errors of the task's model.
     fn test(&mut self, model: &Self::Model) -> Result<Metrics, Error> {
         let _ = model;
         Ok(Metrics::new())
@@ -142,8 +142,7 @@ pub struct Outcome {
 /// Trains `model` as configured; with `checkpoint`, continues from it.
 ///
 /// `data` is the folder of the data, and is stored in the checkpoint. Each epoch ends with a validation, and the best
-/// model so far is saved. The result depends on the seed only: checkpoints, interruptions and the number of threads do
-/// not change it.
+/// model so far is saved. Checkpoints, interruptions and the number of threads do not change the result.
 ///
 /// # Errors
 /// Errors of the task, files that cannot be written, a checkpoint of another model or other data, and

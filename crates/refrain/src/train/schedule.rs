@@ -4,7 +4,7 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
-/// How the learning rate changes; each rule gives a factor of the optimizer's `lr`.
+/// Rules for the learning rate. Each gives a factor of the optimizer's `lr`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ScheduleConfig {
@@ -26,8 +26,8 @@ pub enum ScheduleConfig {
         #[serde(default)]
         last: f64,
     },
-    /// Half a cosine up from `1/start` to 1 during `warmup`, then half a cosine down to `1/(start·end)` (Smith & Topin 2018, as
-    /// PyTorch's `OneCycleLR` with cosine annealing).
+    /// Half a cosine up from `1/start` to 1 during `warmup`, then half a cosine down to `1/(start·end)` (Smith & Topin
+    /// 2018, as PyTorch's `OneCycleLR` with cosine annealing).
     OneCycle {
         /// Fraction of all steps.
         #[serde(default = "third")]
@@ -118,7 +118,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// At the start of training.
+    /// A schedule at the start of training.
     pub fn new(config: ScheduleConfig) -> Self {
         let memory = Memory {
             factor: 1.0,

@@ -172,7 +172,12 @@ proptest! {
     }
 
     #[test]
-    fn folders_with_forged_numbers_do_not_panic(which in 0..2usize, file in 0..6usize, at in 0..1000usize, number in number()) {
+    fn folders_with_forged_numbers_do_not_panic(
+        which in 0..2usize,
+        file in 0..6usize,
+        at in 0..1000usize,
+        number in number(),
+    ) {
         with_changed(which, file, |name, bytes| match name.ends_with(".safetensors") {
             // The length, the header, then numbers.
             true => {

@@ -22,7 +22,7 @@ pub enum Task {
 pub enum Mode {
     /// Inference.
     Fwd,
-    /// Inference, then the gradients of the sum of the outputs for weights and input.
+    /// Forward pass, and the gradients of the sum of the outputs for weights and input.
     Train,
 }
 
