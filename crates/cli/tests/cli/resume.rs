@@ -100,8 +100,8 @@ fn killed_at_random_moments_it_ends_with_the_same_bits() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_or_a_polite_kill_saves_and_says_how_to_go_on() {
-    for signal in ["-INT", "-TERM"] {
+fn ctrl_c_a_polite_kill_or_a_closed_terminal_saves_and_says_how_to_go_on() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("model");
         let child = start(&strs(&train(&model, &["--set", "train.epochs=500"])));
@@ -117,7 +117,7 @@ fn ctrl_c_or_a_polite_kill_saves_and_says_how_to_go_on() {
         assert!(kill.success());
         let output = child.wait_with_output().unwrap();
         let message = err(&output);
-        assert_eq!(output.status.code(), Some(130), "{message}");
+        assert_eq!(output.status.code(), Some(code), "{signal}: {message}");
         let told = format!("refrain train --resume {}", path(&model));
         assert!(message.contains(&told), "{message}");
         let info = ok(&["info", &path(&model)]);

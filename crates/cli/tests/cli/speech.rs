@@ -303,6 +303,7 @@ fn a_known_text_is_aligned_and_spikes_are_drawn() {
     let folder = tempdir().unwrap();
     let english = model("english");
     let text = ok(&[
+        "speech",
         "align",
         &sample(),
         "--model",
@@ -316,6 +317,7 @@ fn a_known_text_is_aligned_and_spikes_are_drawn() {
         .collect();
     assert_eq!(words, ["the", "young", "captain"]);
     let object = json(&ok(&[
+        "speech",
         "align",
         &sample(),
         "--model",
@@ -325,7 +327,9 @@ fn a_known_text_is_aligned_and_spikes_are_drawn() {
         "--json",
     ]));
     assert_eq!(object["words"].as_array().unwrap().len(), 8);
-    let foreign = fails(&["align", &sample(), "--model", &english, "--text", "señor"]);
+    let foreign = fails(&[
+        "speech", "align", &sample(), "--model", &english, "--text", "señor",
+    ]);
     assert!(foreign.contains("'ñ'"), "{foreign}");
 
     let drawn = folder.path().join("spikes.png").display().to_string();

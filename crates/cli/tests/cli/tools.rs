@@ -11,6 +11,7 @@ pub fn refrain(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_remove("REFRAIN_DATA")
+        .env_remove("REFRAIN_MODELS")
         .env_remove("RUST_BACKTRACE");
     command
 }
@@ -47,13 +48,22 @@ pub fn fails(arguments: &[&str]) -> String {
     message
 }
 
+/// The error of arguments that are refused before anything begins: the exit code 2.
+pub fn refused(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let message = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+    assert!(message.starts_with("error: "), "{message}");
+    message
+}
+
 /// Settings that make the default recipe small enough for a test.
 pub const SMALL: [&str; 7] = [
     "data.text.characters=40000",
     "model.hidden=24",
     "model.embedding=12",
     "train.batch=8",
-    "train.time=40",
+    "data.time=40",
     "train.epochs=2",
     "generate.length=40",
 ];
