@@ -26,7 +26,6 @@ mod idx;
 pub mod long_memory;
 mod npy;
 pub mod npz;
-mod random;
 pub mod speech;
 pub mod stories;
 pub mod vocab;

@@ -18,9 +18,12 @@ const EXP: [f32; 6] = [
 ];
 
 /// eˣ for x clamped to ±87: 2ⁿ·eʳ with x = n·ln 2 + r.
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
 #[inline(always)]
 pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
-    // SAFETY: the caller has the instruction set of `S`.
+    // SAFETY: only vectors in registers, with the instruction set that the caller has.
     unsafe {
         let x = S::min(S::splat(87.0), S::max(S::splat(-87.0), x));
         let n = S::round(S::mul(x, S::splat(LOG2_E)));
@@ -45,11 +48,16 @@ const POWER: [f32; 6] = [
     std::f32::consts::LN_2,
 ];
 
-/// (n, r, q) with eˣ = 2ⁿ·(1 + r·q) for x = `t`·ln 2. Rounding `t` costs eˣ more than [`exp`] allows itself, but what is left of that
-/// in σ and tanh is less than their own rounding. Everything here waits for what is before it, so the polynomial is cut short (Estrin 1960).
+/// (n, r, q) with eˣ = 2ⁿ·(1 + r·q) for x = `t`·ln 2.
+///
+/// Rounding `t` costs more accuracy of eˣ than [`exp`] may lose, but the part of it that is left in σ and tanh is less than
+/// their own rounding. Each operation waits for the one before it, so the polynomial is evaluated in pairs (Estrin 1960).
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
 #[inline(always)]
 unsafe fn power<S: Simd>(t: S::V) -> (S::V, S::V, S::V) {
-    // SAFETY: the caller has the instruction set of `S`.
+    // SAFETY: only vectors in registers, with the instruction set that the caller has.
     unsafe {
         let n = S::round(t);
         let r = S::sub(t, n);
@@ -61,9 +69,12 @@ unsafe fn power<S: Simd>(t: S::V) -> (S::V, S::V, S::V) {
 }
 
 /// σ(x) = 1/(1 + e⁻ˣ)
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
 #[inline(always)]
 pub(crate) unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
-    // SAFETY: the caller has the instruction set of `S`.
+    // SAFETY: only vectors in registers, with the instruction set that the caller has.
     unsafe {
         let one = S::splat(1.0);
         let t = S::mul(x, S::splat(-LOG2_E));
@@ -75,9 +86,12 @@ pub(crate) unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
 }
 
 /// tanh x = m/(2 + m) with m = e^(2x) − 1, which keeps its relative accuracy near zero.
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
 #[inline(always)]
 pub(crate) unsafe fn tanh<S: Simd>(x: S::V) -> S::V {
-    // SAFETY: the caller has the instruction set of `S`.
+    // SAFETY: only vectors in registers, with the instruction set that the caller has.
     unsafe {
         let t = S::mul(x, S::splat(2.0 * LOG2_E));
         let t = S::min(S::splat(60.0), S::max(S::splat(-60.0), t));
@@ -90,7 +104,7 @@ pub(crate) unsafe fn tanh<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// An activation over a slice, in place; for tests and for small layers of others.
+/// An activation over a slice, in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// eˣ, with x clamped to ±87.
@@ -116,7 +130,8 @@ impl Activation {
             unsafe fn run<S: Simd>(self) {
                 for chunk in self.1.chunks_mut(S::LANES) {
                     let n = chunk.len();
-                    // SAFETY: partial access to exactly the chunk; the dispatcher has checked the instruction set.
+                    // SAFETY: a whole chunk has LANES elements, and of another one only its n are touched; the caller has
+                    // the instruction set.
                     unsafe {
                         let whole = n == S::LANES;
                         let x = match whole {

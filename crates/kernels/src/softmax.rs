@@ -267,6 +267,9 @@ fn linear_into<'a>(
         b.is_none_or(|b| b.len() == vocabulary),
         "one bias per column"
     );
+    if out.is_empty() {
+        return &mut [];
+    }
     if n == 1 && precision != Precision::Bf16 {
         matrix_vector(h, w, b, out);
         let base: *mut f32 = out.as_mut_ptr().cast();

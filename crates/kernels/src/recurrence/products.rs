@@ -33,6 +33,10 @@ impl Products<'_> {
     pub fn d_x<C: CellKernel, N: Float>(&self) -> Result<Vec<f32>, KernelError> {
         let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
         let mut d_x = room(self.op, "d_x", self.plan, input)?;
+        if hidden == 0 {
+            // SAFETY: without hidden units, `room` has filled it with zeros.
+            return Ok(unsafe { written(d_x) });
+        }
         let zeros = vec![0.0; input];
         for (d, (layout, kept)) in self.layouts.iter().zip(self.kept).enumerate() {
             let gates = kept.gates.as_ptr().cast();
@@ -58,7 +62,7 @@ impl Products<'_> {
                 bias: None,
             };
             let product = Product {
-                k: if hidden == 0 { 0 } else { C::GATES * hp },
+                k: C::GATES * hp,
                 a: Left::Rows(&a),
                 columns: &[columns],
                 accumulate: d > 0,
@@ -69,7 +73,7 @@ impl Products<'_> {
             unsafe { product.run::<N>(self.level, self.threads) }
         }
         // SAFETY: the product of the first direction has written the row of every real step. `room` has written zeros if
-        // there may be other steps, or no hidden units and so no product.
+        // there may be other steps.
         Ok(unsafe { written(d_x) })
     }
 

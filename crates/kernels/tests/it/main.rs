@@ -7,4 +7,5 @@ mod ctc;
 mod finite_differences;
 mod int8;
 mod recurrence;
+mod sizes;
 mod stepper;
