@@ -145,7 +145,9 @@ fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, panels: &[Panel]) -> Re
         for (part, panel) in parts.iter().zip(panels) {
             let (least, most) = panel.height();
             match panel.logarithmic {
-                true => chart(part, panel, (least..most).log_scale(), &|y| format!("{y:.0e}"))?,
+                true => chart(part, panel, (least..most).log_scale(), &|y| {
+                    format!("{y:.0e}")
+                })?,
                 false => chart(part, panel, least..most, &short)?,
             }
         }
@@ -235,6 +237,9 @@ mod tests {
 
     #[test]
     fn labels_have_no_noise() {
-        assert_eq!([0.1 + 0.2, -0.0, 20.0].map(|x| short(&x)), ["0.3", "0", "20"]);
+        assert_eq!(
+            [0.1 + 0.2, -0.0, 20.0].map(|x| short(&x)),
+            ["0.3", "0", "20"]
+        );
     }
 }

@@ -8,6 +8,7 @@
 
 mod bar;
 mod commands;
+mod drawing;
 mod interrupt;
 mod progress;
 mod terminal;
@@ -50,6 +51,8 @@ enum Command {
     List(commands::list::Args),
     Pack(commands::pack::Args),
     Export(commands::export::Args),
+    Score(commands::score::Args),
+    Plot(commands::plot::Args),
     Lab(commands::lab::Args),
     Onnx(commands::onnx::Args),
     Speech(commands::speech::Args),
@@ -92,6 +95,8 @@ fn run_command(command: Command, tasks: Tasks) -> anyhow::Result<Ending> {
         Command::List(args) => commands::list::run(&args, tasks),
         Command::Pack(args) => commands::pack::run(&args, tasks),
         Command::Export(args) => commands::export::run(&args, tasks),
+        Command::Score(args) => commands::score::run(&args),
+        Command::Plot(args) => commands::plot::run(&args, tasks),
         Command::Lab(args) => commands::lab::run(&args, tasks),
         Command::Onnx(args) => commands::onnx::run(&args),
         Command::Speech(args) => commands::speech::run(&args),

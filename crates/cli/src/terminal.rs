@@ -1,7 +1,10 @@
 //! How text, figures and errors are written for people.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
+
+/// Columns of a line for people.
+pub const WIDTH: usize = 80;
 
 /// Writes to standard output at once.
 pub fn print(text: &str) -> anyhow::Result<()> {
@@ -69,6 +72,59 @@ pub fn plain(text: &str) -> String {
         c => c.to_string(),
     };
     text.chars().map(shown).collect()
+}
+
+/// Text of a model for people. A terminal gets it without the codes that it would obey; a file or pipe gets it as it is.
+pub fn foreign(text: &str) -> String {
+    match std::io::stdout().is_terminal() {
+        true => plain(text),
+        false => text.to_string(),
+    }
+}
+
+/// Text in lines of at most [`WIDTH`] columns, broken at spaces. Lines after the first begin with `indent` spaces, and the
+/// first one has `used` columns in front of it.
+pub fn fold(text: &str, used: usize, indent: usize) -> String {
+    let (mut folded, mut column) = (String::new(), used);
+    for (number, word) in text.split_whitespace().enumerate() {
+        let length = word.chars().count();
+        if number > 0 && column + 1 + length > WIDTH {
+            folded += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if number > 0 {
+            folded.push(' ');
+            column += 1;
+        }
+        folded += word;
+        column += length;
+    }
+    folded
+}
+
+/// Rows below each other: the first column to the left, the others to the right.
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let length = |cell: &String| cell.chars().count();
+    let widths: Vec<usize> = (0..N)
+        .map(|column| {
+            rows.iter()
+                .map(|row| length(&row[column]))
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            line += &match column {
+                0 => format!("{cell:width$}"),
+                _ => format!("  {cell:>width$}"),
+            };
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 /// `1 h 02 min`, `3 min 04 s`, `12 s`
@@ -145,6 +201,31 @@ mod tests {
             [0, 1, 2].map(|n| counted(n, "step")),
             ["0 steps", "1 step", "2 steps"]
         );
+    }
+
+    #[test]
+    fn codes_that_terminals_obey_are_spelled_out() {
+        assert_eq!(plain("a\u{1b}[31m\tb\n"), "a\\u{1b}[31m\tb\n");
+        assert_eq!(plain("\u{9b}2J\r"), "\\u{9b}2J\\u{d}");
+    }
+
+    #[test]
+    fn long_text_is_folded_at_spaces() {
+        let text = "word ".repeat(40);
+        let folded = fold(&text, 11, 4);
+        let lines: Vec<_> = folded.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(11 + lines[0].len() <= WIDTH && lines[1].len() <= WIDTH);
+        assert!(lines[1].starts_with("    word"));
+        assert_eq!(folded.split_whitespace().count(), 40);
+        let long = "x".repeat(100);
+        assert_eq!(fold(&long, 0, 2), long);
+    }
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let rows = [["run", "time"], ["runs/a", "3 s"]].map(|row| row.map(String::from));
+        assert_eq!(columns(&rows), "run     time\nruns/a   3 s\n");
     }
 
     #[test]

@@ -118,7 +118,7 @@ type Give<'a> = &'a mut dyn FnMut(Piece) -> Control;
 
 fn show(piece: &Piece, json: bool, file: &Path) -> Result<()> {
     let text = match (piece, json) {
-        (Piece::Text(text), false) => text.text.clone(),
+        (Piece::Text(text), false) => terminal::foreign(&text.text),
         (Piece::Text(text), true) => {
             let object = serde_json::json!({
                 "file": file, "text": text.text, "detail": text.detail,

@@ -85,7 +85,9 @@ fn is_standard(path: &Path) -> bool {
 }
 
 fn row((metric, score): (&&Metric, &Score)) -> String {
-    let value = score.value.map_or("-".into(), |value| format!("{:.2}%", 100.0 * value));
+    let value = score
+        .value
+        .map_or("-".into(), |value| format!("{:.2}%", 100.0 * value));
     let counts = score.counts.iter();
     let counts = counts.map(|(name, count)| format!("{count} {name}"));
     format!(
@@ -148,7 +150,9 @@ impl<'a> Lines<'a> {
         self.number += 1;
         let (name, number) = (&self.name, self.number);
         if bytes.len() as u64 > LONGEST {
-            bail!("{name}: line {number} is longer than {LONGEST} bytes; write one sentence a line");
+            bail!(
+                "{name}: line {number} is longer than {LONGEST} bytes; write one sentence a line"
+            );
         }
         if bytes.ends_with(b"\n") {
             bytes.pop();

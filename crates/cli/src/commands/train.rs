@@ -92,8 +92,8 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
         // An observer stops a run only for a signal.
         return Ok(Ending::Interrupted(interrupt.signal().unwrap_or(2)));
     }
-    if !args.quiet {
-        terminal::print(&report(&summary, tasks)?)?;
+    // The model is saved: a report that cannot be written, for want of a terminal or of space, is no failure of the training.
+    if !args.quiet && terminal::print(&report(&summary, tasks)?).is_ok() {
         show(&summary, tasks, &site, &interrupt)?;
     }
     Ok(Ending::Done)

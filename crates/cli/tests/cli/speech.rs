@@ -328,7 +328,13 @@ fn a_known_text_is_aligned_and_spikes_are_drawn() {
     ]));
     assert_eq!(object["words"].as_array().unwrap().len(), 8);
     let foreign = fails(&[
-        "speech", "align", &sample(), "--model", &english, "--text", "señor",
+        "speech",
+        "align",
+        &sample(),
+        "--model",
+        &english,
+        "--text",
+        "señor",
     ]);
     assert!(foreign.contains("'ñ'"), "{foreign}");
 

@@ -4,6 +4,7 @@ mod history;
 
 use crate::Ending;
 use crate::drawing::{self, Line, Panel, quoted};
+use crate::progress::in_unit;
 use crate::terminal::{self, grouped, plain, typed};
 use anyhow::{Result, bail};
 use history::History;
@@ -77,10 +78,6 @@ impl Run {
         })
     }
 
-    fn metric(&self, name: &str) -> Option<&'static Metric> {
-        self.metrics.iter().find(|metric| metric.name == name)
-    }
-
     /// Whether validation ever gave this figure.
     fn has(&self, name: &str) -> bool {
         let mut validated = self.history.validated.iter();
@@ -119,7 +116,10 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
         }
         false => {
             let place = match drawn {
-                true => format!("drawn in {} and {}, numbers in {}\n", files[0], files[1], files[2]),
+                true => format!(
+                    "drawn in {} and {}, numbers in {}\n",
+                    files[0], files[1], files[2]
+                ),
                 false => "no step is in the logs yet, so nothing is drawn\n".into(),
             };
             table(&runs, metric) + &place
@@ -137,28 +137,30 @@ fn choose(runs: &[Run], name: Option<&str>) -> Result<&'static Metric> {
     let Some(first) = runs.first() else {
         bail!("no run is given");
     };
-    let shared = |metric: &&&'static Metric| {
-        let known = runs.iter().all(|run| run.metric(metric.name).is_some());
+    let shared = |metric: &&'static Metric| {
+        let own = |run: &Run| run.metrics.iter().any(|own| own.name == metric.name);
         // A run before the end of its first epoch has no figure yet.
         let seen = |run: &Run| run.history.validated.is_empty() || run.has(metric.name);
-        known && runs.iter().all(seen) && metric.better != Better::Neither
+        metric.better != Better::Neither && runs.iter().all(|run| own(run) && seen(run))
     };
-    let metrics: Vec<&'static Metric> = {
-        let all: Vec<&'static Metric> = first.metrics.iter().collect();
-        all.iter().filter(shared).copied().collect()
-    };
+    let metrics: Vec<&'static Metric> = first.metrics.iter().filter(shared).collect();
     let names = metrics.iter().map(|metric| metric.name);
     let names = names.collect::<Vec<_>>().join(", ");
     if let Some(name) = name {
         let found = metrics.into_iter().find(|metric| metric.name == name);
         return match found {
             Some(metric) => Ok(metric),
-            None if names.is_empty() => bail!("the runs have no figure in common; plot runs of one task"),
+            None if names.is_empty() => {
+                bail!("the runs have no figure in common; plot runs of one task")
+            }
             None => bail!("\"{name}\" is not a figure of all these runs; choose from {names}"),
         };
     }
-    let bound = |metric: &&&'static Metric| runs.iter().any(|run| run.history.bound(metric).is_some());
-    let chosen = metrics.iter().find(bound).or(metrics.first());
+    let bounded = |metric: &&&'static Metric| {
+        let mut bounds = runs.iter().filter_map(|run| run.history.bound(metric));
+        bounds.next().is_some()
+    };
+    let chosen = metrics.iter().find(bounded).or(metrics.first());
     match chosen {
         Some(metric) => Ok(metric),
         None => bail!("the runs have no figure in common; plot runs of one task"),
@@ -173,6 +175,15 @@ fn axis(over: Over) -> String {
     name.into()
 }
 
+fn unit_name(unit: LossUnit) -> &'static str {
+    match unit {
+        LossUnit::Bits => "bits",
+        LossUnit::Perplexity => "perplexity",
+        LossUnit::Nats => "nats",
+        LossUnit::Error => "error",
+    }
+}
+
 /// The training losses.
 fn losses(runs: &[Run], over: Over) -> Panel {
     let units: Vec<_> = runs.iter().map(|run| run.history.unit).collect();
@@ -182,9 +193,9 @@ fn losses(runs: &[Run], over: Over) -> Panel {
         _ => LossUnit::Nats,
     };
     let line = |run: &Run| {
-        let steps = run.history.steps.iter();
+        let steps = run.history.steps.iter().filter(|own| own.loss.is_finite());
         let points: Vec<_> = steps
-            .map(|own| (own.at(over == Over::Epochs), unit.of(own.loss)))
+            .map(|own| (own.at(over == Over::Epochs), in_unit(unit, own.loss)))
             .collect();
         Line {
             name: run.name.clone(),
@@ -193,7 +204,7 @@ fn losses(runs: &[Run], over: Over) -> Panel {
     };
     let mut panel = Panel {
         caption: "Training loss".into(),
-        axes: [axis(over), unit.name().into()],
+        axes: [axis(over), unit_name(unit).into()],
         logarithmic: false,
         legend: SeriesLabelPosition::UpperRight,
         lines: runs.iter().map(line).collect(),
@@ -222,7 +233,10 @@ fn figures(runs: &[Run], metric: &Metric, over: Over) -> Panel {
     let mut levels: Vec<(String, f64)> = Vec::new();
     for value in runs.iter().filter_map(|run| run.history.bound(metric)) {
         if levels.iter().all(|(_, other)| *other != value) {
-            levels.push((format!("the best possible: {}", metric.number(value)), value));
+            levels.push((
+                format!("the best possible: {}", metric.number(value)),
+                value,
+            ));
         }
     }
     let name = metric.name.replace('_', " ");
@@ -260,7 +274,9 @@ fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let stretch = points.len().div_ceil(MOST).max(1);
     let mean = |part: &[(f64, f64)]| {
         let count = part.len() as f64;
-        let sum = part.iter().fold((0.0, 0.0), |(a, b), (x, y)| (a + x, b + y));
+        let sum = part
+            .iter()
+            .fold((0.0, 0.0), |(a, b), (x, y)| (a + x, b + y));
         (sum.0 / count, sum.1 / count)
     };
     points.chunks(stretch).map(mean).collect()
@@ -268,7 +284,10 @@ fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 /// A row for each logged step and each validation.
 fn points(runs: &[Run], metric: &Metric) -> String {
-    let mut text = format!("run,epoch,step,training_loss_nats,validation_{}\n", metric.name);
+    let mut text = format!(
+        "run,epoch,step,training_loss_nats,validation_{}\n",
+        metric.name
+    );
     for run in runs {
         let name = quoted(&run.name);
         for own in &run.history.steps {
@@ -293,7 +312,8 @@ fn table(runs: &[Run], metric: &Metric) -> String {
         "{}{unit}; validation is that of the best epoch\n\n",
         metric.name.replace('_', " ")
     );
-    let mut rows = vec![["run", "parameters", "epochs", "time", "validation", "test"].map(String::from)];
+    let mut rows =
+        vec![["run", "parameters", "epochs", "time", "validation", "test"].map(String::from)];
     let number = |value: Option<f64>| value.map_or("-".into(), |value| metric.number(value));
     for run in runs {
         let figures = &run.about.figures;
@@ -306,7 +326,11 @@ fn table(runs: &[Run], metric: &Metric) -> String {
             run.name.clone(),
             grouped(figures.parameters),
             epochs,
-            if seconds > 0.0 { terminal::duration(seconds) } else { "-".into() },
+            if seconds > 0.0 {
+                terminal::duration(seconds)
+            } else {
+                "-".into()
+            },
             number(run.best(metric)),
             number(run.test(metric)),
         ]);
