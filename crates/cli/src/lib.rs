@@ -10,6 +10,7 @@ mod bar;
 mod commands;
 mod drawing;
 mod interrupt;
+mod lines;
 mod progress;
 mod terminal;
 
@@ -25,14 +26,14 @@ use std::process::ExitCode;
     about,
     after_help = "\
 Examples:
-  refrain train                                    learn to write small stories, in about a minute
-  refrain generate runs/stories --prime \"Once a\"   let the model write
-  refrain train book.txt                           a model of your own text
-  refrain transcribe models/sample.wav             speech to text, with a model that ships
-  refrain list                                     the tasks, recipes and models
+  refrain train                                  learn to write small stories
+  refrain generate runs/stories --prime \"Once\"   let the model write
+  refrain train book.txt                         a model of your own text
+  refrain transcribe models/sample.wav           speech to text
+  refrain list                                   the tasks, recipes and models
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by a closed terminal (a training
-run is saved before)."
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C, 143 by
+SIGTERM, 129 by a closed terminal (a training run is saved before)."
 )]
 struct Arguments {
     #[command(subcommand)]

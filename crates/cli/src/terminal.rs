@@ -14,7 +14,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a line to standard error. A terminal or disk that has gone must not end the work, so a failed write is ignored.
+/// Writes a line to standard error. A failed write is ignored: a terminal or disk that has gone must not end the work.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
@@ -41,8 +41,8 @@ pub fn one_line(error: &anyhow::Error) -> String {
     plain(&line.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// A panic is a mistake of ours: one sentence that says so, and the end, whichever thread it happened in. Only `println!` panics for
-/// another reason: its reader has gone.
+/// A panic is a mistake of ours: one sentence that says so, and the end, whichever thread it happened in. Only
+/// `println!` panics for another reason: its reader has gone.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let payload = panic.payload();
@@ -74,7 +74,7 @@ pub fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Text of a model for people. A terminal gets it without the codes that it would obey; a file or pipe gets it as it is.
+/// Text of a model for people. A terminal gets it without the codes that it would obey, a file or pipe as it is.
 pub fn foreign(text: &str) -> String {
     match std::io::stdout().is_terminal() {
         true => plain(text),
@@ -82,7 +82,7 @@ pub fn foreign(text: &str) -> String {
     }
 }
 
-/// Text in lines of at most [`WIDTH`] columns, broken at spaces. Lines after the first begin with `indent` spaces, and the
+/// Text in lines of at most [`WIDTH`] columns, broken at spaces. Lines after the first begin with `indent` spaces; the
 /// first one has `used` columns in front of it.
 pub fn fold(text: &str, used: usize, indent: usize) -> String {
     let (mut folded, mut column) = (String::new(), used);

@@ -2,7 +2,7 @@
 
 use super::{Compute, Data, Model, Options, Precision};
 use crate::Ending;
-use crate::terminal;
+use crate::terminal::{self, say};
 use anyhow::Result;
 use refrain::tasks::{Edited, EvaluateData, EvaluateOn, Site, Split, Tasks};
 use refrain_decode::metrics::edit::Edit;
@@ -11,9 +11,9 @@ use std::path::PathBuf;
 /// Measure a model with its field's metrics
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-A text is read as one stream, from its first token to its last. Characters or words outside of the vocabulary count as the
-unknown token.
-Data is looked for in --data, else in REFRAIN_DATA, else where the training found it.
+A text is read as one stream, from its first token to its last. Characters or
+words outside of the vocabulary count as the unknown token. Data is looked for
+in --data, else in REFRAIN_DATA, else where the training found it.
 
 Examples:
   refrain eval runs/stories
@@ -98,6 +98,9 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
         if let Some(above) = metric.above_bound(&evaluation.metrics) {
             text += &format!("the model is {above:.1}% above the best possible\n");
         }
+    }
+    if args.worst > 0 && evaluation.worst.is_empty() {
+        say("note: there are no wrong utterances to show");
     }
     for own in &evaluation.worst {
         text += &beside(own);

@@ -28,9 +28,11 @@ enum Experiment {
 /// Measure how much of a loss reaches the states long before it, and draw it
 #[derive(Debug, Parser)]
 #[command(after_help = "\
-For every lag k: the norm of the gradient of the loss after the last step with respect to the state h, k steps before; the mean over
-some test sequences. A recipe is measured as it begins, a model folder as it began and as it is now. Several of them share a picture.
-Writes OUT.svg, OUT.png and OUT.csv. Models and recipes of the tasks adding, copy and mnist can be measured.
+For every lag k: the norm of the gradient of the loss after the last step with
+respect to the state h, k steps before; the mean over some test sequences. A
+recipe is measured as it begins, a model folder as it began and as it is now.
+Several of them share a picture. Writes OUT.svg, OUT.png and OUT.csv. Models
+and recipes of the tasks adding, copy and mnist can be measured.
 
 Examples:
   refrain lab gradients adding-rnn adding-lstm adding-gru --out before

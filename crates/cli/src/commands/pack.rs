@@ -12,8 +12,10 @@ use std::path::PathBuf;
 /// Copy a model for others to use: half the size or less, without the files that only training needs
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Parameters are stored in half precision (IEEE 754, 16 bits), or with --int8 as bytes with a scale for each row. The checkpoint,
-the log and files that are not the model's stay behind. The copy is used as the original is; `refrain eval` shows the cost.
+Parameters are stored in half precision (IEEE 754, 16 bits), or with --int8 as
+bytes with a scale for each row. The checkpoint, the log and files that are not
+the model's stay behind. The copy is used as the original is; `refrain eval`
+shows the cost.
 
 Examples:
   refrain pack runs/english models/english

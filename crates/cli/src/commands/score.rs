@@ -1,22 +1,19 @@
 //! `refrain score`
 
 use crate::Ending;
-use crate::terminal::{self, typed};
-use anyhow::{Context, Result, anyhow, bail};
+use crate::lines::{Lines, is_standard_input};
+use crate::terminal;
+use anyhow::{Result, bail};
 use refrain_decode::metrics::score::{METRICS, Metric, Score, metric, score};
 use serde_json::json;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-
-/// Longest line that is compared, bytes.
-const LONGEST: u64 = 1 << 20;
+use std::path::PathBuf;
 
 /// Compare a text with its reference, line by line, with the metrics of its field
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Line 1 of HYP answers line 1 of REF, and so on; both need the same number of lines. Texts are compared as they are: take out case
-and punctuation first if they do not matter.
+Line 1 of HYP answers line 1 of REF, and so on; both need the same number of
+lines. Texts are compared as they are: take out case and punctuation first if
+they do not matter.
 
 Metrics:
   wer       word error rate: replaced, missing and added words, divided by the words of the reference
@@ -55,7 +52,7 @@ fn named(name: &str) -> Result<&'static Metric, String> {
 /// # Errors
 /// A file that cannot be read or is not text, or files of different numbers of lines.
 pub fn run(args: &Args) -> Result<Ending> {
-    if args.hypothesis == args.reference && is_standard(&args.reference) {
+    if args.hypothesis == args.reference && is_standard_input(&args.reference) {
         bail!("both texts come from standard input; give a file for one of them");
     }
     let metrics: Vec<&'static Metric> = match args.metrics.is_empty() {
@@ -64,8 +61,14 @@ pub fn run(args: &Args) -> Result<Ending> {
     };
     let mut problems = [None, None];
     let [first, second] = &mut problems;
-    let reference = Lines::open(&args.reference, first)?;
-    let hypothesis = Lines::open(&args.hypothesis, second)?;
+    let reference = Text {
+        lines: Lines::open(&args.reference)?,
+        problem: first,
+    };
+    let hypothesis = Text {
+        lines: Lines::open(&args.hypothesis)?,
+        problem: second,
+    };
     let scores = score(&metrics, reference, hypothesis);
     // A line that cannot be read ends its text early, so its error goes before that of the counts.
     if let Some(problem) = problems.into_iter().flatten().next() {
@@ -78,10 +81,6 @@ pub fn run(args: &Args) -> Result<Ending> {
     };
     terminal::print(&text)?;
     Ok(Ending::Done)
-}
-
-fn is_standard(path: &Path) -> bool {
-    path == Path::new("-")
 }
 
 fn row((metric, score): (&&Metric, &Score)) -> String {
@@ -113,69 +112,19 @@ fn as_json(scores: &[Score]) -> serde_json::Value {
 }
 
 /// The lines of a text. One that cannot be read ends them, and leaves its error behind.
-struct Lines<'a> {
-    reader: Box<dyn BufRead>,
-    name: String,
-    number: u64,
+struct Text<'a> {
+    lines: Lines,
     problem: &'a mut Option<anyhow::Error>,
 }
 
-impl<'a> Lines<'a> {
-    fn open(path: &Path, problem: &'a mut Option<anyhow::Error>) -> Result<Self> {
-        let reader: Box<dyn BufRead> = match is_standard(path) {
-            true => Box::new(BufReader::new(std::io::stdin())),
-            false => {
-                let file = File::open(path);
-                Box::new(BufReader::new(
-                    file.with_context(|| format!("cannot read {}", typed(path)))?,
-                ))
-            }
-        };
-        Ok(Self {
-            reader,
-            name: typed(path),
-            number: 0,
-            problem,
-        })
-    }
-
-    fn read(&mut self) -> Result<Option<String>> {
-        let mut bytes = Vec::new();
-        let mut part = self.reader.by_ref().take(LONGEST + 1);
-        let read = part.read_until(b'\n', &mut bytes);
-        read.with_context(|| format!("cannot read {}", self.name))?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        self.number += 1;
-        let (name, number) = (&self.name, self.number);
-        if bytes.len() as u64 > LONGEST {
-            bail!(
-                "{name}: line {number} is longer than {LONGEST} bytes; write one sentence a line"
-            );
-        }
-        if bytes.ends_with(b"\n") {
-            bytes.pop();
-        }
-        if bytes.ends_with(b"\r") {
-            bytes.pop();
-        }
-        let line = String::from_utf8(bytes).map_err(|error| {
-            let place = error.utf8_error().valid_up_to() + 1;
-            anyhow!("{name}: line {number} is not UTF-8 text (byte {place} of the line); convert the file to UTF-8")
-        })?;
-        Ok(Some(line))
-    }
-}
-
-impl Iterator for Lines<'_> {
+impl Iterator for Text<'_> {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
         if self.problem.is_some() {
             return None;
         }
-        self.read().unwrap_or_else(|problem| {
+        self.lines.read().unwrap_or_else(|problem| {
             *self.problem = Some(problem);
             None
         })

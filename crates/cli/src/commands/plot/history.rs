@@ -1,16 +1,13 @@
 //! The course of a run, from its `train.jsonl`.
 
+use crate::lines::Lines;
+use crate::terminal::typed;
 use anyhow::{Context, Result, bail};
 use refrain::metrics::Metric;
 use refrain::train::{LossUnit, Unit};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
-
-/// Longest line that is read, bytes.
-const LONGEST: u64 = 1 << 20;
 
 /// The part of an event that is drawn. JSON has no infinity: such a figure is `null` in the log.
 #[derive(Deserialize)]
@@ -94,30 +91,26 @@ impl History {
     /// # Errors
     /// A log that is missing or damaged.
     pub fn read(path: &Path) -> Result<Self> {
-        let file = match File::open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => bail!(
-                "{} is missing: the folder holds a packed model, and only the folder that `refrain train` wrote can be plotted",
-                path.display()
-            ),
-            file => file.with_context(|| format!("cannot read {}", path.display()))?,
-        };
+        if !path.exists() {
+            bail!(
+                "{} is missing: a packed model has no log; give the folder that `refrain train` wrote",
+                typed(path)
+            );
+        }
         let mut history = Self::default();
-        let (mut reader, mut line) = (BufReader::new(file), Vec::new());
-        for number in 1.. {
-            line.clear();
-            let mut part = reader.by_ref().take(LONGEST);
-            let read = part.read_until(b'\n', &mut line);
-            read.with_context(|| format!("cannot read {}", path.display()))?;
-            if !line.ends_with(b"\n") && (line.len() as u64) < LONGEST {
+        let mut lines = Lines::open(path)?;
+        while let Some(line) = lines.read()? {
+            if !lines.ended() {
                 break;
             }
-            let event = serde_json::from_slice(&line).map_err(|error| {
-                anyhow::anyhow!(
-                    "{}: line {number} is not an event ({error}); the file is damaged",
-                    path.display()
+            let event = serde_json::from_str(&line);
+            history.add(event.with_context(|| {
+                let number = lines.number();
+                format!(
+                    "{}: line {number} is not an event; the file is damaged",
+                    typed(path)
                 )
-            })?;
-            history.add(event);
+            })?);
         }
         Ok(history)
     }
@@ -191,7 +184,5 @@ mod tests {
     fn a_damaged_line_is_named() {
         let error = read(&format!("{STARTED}\nnonsense\n")).err().unwrap();
         assert!(error.to_string().contains("line 2"), "{error}");
-        let long = "x".repeat(LONGEST as usize + 9);
-        assert!(read(&long).is_err());
     }
 }

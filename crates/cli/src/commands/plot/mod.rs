@@ -19,8 +19,10 @@ use std::path::PathBuf;
 /// Draw and compare training runs
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Draws the training loss and a validation figure of all runs in one picture, and prints a table that compares them. A run that is
-still training, or was stopped, is drawn as far as it has come. Writes OUT.svg, OUT.png and OUT.csv (a row a point).
+Draws the training loss and a validation figure of all runs in one picture, and
+prints a table that compares them. A run that is still training, or was
+stopped, is drawn as far as it has come. Writes OUT.svg, OUT.png and OUT.csv (a
+row a point).
 
 Examples:
   refrain plot runs/stories
@@ -36,7 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "OUT", default_value = "plot")]
     out: PathBuf,
 
-    /// The validation figure; `refrain list TASK` shows the names [default: the task's first, or the one with a known bound]
+    /// The validation figure, see `refrain list TASK` [default: the one with a known bound, else the first]
     #[arg(long, value_name = "NAME")]
     figure: Option<String>,
 

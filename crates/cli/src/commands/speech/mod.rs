@@ -41,7 +41,8 @@ pub fn run(args: &Args) -> Result<Ending> {
 /// Which model of speech.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Model {
-    /// Model folder, or the name of a model that ships with the program: english, english-stream, digits [default: english, or english-stream with --stream]
+    /// Model folder, or a model that ships: english, english-stream, digits [default: english; for a stream,
+    /// english-stream]
     #[arg(long = "model", value_name = "MODEL")]
     path: Option<PathBuf>,
 }
