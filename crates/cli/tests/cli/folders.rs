@@ -1,6 +1,8 @@
 //! Where runs are put, and what becomes of those that are there already.
 
-use crate::tools::{copy_of_model, err, fails, model, ok, path, refrain, strs, train};
+use crate::tools::{
+    copy_of_model, err, fails, model, ok, path, refrain, strs, train, train_adding,
+};
 use std::path::Path;
 use std::process::{Output, Stdio};
 
@@ -180,17 +182,7 @@ fn force_removes_the_files_of_the_old_run_and_no_others() {
         std::fs::write(copy.join(name), "mine").unwrap();
     }
     assert!(copy.join("vocabulary.json").is_file());
-    let model = path(&copy);
-    let mut arguments = vec!["train", "adding-gru", "--force", "--quiet", "--out", &model];
-    for setting in [
-        "data.length=12",
-        "data.examples=200",
-        "model.hidden=8",
-        "train.epochs=1",
-    ] {
-        arguments.extend(["--set", setting]);
-    }
-    ok(&arguments);
+    ok(&strs(&train_adding("adding-gru", &copy, &["--force"])));
     assert!(!copy.join("vocabulary.json").exists());
     for name in [
         "notes.txt",
@@ -200,7 +192,7 @@ fn force_removes_the_files_of_the_old_run_and_no_others() {
     ] {
         assert!(copy.join(name).is_file(), "{name}");
     }
-    assert!(ok(&["info", &model]).contains("adding"));
+    assert!(ok(&["info", &path(&copy)]).contains("adding"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `refrain run`: text, sound and numbers.
 
-use crate::tools::{err, fails, model, ok, out, path, refrain};
+use crate::tools::{err, fails, model, ok, out, path, refrain, strs, train_adding};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
@@ -91,17 +91,9 @@ fn a_speech_model_writes_down_a_sound() {
 #[test]
 fn a_model_of_numbers_answers_rows() {
     let folder = tempfile::tempdir().unwrap();
-    let model = path(&folder.path().join("model"));
-    let mut arguments = vec!["train", "adding-gru", "--quiet", "--out", &model];
-    for setting in [
-        "data.length=12",
-        "data.examples=200",
-        "model.hidden=8",
-        "train.epochs=2",
-    ] {
-        arguments.extend(["--set", setting]);
-    }
-    ok(&arguments);
+    let model = folder.path().join("model");
+    ok(&strs(&train_adding("adding-gru", &model, &[])));
+    let model = path(&model);
     let csv = path(&folder.path().join("rows.csv"));
     std::fs::write(&csv, "0.5,1\n0.25,0\n0.125,1\n\n\n0.5 1\n0.25\t0\n0.125;1").unwrap();
     let text = ok(&["run", &model, &csv]);

@@ -78,6 +78,24 @@ pub fn train(folder: &Path, more: &[&str]) -> Vec<String> {
     arguments
 }
 
+/// `refrain train` of a tiny model that adds numbers, from `recipe` into `folder`, with more arguments.
+pub fn train_adding(recipe: &str, folder: &Path, more: &[&str]) -> Vec<String> {
+    let mut arguments = ["train", recipe, "--quiet", "--out"]
+        .map(String::from)
+        .to_vec();
+    arguments.push(path(folder));
+    for setting in [
+        "data.length=12",
+        "data.examples=200",
+        "model.hidden=8",
+        "train.epochs=2",
+    ] {
+        arguments.extend(["--set".into(), setting.into()]);
+    }
+    arguments.extend(more.iter().map(ToString::to_string));
+    arguments
+}
+
 pub fn path(path: &Path) -> String {
     path.to_str().expect("a UTF-8 path").into()
 }

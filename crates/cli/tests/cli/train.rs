@@ -1,6 +1,6 @@
 //! `train`, `eval`, `info`, `list`, `completions`.
 
-use crate::tools::{err, fails, model, ok, out, path, refrain, run, strs, train};
+use crate::tools::{err, fails, model, ok, out, path, refrain, run, strs, train, train_adding};
 use serde_json::Value;
 
 fn json(arguments: &[&str]) -> Value {
@@ -208,17 +208,8 @@ fn new_writes_a_recipe_that_can_be_edited() {
         assert!(fails(&["new", task, &file]).contains("exists already"));
     }
     let file = path(&folder.path().join("adding.toml"));
-    let model = path(&folder.path().join("model"));
-    let mut arguments = vec!["train", &file, "--quiet", "--out", &model];
-    for setting in [
-        "data.length=12",
-        "data.examples=200",
-        "model.hidden=8",
-        "train.epochs=1",
-    ] {
-        arguments.extend(["--set", setting]);
-    }
-    ok(&arguments);
+    let model = folder.path().join("model");
+    ok(&strs(&train_adding(&file, &model, &[])));
     assert!(fails(&["new", "langage"]).contains("language"));
 }
 
