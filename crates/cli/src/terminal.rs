@@ -169,11 +169,19 @@ pub fn counted(n: u64, thing: &str) -> String {
 /// A path as it has to be typed in a shell.
 pub fn typed(path: &Path) -> String {
     let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+    let bare = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
+    if !text.is_empty() && text.chars().all(bare) {
+        return text;
     }
+    if !text.chars().any(char::is_control) {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let escaped = |c: char| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("$'{}'", text.chars().map(escaped).collect::<String>())
 }
 
 #[cfg(test)]
@@ -232,6 +240,7 @@ mod tests {
     fn paths_can_be_pasted_into_a_shell() {
         assert_eq!(typed(Path::new("runs/a-1")), "runs/a-1");
         assert_eq!(typed(Path::new("my runs/it's")), r"'my runs/it'\''s'");
+        assert_eq!(typed(Path::new("\u{1b}[2J\\'")), r"$'\u001b[2J\\\''");
     }
 
     #[test]

@@ -67,14 +67,21 @@ fn table(profiles: &[&Profile]) -> String {
             format!("{}{}", shipped.name, if tried { "" } else { "*" })
         });
         text += &block(&["", "recipes"], &recipes.collect::<Vec<_>>().join(", "));
-        let models = own.models.iter().map(|name| {
-            let there = store::shipped(name).is_some();
-            format!("{name}{}", if there { "" } else { " (not installed)" })
+        let models = own.models.iter().map(|name| match store::shipped(name) {
+            Some(_) => name.to_string(),
+            None => format!("({name})"),
         });
         text += &block(&["", "models"], &models.collect::<Vec<_>>().join(", "));
     }
-    if text.contains('*') {
-        text += "\n* untried: never run to its end\n";
+    let (untried, absent) = (text.contains('*'), text.contains('('));
+    if untried || absent {
+        text.push('\n');
+    }
+    if untried {
+        text += "NAME* is untried: never run to its end\n";
+    }
+    if absent {
+        text += "(NAME) is not installed: `refrain info NAME` says where it belongs\n";
     }
     text += "\nDetails: refrain list TASK. Train with: refrain train RECIPE [--data DIR],\n";
     text + "or on a text file: refrain train book.txt\n"

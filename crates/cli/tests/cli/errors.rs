@@ -259,7 +259,7 @@ fn names_with_codes_for_terminals_are_spelled_out() {
     // In messages of errors too, and in the names of runs.
     let unknown = forged.replace("hidden = 24", "\"\\u001b[2J\" = 24");
     std::fs::write(&about, unknown).unwrap();
-    for command in ["info", "eval", "generate", "plot"] {
+    for command in ["info", "eval", "generate"] {
         assert!(bare(&fails(&[command, &path(&copy)])));
     }
     std::fs::write(&about, &forged).unwrap();

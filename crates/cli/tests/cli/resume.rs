@@ -134,7 +134,7 @@ fn a_run_under_nohup_outlives_its_terminal() {
     // As `nohup` does it: the signal is ignored when the program starts.
     let child = std::process::Command::new("sh")
         .args(["-c", "trap '' HUP; exec \"$@\"", "sh", program])
-        .args(train(&model, &["--quiet", "--set", "train.epochs=40"]))
+        .args(train(&model, &["--quiet", "--set", "train.epochs=10"]))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -149,5 +149,5 @@ fn a_run_under_nohup_outlives_its_terminal() {
     assert!(killed.success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    assert!(ok(&["info", &path(&model)]).contains("40 epochs"));
+    assert!(ok(&["info", &path(&model)]).contains("10 epochs"));
 }

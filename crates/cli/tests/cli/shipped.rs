@@ -75,7 +75,11 @@ fn a_program_without_models_says_where_they_belong() {
         );
         assert_eq!(error.lines().count(), 1, "{error}");
     }
-    assert!(out(&installed.run(&["list"])).contains("not installed"));
+    let list = out(&installed.run(&["list"]));
+    assert!(
+        list.contains("(english)") && list.contains("not installed"),
+        "{list}"
+    );
 }
 
 #[test]
@@ -99,8 +103,11 @@ fn models_are_found_by_a_variable_and_in_data_folders_and_beside_the_program() {
         let output = installed.run(&["info", "digits"]);
         assert!(output.status.success(), "{place}: {}", err(&output));
         let list = out(&installed.run(&["list"]));
-        assert!(list.contains("english (not installed)"), "{list}");
-        assert!(!list.contains("digits (not installed)"), "{list}");
+        assert!(list.contains("(english)"), "{list}");
+        assert!(
+            list.contains(" digits") && !list.contains("(digits)"),
+            "{list}"
+        );
     }
 }
 
