@@ -73,7 +73,9 @@ fn table(profiles: &[&Profile]) -> String {
         });
         text += &block(&["", "models"], &models.collect::<Vec<_>>().join(", "));
     }
-    let (untried, absent) = (text.contains('*'), text.contains('('));
+    let untried = text.contains('*');
+    let mut models = profiles.iter().flat_map(|own| own.models);
+    let absent = models.any(|name| store::shipped(name).is_none());
     if untried || absent {
         text.push('\n');
     }
