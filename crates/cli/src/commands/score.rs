@@ -10,21 +10,7 @@ use std::path::PathBuf;
 
 /// Compare a text with its reference, line by line, with the metrics of its field
 #[derive(Debug, clap::Parser)]
-#[command(after_help = "\
-Line 1 of HYP answers line 1 of REF, and so on; both need the same number of
-lines. Texts are compared as they are: take out case and punctuation first if
-they do not matter.
-
-Metrics:
-  wer       word error rate: replaced, missing and added words, divided by the words of the reference
-  cer       character error rate: the same for characters, spaces included
-  ser       sentence error rate: share of lines with a wrong word
-  accuracy  share of lines that are equal, character by character
-
-Examples:
-  refrain score written.txt spoken.txt
-  refrain score --metric wer --metric cer written.txt spoken.txt --json
-  refrain transcribe talk.wav | refrain score --metric wer - spoken.txt")]
+#[command(after_help = help())]
 pub struct Args {
     /// The text to judge; - is standard input
     #[arg(value_name = "HYP")]
@@ -41,6 +27,27 @@ pub struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// The help behind the options, with the list of metrics.
+fn help() -> String {
+    let rows = METRICS.iter().map(|own| {
+        let meaning = terminal::fold(own.meaning, 12, 12);
+        format!("  {:9} {meaning}\n", own.name)
+    });
+    let metrics: String = rows.collect();
+    format!(
+        "Line 1 of HYP answers line 1 of REF, and so on; both need the same number of
+lines. Texts are compared as they are: take out case and punctuation first if
+they do not matter.
+
+Metrics:
+{metrics}
+Examples:
+  refrain score written.txt spoken.txt
+  refrain score --metric wer --metric cer written.txt spoken.txt --json
+  refrain transcribe talk.wav | refrain score --metric wer - spoken.txt"
+    )
 }
 
 fn named(name: &str) -> Result<&'static Metric, String> {
