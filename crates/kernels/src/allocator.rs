@@ -1,8 +1,8 @@
 //! Large blocks of memory, kept for the next request of their size.
 //!
-//! A training step allocates the same large buffers as the step before. A system allocator returns such blocks and fetches
-//! fresh pages for each, with a page fault and a clearing: up to a fifth of a step. [`Recycler`] keeps the blocks instead,
-//! and asks for huge pages where the system gives them on request. A program opts in with
+//! A training step allocates the same large buffers as the step before. A system allocator returns such blocks and
+//! fetches fresh pages for each, with a page fault and a clearing: up to a fifth of a step. [`Recycler`] keeps the
+//! blocks instead, and asks for huge pages where the system gives them on request. A program opts in with
 //!
 //! ```
 //! #[global_allocator]
@@ -31,8 +31,8 @@ const SLOTS: usize = 256;
 
 /// A global allocator on top of the system's.
 ///
-/// It keeps blocks of 32 KiB and more for reuse, 1 GiB of them at most, and aligns blocks of 1 KiB and more to cache lines.
-/// Every block has at least the alignment of its layout.
+/// It keeps blocks of 32 KiB and more for reuse, 1 GiB of them at most, and aligns blocks of 1 KiB and more to cache
+/// lines. Every block has at least the alignment of its layout.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Recycler;
 
@@ -44,7 +44,8 @@ pub fn restart_count() {
     HEAP.most_in_use.store(in_use, Ordering::Relaxed);
 }
 
-/// The most bytes in use at once since [`restart_count`], in blocks of 32 KiB and more; 0 in a program without [`Recycler`].
+/// The most bytes in use at once since [`restart_count`], in blocks of 32 KiB and more; 0 in a program without
+/// [`Recycler`].
 pub fn most_in_use() -> usize {
     HEAP.most_in_use.load(Ordering::Relaxed)
 }
@@ -187,7 +188,8 @@ impl<A> Heap<A> {
 }
 
 impl<A: GlobalAlloc> Heap<A> {
-    /// A fresh block; where the system has none, everything on the shelf goes back to it first. Null if that does not help.
+    /// A fresh block; where the system has none, everything on the shelf goes back to it first. Null if that does not
+    /// help.
     fn fresh(&self, block: Layout) -> *mut u8 {
         // SAFETY: a block's size is not zero.
         let mut start = unsafe { self.system.alloc(block) };
@@ -232,8 +234,9 @@ fn prefer_huge_pages(start: *mut u8, block: Layout) {
     let _ = (start, block);
 }
 
-// SAFETY: a block is either in use or on the shelf, so no two users share one. The same layout always maps to the same block
-// layout, whose size and alignment are at least its own, so `dealloc` returns each block with the layout it came with.
+// SAFETY: a block is either in use or on the shelf, so no two users share one. The same layout always maps to the same
+// block layout, whose size and alignment are at least its own, so `dealloc` returns each block with the layout it came
+// with.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(block) = block_layout(layout) else {
@@ -255,7 +258,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
             // SAFETY: the size is not zero, as the caller promises.
             return unsafe { self.system.alloc_zeroed(small_layout(layout)) };
         }
-        // SAFETY: the size is not zero, as the caller promises; a block that is not null has at least the layout's size.
+        // SAFETY: the size is not zero, as the caller promises; a block that is not null has at least the layout's
+        // size.
         unsafe {
             let start = self.alloc(layout);
             if !start.is_null() {
@@ -295,7 +299,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
                 self.system.realloc(start, small_layout(layout), size)
             },
             (Some(old), Some(wanted)) if old == wanted => start,
-            // SAFETY: the new block is another one than the old one, and both are valid for the smaller of the two sizes.
+            // SAFETY: the new block is another one than the old one, and both are valid for the smaller of the two
+            // sizes.
             _ => unsafe {
                 let moved = self.alloc(new);
                 if !moved.is_null() {

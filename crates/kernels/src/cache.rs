@@ -12,7 +12,7 @@ pub(crate) fn second() -> usize {
 }
 
 /// The size according to the processor.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 fn told() -> Option<usize> {
     use raw_cpuid::{CacheType, CpuId};
     let caches = CpuId::new().get_cache_parameters()?;
@@ -25,7 +25,7 @@ fn told() -> Option<usize> {
         .find(|&bytes| bytes > 0)
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(any(not(target_arch = "x86_64"), miri))]
 fn told() -> Option<usize> {
     None
 }

@@ -11,7 +11,8 @@ pub enum Cell {
     RnnRelu,
     /// i,f,o = σ(·), g = tanh(·), c' = f⊙c + i⊙g, h' = o⊙tanh(c') (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
     Lstm,
-    /// r,z = σ(·), n = tanh(W x + b + r⊙(U h + b')), h' = z⊙h + (1−z)⊙n (Cho et al. 2014 as PyTorch and cuDNN compute it).
+    /// r,z = σ(·), n = tanh(W x + b + r⊙(U h + b')), h' = z⊙h + (1−z)⊙n (Cho et al. 2014 as PyTorch and cuDNN compute
+    /// it).
     Gru,
     /// The same with n = tanh(W x + b + U(r⊙h) + b') (Cho et al. 2014). Runs on the reference path.
     GruResetBefore,
@@ -51,8 +52,8 @@ pub enum Precision {
     /// bfloat16: 8 bits of fraction, half the memory, and at least twice the speed where the machine multiplies it
     /// (AVX512_BF16, AMX).
     Bf16,
-    /// Bytes, with a scale for each row of the weights and for each vector that they multiply (at every step): a quarter of
-    /// the memory. For inference only.
+    /// Bytes, with a scale for each row of the weights and for each vector that they multiply (at every step): a
+    /// quarter of the memory. For inference only.
     Int8,
 }
 

@@ -1,13 +1,14 @@
-//! Connectionist temporal classification (Graves et al. 2006): the loss of label sequences shorter than their inputs, and its gradient.
+//! Connectionist temporal classification (Graves et al. 2006): the loss of label sequences shorter than their inputs,
+//! and its gradient.
 //!
-//! p(target | x) sums over all paths of one class a step that become the target when repeats are merged and blanks removed.
-//! With the states blank, l₁, blank, l₂, …, blank (S = 2L + 1), α_t(s) is the log-probability of all beginnings of paths that
-//! end in s at step t, and β_t(s) that of all ends from there (eqs. 5–11). ∂nll/∂logits = softmax − γ, where γ_t(s) is
-//! α_t(s) + β_t(s), normalised over s and summed by class (eq. 15).
+//! p(target | x) sums over all paths of one class a step that become the target when repeats are merged and blanks
+//! removed. With the states blank, l₁, blank, l₂, …, blank (S = 2L + 1), α_t(s) is the log-probability of all
+//! beginnings of paths that end in s at step t, and β_t(s) that of all ends from there (eqs. 5–11). ∂nll/∂logits =
+//! softmax − γ, where γ_t(s) is α_t(s) + β_t(s), normalised over s and summed by class (eq. 15).
 //!
-//! All is in log space, whole vectors of states at once, and each step is shifted by the maximum of the one before. So no
-//! step underflows, however long or unlikely the path. One thread computes an utterance, so results do not depend on the
-//! number of threads.
+//! All is in log space, whole vectors of states at once, and each step is shifted by the maximum of the one before. So
+//! no step underflows, however long or unlikely the path. One thread computes an utterance, so results do not depend on
+//! the number of threads.
 
 use crate::act::exp;
 use crate::error::{KernelError, expect, expect_some};
@@ -43,19 +44,19 @@ pub struct CtcBatch<'a> {
 /// Result of [`ctc_loss`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct CtcLoss {
-    /// `[B]`: −ln p(target | x), nats; infinite where no path is short enough (a target with more labels and repeats than
-    /// steps).
+    /// `[B]`: −ln p(target | x), nats; infinite where no path is short enough (a target with more labels and repeats
+    /// than steps).
     pub nll: Vec<f32>,
-    /// `[B,T,V]`: gradient of Σ scale·nll for the logits, where asked for; zero past the end of an utterance and where `nll`
-    /// is infinite.
+    /// `[B,T,V]`: gradient of Σ scale·nll for the logits, where asked for; zero past the end of an utterance and where
+    /// `nll` is infinite.
     pub d_logits: Option<Vec<f32>>,
 }
 
 /// The loss of each utterance, and the gradient of Σ `scale`·nll if scales `[B]` are given.
 ///
 /// # Errors
-/// [`KernelError::Shape`], [`KernelError::TooLarge`]: a slice of the wrong size. [`KernelError::Length`]: a length over `T`.
-/// [`KernelError::Index`]: a class that is not below `V`. [`KernelError::Option`]: a label that is the blank.
+/// [`KernelError::Shape`], [`KernelError::TooLarge`]: a slice of the wrong size. [`KernelError::Length`]: a length over
+/// `T`. [`KernelError::Index`]: a class that is not below `V`. [`KernelError::Option`]: a label that is the blank.
 pub fn ctc_loss(batch: &CtcBatch, scale: Option<&[f32]>) -> Result<CtcLoss, KernelError> {
     ctc_loss_at(Level::best(), pool::threads(), batch, scale)
 }
@@ -283,8 +284,8 @@ impl Utterance<'_> {
         for t in 1..time {
             let (before, now) = alpha.split_at_mut(t * stride);
             let before = &before[(t - 1) * stride..];
-            // SAFETY: rows have EDGE cells before and behind their states, rounded up to whole vectors, and no vector is longer
-            // than an edge: vectors from a state on, or from one or two before it, lie inside their row.
+            // SAFETY: rows have EDGE cells before and behind their states, rounded up to whole vectors, and no vector
+            // is longer than an edge: vectors from a state on, or from one or two before it, lie inside their row.
             unsafe {
                 let most = most::<S>(&before[EDGE..stride - EDGE]);
                 shifted += f64::from(most);
@@ -311,8 +312,8 @@ impl Utterance<'_> {
     /// From the last step to the first: β, and the gradient of each step's scores.
     ///
     /// # Safety
-    /// As [`Simd`]: the instruction set of `S` is present. [`Self::emissions`] and [`Self::forward`] have run for the same
-    /// sizes.
+    /// As [`Simd`]: the instruction set of `S` is present. [`Self::emissions`] and [`Self::forward`] have run for the
+    /// same sizes.
     #[inline(always)]
     unsafe fn backward<S: Simd>(&mut self, d_logits: &mut [f32], states: usize, stride: usize) {
         let time = self.room.total.len();
@@ -353,8 +354,8 @@ impl Utterance<'_> {
             &alpha[t * stride..][..stride],
             &emission[t * stride..][..stride],
         );
-        // SAFETY: all rows have `stride` cells, of which EDGE stand before and at least as many behind the states; no vector
-        // is longer than an edge. The caller has the instruction set.
+        // SAFETY: all rows have `stride` cells, of which EDGE stand before and at least as many behind the states; no
+        // vector is longer than an edge. The caller has the instruction set.
         unsafe {
             let mut most = S::splat(NEVER);
             let mut highest = S::splat(NEVER);
@@ -389,8 +390,8 @@ impl Utterance<'_> {
         let scores = &self.logits[t * self.vocabulary..][..self.vocabulary];
         let n = scores.len();
         assert_eq!(d.len(), n, "a gradient for each score");
-        // SAFETY: vectors from a state on lie inside γ, which has an edge behind the states; `load_edge` and `store_edge`
-        // touch at most the n − i elements from i on. The caller has the instruction set.
+        // SAFETY: vectors from a state on lie inside γ, which has an edge behind the states; `load_edge` and
+        // `store_edge` touch at most the n − i elements from i on. The caller has the instruction set.
         let factor = unsafe {
             let mut sum = S::splat(0.0);
             for s in steps.clone().step_by(S::LANES) {
@@ -426,8 +427,8 @@ impl Utterance<'_> {
             ..
         } = &mut *self.room;
         let steps = EDGE..EDGE + states;
-        // SAFETY: vectors from a state on, or from one or two behind it, lie inside their row, which has an edge behind the
-        // states rounded up to whole vectors. The caller has the instruction set.
+        // SAFETY: vectors from a state on, or from one or two behind it, lie inside their row, which has an edge behind
+        // the states rounded up to whole vectors. The caller has the instruction set.
         unsafe {
             let shift = S::splat(-highest);
             for s in steps.clone().step_by(S::LANES) {

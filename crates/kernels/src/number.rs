@@ -1,9 +1,11 @@
-//! The numbers that the register tiles multiply: `f32`, pairs of bfloat16 accumulated in `f32`, or quadruples of bytes accumulated in integers.
+//! The numbers that the register tiles multiply: `f32`, pairs of bfloat16 accumulated in `f32`, or quadruples of bytes
+//! accumulated in integers.
 //!
-//! Operands of a product stand in *words* of 32 bits, one `f32`, two neighbouring bf16 along k (the first in the low half) or four
-//! neighbouring bytes, so that all numbers share packing, tiles and drivers. A bf16 is an `f32` rounded to the nearest with eight bits of
-//! fraction; products of two are exact in `f32`. A byte is a value over the scale of its row, rounded to the nearest of −127..=127; those of
-//! the left operand have 128 added, as the instructions want it, and the sums are exact.
+//! Operands of a product stand in *words* of 32 bits, one `f32`, two neighbouring bf16 along k (the first in the low
+//! half) or four neighbouring bytes, so that all numbers share packing, tiles and drivers. A bf16 is an `f32` rounded
+//! to the nearest with eight bits of fraction; products of two are exact in `f32`. A byte is a value over the scale of
+//! its row, rounded to the nearest of −127..=127; those of the left operand have 128 added, as the instructions want
+//! it, and the sums are exact.
 
 use crate::call::Precision;
 use crate::simd::{Simd, bf16_bits};
@@ -45,7 +47,8 @@ pub(crate) trait Number: Copy + Send + Sync + 'static {
         dst: *mut f32,
     );
 
-    /// Stores LANES neighbouring values as words at value `at` of `dst`. Nothing for a number with scales: those need the whole row.
+    /// Stores LANES neighbouring values as words at value `at` of `dst`. Nothing for a number with scales: those need
+    /// the whole row.
     ///
     /// # Safety
     /// As [`Simd`]; `at` is a multiple of LANES.
@@ -68,7 +71,8 @@ pub(crate) trait Number: Copy + Send + Sync + 'static {
     }
 }
 
-/// Words from a row of `words` to the next: it starts a line of the cache, and not the same few sets of lines as the others.
+/// Words from a row of `words` to the next: it starts a line of the cache, and not the same few sets of lines as the
+/// others.
 pub(crate) fn row_stride(words: usize) -> usize {
     words.next_multiple_of(16) + 16
 }
@@ -223,8 +227,8 @@ impl Number for Int8 {
         };
         // A row of zeros has the scale 0; one that is not finite is marked by its scale.
         let per = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-        // SAFETY: the caller keeps the lengths; whole vectors are read only where LANES values remain, and their words are
-        // written at most to the last one of the row.
+        // SAFETY: the caller keeps the lengths; whole vectors are read only where LANES values remain, and their words
+        // are written at most to the last one of the row.
         unsafe {
             let dst = dst.cast::<u8>();
             let nearest = |x: S::V| {

@@ -36,8 +36,8 @@ impl<N: Number> Kernel for Burst<N> {
         let mut sums = Sums::new();
         let tile = self.table.tile(PANEL, rows);
         for _ in 0..TILES {
-            // SAFETY: `rows` is the height of the table's largest tile over PANEL vectors, and at most ROWS; each row of A has
-            // WORDS words, B has WORDS words of PANEL vectors.
+            // SAFETY: `rows` is the height of the table's largest tile over PANEL vectors, and at most ROWS; each row
+            // of A has WORDS words, B has WORDS words of PANEL vectors.
             unsafe {
                 tile(
                     rows,
@@ -63,8 +63,8 @@ fn burst<N: Number>(level: Level) -> u64 {
     dispatch(level, burst)
 }
 
-/// Operations per second of the register tile on `threads` threads, a multiply-add counted as two: the best of some bursts
-/// in about a tenth of a second.
+/// Operations per second of the register tile on `threads` threads, a multiply-add counted as two: the best of some
+/// bursts in about a tenth of a second.
 pub fn peak(threads: usize, precision: Precision) -> f64 {
     let level = Level::best();
     let threads = threads.max(1);

@@ -198,7 +198,9 @@ impl Call {
     }
 }
 
-/// What the threads of the pool share about one of them. Workers live as long as the process.
+/// What the threads of the pool share about one of them, in lines of the cache of its own. Workers live as long as the
+/// process.
+#[repr(align(128))]
 struct Worker {
     /// Null while it spins, [`ASLEEP`] while it sleeps, a call that waits for it, or [`AT_WORK`].
     call: AtomicPtr<Call>,
@@ -239,7 +241,9 @@ impl Worker {
 
     /// Takes back a call that the worker has not begun; gives whether it could.
     fn revoke(&self, call: &Call) -> bool {
-        self.exchange(std::ptr::from_ref(call).cast_mut(), std::ptr::null_mut())
+        let call = std::ptr::from_ref(call).cast_mut();
+        // An exchange that fails would still take the line from a worker that is about to write it.
+        self.call.load(Ordering::Relaxed) == call && self.exchange(call, std::ptr::null_mut())
     }
 
     /// Puts `new` in the place of `old`, if that is still there.
@@ -432,13 +436,14 @@ impl Team {
             }
         };
         own(0);
+        let done = || call.unfinished.load(Ordering::Acquire) == 0;
         for (i, worker) in self.workers.iter().enumerate().filter(|_| apart) {
-            if worker.revoke(&call) {
+            if !done() && worker.revoke(&call) {
                 own(i + 1);
                 call.unfinished.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        spin_until(|| call.unfinished.load(Ordering::Acquire) == 0);
+        spin_until(done);
         let panic = lock(&call.panic).take();
         if let Some(panic) = panic {
             resume_unwind(panic);

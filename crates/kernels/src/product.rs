@@ -1,11 +1,11 @@
 //! Matrix products over whole sequences, blocked and packed as by Goto & van de Geijn (2008).
 //!
-//! Rows are named by pointers, so that ragged batches are gathered for free. Operands and result are `f32`; packing turns
-//! the operands into words of a [`Number`](crate::number::Number).
+//! Rows are named by pointers, so that ragged batches are gathered for free. Operands and result are `f32`; packing
+//! turns the operands into words of a [`Number`](crate::number::Number).
 //!
-//! Each element of C is summed over k in one order, in blocks whose size depends on k alone, so the result has the same bits
-//! for any number of threads. Threads divide either the rows of C, in whole tiles, or its columns, in whole vectors; with
-//! debug assertions, [`Owners`] checks that no two threads write the same tile and vector.
+//! Each element of C is summed over k in one order, in blocks whose size depends on k alone, so the result has the same
+//! bits for any number of threads. Threads divide either the rows of C, in whole tiles, or its columns, in whole
+//! vectors; with debug assertions, [`Owners`] checks that no two threads write the same tile and vector.
 
 use crate::number::{Float, Side, row_stride};
 use crate::pack::{self, Column};
@@ -91,8 +91,8 @@ impl Product<'_> {
     ///
     /// # Safety
     /// For the time of the call:
-    /// - rows of A and B are valid for the elements that [`Left`] and [`Right`] name, and rows of C (where not null) for `n`
-    ///   elements each, initialised if the product accumulates; `sums` is valid for `M` elements;
+    /// - rows of A and B are valid for the elements that [`Left`] and [`Right`] name, and rows of C (where not null) for
+    ///   `n` elements each, initialised if the product accumulates; `sums` is valid for `M` elements;
     /// - rows of C and the sums overlap neither each other nor A or B, and only this call uses them.
     pub(crate) unsafe fn run<N: Float>(&self, level: Level, threads: usize) {
         let wanted = self.sums.is_some() || self.columns.iter().any(|columns| columns.n > 0);
@@ -120,7 +120,8 @@ impl Product<'_> {
         self.columns.first().map_or(0, |columns| columns.c.len())
     }
 
-    /// Where the values of a transposed A start from `row` of C and `k` on, and the distance to the values of the next k.
+    /// Where the values of a transposed A start from `row` of C and `k` on, and the distance to the values of the next
+    /// k.
     fn next_of_left(&self, row: usize, k: usize) -> Option<(*const f32, usize)> {
         let Left::Transposed(rows) = self.a else {
             return None;
@@ -130,8 +131,8 @@ impl Product<'_> {
         Some((first.wrapping_add(row), step))
     }
 
-    /// The parts of the right operands in a range of all vectors: the operand, its own vectors, and how many of the range
-    /// come before.
+    /// The parts of the right operands in a range of all vectors: the operand, its own vectors, and how many of the
+    /// range come before.
     fn pieces(
         &self,
         vectors: Range,
@@ -142,14 +143,14 @@ impl Product<'_> {
             let first = end;
             end += columns.n.div_ceil(lanes);
             let part = vectors.start.max(first)..vectors.end.min(end);
-            let own = part.start.saturating_sub(first)..part.end.saturating_sub(first);
-            (!part.is_empty()).then_some((columns, own, part.start - vectors.start))
+            let inner = part.start.saturating_sub(first)..part.end.saturating_sub(first);
+            (!part.is_empty()).then_some((columns, inner, part.start - vectors.start))
         })
     }
 }
 
-// SAFETY: threads read A and B, which nobody writes. They write disjoint tiles and vectors of C (checked by `Owners`), and
-// each sum is written by the thread that packs its row first (see `Part::run`).
+// SAFETY: threads read A and B, which nobody writes. They write disjoint tiles and vectors of C (checked by `Owners`),
+// and each sum is written by the thread that packs its row first (see `Part::run`).
 unsafe impl Sync for Product<'_> {}
 
 /// One thread's part of a product.
@@ -187,7 +188,8 @@ impl<N: Float> Kernel for Part<'_, N> {
         if rows.is_empty() || vectors.is_empty() {
             return;
         }
-        // Taken out rather than borrowed: code in a closure would not be inlined into the shim that has the instruction set.
+        // Taken out rather than borrowed: code in a closure would not be inlined into the shim that has the instruction
+        // set.
         let [mut a, mut b] = SCRATCH.take();
         let panel = match self.product.a {
             Left::Rows(_) => PANEL,
@@ -202,8 +204,8 @@ impl<N: Float> Kernel for Part<'_, N> {
             a: a.as_mut_ptr(),
             b: b.as_mut_ptr(),
         };
-        // SAFETY: the scratch holds one block of each operand: MC rows of `row_stride(words)` or MC/height tiles with their
-        // gaps, and `vectors` vectors of `words`. The caller of the product vouches for its pointers.
+        // SAFETY: the scratch holds one block of each operand: MC rows of `row_stride(words)` or MC/height tiles with
+        // their gaps, and `vectors` vectors of `words`. The caller of the product vouches for its pointers.
         unsafe { blocks.run::<S>(rows, vectors) }
         SCRATCH.set([a, b]);
     }
@@ -218,7 +220,8 @@ struct Block {
     panel: usize,
 }
 
-/// Whether right operands of `vectors` columns and `words` of k share one block, so that A is read once for all of them.
+/// Whether right operands of `vectors` columns and `words` of k share one block, so that A is read once for all of
+/// them.
 pub(crate) fn in_one_block(words: usize, vectors: usize) -> bool {
     Block::new(words, vectors, 1).vectors >= vectors
 }
@@ -261,7 +264,7 @@ impl<N: Float> Blocks<'_, N> {
     /// Multiplies `rows` of A by `vectors` of the right operands.
     ///
     /// # Safety
-    /// As [`Simd`] and [`Product::run`]; rows and vectors are this thread's own, and the scratch holds a block of each
+    /// As [`Simd`] and [`Product::run`]; rows and vectors are this thread's inner, and the scratch holds a block of each
     /// operand.
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, rows: Range, vectors: Range) {
@@ -291,11 +294,11 @@ impl<N: Float> Blocks<'_, N> {
     #[inline(always)]
     unsafe fn pack_columns<S: Simd>(&self, columns: &Range, k: &Range) {
         let (product, table) = (self.part.product, self.part.table);
-        for (piece, own, before) in product.pieces(columns.clone(), S::LANES) {
-            let panels = table.panels(own.clone(), self.block.panel);
+        for (piece, inner, before) in product.pieces(columns.clone(), S::LANES) {
+            let panels = table.panels(inner.clone(), self.block.panel);
             let packed = PackedColumns {
                 columns: piece,
-                start: own.start,
+                start: inner.start,
                 k: k.clone(),
                 dst: self.b.wrapping_add(before * S::LANES * k.len()),
             };
@@ -346,9 +349,9 @@ impl<N: Float> Blocks<'_, N> {
                 true => product.next_of_left(block.end, k.start * N::PACK),
                 false => product.next_of_left(rows.start, k.end * N::PACK),
             };
-            for (piece, own, before) in product.pieces(columns.clone(), S::LANES) {
-                for (vector, vectors) in table.panels(own.clone(), self.block.panel) {
-                    let before = before + vector - own.start;
+            for (piece, inner, before) in product.pieces(columns.clone(), S::LANES) {
+                for (vector, vectors) in table.panels(inner.clone(), self.block.panel) {
+                    let before = before + vector - inner.start;
                     let first = columns.start + before;
                     let tiles = block.start / height..block.end.div_ceil(height);
                     owners.claim(id, tiles, first..first + vectors);
@@ -432,7 +435,8 @@ impl PackedColumns<'_> {
         for (panel, vectors) in panels {
             for vector in 0..vectors {
                 let (first, at) = self.column::<S>(panel, vectors, vector);
-                // SAFETY: `width` rows from `first` on are rows of B, whose values `k` are inside; the panel is in the block.
+                // SAFETY: `width` rows from `first` on are rows of B, whose values `k` are inside; the panel is in the
+                // block.
                 unsafe {
                     let src = base.add(first * stride + k.start);
                     let dst = self.place::<S>(panel);
@@ -459,8 +463,8 @@ impl PackedColumns<'_> {
                 let dst = self.place::<S>(panel).wrapping_add(p * vectors * S::LANES);
                 for vector in 0..vectors {
                     let (first, at) = self.column::<S>(panel, vectors, vector);
-                    // SAFETY: a row of B has `width` columns from `first` on, and word `p` of the panel is in the block; a
-                    // prefetch may name any address.
+                    // SAFETY: a row of B has `width` columns from `first` on, and word `p` of the panel is in the
+                    // block; a prefetch may name any address.
                     unsafe {
                         if let Some(soon) = soon {
                             S::prefetch(soon.wrapping_add(first));
@@ -479,12 +483,12 @@ impl PackedColumns<'_> {
 
 /// Packs a block of A, unless its rows already are words.
 ///
-/// A transposed A is packed as [`Packed`] says; its rows beyond the edge hold anything and are not stored in the end. Rows
-/// of A are packed as `[row][k]`.
+/// A transposed A is packed as [`Packed`] says; its rows beyond the edge hold anything and are not stored in the end.
+/// Rows of A are packed as `[row][k]`.
 ///
 /// # Safety
-/// As [`Simd`] and [`Product::run`]. `block` are at most MC rows of C and `k` some words of A; `dst` holds such a block. The
-/// sums of the rows of `block` are this thread's own.
+/// As [`Simd`] and [`Product::run`]. `block` are at most MC rows of C and `k` some words of A; `dst` holds such a
+/// block. The sums of the rows of `block` are this thread's inner.
 #[inline(always)]
 unsafe fn pack_left<S: Simd, N: Float>(
     product: &Product,
@@ -494,9 +498,9 @@ unsafe fn pack_left<S: Simd, N: Float>(
     dst: *mut f32,
     sums: Option<SharedPtr<f32>>,
 ) {
-    let mut own = [0.0f32; MC + 16];
+    let mut block_sums = [0.0f32; MC + 16];
     let to_add = match sums {
-        Some(_) => own.as_mut_ptr(),
+        Some(_) => block_sums.as_mut_ptr(),
         None => std::ptr::null_mut(),
     };
     match &product.a {
@@ -532,8 +536,8 @@ unsafe fn pack_left<S: Simd, N: Float>(
             Packed::Rows { .. } => {
                 for start in (0..k.len()).step_by(S::LANES) {
                     let words = k.start + start..k.end.min(k.start + start + S::LANES);
-                    // SAFETY: as the caller promises; a row of the block has `row_stride` words, which is room for whole
-                    // vectors.
+                    // SAFETY: as the caller promises; a row of the block has `row_stride` words, which is room for
+                    // whole vectors.
                     unsafe {
                         let dst = dst.add(start);
                         let stride = row_stride(k.len());
@@ -545,9 +549,16 @@ unsafe fn pack_left<S: Simd, N: Float>(
     }
     if let Some(sums) = sums {
         let adds = k.start > 0 || product.accumulate;
-        // SAFETY: `own` has MC sums and room for a vector more; the others are the caller's own, `block.len()` from
+        // SAFETY: `block_sums` has MC sums and room for a vector more; the others are the caller's own, `block.len()` from
         // `block.start` on.
-        unsafe { add_sums::<S>(own.as_ptr(), sums.get().add(block.start), block.len(), adds) }
+        unsafe {
+            add_sums::<S>(
+                block_sums.as_ptr(),
+                sums.get().add(block.start),
+                block.len(),
+                adds,
+            )
+        }
     }
 }
 
@@ -608,8 +619,8 @@ unsafe fn pack_word_of_tiles<S: Simd, N: Float>(
 ) {
     let (first, count) = (block.start, block.len());
     let mut words = [0.0f32; MC + 16];
-    // SAFETY: a block has at most MC rows, so vectors of them fit `words` and `sums`. Whole vectors of A are read only where
-    // LANES rows remain. A tile takes `height` words here, or what remains of the block.
+    // SAFETY: a block has at most MC rows, so vectors of them fit `words` and `sums`. Whole vectors of A are read only
+    // where LANES rows remain. A tile takes `height` words here, or what remains of the block.
     unsafe {
         if N::PACK > 1 || !sums.is_null() {
             for at in (0..count).step_by(S::LANES) {
@@ -641,9 +652,9 @@ unsafe fn pack_word_of_tiles<S: Simd, N: Float>(
 /// Packs up to LANES words of k for all rows of a block, `[row][k]`; sums as in [`pack_word_of_tiles`].
 ///
 /// # Safety
-/// As [`pack_left`]; the rows of A in the words are valid for `block`. `dst` is the first word's place in the first row, and
-/// rows, `stride` apart, have room for LANES words there, also those that round the block up to whole vectors. `sums` has MC
-/// elements and room for a vector more.
+/// As [`pack_left`]; the rows of A in the words are valid for `block`. `dst` is the first word's place in the first
+/// row, and rows, `stride` apart, have room for LANES words there, also those that round the block up to whole vectors.
+/// `sums` has MC elements and room for a vector more.
 #[inline(always)]
 unsafe fn pack_words_of_rows<S: Simd, N: Float>(
     rows: &[*const f32],
@@ -655,8 +666,8 @@ unsafe fn pack_words_of_rows<S: Simd, N: Float>(
 ) {
     let mut square = [0.0f32; 16 * 16];
     for at in (0..block.len()).step_by(S::LANES) {
-        // SAFETY: as the caller promises; the square holds LANES rows of LANES words. MC is a multiple of LANES, so that
-        // rounding a block up does not leave the scratch.
+        // SAFETY: as the caller promises; the square holds LANES rows of LANES words. MC is a multiple of LANES, so
+        // that rounding a block up does not leave the scratch.
         unsafe {
             let (first, left) = (block.start + at, block.len() - at);
             let mut sum = S::splat(0.0);
@@ -735,8 +746,9 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
     };
     let most = in_columns.map_or(table.most_rows[at.vectors - 1], |_| 1);
     for (i, (first, count)) in cover(0..tiles, most).enumerate() {
-        // SAFETY: the tile's rows of A are in the packed block, or are rows of A with `k` elements from `k.start` on; the
-        // packed panel holds `k·vectors` vectors, and `sums` has room for the largest tile, which writes all it is read for.
+        // SAFETY: the tile's rows of A are in the packed block, or are rows of A with `k` elements from `k.start` on;
+        // the packed panel holds `k·vectors` vectors, and `sums` has room for the largest tile, which writes all it is
+        // read for.
         unsafe {
             let (row, count, tile) = match (in_columns, &product.a) {
                 (Some((tiles, height)), _) => {
@@ -785,7 +797,8 @@ unsafe fn multiply_panel<S: Simd, N: Float>(product: &Product, table: &Table, at
 /// As [`multiply_panel`]; `row` is one of the panel's, and `sums` are its vectors.
 #[inline(always)]
 unsafe fn store_row<S: Simd>(product: &Product, at: &Panel, row: usize, sums: *const f32) {
-    // SAFETY: a row of C that is not null has n elements, as has the bias; the last vector touches only those that remain.
+    // SAFETY: a row of C that is not null has n elements, as has the bias; the last vector touches only those that
+    // remain.
     unsafe {
         let c = *at.columns.c.get_unchecked(row);
         if c.is_null() {

@@ -1,4 +1,5 @@
-//! GRU as PyTorch and cuDNN compute it (Cho et al. 2014, v3: the reset gate after the product), gates in the order r, z, n:
+//! GRU as PyTorch and cuDNN compute it (Cho et al. 2014, v3: the reset gate after the product), gates in the order r,
+//! z, n:
 //!
 //! ```text
 //! r, z = σ(W x + b + U h + b')           n = tanh(W_n x + b_n + r⊙u)   with u = U_n h + b'_n

@@ -32,7 +32,8 @@ pub(crate) struct BackwardAt<S: Simd> {
     pub c: *const f32,
     pub c_prev: *const f32,
     pub h_prev: S::V,
-    /// The gradient that reaches the step before without the recurrent weights: d_c of an LSTM, z⊙d_h of a GRU. In and out.
+    /// The gradient that reaches the step before without the recurrent weights: d_c of an LSTM, z⊙d_h of a GRU. In and
+    /// out.
     pub carry: *mut f32,
 }
 
@@ -79,14 +80,14 @@ pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
         gate
     }
 
-    /// The first part of the activation of one vector of units: from `acc`, its pre-activations gate by gate, the vectors
-    /// that [`Self::output`] needs (no more than there are gates).
+    /// The first part of the activation of one vector of units: from `acc`, its pre-activations gate by gate, the
+    /// vectors that [`Self::output`] needs (no more than there are gates).
     ///
     /// The second part waits for long operations; a tile's rows run it one after the other, so that they wait together.
     ///
     /// # Safety
-    /// As [`Simd`]; pointers of `at` are valid for one vector each, those of slots for every slot, and only this thread uses
-    /// them. `cells` and the memory only count for a cell with memory, `gates` and `cells` only with `keep`.
+    /// As [`Simd`]; pointers of `at` are valid for one vector each, those of slots for every slot, and only this thread
+    /// uses them. `cells` and the memory only count for a cell with memory, `gates` and `cells` only with `keep`.
     unsafe fn activate<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> [S::V; 2];
 
     /// h, from the result of [`Self::activate`].
@@ -98,8 +99,8 @@ pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
     /// Gradients of the slots from that of h.
     ///
     /// # Safety
-    /// As [`Simd`]; pointers of `at` are valid for one vector each, `gates` for one in every slot, `c` and `c_prev` only of a
-    /// cell with memory, and only this thread uses them.
+    /// As [`Simd`]; pointers of `at` are valid for one vector each, `gates` for one in every slot, `c` and `c_prev`
+    /// only of a cell with memory, and only this thread uses them.
     unsafe fn backward<S: Simd>(d_h: S::V, at: &BackwardAt<S>) -> [S::V; 4];
 }
 

@@ -41,8 +41,8 @@ impl Nonlinearity for Tanh {
 impl Nonlinearity for Relu {
     #[inline(always)]
     unsafe fn apply<S: Simd>(a: S::V) -> S::V {
-        // SAFETY: only vectors in registers, with the instruction set that the caller has. (NaN passes: max gives its second
-        // argument then.)
+        // SAFETY: only vectors in registers, with the instruction set that the caller has. (NaN passes: max gives its
+        // second argument then.)
         unsafe { S::max(S::splat(0.0), a) }
     }
     #[inline(always)]

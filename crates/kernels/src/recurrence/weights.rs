@@ -164,8 +164,8 @@ impl Packed {
             vectors: panel.vectors,
             width,
         };
-        // SAFETY: `w` has `width` rows of `k` values, and a panel has `vectors` vectors of `self.k` words in `values`. Only
-        // code that runs with the instruction set of `S` calls this.
+        // SAFETY: `w` has `width` rows of `k` values, and a panel has `vectors` vectors of `self.k` words in `values`.
+        // Only code that runs with the instruction set of `S` calls this.
         unsafe {
             let mut scales = [1.0; 16];
             if N::SCALED {
@@ -187,8 +187,8 @@ impl Packed {
         let zeros = vec![Int8::LEFT_ZEROS; self.k];
         let at = panel.vector * S::LANES;
         let out = &mut self.excess[at..at + panel.vectors * S::LANES];
-        // SAFETY: the panel has been packed, and `out` takes a value a column. Only code that runs with the instruction set
-        // of `S`, which is that of the table, calls this.
+        // SAFETY: the panel has been packed, and `out` takes a value a column. Only code that runs with the instruction
+        // set of `S`, which is that of the table, calls this.
         unsafe {
             table.single[panel.vectors - 1](
                 1,

@@ -37,7 +37,8 @@ pub(super) unsafe fn dot4(a: __m256i, b: __m256i) -> __m256i {
     }
 }
 
-// SAFETY: every method needs AVX2 and FMA, as the trait demands of its callers, and touches only the elements it is given.
+// SAFETY: every method needs AVX2 and FMA, as the trait demands of its callers, and touches only the elements it is
+// given.
 unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
     type V = __m256;

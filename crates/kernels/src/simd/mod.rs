@@ -24,7 +24,8 @@ use std::sync::OnceLock;
 ///
 /// # Safety
 /// Callers of the methods: the instruction set of the implementation is present, and a pointer is valid for `LANES`
-/// elements, or for `n` where there is an `n`; [`Self::transpose`] reads and writes `LANES` rows of as many, one stride apart.
+/// elements, or for `n` where there is an `n`; [`Self::transpose`] reads and writes `LANES` rows of as many, one stride
+/// apart.
 ///
 /// Implementations: a method touches no other memory, and `LANES` is at most 16 and at least 8.
 pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
@@ -34,18 +35,18 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     type V: Copy;
 
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn splat(x: f32) -> Self::V;
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn load(p: *const f32) -> Self::V;
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn store(p: *mut f32, v: Self::V);
     /// Prefetches the line of `p`, which may be any address, into the first cache.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn prefetch(p: *const f32) {
         let _ = p;
@@ -53,7 +54,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Prefetches the line of `p`, which may be any address, into the second cache.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn prefetch_far(p: *const f32) {
         let _ = p;
@@ -61,91 +62,91 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// The first `n < LANES` elements, zeros behind.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn load_partial(p: *const f32, n: usize) -> Self::V;
     /// The first `n < LANES` elements.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn store_partial(p: *mut f32, v: Self::V, n: usize);
     /// `a·b + c`
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a/b` within a unit in the last place, for `b` neither infinite nor denormal.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     /// `1/b`, as [`Self::div`].
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn recip(b: Self::V) -> Self::V;
     /// `b` where `a` is NaN.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     /// `b` where `a` is NaN.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     /// To the nearest integer.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn round(a: Self::V) -> Self::V;
     /// `a·2^n` for integral `n` in −126..=127.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn scale2(a: Self::V, n: Self::V) -> Self::V;
     /// `|a|`
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn abs(a: Self::V) -> Self::V;
     /// `a` where `x > 0`, else zero.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn where_positive(x: Self::V, a: Self::V) -> Self::V;
     /// To the nearest bf16, ties to even: the lower half of each lane becomes zero.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn round_bf16(a: Self::V) -> Self::V;
     /// Words of two rounded values, `low` in the lower half.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn pair(low: Self::V, high: Self::V) -> Self::V;
     /// Stores rounded values as LANES bf16.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn store_bf16(p: *mut u16, a: Self::V);
     /// The two values of each word.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn unpair(words: Self::V) -> [Self::V; 2];
     /// `acc + a.high·b.high + a.low·b.low` over words of two bf16.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn dot2(a: Self::V, b: Self::V, acc: Self::V) -> Self::V {
         // SAFETY: the caller has the instruction set.
@@ -157,17 +158,17 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// `acc + Σ a·b` over the four bytes of each word, those of `a` unsigned, those of `b` signed, all sums integers.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn dot4(a: Self::V, b: Self::V, acc: Self::V) -> Self::V;
     /// The float of `a − b` for lanes of integers.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn integers(a: Self::V, b: Self::V) -> Self::V;
     /// Stores the nearest integers of LANES values in −127..=127, each with `offset` added, as bytes.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn store_bytes(p: *mut u8, a: Self::V, offset: i32) {
         let mut lanes = [0.0; 16];
@@ -182,7 +183,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// The largest lane.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn largest(a: Self::V) -> f32 {
         let mut lanes = [0.0; 16];
@@ -195,7 +196,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// The sum of all lanes, in one order on every machine.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn sum(a: Self::V) -> f32 {
         let mut lanes = [0.0; 16];
@@ -206,7 +207,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// The first `n` lanes, zeros behind.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn first(a: Self::V, n: usize) -> Self::V {
         if n >= Self::LANES {
@@ -222,7 +223,7 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Writes the transpose of a `LANES`×`LANES` block; strides in elements.
     ///
     /// # Safety
-    /// As the trait says.
+    /// The contract of [`Simd`].
     unsafe fn transpose(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize);
 }
 

@@ -1,6 +1,7 @@
 //! AMX: products of small matrices, sixteen rows of sixteen words each, by a unit of their own.
 //!
-//! The instructions stand in assembly: their intrinsics are not stable. A panel of B is laid out as the unit wants it, a word of k a row.
+//! The instructions stand in assembly: their intrinsics are not stable. A panel of B is laid out as the unit wants it,
+//! a word of k a row.
 
 use super::{Ahead, PANEL, Packed, Table, Tile};
 use std::arch::asm;
@@ -48,8 +49,8 @@ struct Shapes {
     rows: [u8; 16],
 }
 
-/// Sets the shapes: registers 0 to 3 for sums, 4 and 5 for A, 6 and 7 for B. With `lower` rows, registers 2 and 3 hold the
-/// sums of those, and 5 their A.
+/// Sets the shapes: registers 0 to 3 for sums, 4 and 5 for A, 6 and 7 for B. With `lower` rows, registers 2 and 3 hold
+/// the sums of those, and 5 their A.
 ///
 /// # Safety
 /// AMX may be used; `upper`, `lower` and `words` are at most 16.
@@ -171,8 +172,9 @@ unsafe fn multiply_and<const BYTES: bool, const NV: usize>(
     out: *mut f32,
     fetch: impl Fn(usize),
 ) {
-    // SAFETY: the tile shapes loaded by `shape` never exceed the part's rows and words, so every load and store stays inside
-    // `a`, `b` and `out`: rows of A are `apart` bytes apart, as `Tile` says, and rows of B and of the sums NV·64.
+    // SAFETY: the tile shapes loaded by `shape` never exceed the part's rows and words, so every load and store stays
+    // inside `a`, `b` and `out`: rows of A are `apart` bytes apart, as `Tile` says, and rows of B and of the sums
+    // NV·64.
     unsafe {
         let first = *a;
         let apart = if rows > 1 {
@@ -230,7 +232,8 @@ unsafe fn multiply_and<const BYTES: bool, const NV: usize>(
 unsafe fn one_high<const BYTES: bool, const NV: usize>(part: &Part, apart: isize, out: *mut f32) {
     let stride = NV * 64;
     let sums = |v: usize| out.wrapping_add(v * SIDE);
-    // SAFETY: as the caller promises, each instruction touches the rows and words of the shapes, which are those of the part.
+    // SAFETY: as the caller promises, each instruction touches the rows and words of the shapes, which are those of the
+    // part.
     unsafe {
         begin!(part.first > 0, "0", sums(0), stride);
         if NV > 1 {
@@ -273,8 +276,8 @@ unsafe fn one_high<const BYTES: bool, const NV: usize>(part: &Part, apart: isize
     }
 }
 
-/// More than sixteen rows, `upper` of them above the others, times vectors `v` and (`TWO`) `v + 1`. B is read once for both
-/// halves.
+/// More than sixteen rows, `upper` of them above the others, times vectors `v` and (`TWO`) `v + 1`. B is read once for
+/// both halves.
 ///
 /// # Safety
 /// As [`multiply`], for a part of k whose shapes are set; `v`, and `v + 1` if `TWO`, are below `NV`.
@@ -289,7 +292,8 @@ unsafe fn two_high<const BYTES: bool, const NV: usize, const TWO: bool>(
 ) {
     let stride = NV * 64;
     let sums = |half: usize, v: usize| out.wrapping_add((half * upper * NV + v) * SIDE);
-    // SAFETY: as the caller promises, each instruction touches the rows and words of the shapes, which are those of the part.
+    // SAFETY: as the caller promises, each instruction touches the rows and words of the shapes, which are those of the
+    // part.
     unsafe {
         let below = below.wrapping_add(part.first);
         begin!(part.first > 0, "0", sums(0, v), stride);

@@ -33,13 +33,13 @@ impl Sums {
     }
 }
 
-/// out`[r][v]` = Σ_p a`[r][p·step]` · b`[p][v]`, with `b` packed as `[k][vectors·LANES]`, each element summed in order of p.
-/// `k` and all operands count in words of a [`Number`].
+/// out`[r][v]` = Σ_p a`[r][p·step]` · b`[p][v]`, with `b` packed as `[k][vectors·LANES]`, each element summed in order
+/// of p. `k` and all operands count in words of a [`Number`].
 ///
 /// # Safety
-/// `a` holds `rows` pointers, each valid for `(k−1)·step + 1` elements. Neighbours are as far apart as the first two, unless a
-/// word is a float. `b` is valid for `k·vectors·LANES` elements, `out` for `rows·vectors·LANES`; the instruction set is
-/// present. `rows` and `vectors` are those that the table has the tile for.
+/// `a` holds `rows` pointers, each valid for `(k−1)·step + 1` elements. Neighbours are as far apart as the first two,
+/// unless a word is a float. `b` is valid for `k·vectors·LANES` elements, `out` for `rows·vectors·LANES`; the
+/// instruction set is present. `rows` and `vectors` are those that the table has the tile for.
 pub(crate) type Tile = unsafe fn(
     rows: usize,
     k: usize,
@@ -76,8 +76,8 @@ impl Ahead {
         words.map(move |p| self.first.wrapping_add(p * self.step))
     }
 
-    /// The part of the `next` panel (null for none), of `k` words of `vectors` vectors, that tile number `i` over a panel
-    /// prefetches. All of it arrives in time if the panel has as many tiles as vectors.
+    /// The part of the `next` panel (null for none), of `k` words of `vectors` vectors, that tile number `i` over a
+    /// panel prefetches. All of it arrives in time if the panel has as many tiles as vectors.
     #[inline(always)]
     pub fn panel(next: *const f32, i: usize, k: usize, vectors: usize) -> Self {
         match next.is_null() || i >= vectors {
@@ -118,8 +118,8 @@ pub(crate) unsafe fn multiply<
     out: *mut f32,
     ahead: Ahead,
 ) {
-    // SAFETY: word p of row r is `p·STEP` elements behind its pointer, and vector v of word p the `p·NV + v`th of b, for p
-    // below k; the sums are R·NV vectors. A prefetch may name any address.
+    // SAFETY: word p of row r is `p·STEP` elements behind its pointer, and vector v of word p the `p·NV + v`th of b,
+    // for p below k; the sums are R·NV vectors. A prefetch may name any address.
     unsafe {
         let mut rows = [std::ptr::null(); R];
         for r in 0..R {
@@ -169,8 +169,8 @@ pub(crate) struct Table {
     pub early_rows: usize,
     /// Rows of the largest tile, by vectors less one.
     pub most_rows: [usize; PANEL],
-    /// Rows per thread at which a tile is efficient: `[usual, lower]`. The lower bound applies when dividing by units would be
-    /// costly.
+    /// Rows per thread at which a tile is efficient: `[usual, lower]`. The lower bound applies when dividing by units
+    /// would be costly.
     pub efficient_rows: [usize; 2],
     /// Prefetch weights once they exceed this many eighths of the second cache (other traffic would evict them).
     pub prefetch_eighths: usize,
@@ -231,8 +231,8 @@ impl Table {
         }
     }
 
-    /// Cuts `vectors` of columns into panels of `most` at most: (first vector, vectors) of each. They are nearly equal, as a
-    /// tile over a single vector is less efficient.
+    /// Cuts `vectors` of columns into panels of `most` at most: (first vector, vectors) of each. They are nearly equal,
+    /// as a tile over a single vector is less efficient.
     #[inline(always)]
     pub fn panels(
         &self,

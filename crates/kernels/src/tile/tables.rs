@@ -9,8 +9,8 @@ use crate::number::{Bf16, F32, Int8, Number};
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Level, Portable, Simd};
 
-/// Makes the [`Table`] of an instruction set. `$height` and `$panel` are those of [`Packed`]; heights that do not occur repeat
-/// the largest tile.
+/// Makes the [`Table`] of an instruction set. `$height` and `$panel` are those of [`Packed`]; heights that do not occur
+/// repeat the largest tile.
 macro_rules! table {
     ($number:ty, $simd:ty, $height:literal x $panel:literal $(, $features:literal)?) => {{
         /// # Safety

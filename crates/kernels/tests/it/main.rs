@@ -1,6 +1,6 @@
-//! Tests of the kernels: fast path against reference, reference against finite differences, and what must hold for any sizes.
+//! Tests of the kernels: fast path against reference, reference against finite differences, and what must hold for any
+//! sizes.
 
-mod activations;
 mod batches;
 mod cases;
 mod ctc;

@@ -178,7 +178,7 @@ fn every_layer(plan: &Plan, inputs: &Inputs) {
 
 #[test]
 fn a_reserve_of_another_layer_is_refused() {
-    // As many slots of gates, laid out otherwise.
+    // Both have the same number of slots, but different ones.
     let x = [0.5; 6];
     let [lstm, gru] = [Cell::Lstm, Cell::Gru].map(|cell| weights(cell, 3, 2));
     let inputs = |weights| Inputs {
