@@ -304,7 +304,6 @@ fn arguments_out_of_range_are_refused_with_2() {
         &["bench", "--seconds", "-1"],
         &["eval", &model, "--threads", "0"],
         &["generate", &model, "--count", "0"],
-        &["transcribe", "--rate", "8000", "f.wav"],
         &["train", "--epochs", "0"],
         &["score", "a"],
         &["plot"],

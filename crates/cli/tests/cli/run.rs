@@ -1,9 +1,8 @@
 //! `refrain run`: text, sound and numbers.
 
-use crate::tools::{err, fails, model, ok, out, path, refrain, strs, train_adding};
+use crate::tools::{err, fails, model, models, ok, out, path, refrain, strs, train_adding};
 use serde_json::Value;
 use std::io::Write;
-use std::path::Path;
 use std::process::{Output, Stdio};
 
 /// Runs with this on standard input.
@@ -58,7 +57,7 @@ fn a_language_model_goes_on_with_a_text() {
 
 #[test]
 fn a_speech_model_writes_down_a_sound() {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let models = models();
     let (english, sample) = (
         path(&models.join("english")),
         path(&models.join("sample.wav")),

@@ -7,8 +7,7 @@ use std::process::{Command, Output};
 use tempfile::{TempDir, tempdir};
 
 fn models() -> PathBuf {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    models.canonicalize().unwrap()
+    crate::tools::models().canonicalize().unwrap()
 }
 
 /// The program as `cargo install` leaves it: alone in a folder of another place.

@@ -1,19 +1,14 @@
 //! Sounds to text with the models that ship.
 
-use crate::tools::{err, fails, ok, out, refrain, run};
+use crate::tools::{err, fails, models, ok, out, refrain, run};
 use refrain_sound::{load, resample, wav_bytes, write_wav};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::tempdir;
 
 /// What is said in the sound that ships.
 const SAID: &str = "the young captain is waiting behind the station";
-
-fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
-}
 
 fn model(name: &str) -> String {
     models().join(name).display().to_string()
