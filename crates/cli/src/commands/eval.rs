@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     text: Option<PathBuf>,
 
-    /// Show how the most wrong utterances differ from what was said
+    /// Show the most wrong utterances beside the words that were said
     #[arg(long, value_name = "N", default_value_t = 0)]
     worst: usize,
 
@@ -91,7 +91,8 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     for metric in described {
         if let Some(value) = evaluation.metrics.get(metric.name) {
             let (name, number) = (metric.name, metric.number(*value));
-            text += &format!("{name:26} {number:>10}  {}\n", metric.meaning);
+            let meaning = terminal::fold(metric.meaning, 39, 39);
+            text += &format!("{name:26} {number:>10}  {meaning}\n");
         }
     }
     for metric in described {

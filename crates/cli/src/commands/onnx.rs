@@ -24,9 +24,9 @@ enum Action {
 /// Run a model once, on arrays from a file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Models are made of RNN, GRU and LSTM, all options included, and of what usually
-joins them (MatMul, Gather, Transpose, Reshape, Softmax and so on), opset 7 to
-22. What is not supported is named.
+Models are made of RNN, GRU and LSTM, all options included, and of the operators
+around them (MatMul, Gather, Transpose, Reshape, Softmax and so on), opset 7 to
+22. The error for another model names the operator that is missing.
 
 Arrays go in and out as .npz archives of NumPy, one array for each input and
 output of the model, by its name:

@@ -1,4 +1,4 @@
-//! What is broken, foreign or missing gets one sentence with a hint.
+//! Broken, foreign and missing files and settings get one sentence with a hint.
 
 use crate::tools::{copy_of_model, fails, model, ok, path, refused, strs, train};
 use std::path::Path;

@@ -204,7 +204,7 @@ fn new_writes_a_recipe_that_can_be_edited() {
             "{text}"
         );
         assert_eq!(text, ok(&["new", task, "-"]));
-        // What is there is not overwritten.
+        // A file that exists is not overwritten.
         assert!(fails(&["new", task, &file]).contains("exists already"));
     }
     let file = path(&folder.path().join("adding.toml"));

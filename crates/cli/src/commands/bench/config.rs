@@ -1,4 +1,4 @@
-//! What to measure: the names of the side-by-side benchmark and their sizes.
+//! Configurations to measure: the names of the side-by-side benchmark and their sizes.
 
 use anyhow::{Context, Result, bail};
 use refrain::memory;

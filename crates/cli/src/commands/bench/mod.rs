@@ -27,7 +27,7 @@ Examples:
   refrain bench lstm-100x64x512x512-fwd --precision bf16
   refrain bench --worker      # JSON lines on standard input and output, for a driver that times engines in turn")]
 pub struct Args {
-    /// What to measure; a selection of everything if nothing is named
+    /// Configurations to measure; a selection of everything if none is named
     #[arg(value_name = "CONFIG")]
     configs: Vec<String>,
 
@@ -87,7 +87,16 @@ pub fn run(args: Args) -> Result<()> {
             .collect(),
         false => args.configs,
     };
-    // What the products could reach if nothing else took time.
+    let configs = names.iter().map(|name| {
+        let mut config = Config::parse(name, threads)?;
+        config.dtype = args.precision.name().into();
+        config
+            .check()
+            .with_context(|| format!("measuring {name}"))?;
+        Ok(config)
+    });
+    let configs = configs.collect::<Result<Vec<_>>>()?;
+    // The rate of the products if nothing else took time.
     let peak = refrain_kernels::peak(threads, precision);
     if !args.json {
         terminal::print(&format!(
@@ -101,10 +110,8 @@ pub fn run(args: Args) -> Result<()> {
             "of best",
         ))?;
     }
-    for name in &names {
-        let mut config = Config::parse(name, threads)?;
-        config.dtype = args.precision.name().into();
-        let times = measure(&config, args.seconds).with_context(|| format!("measuring {name}"))?;
+    for (name, config) in names.iter().zip(&configs) {
+        let times = measure(config, args.seconds).with_context(|| format!("measuring {name}"))?;
         let (median, best) = (times[times.len() / 2], times[0]);
         let rate = config.flops() / median;
         let share = rate / peak;
@@ -158,7 +165,7 @@ fn growth(threads: usize, seconds: f64) -> Result<()> {
     Ok(())
 }
 
-/// Prints the memory of a training step against what it cannot do without.
+/// Prints the memory of a training step beside the least that it needs.
 fn memory(threads: usize) -> Result<()> {
     let name = "lstm-100x64x512x512-train";
     let config = Config::parse(name, threads)?;

@@ -1,4 +1,4 @@
-//! The work itself: what a user of the library would call.
+//! The work itself, as a user of the library would call it.
 
 use super::config::{Config, Mode, Task};
 use anyhow::{Result, bail};

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Prints begin and end in seconds, the model's confidence (0 to 1) and the word,
 a word a line. The text is read as the model's training transcripts were:
-mostly, in lower case and without punctuation.
+mostly in lower case and without punctuation.
 
 Examples:
   refrain speech align models/sample.wav --text \"the young captain\"

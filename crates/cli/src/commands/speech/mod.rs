@@ -105,7 +105,7 @@ pub struct Search {
     #[arg(long = "hot-word", value_name = "PHRASE")]
     hot_words: Vec<String>,
 
-    /// What each hot word adds, nats
+    /// Added for each hot word, nats
     #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
     hot_bonus: Option<f64>,
 }
