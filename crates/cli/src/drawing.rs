@@ -87,11 +87,11 @@ impl Panel {
         }
     }
 
-    /// The stretch of the level axis.
+    /// The stretch of the level axis, from 0 on.
     fn width(&self) -> (f64, f64) {
         let all = self.values().map(|(x, _)| x);
-        let (least, most) = all.fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(x), b.max(x)));
-        (least, most.max(least + 1.0))
+        let (least, most) = all.fold((0.0_f64, 1.0_f64), |(a, b), x| (a.min(x), b.max(x)));
+        (least, most)
     }
 }
 
@@ -175,13 +175,14 @@ where
         .build_cartesian_2d(begin..end, height)?;
     chart
         .configure_mesh()
+        .max_light_lines(2)
         .x_desc(&panel.axes[0])
         .y_desc(&panel.axes[1])
         .x_label_formatter(&short)
         .y_label_formatter(label)
         .draw()?;
     for (name, value) in &panel.levels {
-        let (y, style) = (panel.drawn(*value), BLACK.mix(0.4).stroke_width(1));
+        let (y, style) = (panel.drawn(*value), BLACK.mix(0.7).stroke_width(2));
         chart
             .draw_series(LineSeries::new([(begin, y), (end, y)], style))?
             .label(name)
@@ -226,11 +227,11 @@ mod tests {
         };
         let (least, most) = panel.height();
         assert!(least < 1.0 && most > 4.0);
-        assert_eq!(panel.width(), (1.0, 3.0));
+        assert_eq!(panel.width(), (0.0, 3.0));
         panel.logarithmic = true;
         assert_eq!(panel.height(), (0.5, 8.0));
         panel.lines[0].points.truncate(1);
-        assert_eq!(panel.width(), (1.0, 2.0));
+        assert_eq!(panel.width(), (0.0, 1.0));
         panel.lines.clear();
         assert!(panel.is_empty());
     }
