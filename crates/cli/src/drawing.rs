@@ -90,8 +90,7 @@ impl Panel {
     /// The stretch of the level axis, from 0 on.
     fn width(&self) -> (f64, f64) {
         let all = self.values().map(|(x, _)| x);
-        let (least, most) = all.fold((0.0_f64, 1.0_f64), |(a, b), x| (a.min(x), b.max(x)));
-        (least, most)
+        all.fold((0.0, 1.0), |(a, b): (f64, f64), x| (a.min(x), b.max(x)))
     }
 }
 
