@@ -14,7 +14,7 @@ use refrain::store::{About, ModelFolder};
 use refrain::tasks::Tasks;
 use refrain::train::LossUnit;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Draw and compare training runs
 #[derive(Debug, clap::Parser)]
@@ -69,11 +69,11 @@ struct Run {
 }
 
 impl Run {
-    fn open(folder: &PathBuf, tasks: Tasks) -> Result<Self> {
+    fn open(folder: &Path, tasks: Tasks) -> Result<Self> {
         let opened = ModelFolder::open(folder)?;
         Ok(Self {
             name: plain(&folder.display().to_string()),
-            folder: folder.clone(),
+            folder: folder.to_path_buf(),
             metrics: tasks.of(&opened)?.profile().metrics,
             history: History::read(&opened.log())?,
             about: opened.about().clone(),
