@@ -7,9 +7,9 @@ use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 use std::path::{Path, PathBuf};
 
-/// Pixels of a panel.
+/// Width and height of a panel in pixels.
 const SIZE: (u32, u32) = (1000, 600);
-/// Values below this are drawn as this on a logarithmic axis.
+/// Smaller values are drawn at this value on a logarithmic axis.
 const LEAST: f64 = 1e-12;
 /// Colours that people with colour blindness can tell apart (Okabe & Ito 2008).
 pub const COLOURS: [RGBColor; 8] = [
@@ -120,10 +120,10 @@ pub fn write(out: &Path, panels: &[Panel], table: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes the font that comes with the program known.
+/// Registers the font of the program.
 ///
 /// # Errors
-/// None, unless the program is damaged.
+/// None, unless the program file is damaged.
 pub fn font() -> Result<()> {
     register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular())
         .map_err(|_| anyhow!("the font that comes with the program cannot be read"))

@@ -8,12 +8,12 @@ use refrain::tasks::{Edited, EvaluateData, EvaluateOn, Site, Split, Tasks};
 use refrain_decode::metrics::edit::Edit;
 use std::path::PathBuf;
 
-/// Measure a model with its field's metrics
+/// Measure a model with the metrics of its field
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
 A text is read as one stream, from its first token to its last. Characters or
-words outside of the vocabulary count as the unknown token. Data is looked for
-in --data, else in REFRAIN_DATA, else where the training found it.
+words outside of the vocabulary count as the unknown token. The data folder is
+--data, else REFRAIN_DATA, else the folder of the training.
 
 Examples:
   refrain eval runs/stories
@@ -24,7 +24,7 @@ pub struct Args {
     #[command(flatten)]
     model: Model,
 
-    /// Part of the model's own data to measure on
+    /// Part of the recipe's data to measure on
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
 
@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     text: Option<PathBuf>,
 
-    /// Show the most wrong utterances beside the words that were said
+    /// Show the N most wrong utterances beside their references
     #[arg(long, value_name = "N", default_value_t = 0)]
     worst: usize,
 
@@ -63,7 +63,7 @@ enum SplitName {
 /// Runs the command.
 ///
 /// # Errors
-/// A model or a text that cannot be read.
+/// A model, data or a text that cannot be read.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let data = match (&args.text, args.split) {
         (Some(file), _) => EvaluateData::File(file.clone()),
@@ -110,7 +110,7 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// The spoken words above the written ones; wrong words in capitals, missing ones as stars.
+/// The reference above the hypothesis; wrong words in capitals, missing ones as stars.
 fn beside(own: &Edited) -> String {
     let (mut above, mut below) = (String::new(), String::new());
     let (mut reference, mut hypothesis) = (own.reference.iter(), own.hypothesis.iter());

@@ -13,7 +13,7 @@ use refrain::tasks::long_memory::{fresh, trained_and_begun};
 use refrain::tasks::{Site, Tasks, data_folder};
 use std::path::{Path, PathBuf};
 
-/// Look inside models while they learn
+/// Look inside models during training
 #[derive(Debug, Parser)]
 pub struct Args {
     #[command(subcommand)]
@@ -25,14 +25,14 @@ enum Experiment {
     Gradients(GradientArgs),
 }
 
-/// Measure how much of a loss reaches the states long before it, and draw it
+/// Measure how strongly a loss depends on earlier states, and draw it
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 For every lag k: the norm of the gradient of the loss after the last step with
 respect to the state h, k steps before; the mean over some test sequences. A
-recipe is measured as it begins, a model folder as it began and as it is now.
-Several of them share a picture. Writes OUT.svg, OUT.png and OUT.csv. Models
-and recipes of the tasks adding, copy and mnist can be measured.
+recipe is measured before training, a model folder before and after its
+training. Several of them share a picture. Writes OUT.svg, OUT.png and OUT.csv.
+Models and recipes of the tasks adding, copy and mnist can be measured.
 
 Examples:
   refrain lab gradients adding-rnn adding-lstm adding-gru --out before
@@ -42,7 +42,7 @@ struct GradientArgs {
     #[arg(value_name = "MODEL|RECIPE", required = true)]
     models: Vec<String>,
 
-    /// Where to write, without the ending
+    /// Files to write, without extension
     #[arg(long, value_name = "OUT", default_value = "gradients")]
     out: PathBuf,
 
@@ -106,7 +106,7 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// A gradient's norm at every lag.
+/// The norm of a gradient at every lag.
 struct Line {
     name: String,
     norms: Vec<f64>,
@@ -132,7 +132,7 @@ fn panel(lines: &[Line]) -> Panel {
     }
 }
 
-/// A column a line, a row a lag.
+/// One column per line, one row per lag.
 fn table(lines: &[Line]) -> String {
     let names = lines.iter().map(|line| quoted(&line.name));
     let mut text = format!("lag,{}\n", names.collect::<Vec<_>>().join(","));

@@ -57,7 +57,7 @@ fn as_json(profiles: &[&Profile]) -> String {
     format!("{}\n", json!({ "tasks": tasks.collect::<Vec<_>>() }))
 }
 
-/// A block of a few lines for each task.
+/// A few lines for each task.
 fn table(profiles: &[&Profile]) -> String {
     let mut text = String::new();
     for own in profiles {

@@ -38,12 +38,17 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Print one JSON object for each piece of an answer, with the details that the model gives
+    /// Print one JSON object for each piece of an answer, with its details
     #[arg(long)]
     json: bool,
 
-    /// Samples a second of sound from standard input
-    #[arg(long, value_name = "HZ", default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1000..=384_000))]
+    /// Samples per second of sound from standard input
+    #[arg(
+        long,
+        value_name = "HZ",
+        default_value_t = 16_000,
+        value_parser = clap::value_parser!(u32).range(1000..=384_000)
+    )]
     rate: u32,
 
     #[command(flatten)]
@@ -59,7 +64,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A model that cannot be used, or an input that could not be read.
+/// A model that cannot be used, or an input that cannot be read.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let site = Site {
         precision: args.precision.get(),
@@ -105,7 +110,7 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     }
 }
 
-/// One input from its beginning to its end.
+/// Runs one input from beginning to end.
 fn one(args: &Args, model: &Arc<dyn Use>, file: &Path, interrupt: &Interrupt) -> Result<()> {
     let mut outcome = Ok(());
     let mut give = |piece: Piece| {

@@ -55,7 +55,7 @@ fn one_process_trains_in_a_folder() {
     assert_eq!(beside.path, folder.path().join("run-2"));
     drop(room);
     train(&run, &[]).unwrap();
-    // A run that goes on holds the folder, too.
+    // A resumed run locks the folder, too.
     let lock = Lock::take(&run).unwrap();
     let resumed = support::resume(&run, &mut |_| Control::Continue);
     assert!(matches!(resumed, Err(Error::InUse { .. })));
@@ -183,7 +183,7 @@ fn bytes_with_scales_come_back_within_half_a_step() {
             assert!((got - expected).abs() <= step + 1e-6, "{got} {expected}");
         }
     }
-    // Without its scales the file says nothing.
+    // A file without the scales of its bytes is invalid.
     let bytes = fs::read(&file).unwrap();
     let text = String::from_utf8_lossy(&bytes).replace("w.row_scales", "v.row_scales");
     assert!(text.contains("v.row_scales"));
@@ -264,7 +264,7 @@ fn a_model_that_no_memory_holds_is_refused_before_it_is_made() {
         assert!(error.to_string().contains("model.hidden"), "{error}");
         assert!(!out.exists(), "{setting}");
     }
-    // The same where a folder says so.
+    // The same for sizes in the `model.toml` of a folder.
     train(&out, &["train.epochs=1"]).unwrap();
     let about = fs::read_to_string(out.join("model.toml")).unwrap();
     let forged = about

@@ -1,11 +1,11 @@
-//! Configurations to measure: the names of the side-by-side benchmark and their sizes.
+//! Configurations of the side-by-side benchmark: names and sizes.
 
 use anyhow::{Context, Result, bail};
 use refrain::memory;
 use refrain_kernels::Cell;
 use serde::Deserialize;
 
-/// Which kind of work.
+/// Kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
@@ -23,11 +23,11 @@ pub enum Task {
 pub enum Mode {
     /// Inference.
     Fwd,
-    /// The sum of the outputs differentiated for weights and input.
+    /// Forward pass, and the gradients of the sum of the outputs for weights and input.
     Train,
 }
 
-/// One configuration, in the field names of the line protocol.
+/// One configuration; the fields have the names of the line protocol.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Config {
     pub task: Task,
@@ -66,7 +66,7 @@ fn f32_name() -> String {
 }
 
 impl Config {
-    /// From a name such as `lstm-100x32x256x256-bi-train`.
+    /// Reads a name such as `lstm-100x32x256x256-bi-train`.
     pub fn parse(name: &str, threads: usize) -> Result<Self> {
         let parts: Vec<&str> = name.split('-').collect();
         let config = match parts[..] {
@@ -161,7 +161,7 @@ impl Config {
             "rnn" => Cell::RnnTanh,
             "lstm" => Cell::Lstm,
             "gru" => Cell::Gru,
-            other => bail!("`{other}` is not a cell; rnn, lstm and gru are"),
+            other => bail!("`{other}` is not a cell; the cells are rnn, lstm and gru"),
         })
     }
 
