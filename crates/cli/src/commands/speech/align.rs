@@ -12,9 +12,8 @@ use std::path::PathBuf;
 /// Find when each word of a known text is said in a sound file
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Prints begin and end in seconds, the model's confidence (0 to 1) and the word,
-a word a line. The text is read as the model's training transcripts were:
-mostly in lower case and without punctuation.
+Prints begin and end in seconds, the model's confidence (0 to 1) and the word, a word a line. The text is read as the model's
+training transcripts were: mostly, in lower case and without punctuation.
 
 Examples:
   refrain speech align models/sample.wav --text \"the young captain\"

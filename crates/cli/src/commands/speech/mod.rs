@@ -41,8 +41,7 @@ pub fn run(args: &Args) -> Result<Ending> {
 /// Which model of speech.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Model {
-    /// Model folder, or a model that ships: english, english-stream, digits [default: english; for a stream,
-    /// english-stream]
+    /// Model folder, or the name of a model that ships with the program: english, english-stream, digits [default: english, or english-stream with --stream]
     #[arg(long = "model", value_name = "MODEL")]
     path: Option<PathBuf>,
 }
@@ -105,7 +104,7 @@ pub struct Search {
     #[arg(long = "hot-word", value_name = "PHRASE")]
     hot_words: Vec<String>,
 
-    /// Added for each hot word, nats
+    /// What each hot word adds, nats
     #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
     hot_bonus: Option<f64>,
 }

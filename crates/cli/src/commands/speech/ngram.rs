@@ -13,9 +13,8 @@ use std::path::PathBuf;
 /// Learn an n-gram language model from the transcripts of a model of speech
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Learns from the training transcripts of the model, and from more text if there
-is any, written as the model writes (modified Kneser-Ney smoothing). `refrain
-speech tune` finds its weight, and `refrain transcribe --words FILE` uses it.
+Learns from the training transcripts of the model, and from more text if there is any, written as the model writes (modified
+Kneser-Ney smoothing). `refrain speech tune` finds its weight, and `refrain transcribe --words FILE` uses it.
 
 Examples:
   refrain speech ngram runs/kerstin-de
