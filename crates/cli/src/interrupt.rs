@@ -1,4 +1,5 @@
-//! Ctrl-C, a polite kill, and a terminal that closes: the first asks for an orderly end, the second ends the process at once.
+//! Ctrl-C, a polite kill, and a terminal that closes: the first of them asks for an orderly end, the second ends the
+//! process at once.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;

@@ -49,7 +49,7 @@ pub enum Error {
         "model folder {}: it already holds a {}run; {}choose another folder with --out, or replace it with --force",
         .path.display(),
         if *.finished { "finished " } else { "" },
-        if *.finished { "" } else { "go on with it by --resume, " }
+        if *.finished { String::new() } else { format!("go on with `refrain train --resume {}`, ", .path.display()) }
     )]
     Occupied {
         /// The folder.

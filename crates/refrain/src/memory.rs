@@ -8,11 +8,7 @@ use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 ///
 /// # Errors
 /// [`Error::TooLarge`].
-pub(crate) fn check(
-    numbers: usize,
-    purpose: &'static str,
-    settings: &'static str,
-) -> Result<(), Error> {
+pub fn check(numbers: usize, purpose: &'static str, settings: &'static str) -> Result<(), Error> {
     let needed = (numbers as u64).saturating_mul(4);
     let available = match available() {
         0 => isize::MAX as u64,

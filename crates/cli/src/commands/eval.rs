@@ -2,7 +2,7 @@
 
 use super::{Compute, Data, Model, Options, Precision};
 use crate::Ending;
-use crate::terminal;
+use crate::terminal::{self, say};
 use anyhow::Result;
 use refrain::tasks::{Edited, EvaluateData, EvaluateOn, Site, Split, Tasks};
 use refrain_decode::metrics::edit::Edit;
@@ -11,9 +11,9 @@ use std::path::PathBuf;
 /// Measure a model with the metrics of its field
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-A text is read as one stream, from its first token to its last. Characters or words outside of the vocabulary count
-as the unknown token.
-The data folder is --data, else REFRAIN_DATA, else the folder of the training.
+A text is read as one stream, from its first token to its last. Characters or
+words outside of the vocabulary count as the unknown token. The data folder is
+--data, else REFRAIN_DATA, else the folder of the training.
 
 Examples:
   refrain eval runs/stories
@@ -91,13 +91,17 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     for metric in described {
         if let Some(value) = evaluation.metrics.get(metric.name) {
             let (name, number) = (metric.name, metric.number(*value));
-            text += &format!("{name:26} {number:>10}  {}\n", metric.meaning);
+            let meaning = terminal::fold(metric.meaning, 39, 39);
+            text += &format!("{name:26} {number:>10}  {meaning}\n");
         }
     }
     for metric in described {
         if let Some(above) = metric.above_bound(&evaluation.metrics) {
             text += &format!("the model is {above:.1}% above the best possible\n");
         }
+    }
+    if args.worst > 0 && evaluation.worst.is_empty() {
+        say("note: there are no wrong utterances to show");
     }
     for own in &evaluation.worst {
         text += &beside(own);

@@ -12,11 +12,12 @@ use std::path::PathBuf;
 /// Write a model as an ONNX file, for other engines
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-For language models. The inputs are `tokens` and the state before them. `tokens` is int64 [batch, time] and holds
-numbers of the tokens in the model's vocabulary file. The state is `h_l0`, `h_l1` and so on (and `c_l0` ... for an
-LSTM), each [1, batch, units], zeros at the start. The outputs are `logits` [batch, time, vocabulary] and the state
-after the tokens, `h_n_l0` and so on, which is the input state of the next tokens.
-Numbers are 32-bit floats.
+For language models. The inputs are `tokens` and the state before them.
+`tokens` is int64 [batch, time] and holds numbers of the tokens in the model's
+vocabulary file. The state is `h_l0`, `h_l1` and so on (and `c_l0` ... for an
+LSTM), each [1, batch, units], zeros at the start. The outputs are `logits`
+[batch, time, vocabulary] and the state after the tokens, `h_n_l0` and so on,
+which is the input state of the next tokens. Numbers are 32-bit floats.
 
 Examples:
   refrain export runs/stories stories.onnx

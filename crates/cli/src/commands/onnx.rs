@@ -24,10 +24,12 @@ enum Action {
 /// Run a model once, on arrays from a file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Supports RNN, GRU and LSTM with all options, and the operators that usually accompany them (MatMul, Gather, Transpose,
-Reshape, Softmax and so on), opset 7 to 22. An error names the operators that are not supported.
+Supports RNN, GRU and LSTM with all options, and the operators that usually
+accompany them (MatMul, Gather, Transpose, Reshape, Softmax and so on), opset 7
+to 22. An error names the operators that are not supported.
 
-Inputs and outputs are .npz archives of NumPy, with one array for each input and output of the model, by its name:
+Inputs and outputs are .npz archives of NumPy, with one array for each input
+and output of the model, by its name:
 
   import numpy
   numpy.savez(\"in.npz\", X=numpy.zeros((10, 1, 40), dtype=numpy.float32))

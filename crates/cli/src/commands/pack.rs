@@ -12,8 +12,9 @@ use std::path::PathBuf;
 /// Copy a model for others to use: half the size or less, without the files for training
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Parameters are stored in half precision (IEEE 754, 16 bits), or with --int8 as bytes with a scale for each row.
-The checkpoint, the log and files that do not belong to the model are not copied. The copy is used like the original;
+Parameters are stored in half precision (IEEE 754, 16 bits), or with --int8 as
+bytes with a scale for each row. The checkpoint, the log and files that do not
+belong to the model are not copied. The copy is used like the original;
 `refrain eval` shows the cost.
 
 Examples:

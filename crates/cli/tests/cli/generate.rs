@@ -1,6 +1,6 @@
 //! `generate`.
 
-use crate::tools::{err, fails, model, ok, out, path, run};
+use crate::tools::{err, fails, model, ok, out, path, refused, run};
 
 #[test]
 fn the_same_seed_gives_the_same_text() {
@@ -79,6 +79,7 @@ fn settings_out_of_range_are_errors() {
         ["--top-p", "1.5"],
     ] {
         let [name, value] = setting;
-        fails(&["generate", &model, &format!("{name}={value}")]);
+        refused(&["generate", &model, &format!("{name}={value}")]);
+        assert!(refused(&["generate", &model, name, value]).contains(value));
     }
 }

@@ -1,6 +1,7 @@
 //! Configurations of the side-by-side benchmark: names and sizes.
 
 use anyhow::{Context, Result, bail};
+use refrain::memory;
 use refrain_kernels::Cell;
 use serde::Deserialize;
 
@@ -161,6 +162,51 @@ impl Config {
             "lstm" => Cell::Lstm,
             "gru" => Cell::Gru,
             other => bail!("`{other}` is not a cell; the cells are rnn, lstm and gru"),
+        })
+    }
+
+    /// Refuses sizes that no memory here can hold, before any is taken.
+    ///
+    /// # Errors
+    /// Such sizes, or more threads than a program can have.
+    pub fn check(&self) -> Result<()> {
+        const MOST_THREADS: usize = 1024;
+        if self.threads > MOST_THREADS {
+            bail!(
+                "{} threads are asked for; {MOST_THREADS} are the most",
+                self.threads
+            );
+        }
+        Ok(memory::check(
+            self.numbers()?,
+            "a benchmark",
+            "T, B, C, H or the number of layers",
+        )?)
+    }
+
+    /// Numbers that an iteration holds, roughly: weights and values of all layers, twice as many with their gradients.
+    fn numbers(&self) -> Result<usize> {
+        let product =
+            |factors: &[usize]| factors.iter().fold(1, |a: usize, b| a.saturating_mul(*b));
+        let sum = |parts: &[usize]| parts.iter().fold(0, |a: usize, b| a.saturating_add(*b));
+        let (gates, hidden) = (self.cell()?.gates(), self.hidden);
+        let directions = 1 + usize::from(self.bidirectional);
+        let rows = product(&[self.time, self.batch]);
+        let layer = |input: usize| {
+            let weights = product(&[gates, hidden, sum(&[input, hidden, 2])]);
+            let values = product(&[rows, gates + 3, hidden]);
+            product(&[directions, sum(&[weights, values])])
+        };
+        let others = self.layers.saturating_sub(1);
+        let held = sum(&[
+            product(&[rows, self.input]),
+            layer(self.input),
+            product(&[others, layer(product(&[directions, hidden]))]),
+            product(&[self.vocabulary, sum(&[self.input, hidden, rows])]),
+        ]);
+        Ok(match self.mode {
+            Mode::Fwd => held,
+            Mode::Train => product(&[2, held]),
         })
     }
 

@@ -87,6 +87,15 @@ pub fn run(args: Args) -> Result<()> {
             .collect(),
         false => args.configs,
     };
+    let configs = names.iter().map(|name| {
+        let mut config = Config::parse(name, threads)?;
+        config.dtype = args.precision.name().into();
+        config
+            .check()
+            .with_context(|| format!("measuring {name}"))?;
+        Ok(config)
+    });
+    let configs = configs.collect::<Result<Vec<_>>>()?;
     // Speed of the best register tile: an upper bound for the products.
     let peak = refrain_kernels::peak(threads, precision);
     if !args.json {
@@ -101,10 +110,8 @@ pub fn run(args: Args) -> Result<()> {
             "of best",
         ))?;
     }
-    for name in &names {
-        let mut config = Config::parse(name, threads)?;
-        config.dtype = args.precision.name().into();
-        let times = measure(&config, args.seconds).with_context(|| format!("measuring {name}"))?;
+    for (name, config) in names.iter().zip(&configs) {
+        let times = measure(config, args.seconds).with_context(|| format!("measuring {name}"))?;
         let (median, best) = (times[times.len() / 2], times[0]);
         let rate = config.flops() / median;
         let share = rate / peak;

@@ -28,6 +28,7 @@ impl Work {
 
 /// Sets up a configuration.
 pub fn prepare(config: &Config) -> Result<Work> {
+    config.check()?;
     let precision = match (config.dtype.as_str(), config.task) {
         ("f32", _) => Precision::F32,
         ("bf16", _) => Precision::Bf16,

@@ -1,6 +1,6 @@
 //! What a model heard of a sound, and the spikes of what it says.
 
-use crate::commands::lab::plot::{COLOURS, font};
+use crate::drawing::{COLOURS, font};
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 use refrain::tasks::speech::{Loaded, Posteriors};

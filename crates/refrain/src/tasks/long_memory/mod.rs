@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::memory;
 use crate::metrics::{Better, Digits, Metric};
 use crate::models::{SequenceModel, SequenceModelConfig};
-use crate::recipe::{Recipe, recipes};
+use crate::recipe::{Recipe, problem_in, recipes};
 use crate::store::ModelFolder;
 use refrain_data::long_memory::{Part, Problem, Sequences, Source};
 use serde::{Deserialize, Serialize};
@@ -220,6 +220,15 @@ pub fn fresh(
     site: &Site,
     sequences: usize,
 ) -> Result<(SequenceModel, Sequences), Error> {
+    let names = [AddingKind::PROFILE, CopyKind::PROFILE, DigitsKind::PROFILE].map(|own| own.name);
+    if !names.contains(&recipe.task.as_str()) {
+        let problem = format!(
+            "it is for the task \"{}\"; give a recipe or model of {}",
+            recipe.task,
+            names.join(", ")
+        );
+        return Err(problem_in(&recipe.recipe.name, problem));
+    }
     let own: MemoryRecipe = recipe.body()?;
     let seed = recipe.train.seed;
     let source = Source::new(&own.data, seed, &site.data)?;
