@@ -8,6 +8,7 @@ pub mod media;
 mod run;
 mod site;
 mod spec;
+mod stored;
 pub mod speech;
 
 pub use media::{Medium, Numbers, Piece, Ports, Receiver, Session, Sound, Text, Use};

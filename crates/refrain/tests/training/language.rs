@@ -9,6 +9,7 @@ use refrain::tasks::{EvaluateData, EvaluateOn, Split, Summary};
 use refrain::train::{Control, Event, Observer, Stopped};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::{TempDir, tempdir};
 
 const SMALL: &str = r#"
@@ -42,14 +43,14 @@ fn train(overrides: &[&str], folder: &Path) -> Result<Summary, Error> {
     train_watched(&recipe(overrides), folder, &mut |_| Control::Continue)
 }
 
-fn trained() -> (TempDir, Loaded) {
+fn trained() -> (TempDir, Arc<Loaded>) {
     let folder = tempdir().unwrap();
     train(&["train.epochs=1"], folder.path()).unwrap();
     let loaded = support::language(&folder.path().join("run")).unwrap();
     (folder, loaded)
 }
 
-fn write(loaded: &Loaded, options: &GenerateConfig) -> String {
+fn write(loaded: &Arc<Loaded>, options: &GenerateConfig) -> String {
     let mut text = String::new();
     let mut append = |piece: &str| {
         text.push_str(piece);

@@ -4,12 +4,14 @@ mod export;
 mod generate;
 mod loaded;
 mod measure;
+mod prime;
 mod recipe;
+mod stop;
 mod text;
 mod trainee;
 
 pub use export::onnx;
-pub use generate::Generated;
+pub use generate::{Drawn, Finished, Generated, Token, Writer, Written};
 pub use loaded::Loaded;
 pub use recipe::{DataConfig, GenerateConfig, GenerateOptions, LanguageRecipe};
 

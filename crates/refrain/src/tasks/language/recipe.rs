@@ -72,6 +72,13 @@ pub struct GenerateConfig {
     pub stop: Vec<String>,
     /// The same seed gives the same text.
     pub seed: u64,
+    /// Likeliest tokens that are told beside each token of the text.
+    #[serde(skip_serializing_if = "is_none")]
+    pub alternatives: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Default for GenerateConfig {
@@ -84,6 +91,7 @@ impl Default for GenerateConfig {
             top_p: None,
             stop: Vec::new(),
             seed: 1,
+            alternatives: 0,
         }
     }
 }
@@ -120,6 +128,9 @@ pub struct GenerateOptions {
     /// As [`GenerateConfig::seed`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// As [`GenerateConfig::alternatives`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternatives: Option<usize>,
 }
 
 impl GenerateOptions {
@@ -136,6 +147,7 @@ impl GenerateOptions {
                 false => self.stop.clone(),
             },
             seed: self.seed.unwrap_or(config.seed),
+            alternatives: self.alternatives.unwrap_or(config.alternatives),
         }
     }
 }
