@@ -233,7 +233,10 @@ impl State {
     /// Tensors that are not pairs of three dimensions, or that have another number of values than their shape says.
     pub fn import(tensors: &[NamedTensor], device: &Device) -> Result<Self, Error> {
         let full = |t: &NamedTensor| {
-            let values = t.shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size));
+            let values = t
+                .shape
+                .iter()
+                .try_fold(1usize, |n, size| n.checked_mul(*size));
             t.shape.len() == 3 && values == Some(t.data.len())
         };
         let tensor = |t: &NamedTensor| match full(t) {

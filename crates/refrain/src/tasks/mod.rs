@@ -8,8 +8,8 @@ pub mod media;
 mod run;
 mod site;
 mod spec;
-mod stored;
 pub mod speech;
+mod stored;
 
 pub use media::{Medium, Numbers, Piece, Ports, Receiver, Session, Sound, Text, Use};
 pub use run::{Resume, Start, Summary, load_model};

@@ -78,7 +78,7 @@ pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary,
     let (trainee, mut model) = S::prepare(&recipe.body()?, begin)?;
     let inherited = match &init {
         Some(from) => {
-            let (inherited, event) = inherit(model, from)?;
+            let (inherited, event) = inherit(model, from, S::misfit(&trainee))?;
             model = inherited;
             Some(event)
         }
@@ -159,7 +159,7 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
     };
     let (trainee, mut model) = S::prepare(&recipe.body()?, begin)?;
     if let Some(from) = &init {
-        let (inherited, event) = inherit(model, from)?;
+        let (inherited, event) = inherit(model, from, S::misfit(&trainee))?;
         model = inherited;
         observe(&event);
     }
@@ -176,7 +176,11 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
 ///
 /// # Errors
 /// None fit.
-fn inherit<M: Module>(model: M, from: &ModelFolder) -> Result<(M, Event), Error> {
+fn inherit<M: Module>(
+    model: M,
+    from: &ModelFolder,
+    misfit: Option<String>,
+) -> Result<(M, Event), Error> {
     let (model, [tensors, of]) = params::import_fitting(model, &from.tensors()?)?;
     if tensors == 0 {
         let problem = "none of its parameters has a name and shape of the new model; train one of the same kind and size from it";
@@ -186,6 +190,7 @@ fn inherit<M: Module>(model: M, from: &ModelFolder) -> Result<(M, Event), Error>
         from: from.path().to_path_buf(),
         tensors,
         of,
+        reason: misfit.filter(|_| tensors < of),
     };
     Ok((model, event))
 }

@@ -206,7 +206,10 @@ impl Writer {
     /// # Errors
     /// As [`Self::new`].
     pub fn anew(&self) -> Result<Self, Error> {
-        let (settings, start) = (self.state.settings.clone(), self.loaded.generator()?.start());
+        let (settings, start) = (
+            self.state.settings.clone(),
+            self.loaded.generator()?.start(),
+        );
         Ok(Self {
             state: WriterState::new(settings, self.seed(), start),
             ..self.clone()
@@ -300,7 +303,9 @@ impl Writer {
         let piece = state.text.push(&loaded.vocabulary, id);
         let mut text = state.filter.push(stop, &piece);
         if !state.filter.stopped() && state.tokens >= state.settings.length {
-            text += &state.filter.push(stop, &std::mem::take(&mut state.text).finish());
+            text += &state
+                .filter
+                .push(stop, &std::mem::take(&mut state.text).finish());
             text += &state.filter.finish();
             state.finished = Some(Finished::Length);
         }
@@ -310,7 +315,10 @@ impl Writer {
             (false, Some(_)) => {}
         }
         let token = |scored: Scored| Token {
-            text: loaded.vocabulary.token(scored.index as u32).unwrap_or_default(),
+            text: loaded
+                .vocabulary
+                .token(scored.index as u32)
+                .unwrap_or_default(),
             log_probability: scored.log_prob,
         };
         Ok(Written {
@@ -359,7 +367,9 @@ impl Writer {
         let generator = loaded.generator()?;
         generator.check(&state.recurrent)?;
         if !state.prime.fits(generator.vocabulary()) {
-            return Err(Error::State("it holds tokens that the model does not have".into()));
+            return Err(Error::State(
+                "it holds tokens that the model does not have".into(),
+            ));
         }
         if state.prime.ended() && state.finished.is_none() && !state.prime.waits() {
             return Err(Error::State("it neither ended nor can go on".into()));

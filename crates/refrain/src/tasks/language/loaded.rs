@@ -1,9 +1,9 @@
 //! A trained language model in use.
 
 use super::generate::{Drawn, Generated, Writer};
+use super::measure;
 use super::recipe::{GenerateConfig, GenerateOptions, LanguageRecipe};
 use super::text::{self, Text};
-use super::measure;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::models::{Generator, LanguageModel};

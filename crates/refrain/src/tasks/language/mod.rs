@@ -113,6 +113,10 @@ impl Spec for Language {
         Ok((trainee, model))
     }
 
+    fn misfit(trainee: &LanguageTrainee) -> Option<String> {
+        trainee.own_vocabulary().map(str::to_string)
+    }
+
     fn load(
         folder: &ModelFolder,
         recipe: LanguageRecipe,
