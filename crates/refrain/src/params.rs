@@ -102,7 +102,7 @@ pub fn import<M: Module>(model: M, tensors: &BTreeMap<String, NamedTensor>) -> R
 ///
 /// # Errors
 /// None that is known.
-pub fn import_fitting<M: Module>(
+pub(crate) fn import_fitting<M: Module>(
     model: M,
     tensors: &BTreeMap<String, NamedTensor>,
 ) -> Result<(M, [usize; 2]), Error> {

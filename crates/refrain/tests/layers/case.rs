@@ -1,5 +1,5 @@
 //! A recurrent stack or a CTC loss as it comes from elsewhere: weights, inputs and the loss's factors by name; results and gradients by name.
-//! The goldens and the example `layer_cases`, which the fuzz drives, both read cases so.
+//! The goldens and the tool `layer_cases` of crates/bench, which the fuzz drives, both read cases so.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};

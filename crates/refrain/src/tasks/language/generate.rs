@@ -393,3 +393,98 @@ fn never_written(vocabulary: &Vocabulary) -> Option<usize> {
         .map(|id| id as usize)
         .filter(|_| vocabulary.len() > 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::LanguageModelConfig;
+    use proptest::prelude::*;
+    use refrain_data::vocab::VocabularyKind;
+
+    fn loaded(layer_norm: bool) -> Arc<Loaded> {
+        let text = "task = \"language\"\n[data]\ntext = { from = \"generated\", seed = 1, characters = 9 }\n\
+                    vocabulary = { kind = \"bpe\", size = 260 }";
+        let recipe = crate::tasks::TASKS.read(text, &[], "test").unwrap();
+        let vocabulary = Vocabulary::build(VocabularyKind::Bpe { size: 260 }, "a text").unwrap();
+        let mut config = LanguageModelConfig {
+            embedding: 3,
+            hidden: 4,
+            ..LanguageModelConfig::default()
+        };
+        config.variant.layer_norm = layer_norm;
+        let model = config.init(vocabulary.len(), 1, &burn::tensor::Device::flex());
+        Arc::new(Loaded::new(
+            model.unwrap(),
+            vocabulary,
+            recipe.body().unwrap(),
+        ))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// A forged state is refused, or goes on without a panic.
+        #[test]
+        fn forged_states_never_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            end in any::<prop::sample::Index>(),
+            whole in any::<bool>(),
+            layer_norm in any::<bool>(),
+            ended in any::<bool>(),
+        ) {
+            let loaded = loaded(layer_norm);
+            let config = GenerateConfig {
+                length: 9,
+                stop: vec!["xy".into()],
+                top_p: Some(0.9),
+                ..GenerateConfig::default()
+            };
+            let mut writer = Writer::new(&loaded, &config).unwrap();
+            writer.read("some text to read ");
+            writer.catch_up().unwrap();
+            if ended {
+                writer.end();
+            }
+            let mut bytes = postcard::to_stdvec(&writer.state).unwrap();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if !whole {
+                bytes.truncate(end.index(bytes.len()));
+            }
+            let Ok(state) = postcard::from_bytes(&bytes) else { return Ok(()) };
+            let Ok(mut writer) = Writer::with(&loaded, state) else { return Ok(()) };
+            writer.end();
+            for _ in 0..20 {
+                if writer.step().is_err() {
+                    break;
+                }
+            }
+            writer.store().unwrap();
+        }
+    }
+
+    #[test]
+    fn contradictions_of_a_state_are_refused() {
+        let loaded = loaded(false);
+        let good = Writer::new(&loaded, &GenerateConfig::default()).unwrap();
+        let refused = |change: &dyn Fn(&mut WriterState)| {
+            let mut state = good.state.clone();
+            change(&mut state);
+            let error = Writer::with(&loaded, state).err().expect("refused");
+            assert!(matches!(error, Error::State(_)), "{error}");
+        };
+        refused(&|state| state.settings.temperature = f64::NAN);
+        refused(&|state| state.settings.top_k = Some(0));
+        refused(&|state| state.prime.follow(260));
+        refused(&|state| {
+            state.prime.end(&loaded.vocabulary);
+            state.prime.next();
+        });
+        // A composed model begins without a state, a packed one with zeros.
+        let composed = self::loaded(true);
+        refused(&|state| state.recurrent = composed.generator().unwrap().start());
+        Writer::with(&loaded, good.state.clone()).unwrap();
+    }
+}

@@ -174,7 +174,7 @@ impl Spec for Language {
     fn recipe_for(file: &Path) -> Result<Option<Recipe>, Error> {
         let about = std::fs::metadata(file).map_err(Error::io("read", file))?;
         match about.is_file() {
-            true => recipe::for_text(file, about.len()).map(Some),
+            true => recipe::for_text(file).map(Some),
             false => Ok(None),
         }
     }

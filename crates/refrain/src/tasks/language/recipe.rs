@@ -9,6 +9,8 @@ use refrain_data::vocab::VocabularyKind;
 use refrain_decode::Sampler;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Data, model and sample of a language model.
@@ -152,8 +154,23 @@ impl GenerateOptions {
     }
 }
 
-/// A recipe for a model of characters that fits a text of `bytes` in `file`.
-pub(super) fn for_text(file: &Path, bytes: u64) -> Result<Recipe, Error> {
+/// Bytes of the text in a file. A gzip file says at its end how many it unpacks to.
+fn text_bytes(file: &Path) -> io::Result<u64> {
+    let mut open = File::open(file)?;
+    let packed = open.metadata()?.len();
+    let (mut start, mut end) = (Vec::new(), [0; 4]);
+    (&mut open).take(2).read_to_end(&mut start)?;
+    if start != [0x1F, 0x8B] || packed < 4 {
+        return Ok(packed);
+    }
+    open.seek(SeekFrom::End(-4))?;
+    open.read_exact(&mut end)?;
+    Ok(u64::from(u32::from_le_bytes(end)).max(packed))
+}
+
+/// A recipe for a model of characters that fits the text in `file`.
+pub(super) fn for_text(file: &Path) -> Result<Recipe, Error> {
+    let bytes = text_bytes(file).map_err(Error::io("read", file))?;
     // About 5 bytes of text for each parameter, within sizes that train in minutes to hours on two cores.
     let hidden = match bytes {
         0..200_000 => 128,
@@ -168,10 +185,16 @@ pub(super) fn for_text(file: &Path, bytes: u64) -> Result<Recipe, Error> {
         .to_string_lossy()
         .into_owned();
     let file = std::path::absolute(file).map_err(Error::io("find", file))?;
+    let path = file.to_str().ok_or_else(|| {
+        Error::Config(format!(
+            "{} has a name that is not UTF-8, which a recipe cannot hold; rename it",
+            file.display()
+        ))
+    })?;
     let body = LanguageRecipe {
         data: DataConfig {
             text: Source::File {
-                file: file.display().to_string(),
+                file: path.to_string(),
                 fractions: [0.9, 0.05, 0.05],
             },
             vocabulary: VocabularyKind::Characters,
@@ -205,7 +228,7 @@ pub(super) fn for_text(file: &Path, bytes: u64) -> Result<Recipe, Error> {
         task: super::NAME.into(),
         recipe: Header {
             description: format!("characters of {name}"),
-            data: file.display().to_string(),
+            data: path.to_string(),
             name,
             ..Header::default()
         },
