@@ -69,7 +69,10 @@ impl Text {
         if unknown(known) <= unknown(&self.vocabulary) {
             return None;
         }
-        let tokens = (0..self.vocabulary.len() as u32).filter_map(|id| self.vocabulary.token(id));
+        let ids = 0..self.vocabulary.len() as u32;
+        let tokens = ids
+            .filter(|id| Some(*id) != self.vocabulary.unknown_id())
+            .filter_map(|id| self.vocabulary.token(id));
         let has = |token: &String| known.encode(token).first() != known.unknown_id().as_ref();
         let missing: Vec<String> = tokens.filter(|token| !has(token)).collect();
         let shown: Vec<String> = missing
