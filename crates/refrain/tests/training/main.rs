@@ -17,3 +17,4 @@ mod store;
 mod support;
 mod tones;
 mod toy;
+mod writing;
