@@ -222,7 +222,7 @@ pub(super) struct ConvolutionWeights {
     /// `[channels, features, kernel]`
     pub(super) weight: Param<Tensor<3>>,
     /// `[channels]`
-    bias: Param<Tensor<1>>,
+    pub(super) bias: Param<Tensor<1>>,
 }
 
 impl ConvolutionWeights {
@@ -249,7 +249,7 @@ impl ConvolutionWeights {
 pub struct AcousticModel {
     pub(super) convolutions: Vec<ConvolutionWeights>,
     pub(super) rnn: Recurrent,
-    output: Linear,
+    pub(super) output: Linear,
     #[module(skip)]
     pub(super) config: AcousticModelConfig,
 }
@@ -271,6 +271,11 @@ impl AcousticModel {
 
     pub(crate) fn device(&self) -> Device {
         self.output.weight.val().device()
+    }
+
+    /// Precision of the products of the recurrent layers.
+    pub fn precision(&self) -> Precision {
+        self.rnn.precision()
     }
 
     /// The same model with products of another precision.

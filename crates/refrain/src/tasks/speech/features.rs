@@ -1,6 +1,7 @@
 //! From sounds to the frames that a model reads.
 
 use super::corpus::{Item, Sound, stored};
+use super::listen::refused;
 use super::recipe::{AugmentConfig, FeatureConfig, Normalise};
 use crate::error::Error;
 use crate::files;
@@ -8,7 +9,7 @@ use rayon::prelude::*;
 use refrain_data::speech::{self, Utterance};
 use refrain_kernels::random::Key;
 use refrain_sound::{
-    FrequencyWarp, Gate, LogMel, MelStream, Reader, Running, add_noise, deltas, mask, normalise,
+    FrequencyWarp, Gate, LogMel, MelState, MelStream, Reader, Running, add_noise, deltas, mask, normalise,
     pink_noise, resample, room, speed, tempo, white_noise,
 };
 use serde::{Deserialize, Serialize};
@@ -213,6 +214,20 @@ impl Features {
     /// Stored features, which are not computed here.
     pub fn stream(&self) -> Result<MelStream, Error> {
         self.mel.as_ref().map(LogMel::stream).ok_or_else(no_sound)
+    }
+
+    /// Frames of a sound that goes on from a state.
+    ///
+    /// # Errors
+    /// Stored features, or a state of other features.
+    pub fn resume_stream(&self, state: MelState) -> Result<MelStream, Error> {
+        let mel = self.mel.as_ref().ok_or_else(no_sound)?;
+        MelStream::from_state(mel, state).map_err(|e| refused(&e))
+    }
+
+    /// Everything that frames follow from.
+    pub fn settings(&self) -> (&FeatureConfig, Option<&Prior>) {
+        (&self.config, self.prior.as_ref())
     }
 
     /// Tells a sound that is not over yet from silence.

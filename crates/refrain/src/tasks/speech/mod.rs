@@ -7,6 +7,7 @@ mod listen;
 mod loaded;
 mod recipe;
 mod session;
+mod stream;
 mod trainee;
 mod tune;
 
