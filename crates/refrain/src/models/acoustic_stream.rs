@@ -245,9 +245,9 @@ impl AcousticStream {
         Ok(all.pop().unwrap_or_default())
     }
 
-    /// [`Self::push`] for many streams in one step: `[T',V]` of each. Streams of one model whose frames complete the same
-    /// number of steps are computed together; the others alone. Streams of layers with a projection or normalisation
-    /// are always computed alone.
+    /// [`Self::push`] for many streams in one step: `[T',V]` of each. Streams of one model whose frames complete the
+    /// same number of steps are computed together; the others alone. Streams of layers with a variant are always
+    /// computed alone.
     ///
     /// # Errors
     /// Frames of another width; no stream has taken any then.
@@ -266,7 +266,7 @@ impl AcousticStream {
         }
     }
 
-    /// Log-probabilities of the steps that the end completes; the stream is at the beginning of the next utterance then.
+    /// Log-probabilities of the steps that the end completes. The stream is then at the beginning of the next utterance.
     ///
     /// # Errors
     /// None, on a model that has been heard before.
@@ -355,8 +355,8 @@ impl AcousticStream {
         Ok(())
     }
 
-    /// Log-probabilities of the next stretch of waiting steps of each stream: of all, or of the next chunk. Empty where
-    /// no more can be answered yet. Every call answers more, until all are empty.
+    /// Log-probabilities of the next stretch of waiting steps of each stream: of all, or of the next chunk. Empty
+    /// where no more can be answered yet. Every call answers more, until all are empty.
     pub(crate) fn answer_many(
         streams: &mut [&mut Self],
         end: bool,
@@ -396,8 +396,8 @@ impl AcousticStream {
         Ok(all.pop().unwrap_or_default())
     }
 
-    /// Forgets the words before the last `rest` steps of the last answer, as between utterances. Whether these steps wait
-    /// again: the recurrent layers then read them anew. Chunks read nothing before them, so their answers stand.
+    /// Forgets the steps before the last `rest` ones of the last answer, as between utterances. `true` if those wait
+    /// again, for the recurrent layers to read anew; the answers of a model with chunks stand.
     pub(crate) fn restart(&mut self, rest: usize) -> bool {
         if self.weights.config().chunks.is_some() {
             return false;
@@ -494,8 +494,8 @@ impl AcousticStream {
 }
 
 impl Chunks {
-    /// Whether a stream between two pieces can wait with `steps` steps from step `begin` on, `next` being the next to be
-    /// answered.
+    /// Whether a stream between two pieces can hold `steps` steps from step `begin` on, with `next` as the next step to
+    /// be answered.
     fn holds(&self, begin: u64, next: u64, steps: u64) -> bool {
         /// Steps of an utterance of thousands of years.
         const MOST: u64 = 1 << 48;

@@ -51,7 +51,7 @@ pub struct DecoderConfig {
     /// Words and phrases to prefer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hot_words: Vec<String>,
-    /// What each of them adds, nats.
+    /// Added for each of them, nats.
     pub hot_bonus: f64,
 }
 
@@ -159,7 +159,7 @@ impl SearchOptions {
         }
     }
 
-    /// The settings of a folder with these put over them. A language model without a beam gets the usual one.
+    /// The settings of a folder with these over them. A language model without a beam gets the usual beam.
     pub fn over(&self, folder: &DecoderConfig) -> DecoderConfig {
         if self.greedy {
             return DecoderConfig::default();
@@ -199,7 +199,9 @@ impl SearchOptions {
         let mut config = self.over(folder);
         if config.files_mut().iter().all(|file| file.is_none()) {
             return Err(Error::Config(
-                "there is no language model to weigh; make one with `refrain speech ngram MODEL` and give it with --words".into(),
+                "there is no language model to weigh; make one with `refrain speech ngram MODEL` and give it with \
+                 --words"
+                    .into(),
             ));
         }
         if config.beam == 0 {

@@ -43,7 +43,8 @@ pub enum Heard {
 /// A sound that is being heard. It owns its state and shares its model.
 ///
 /// Finished utterances have the same text, times and bits for pieces of any size, alone and in [`Self::push_many`]
-/// beside any other sounds, and after [`Self::state`] and [`Self::restore`]; so have partial results for the same pieces.
+/// beside any other sounds, and after [`Self::state`] and [`Self::restore`]. So have partial results for the same
+/// pieces.
 pub struct Listener {
     loaded: Arc<Loaded>,
     resampler: Resampler,

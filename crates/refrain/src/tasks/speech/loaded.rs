@@ -104,7 +104,7 @@ pub struct Character {
     pub confidence: f64,
 }
 
-/// What the model says of a sound, for drawing.
+/// Frames and scores of a sound, for drawing.
 #[derive(Clone, Debug)]
 pub struct Posteriors {
     /// Features `[T,C]`.
@@ -115,7 +115,7 @@ pub struct Posteriors {
     pub frame_seconds: f64,
     /// Log-probabilities `[T',V]`.
     pub log_probabilities: Vec<f32>,
-    /// What the classes stand for; the blank is empty.
+    /// The texts of the classes; that of the blank is empty.
     pub classes: Vec<String>,
     /// Seconds from one step to the next.
     pub step_seconds: f64,
@@ -291,7 +291,7 @@ impl Loaded {
         })
     }
 
-    /// What the model hears in a sound and says of it.
+    /// Frames and scores of a sound.
     ///
     /// # Errors
     /// As [`Self::transcribe`].
