@@ -81,6 +81,8 @@ enum Ending {
 }
 
 fn run_command(command: Command, tasks: Tasks) -> anyhow::Result<Ending> {
+    // The kernels would take the fastest level where the variable has a typing error.
+    refrain_kernels::Level::from_env()?;
     match command {
         Command::Train(args) => commands::train::run(&args, tasks),
         Command::New(args) => commands::new::run(&args, tasks),

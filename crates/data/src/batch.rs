@@ -1,7 +1,7 @@
 //! Language-model batches for truncated backpropagation through time.
 
 use crate::error::DataError;
-use crate::random::SplitMix64;
+use refrain_random::SplitMix64;
 
 /// One batch: entry `[b, t]` of a `[B,T]` matrix lies at `b * T + t`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Continuous {
     /// probability 0.95 around `time`, else around `time / 2`; standard deviation 5, at least 5 and at most `time + 20`
     /// steps. The same `(seed, epoch)` gives the same cuts. The paper scales the learning rate by `batch.time / time`.
     pub fn cut_randomly(&mut self, time: usize, seed: u64, epoch: u64) {
-        let mut rng = SplitMix64::new(seed ^ SplitMix64::new(epoch).next());
+        let mut rng = SplitMix64::new(seed ^ SplitMix64::new(epoch).next_u64());
         self.starts = vec![0];
         let mut at = 0;
         while at < self.steps {

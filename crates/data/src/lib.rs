@@ -12,7 +12,7 @@
 //! | [`speech`] | tables of utterances and archives of their sounds |
 //! | [`mod@file`] | files of the data folder, plain or gzip |
 //! | [`fingerprint`] | hashes that tell whether data are the same |
-//! | [`array`] | dense arrays of numbers with a type and a shape |
+//! | [`mod@array`] | dense arrays of numbers with a type and a shape |
 //! | [`npz`] | archives of arrays, as NumPy reads and writes them |
 //! | [`batch`] | token ids to `[B,T]` batches for truncated backpropagation through time |
 
@@ -26,7 +26,6 @@ mod idx;
 pub mod long_memory;
 mod npy;
 pub mod npz;
-mod random;
 pub mod speech;
 pub mod stories;
 pub mod vocab;

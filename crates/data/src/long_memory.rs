@@ -11,7 +11,7 @@
 use crate::error::DataError;
 use crate::fingerprint::Fingerprint;
 use crate::idx;
-use crate::random::{SplitMix64, shuffle};
+use refrain_random::SplitMix64;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -75,11 +75,20 @@ impl Problem {
         }
     }
 
+    /// Steps of a sequence, `T`.
+    pub fn steps(&self) -> usize {
+        match self {
+            Self::Adding { length, .. } => *length,
+            Self::Copy { length, .. } => length.saturating_add(2 * COPIED),
+            Self::Mnist { pixels, .. } => SIDE * SIDE / (*pixels).max(1),
+        }
+    }
+
     /// The order in which the pixels of a picture are read, for pictures in a run with this seed.
     pub fn pixel_order(&self, seed: u64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..SIDE * SIDE).collect();
         if let Self::Mnist { permuted: true, .. } = self {
-            shuffle(&mut order, &mut SplitMix64::new(seed ^ 0x7065_726d));
+            SplitMix64::new(seed ^ 0x7065_726d).shuffle(&mut order);
         }
         order
     }
@@ -259,10 +268,7 @@ impl Source {
             return places.collect();
         };
         let mut all: Vec<usize> = (0..self.len(part)).collect();
-        shuffle(
-            &mut all,
-            &mut SplitMix64::new(self.seed ^ epoch << 16 ^ 0x006d_6e69_7374),
-        );
+        SplitMix64::new(self.seed ^ epoch << 16 ^ 0x006d_6e69_7374).shuffle(&mut all);
         all[places].to_vec()
     }
 
@@ -288,7 +294,7 @@ impl Source {
 
 /// Uniform in 0..1, of 24 bits.
 fn uniform(random: &mut SplitMix64) -> f32 {
-    (random.next() >> 40) as f32 / (1u32 << 24) as f32
+    (random.next_u64() >> 40) as f32 / (1u32 << 24) as f32
 }
 
 fn adding(batch: usize, time: usize, random: &mut SplitMix64) -> Sequences {

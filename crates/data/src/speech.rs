@@ -5,7 +5,7 @@
 
 use crate::error::DataError;
 use crate::file;
-use crate::random::SplitMix64;
+use refrain_random::SplitMix64;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -215,7 +215,7 @@ impl Writing {
 /// Numbers below `count` in an order that follows from `seed`.
 pub fn shuffled(count: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
-    crate::random::shuffle(&mut order, &mut SplitMix64::new(seed));
+    SplitMix64::new(seed).shuffle(&mut order);
     order
 }
 

@@ -5,7 +5,6 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`rng`] | a small seedable generator whose state is plain data |
 //! | [`sample`] | one index out of `V` logits: temperature, top-k, top-p |
 //! | [`ctc`] | labels out of CTC scores: the best path, prefix beam search, a known text's place |
 //! | [`ngram`] | n-gram language models: ARPA files, training, scores |
@@ -17,13 +16,12 @@ pub mod ctc;
 mod math;
 pub mod metrics;
 pub mod ngram;
-pub mod rng;
 pub mod sample;
 mod state;
 pub mod text;
 pub mod top_k;
 
 pub use metrics::perplexity::Perplexity;
-pub use rng::Rng;
+pub use refrain_random::Rng;
 pub use sample::{Choice, SampleError, Sampler, Scored};
 pub use state::StateError;

@@ -1,8 +1,8 @@
 //! One index out of `V` logits.
 
 use crate::math::argmax;
-use crate::rng::Rng;
 use crate::top_k::TopK;
+use refrain_random::Rng;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 

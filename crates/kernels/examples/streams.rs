@@ -1,9 +1,10 @@
-//! Many streams of one LSTM: a batched step of all of them beside one stream after the other, which gives the same bits.
+//! Many streams of one LSTM: a batched step of all of them beside one stream after the other, with the same bits.
 //!
-//! `cargo run --release -p refrain-kernels --example streams -- [--hidden 512] [--layers 2] [--threads 2] [--precision f32]
-//! [--streams 1,8,64,256] [--rounds N]`
+//! `cargo run --release -p refrain-kernels --example streams -- [--hidden 512] [--layers 2] [--threads 2]
+//! [--precision f32|bf16|int8] [--streams 1,8,64,256] [--rounds N]`
 //!
-//! A *step* is one step of one stream through all layers; a *round* is one step of every stream. Times of a round are in milliseconds.
+//! A *step* is one step of one stream through all layers; a *round* is one step of every stream. Times of a round are
+//! in milliseconds.
 
 use refrain_kernels::random::Key;
 use refrain_kernels::{

@@ -11,7 +11,8 @@ pub enum Cell {
     RnnRelu,
     /// i,f,o = σ(·), g = tanh(·), c' = f⊙c + i⊙g, h' = o⊙tanh(c') (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
     Lstm,
-    /// r,z = σ(·), n = tanh(W x + b + r⊙(U h + b')), h' = z⊙h + (1−z)⊙n (Cho et al. 2014 as PyTorch and cuDNN compute it).
+    /// r,z = σ(·), n = tanh(W x + b + r⊙(U h + b')), h' = z⊙h + (1−z)⊙n (Cho et al. 2014 as PyTorch and cuDNN compute
+    /// it).
     Gru,
     /// The same with n = tanh(W x + b + U(r⊙h) + b') (Cho et al. 2014). Runs on the reference path.
     GruResetBefore,
@@ -42,16 +43,17 @@ pub enum Direction {
     Reverse,
 }
 
-/// What the products of a layer multiply. Sums, activations and states are `f32` in any case.
+/// The numbers that the products of a layer multiply. Sums, activations and states are `f32` in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// 24 bits of fraction.
     #[default]
     F32,
-    /// bfloat16: 8 bits of fraction, half the memory, and twice the speed and more where the machine multiplies it (AVX512_BF16, AMX).
+    /// bfloat16: 8 bits of fraction, half the memory, and at least twice the speed where the machine multiplies it
+    /// (AVX512_BF16, AMX).
     Bf16,
-    /// Bytes with a scale for each row of the weights, and one for each vector that meets them, taken anew at every step: a quarter of the
-    /// memory. For inference only.
+    /// Bytes, with a scale for each row of the weights and for each vector that they multiply (at every step): a
+    /// quarter of the memory. For inference only.
     Int8,
 }
 
@@ -72,7 +74,7 @@ pub struct Plan<'a> {
     pub directions: &'a [Direction],
     /// `[B]`: real steps of each sequence, at most `T`; all `T` if absent. Steps past the end cost nothing.
     pub lengths: Option<&'a [usize]>,
-    /// What the products multiply; the reference path of [`Cell::GruResetBefore`] takes `f32` in any case.
+    /// The numbers of the products; [`Cell::GruResetBefore`] computes in `f32` in any case.
     pub precision: Precision,
 }
 
@@ -89,10 +91,10 @@ pub struct Weights<'a, F = f32> {
     pub b_hh: Option<&'a [F]>,
 }
 
-/// What goes in.
+/// Inputs of a layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a, F = f32> {
-    /// `[B,T,C]`; what stands past the end of a sequence is not read.
+    /// `[B,T,C]`; steps past the end of a sequence are not read.
     pub x: &'a [F],
     /// One entry per direction.
     pub weights: &'a [Weights<'a, F>],
@@ -102,7 +104,7 @@ pub struct Inputs<'a, F = f32> {
     pub c0: Option<&'a [F]>,
 }
 
-/// What comes out.
+/// Outputs of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outputs<F = f32> {
     /// `[B,T,D·H]`, zeros past the end of a sequence.
@@ -116,7 +118,7 @@ pub struct Outputs<F = f32> {
 /// Gradients of the outputs; absent means zero.
 #[derive(Clone, Copy, Debug)]
 pub struct OutputGradients<'a, F = f32> {
-    /// `[B,T,D·H]`; what stands past the end of a sequence is not read.
+    /// `[B,T,D·H]`; steps past the end of a sequence are not read.
     pub d_y: Option<&'a [F]>,
     /// `[D,B,H]`
     pub d_h_n: Option<&'a [F]>,

@@ -1,11 +1,14 @@
-//! Connectionist temporal classification (Graves et al. 2006): the loss of label sequences shorter than their inputs, and its gradient.
+//! Connectionist temporal classification (Graves et al. 2006): the loss of label sequences shorter than their inputs,
+//! and its gradient.
 //!
-//! p(target | x) sums over all paths of one class a step that become the target when repeats are merged and blanks taken out. With the states
-//! blank, l₁, blank, l₂, …, blank (S = 2L + 1), α_t(s) is the log-probability of all beginnings of paths that end in s at step t, β_t(s) that of all ends
-//! from there (eqs. 5–11); ∂nll/∂logits = softmax − γ, where γ_t(s) is α_t(s) + β_t(s) normalised over s and summed by class (eq. 15).
+//! p(target | x) sums over all paths of one class a step that become the target when repeats are merged and blanks
+//! removed. With the states blank, l₁, blank, l₂, …, blank (S = 2L + 1), α_t(s) is the log-probability of all
+//! beginnings of paths that end in s at step t, and β_t(s) that of all ends from there (eqs. 5–11). ∂nll/∂logits =
+//! softmax − γ, where γ_t(s) is α_t(s) + β_t(s), normalised over s and summed by class (eq. 15).
 //!
-//! All in log space, whole vectors of states at once, each step shifted by the maximum of the one before it: no step underflows, however long
-//! or unlikely the path. Utterances are shared between the threads; each is computed by one, so results do not depend on their number.
+//! All is in log space, whole vectors of states at once, and each step is shifted by the maximum of the one before. So
+//! no step underflows, however long or unlikely the path. One thread computes an utterance, so results do not depend on
+//! the number of threads.
 
 use crate::act::exp;
 use crate::error::{KernelError, expect, expect_some};
@@ -16,7 +19,7 @@ use crate::simd::{load_edge, store_edge};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const OP: &str = "ctc_loss";
-/// The logarithm of no probability at all; finite, so that differences are numbers.
+/// The logarithm of probability zero; finite, so that differences are numbers.
 const NEVER: f32 = -1e30;
 /// Room before the first and behind the last state.
 const EDGE: usize = 16;
@@ -30,7 +33,7 @@ pub struct CtcBatch<'a> {
     pub time: usize,
     /// `V`
     pub vocabulary: usize,
-    /// `[B]`: real steps of each utterance; all `T` if absent. What lies behind them does not count.
+    /// `[B]`: real steps of each utterance; all `T` if absent. Steps past the end do not count.
     pub lengths: Option<&'a [usize]>,
     /// `B` sequences of classes, each below `V` and none the blank.
     pub targets: &'a [&'a [u32]],
@@ -38,19 +41,22 @@ pub struct CtcBatch<'a> {
     pub blank: u32,
 }
 
-/// What [`ctc_loss`] gives.
+/// Result of [`ctc_loss`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct CtcLoss {
-    /// `[B]`: −ln p(target | x), nats; infinite where no path has the length (a target with more labels and repeats than there are steps).
+    /// `[B]`: −ln p(target | x), nats; infinite where no path is short enough (a target with more labels and repeats
+    /// than steps).
     pub nll: Vec<f32>,
-    /// `[B,T,V]`: of Σ scale·nll for the logits, where asked for; zero past the end of an utterance and where `nll` is infinite.
+    /// `[B,T,V]`: gradient of Σ scale·nll for the logits, where asked for; zero past the end of an utterance and where
+    /// `nll` is infinite.
     pub d_logits: Option<Vec<f32>>,
 }
 
 /// The loss of each utterance, and the gradient of Σ `scale`·nll if scales `[B]` are given.
 ///
 /// # Errors
-/// A slice of the wrong size, a length over `T`, or a class that is not below `V` or is the blank.
+/// [`KernelError::Shape`], [`KernelError::TooLarge`]: a slice of the wrong size. [`KernelError::Length`]: a length over
+/// `T`. [`KernelError::Index`]: a class that is not below `V`. [`KernelError::Option`]: a label that is the blank.
 pub fn ctc_loss(batch: &CtcBatch, scale: Option<&[f32]>) -> Result<CtcLoss, KernelError> {
     ctc_loss_at(Level::best(), pool::threads(), batch, scale)
 }
@@ -161,7 +167,7 @@ pub fn check_targets(
     Ok(())
 }
 
-/// Memory that a thread uses for one utterance after the other.
+/// Buffers of a thread, used for one utterance after the other.
 #[derive(Default)]
 struct Room {
     /// α of all steps.
@@ -228,6 +234,9 @@ impl Kernel for Utterance<'_> {
 
 impl Utterance<'_> {
     /// Log-probabilities of every state's class at every step.
+    ///
+    /// # Safety
+    /// As [`Simd`]: the instruction set of `S` is present.
     #[inline(always)]
     unsafe fn emissions<S: Simd>(&mut self, time: usize, states: usize, stride: usize) {
         let mut emission = std::mem::take(&mut self.room.emission);
@@ -235,7 +244,7 @@ impl Utterance<'_> {
         emission.resize(time * stride, NEVER);
         self.room.total.clear();
         for (t, scores) in self.logits.chunks_exact(self.vocabulary).enumerate() {
-            // SAFETY: the caller has the instruction set of `S`.
+            // SAFETY: the caller has the instruction set.
             let total = unsafe { log_sum_exp::<S>(scores) };
             self.room.total.push(total);
             let row = &mut emission[t * stride + EDGE..][..states];
@@ -256,6 +265,9 @@ impl Utterance<'_> {
     }
 
     /// Fills α; gives the loss.
+    ///
+    /// # Safety
+    /// As [`Simd`]: the instruction set of `S` is present. [`Self::emissions`] has run for the same sizes.
     #[inline(always)]
     unsafe fn forward<S: Simd>(&mut self, time: usize, states: usize, stride: usize) -> f32 {
         let Room {
@@ -272,7 +284,8 @@ impl Utterance<'_> {
         for t in 1..time {
             let (before, now) = alpha.split_at_mut(t * stride);
             let before = &before[(t - 1) * stride..];
-            // SAFETY: states lie between the edges, and no vector is longer than an edge.
+            // SAFETY: rows have EDGE cells before and behind their states, rounded up to whole vectors, and no vector
+            // is longer than an edge: vectors from a state on, or from one or two before it, lie inside their row.
             unsafe {
                 let most = most::<S>(&before[EDGE..stride - EDGE]);
                 shifted += f64::from(most);
@@ -297,12 +310,15 @@ impl Utterance<'_> {
     }
 
     /// From the last step to the first: β, and the gradient of each step's scores.
+    ///
+    /// # Safety
+    /// As [`Simd`]: the instruction set of `S` is present. [`Self::emissions`] and [`Self::forward`] have run for the
+    /// same sizes.
     #[inline(always)]
     unsafe fn backward<S: Simd>(&mut self, d_logits: &mut [f32], states: usize, stride: usize) {
         let time = self.room.total.len();
-        let mut gamma = std::mem::take(&mut self.room.gamma);
-        gamma.clear();
-        gamma.resize(stride, 0.0);
+        self.room.gamma.clear();
+        self.room.gamma.resize(stride, 0.0);
         for beta in &mut self.room.beta {
             beta.clear();
             beta.resize(stride, NEVER);
@@ -310,76 +326,129 @@ impl Utterance<'_> {
         // A path may end in the last label or in the blank behind it.
         self.room.beta[0][EDGE + states.saturating_sub(2)..EDGE + states].fill(0.0);
         for t in (0..time).rev() {
-            let Room {
-                alpha,
-                emission,
-                total,
-                skip,
-                beta: [now, ahead],
-                ..
-            } = &mut *self.room;
             let row = t * self.vocabulary..(t + 1) * self.vocabulary;
-            let (scores, d) = (&self.logits[row.clone()], &mut d_logits[row]);
-            let steps = EDGE..EDGE + states;
-            // SAFETY: states lie between the edges, and no vector is longer than an edge.
+            // SAFETY: as the caller promises.
             unsafe {
-                // `ahead` becomes β + emission of this step, before `now` moves on.
-                let alpha = alpha.as_ptr().add(t * stride);
-                let mut most = S::splat(NEVER);
-                let mut highest = S::splat(NEVER);
-                for s in steps.clone().step_by(S::LANES) {
-                    let beta = S::load(now.as_ptr().add(s));
-                    let both = S::add(S::load(alpha.add(s)), beta);
-                    S::store(gamma.as_mut_ptr().add(s), both);
-                    most = S::max(most, both);
-                    let e = S::load(emission.as_ptr().add(t * stride + s));
-                    S::store(ahead.as_mut_ptr().add(s), S::add(beta, e));
-                    highest = S::max(highest, beta);
-                }
-                gamma[steps.end..].fill(NEVER);
-                ahead[steps.end..].fill(NEVER);
-                let shift = S::splat(-S::largest(most));
-                let mut sum = S::splat(0.0);
-                for s in steps.clone().step_by(S::LANES) {
-                    let e = exp::<S>(S::add(S::load(gamma.as_ptr().add(s)), shift));
-                    let e = S::first(e, steps.end - s);
-                    S::store(gamma.as_mut_ptr().add(s), e);
-                    sum = S::add(sum, e);
-                }
-                let factor = self.scale / S::sum(sum);
-                let (n, total) = (scores.len(), S::splat(-total[t]));
-                for i in (0..n).step_by(S::LANES) {
-                    let p = exp::<S>(S::add(load_edge::<S>(scores.as_ptr().add(i), n - i), total));
-                    let p = S::mul(p, S::splat(self.scale));
-                    store_edge::<S>(d.as_mut_ptr().add(i), p, n - i);
-                }
-                let mut blank = 0.0;
-                for (state, share) in gamma[steps.clone()].iter().enumerate() {
-                    match state % 2 {
-                        0 => blank += share,
-                        _ => d[self.target[state / 2] as usize] -= share * factor,
-                    }
-                }
-                d[self.blank as usize] -= blank * factor;
-                // β of the step before.
-                let shift = S::splat(-S::largest(highest));
-                for s in steps.clone().step_by(S::LANES) {
-                    let from = ahead.as_ptr().add(s);
-                    let skipped = S::add(S::load(from.add(2)), S::load(skip.as_ptr().add(s + 2)));
-                    let sum = log_add::<S>(S::load(from), S::load(from.add(1)), skipped);
-                    S::store(now.as_mut_ptr().add(s), S::add(sum, shift));
-                }
-                now[steps.end..].fill(NEVER);
+                let highest = self.shares::<S>(t, states, stride);
+                self.gradient::<S>(t, states, &mut d_logits[row]);
+                self.beta_before::<S>(states, highest);
             }
         }
-        self.room.gamma = gamma;
+    }
+
+    /// γ of step `t` before its division by their sum, and β plus emission for the step before. Gives the largest β.
+    ///
+    /// # Safety
+    /// As [`Self::backward`].
+    #[inline(always)]
+    unsafe fn shares<S: Simd>(&mut self, t: usize, states: usize, stride: usize) -> f32 {
+        let Room {
+            alpha,
+            emission,
+            gamma,
+            beta: [now, ahead],
+            ..
+        } = &mut *self.room;
+        let steps = EDGE..EDGE + states;
+        let (alpha, emission) = (
+            &alpha[t * stride..][..stride],
+            &emission[t * stride..][..stride],
+        );
+        // SAFETY: all rows have `stride` cells, of which EDGE stand before and at least as many behind the states; no
+        // vector is longer than an edge. The caller has the instruction set.
+        unsafe {
+            let mut most = S::splat(NEVER);
+            let mut highest = S::splat(NEVER);
+            for s in steps.clone().step_by(S::LANES) {
+                let beta = S::load(now.as_ptr().add(s));
+                let both = S::add(S::load(alpha.as_ptr().add(s)), beta);
+                S::store(gamma.as_mut_ptr().add(s), both);
+                most = S::max(most, both);
+                let e = S::load(emission.as_ptr().add(s));
+                S::store(ahead.as_mut_ptr().add(s), S::add(beta, e));
+                highest = S::max(highest, beta);
+            }
+            gamma[steps.end..].fill(NEVER);
+            ahead[steps.end..].fill(NEVER);
+            let shift = S::splat(-S::largest(most));
+            for s in steps.clone().step_by(S::LANES) {
+                let e = exp::<S>(S::add(S::load(gamma.as_ptr().add(s)), shift));
+                S::store(gamma.as_mut_ptr().add(s), S::first(e, steps.end - s));
+            }
+            S::largest(highest)
+        }
+    }
+
+    /// The gradient `d` of the scores of step `t`, from γ.
+    ///
+    /// # Safety
+    /// As [`Self::backward`], after [`Self::shares`] of the step.
+    #[inline(always)]
+    unsafe fn gradient<S: Simd>(&self, t: usize, states: usize, d: &mut [f32]) {
+        let gamma = &self.room.gamma;
+        let steps = EDGE..EDGE + states;
+        let scores = &self.logits[t * self.vocabulary..][..self.vocabulary];
+        let n = scores.len();
+        assert_eq!(d.len(), n, "a gradient for each score");
+        // SAFETY: vectors from a state on lie inside γ, which has an edge behind the states; `load_edge` and
+        // `store_edge` touch at most the n − i elements from i on. The caller has the instruction set.
+        let factor = unsafe {
+            let mut sum = S::splat(0.0);
+            for s in steps.clone().step_by(S::LANES) {
+                sum = S::add(sum, S::load(gamma.as_ptr().add(s)));
+            }
+            let total = S::splat(-self.room.total[t]);
+            for i in (0..n).step_by(S::LANES) {
+                let p = exp::<S>(S::add(load_edge::<S>(scores.as_ptr().add(i), n - i), total));
+                let p = S::mul(p, S::splat(self.scale));
+                store_edge::<S>(d.as_mut_ptr().add(i), p, n - i);
+            }
+            self.scale / S::sum(sum)
+        };
+        let mut blank = 0.0;
+        for (state, share) in gamma[steps].iter().enumerate() {
+            match state % 2 {
+                0 => blank += share,
+                _ => d[self.target[state / 2] as usize] -= share * factor,
+            }
+        }
+        d[self.blank as usize] -= blank * factor;
+    }
+
+    /// β of the step before, from β plus emission, shifted by the largest β.
+    ///
+    /// # Safety
+    /// As [`Self::backward`], after [`Self::shares`] of the step.
+    #[inline(always)]
+    unsafe fn beta_before<S: Simd>(&mut self, states: usize, highest: f32) {
+        let Room {
+            skip,
+            beta: [now, ahead],
+            ..
+        } = &mut *self.room;
+        let steps = EDGE..EDGE + states;
+        // SAFETY: vectors from a state on, or from one or two behind it, lie inside their row, which has an edge behind
+        // the states rounded up to whole vectors. The caller has the instruction set.
+        unsafe {
+            let shift = S::splat(-highest);
+            for s in steps.clone().step_by(S::LANES) {
+                let from = ahead.as_ptr().add(s);
+                let skipped = S::add(S::load(from.add(2)), S::load(skip.as_ptr().add(s + 2)));
+                let sum = log_add::<S>(S::load(from), S::load(from.add(1)), skipped);
+                S::store(now.as_mut_ptr().add(s), S::add(sum, shift));
+            }
+        }
+        now[steps.end..].fill(NEVER);
     }
 }
 
 /// The largest of whole vectors.
+///
+/// # Safety
+/// As [`Simd`]; `values` is a multiple of LANES long.
 #[inline(always)]
 unsafe fn most<S: Simd>(values: &[f32]) -> f32 {
-    // SAFETY: the caller gives a multiple of LANES.
+    // SAFETY: each vector lies inside `values`, whose length is a multiple of LANES.
     unsafe {
         let mut most = S::splat(NEVER);
         for i in (0..values.len()).step_by(S::LANES) {
@@ -390,12 +459,15 @@ unsafe fn most<S: Simd>(values: &[f32]) -> f32 {
 }
 
 /// ln Σ exp of a row.
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
 #[inline(always)]
 unsafe fn log_sum_exp<S: Simd>(row: &[f32]) -> f32 {
     let n = row.len();
     let greater = |m: f32, &x: &f32| if x > m { x } else { m };
     let largest = row.iter().fold(f32::NEG_INFINITY, greater);
-    // SAFETY: `load_edge` stays inside the row.
+    // SAFETY: `load_edge` reads at most the n − i elements from i on; the caller has the instruction set.
     unsafe {
         let shift = S::splat(-largest);
         let mut sum = S::splat(0.0);
@@ -408,9 +480,12 @@ unsafe fn log_sum_exp<S: Simd>(row: &[f32]) -> f32 {
 }
 
 /// ln(eᵃ + eᵇ + eᶜ)
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
 #[inline(always)]
 unsafe fn log_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
-    // SAFETY: the caller has the instruction set of `S`.
+    // SAFETY: only vectors in registers, with the instruction set that the caller has.
     unsafe {
         let most = S::max(S::max(a, b), c);
         let part = |x: S::V| exp::<S>(S::sub(x, most));
@@ -420,9 +495,12 @@ unsafe fn log_add<S: Simd>(a: S::V, b: S::V, c: S::V) -> S::V {
 }
 
 /// ln x = 2 artanh((x − 1)/(x + 1)) for x in 1..=3, where the argument is at most a half.
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
 #[inline(always)]
 unsafe fn ln_1_to_3<S: Simd>(x: S::V) -> S::V {
-    // SAFETY: the caller has the instruction set of `S`.
+    // SAFETY: only vectors in registers, with the instruction set that the caller has.
     unsafe {
         let one = S::splat(1.0);
         let z = S::div(S::sub(x, one), S::add(x, one));

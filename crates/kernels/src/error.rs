@@ -39,7 +39,7 @@ pub enum KernelError {
         /// `T`
         time: usize,
     },
-    /// Training with numbers that have no gradients.
+    /// Training with a precision that has no gradients.
     #[error("{op}: int8 is for inference; train in f32 or bf16")]
     InferenceOnly {
         /// The operation.
@@ -50,7 +50,7 @@ pub enum KernelError {
     Index {
         /// The operation.
         op: &'static str,
-        /// What is counted.
+        /// The kind of index.
         what: &'static str,
         /// Where it stands.
         position: usize,
@@ -59,14 +59,22 @@ pub enum KernelError {
         /// Size of the table.
         bound: usize,
     },
-    /// A setting that this cell, or any, cannot have.
+    /// An instruction set that is unknown, or that this machine lacks.
+    #[error("REFRAIN_SIMD is {name:?}; on this machine it is one of {available:?}")]
+    Level {
+        /// The name given.
+        name: String,
+        /// Names of the levels that run here, slowest first.
+        available: Vec<&'static str>,
+    },
+    /// An argument that this cell, or any, cannot have.
     #[error("{op}: {what}: {problem}")]
     Option {
         /// The operation.
         op: &'static str,
         /// The setting.
         what: &'static str,
-        /// What is wrong with it.
+        /// The problem, and a way out of it.
         problem: &'static str,
     },
 }

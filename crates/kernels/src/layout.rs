@@ -5,8 +5,8 @@ use crate::error::{KernelError, room};
 
 /// Sequences by falling length, so that the sequences which still run at a step come first.
 ///
-/// *Row* `j` is one real step of one sequence. Step `s` has rows `first[s]..first[s + 1]`, one for each sequence that still
-/// runs, in the order of ranks.
+/// *Row* `j` is one real step of one sequence. Step `s` has rows `first[s]..first[s + 1]`, one for each sequence that
+/// still runs, in the order of ranks.
 pub(crate) struct Layout {
     /// Sequence at each rank.
     pub order: Vec<usize>,

@@ -1,15 +1,17 @@
-//! The kernels of Refrain: recurrences, sequence loss and what runs once a batch, over slices. No Burn, no files.
+//! The kernels of Refrain over slices: recurrences, losses, and updates of all parameters. No Burn, no files.
 //!
-//! Shape alphabet: `B` batch, `T` time, `C` input features, `H` hidden units, `V` vocabulary, `D` directions, `G` gates per unit.
-//! Arrays are row-major, outermost dimension first. Weights have PyTorch's shapes and gate order (LSTM i, f, g, o; GRU r, z, n).
+//! Shape alphabet: `B` batch, `T` time, `C` input features, `H` hidden units, `V` vocabulary, `D` directions, `G` gates
+//! per unit. Arrays are row-major, outermost dimension first. Weights have PyTorch's shapes and gate order (LSTM i, f,
+//! g, o; GRU r, z, n).
 //!
-//! [`forward`] and [`backward`] run a layer over whole sequences, [`StepWeights`] one step of many sessions. [`mod@reference`] is the
-//! specification that the fast path is tested against. Results are the same bit for bit for any number of threads.
+//! [`forward`] and [`backward`] run a layer over whole sequences, [`StepWeights`] one step of many sessions.
+//! [`mod@reference`] is the specification that the fast path is tested against. Results are the same bit for bit for
+//! any number of threads.
 
 // A register tile is an array of arrays that several loops walk by row and vector at once.
 #![allow(clippy::needless_range_loop)]
 
-pub mod act;
+mod act;
 pub mod allocator;
 mod cache;
 mod call;

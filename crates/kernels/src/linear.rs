@@ -15,8 +15,8 @@ const OP: &str = "linear";
 
 /// Weights `[V,C]` and bias `[V]` of a dense layer, packed once for any number of sessions.
 ///
-/// **A row's result has the same bits alone, in any batch and at any place in it, and for any number of threads**: those of
-/// [`crate::softmax::linear`].
+/// **A row's result has the same bits alone, in any batch and at any place in it, and for any number of threads.** They
+/// are those of [`crate::softmax::linear`].
 #[derive(Debug)]
 pub struct LinearWeights {
     level: Level,
@@ -30,7 +30,8 @@ pub struct LinearWeights {
 }
 
 impl LinearWeights {
-    /// Packs `w` `[V,C]` and `b` `[V]`, zeros if absent, for inputs of `C` = `input` and results of `V` = `output` values.
+    /// Packs `w` `[V,C]` and `b` `[V]`, zeros if absent, for inputs of `C` = `input` and results of `V` = `output`
+    /// values.
     ///
     /// # Errors
     /// A slice of the wrong size.
@@ -136,7 +137,8 @@ impl Kernel for Pack<'_> {
                     vectors,
                     width: S::LANES.min(output - column),
                 };
-                // SAFETY: `width` rows of w follow `column`, and the panel lies inside `values`. The caller has the instruction set.
+                // SAFETY: `width` rows of w follow `column`, and the panel lies inside `values`. The caller has the
+                // instruction set.
                 unsafe {
                     let src = self.w.as_ptr().add(column * input);
                     let dst = values.as_mut_ptr().add(first * S::LANES * input);
@@ -186,10 +188,12 @@ impl Part<'_> {
         self.weights.values.as_ptr().wrapping_add(before)
     }
 
-    /// Some rows, no more than the largest tile has, against a panel. Sums have the blocks of [`crate::product::Product`].
+    /// Some rows, no more than the largest tile has, against a panel. Sums have the blocks of
+    /// [`crate::product::Product`].
     ///
     /// # Safety
-    /// The instruction set of `S` is there; the rows and the panel are, and no other thread touches the panel's columns of `out`.
+    /// The instruction set of `S` is there; the rows and the panel are, and no other thread touches the panel's columns
+    /// of `out`.
     #[inline(always)]
     unsafe fn tile<S: Simd>(
         &self,
@@ -211,14 +215,15 @@ impl Part<'_> {
             let b = self
                 .panel::<S>(vector)
                 .wrapping_add(start * vectors * S::LANES);
-            // SAFETY: each row has `k` floats from `start` on, the panel as many of its vectors, and `sums` takes the largest tile.
+            // SAFETY: each row has `k` floats from `start` on, the panel as many of its vectors, and `sums` takes the
+            // largest tile.
             unsafe { tile(rows.len(), k, pointers.as_ptr(), b, sums, ahead) }
             for (r, row) in rows.clone().enumerate() {
                 for v in 0..vectors {
                     let column = (vector + v) * S::LANES;
                     let left = output - column;
-                    // SAFETY: `out` and the bias have `left` elements from `column` on, of which at most LANES are touched; the tile has
-                    // written its sums.
+                    // SAFETY: `out` and the bias have `left` elements from `column` on, of which at most LANES are
+                    // touched; the tile has written its sums.
                     unsafe {
                         let out = self.out.get().add(row * output + column);
                         let mut sum = S::load(sums.add((r * vectors + v) * S::LANES));

@@ -1,9 +1,11 @@
-//! What the register tiles multiply: `f32`, pairs of bfloat16 accumulated in `f32`, or quadruples of bytes accumulated in integers.
+//! The numbers that the register tiles multiply: `f32`, pairs of bfloat16 accumulated in `f32`, or quadruples of bytes
+//! accumulated in integers.
 //!
-//! Operands of a product stand in *words* of 32 bits, one `f32`, two neighbouring bf16 along k (the first in the low half) or four
-//! neighbouring bytes, so that all numbers share packing, tiles and drivers. A bf16 is an `f32` rounded to the nearest with eight bits of
-//! fraction; products of two are exact in `f32`. A byte is a value over the scale of its row, rounded to the nearest of −127..=127; those of
-//! the left operand have 128 added, as the instructions want it, and the sums are exact.
+//! Operands of a product stand in *words* of 32 bits, one `f32`, two neighbouring bf16 along k (the first in the low
+//! half) or four neighbouring bytes, so that all numbers share packing, tiles and drivers. A bf16 is an `f32` rounded
+//! to the nearest with eight bits of fraction; products of two are exact in `f32`. A byte is a value over the scale of
+//! its row, rounded to the nearest of −127..=127; those of the left operand have 128 added, as the instructions want
+//! it, and the sums are exact.
 
 use crate::call::Precision;
 use crate::simd::{Simd, bf16_bits};
@@ -23,7 +25,7 @@ pub(crate) trait Number: Copy + Send + Sync + 'static {
     /// As [`Simd`].
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, acc: S::V) -> S::V;
 
-    /// What one stands for in a row of words. Not finite where a value is not.
+    /// The value of a 1 in a row of words. Not finite if one of the values is not.
     ///
     /// # Safety
     /// As [`Simd`]; `src` is valid for `values`.
@@ -45,7 +47,8 @@ pub(crate) trait Number: Copy + Send + Sync + 'static {
         dst: *mut f32,
     );
 
-    /// Stores LANES neighbouring values as words at value `at` of `dst`. Nothing for a number with scales: those need the whole row.
+    /// Stores LANES neighbouring values as words at value `at` of `dst`. Nothing for a number with scales: those need
+    /// the whole row.
     ///
     /// # Safety
     /// As [`Simd`]; `at` is a multiple of LANES.
@@ -68,7 +71,8 @@ pub(crate) trait Number: Copy + Send + Sync + 'static {
     }
 }
 
-/// Words from a row of `words` to the next: it starts a line of the cache, and not the same few sets of lines as the others.
+/// Words from a row of `words` to the next: it starts a line of the cache, and not the same few sets of lines as the
+/// others.
 pub(crate) fn row_stride(words: usize) -> usize {
     words.next_multiple_of(16) + 16
 }
@@ -98,19 +102,19 @@ impl Number for F32 {
 
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, acc: S::V) -> S::V {
-        // SAFETY: as the caller promises.
+        // SAFETY: the contract is that of `Simd` and of the lengths given, which the caller keeps.
         unsafe { S::fma(a, b, acc) }
     }
 
     #[inline(always)]
     unsafe fn store_row<S: Simd>(_: Side, src: *const f32, values: usize, _: f32, dst: *mut f32) {
-        // SAFETY: as the caller promises.
+        // SAFETY: the contract is that of `Simd` and of the lengths given, which the caller keeps.
         unsafe { src.copy_to_nonoverlapping(dst, values) }
     }
 
     #[inline(always)]
     unsafe fn store<S: Simd>(dst: *mut f32, at: usize, v: S::V) {
-        // SAFETY: as the caller promises.
+        // SAFETY: the contract is that of `Simd` and of the lengths given, which the caller keeps.
         unsafe { S::store(dst.add(at), v) }
     }
 }
@@ -131,13 +135,13 @@ impl Number for Bf16 {
 
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, acc: S::V) -> S::V {
-        // SAFETY: as the caller promises.
+        // SAFETY: the contract is that of `Simd` and of the lengths given, which the caller keeps.
         unsafe { S::dot2(a, b, acc) }
     }
 
     #[inline(always)]
     unsafe fn store_row<S: Simd>(_: Side, src: *const f32, values: usize, _: f32, dst: *mut f32) {
-        // SAFETY: as the caller promises; whole vectors are read only where they remain.
+        // SAFETY: the caller keeps the lengths; whole vectors are read only where LANES values remain.
         unsafe {
             let whole = values / S::LANES * S::LANES;
             for at in (0..whole).step_by(S::LANES) {
@@ -158,7 +162,7 @@ impl Number for Bf16 {
 
     #[inline(always)]
     unsafe fn store<S: Simd>(dst: *mut f32, at: usize, v: S::V) {
-        // SAFETY: as the caller promises.
+        // SAFETY: the contract is that of `Simd` and of the lengths given, which the caller keeps.
         unsafe { S::store_bf16(dst.cast::<u16>().add(at), S::round_bf16(v)) }
     }
 }
@@ -166,7 +170,7 @@ impl Number for Bf16 {
 impl Float for Bf16 {
     #[inline(always)]
     unsafe fn words<S: Simd>(first: S::V, second: S::V) -> S::V {
-        // SAFETY: as the caller promises.
+        // SAFETY: the contract is that of `Simd` and of the lengths given, which the caller keeps.
         unsafe { S::pair(S::round_bf16(first), S::round_bf16(second)) }
     }
 }
@@ -186,13 +190,13 @@ impl Number for Int8 {
 
     #[inline(always)]
     unsafe fn multiply_add<S: Simd>(a: S::V, b: S::V, acc: S::V) -> S::V {
-        // SAFETY: as the caller promises.
+        // SAFETY: the contract is that of `Simd` and of the lengths given, which the caller keeps.
         unsafe { S::dot4(a, b, acc) }
     }
 
     #[inline(always)]
     unsafe fn scale<S: Simd>(src: *const f32, values: usize) -> f32 {
-        // SAFETY: as the caller promises; whole vectors are read only where they remain.
+        // SAFETY: the caller keeps the lengths; whole vectors are read only where LANES values remain.
         unsafe {
             // `x·0` is not a number where `x` is not finite, and stays so in the sum.
             let (mut most, mut check) = (S::splat(0.0), S::splat(0.0));
@@ -223,7 +227,8 @@ impl Number for Int8 {
         };
         // A row of zeros has the scale 0; one that is not finite is marked by its scale.
         let per = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-        // SAFETY: as the caller promises; whole vectors are read only where they remain, and written where their words are.
+        // SAFETY: the caller keeps the lengths; whole vectors are read only where LANES values remain, and their words
+        // are written at most to the last one of the row.
         unsafe {
             let dst = dst.cast::<u8>();
             let nearest = |x: S::V| {

@@ -1,4 +1,5 @@
-//! Panels: columns of a matrix laid out as the register tile reads them, words `[k][vectors·LANES]`, zeros beyond the edge.
+//! Panels: columns of a matrix laid out as the register tile reads them, words `[k][vectors·LANES]`, zeros beyond the
+//! edge.
 
 use crate::number::{Float, Number, Side};
 use crate::simd::Simd;
@@ -18,10 +19,12 @@ pub(crate) struct Column {
 /// Words of a row that [`transposed`] packs at once.
 const RUN: usize = 64;
 
-/// Packs rows of a matrix as columns of a panel: `src` holds `width` rows, `stride` apart, of `k` values over `scales`, one a row.
+/// Packs rows of a matrix as columns of a panel: `src` holds `width` rows, `stride` apart, of `k` values over `scales`,
+/// one a row.
 ///
 /// # Safety
-/// `src` and `dst` are valid for what is said above.
+/// As [`Simd`]; `src` is valid for those rows, `dst` for a panel of `N::count(k)` words of `at.vectors` vectors, and
+/// `at.width` is at most LANES.
 #[inline(always)]
 pub(crate) unsafe fn transposed<S: Simd, N: Number>(
     src: *const f32,
@@ -32,7 +35,8 @@ pub(crate) unsafe fn transposed<S: Simd, N: Number>(
     dst: *mut f32,
 ) {
     let step = at.vectors * S::LANES;
-    // SAFETY: as the caller promises.
+    // SAFETY: as the caller promises; a run of words has room in a row of `rows`, and vectors of the panel are `step`
+    // apart.
     unsafe {
         let dst = dst.add(at.vector * S::LANES);
         if N::PACK == 1 {
@@ -53,7 +57,11 @@ pub(crate) unsafe fn transposed<S: Simd, N: Number>(
     }
 }
 
-/// The transpose of `width` rows of `k` words, zeros in the lanes beyond.
+/// Writes the transpose of `width` rows of `k` words, zeros in the lanes behind.
+///
+/// # Safety
+/// As [`Simd`]; `src` is valid for `k` words in `width` rows, `stride` apart, `dst` for a vector in `k` rows, `step`
+/// apart.
 #[inline(always)]
 unsafe fn transposed_words<S: Simd>(
     src: *const f32,
@@ -84,10 +92,12 @@ unsafe fn transposed_words<S: Simd>(
     }
 }
 
-/// Packs one word of k: `width` columns of the row `src`, and of the row `second` where a word holds two (null past the end).
+/// Packs one word of k: `width` columns of the row `src`, and of the row `second` where a word holds two (null past the
+/// end).
 ///
 /// # Safety
-/// The rows are valid for `width` values, `dst` for a row of the panel.
+/// As [`Simd`]; the rows are valid for `at.width` values, `dst` for `at.vectors` vectors, and `at.width` is at most
+/// LANES.
 #[inline(always)]
 pub(crate) unsafe fn straight<S: Simd, N: Float>(
     src: *const f32,
@@ -95,7 +105,7 @@ pub(crate) unsafe fn straight<S: Simd, N: Float>(
     at: Column,
     dst: *mut f32,
 ) {
-    // SAFETY: as the caller promises.
+    // SAFETY: as the caller promises; `load_edge` reads only the row's `width` values.
     unsafe {
         let first = load_edge::<S>(src, at.width);
         let second = match N::PACK == 1 || second.is_null() {

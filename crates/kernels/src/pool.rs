@@ -1,7 +1,8 @@
 //! One pool of threads for all callers: workers stay, wake fast, and are lent to one call at a time.
 //!
-//! A call reserves idle workers ([`Team::of`]), runs with as many as it got, and gives them back. It never waits for workers of another
-//! call: with none idle it runs on the caller's thread alone. Results do not depend on the number of threads.
+//! A call reserves idle workers ([`Team::of`]), runs with as many as it got, and gives them back. It never waits for
+//! workers of another call: with none idle it runs on the caller's thread alone. Results do not depend on the number of
+//! threads.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -66,7 +67,8 @@ impl Threads {
         }
     }
 
-    /// Calls `f` with `self` as the calling thread's [`Self::current`]; the former value returns at the end, also when `f` panics.
+    /// Calls `f` with `self` as the calling thread's [`Self::current`]; the former value returns at the end, also when
+    /// `f` panics.
     pub fn install<R>(self, f: impl FnOnce() -> R) -> R {
         struct Restore(usize);
         impl Drop for Restore {
@@ -119,7 +121,8 @@ struct Poisoned;
 
 /// Where `n` threads wait for each other, spinning.
 ///
-/// Each thread runs its part inside [`Self::attend`]: if one panics, the others leave the barrier by a panic of their own.
+/// Each thread runs its part inside [`Self::attend`]: if one panics, the others leave the barrier by a panic of their
+/// own.
 pub(crate) struct Barrier {
     n: usize,
     arrived: AtomicUsize,
@@ -195,7 +198,9 @@ impl Call {
     }
 }
 
-/// What the threads of the pool share about one of them. Workers live as long as the process.
+/// What the threads of the pool share about one of them, in lines of the cache of its own. Workers live as long as the
+/// process.
+#[repr(align(128))]
 struct Worker {
     /// Null while it spins, [`ASLEEP`] while it sleeps, a call that waits for it, or [`AT_WORK`].
     call: AtomicPtr<Call>,
@@ -236,7 +241,9 @@ impl Worker {
 
     /// Takes back a call that the worker has not begun; gives whether it could.
     fn revoke(&self, call: &Call) -> bool {
-        self.exchange(std::ptr::from_ref(call).cast_mut(), std::ptr::null_mut())
+        let call = std::ptr::from_ref(call).cast_mut();
+        // An exchange that fails would still take the line from a worker that is about to write it.
+        self.call.load(Ordering::Relaxed) == call && self.exchange(call, std::ptr::null_mut())
     }
 
     /// Puts `new` in the place of `old`, if that is still there.
@@ -272,7 +279,8 @@ impl Worker {
         let _ = self.thread.set(std::thread::current());
         CURRENT.set(1);
         loop {
-            // SAFETY: a call that a worker has taken on stays valid until `unfinished` says below that the worker has left it.
+            // SAFETY: a call that a worker has taken on stays valid until `unfinished` says below that the worker has
+            // left it.
             let call = unsafe { &*self.next_call() };
             let id = self.id.load(Ordering::Relaxed);
             // SAFETY: as above, for the job.
@@ -324,7 +332,8 @@ impl Pool {
         }
     }
 
-    /// Moves up to `wanted` idle workers to `to`. New ones are started only while the cores, or this call alone, have use for more.
+    /// Moves up to `wanted` idle workers to `to`. New ones are started only while the cores, or this call alone, have
+    /// use for more.
     fn reserve(&self, wanted: usize, to: &mut Vec<&'static Worker>) {
         let mut idle = lock(&self.idle);
         let most = wanted.max(cores() - 1);
@@ -384,8 +393,9 @@ impl Team {
         self.workers.len() + 1
     }
 
-    /// Calls `job(id)` for every id below [`Self::size`] at the same time, each on a thread of its own (0 is the caller's), so that they may
-    /// meet at a [`Barrier`]. Returns when all are done. Calls of the kernels inside of `job` use one thread, unless they name a number.
+    /// Calls `job(id)` for every id below [`Self::size`] at the same time, each on a thread of its own (0 is the
+    /// caller's), so that they may meet at a [`Barrier`]. Returns when all are done. Calls of the kernels inside of
+    /// `job` use one thread, unless they name a number.
     ///
     /// # Panics
     /// If `job` panics on a thread, once all threads have left it.
@@ -393,7 +403,8 @@ impl Team {
         self.run(&job, false);
     }
 
-    /// As [`Self::run_together`] for a job without barriers: the caller does the part of a worker that has not begun when its own is done.
+    /// As [`Self::run_together`] for a job without barriers: the caller does the part of a worker that has not begun
+    /// when its own is done.
     pub(crate) fn run_apart(&self, job: impl Fn(usize) + Sync) {
         self.run(&job, true);
     }
@@ -425,13 +436,14 @@ impl Team {
             }
         };
         own(0);
+        let done = || call.unfinished.load(Ordering::Acquire) == 0;
         for (i, worker) in self.workers.iter().enumerate().filter(|_| apart) {
-            if worker.revoke(&call) {
+            if !done() && worker.revoke(&call) {
                 own(i + 1);
                 call.unfinished.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        spin_until(|| call.unfinished.load(Ordering::Acquire) == 0);
+        spin_until(done);
         let panic = lock(&call.panic).take();
         if let Some(panic) = panic {
             resume_unwind(panic);
@@ -448,7 +460,8 @@ impl Drop for Team {
     }
 }
 
-/// Calls `job(id, parts)` once for every id below `parts`, which is `n` or less where too few workers are idle; see [`Team::run_apart`].
+/// Calls `job(id, parts)` once for every id below `parts`, which is `n` or less where too few workers are idle; see
+/// [`Team::run_apart`].
 pub(crate) fn run(n: usize, job: impl Fn(usize, usize) + Sync) {
     let team = Team::of(n);
     let parts = team.size();
@@ -471,7 +484,8 @@ impl<T> Clone for SharedPtr<T> {
 
 impl<T> Copy for SharedPtr<T> {}
 
-// SAFETY: a thread can only copy the pointer; whoever dereferences it keeps to its own part, whose values may move to another thread.
+// SAFETY: a thread can only copy the pointer; whoever dereferences it keeps to its own part, whose values may move to
+// another thread.
 unsafe impl<T: Send> Send for SharedPtr<T> {}
 // SAFETY: a shared pointer allows no more than a copy of it.
 unsafe impl<T: Send> Sync for SharedPtr<T> {}
@@ -494,7 +508,8 @@ mod tests {
         Box::leak(Box::new(Pool::new(start)))
     }
 
-    /// Sums `0..1000` on up to `n` threads that meet after each of a few rounds; gives the sum and the number of threads.
+    /// Sums `0..1000` on up to `n` threads that meet after each of a few rounds; gives the sum and the number of
+    /// threads.
     fn sum(pool: &'static Pool, n: usize) -> (u64, usize) {
         let team = Team::from(pool, n);
         let of = team.size();

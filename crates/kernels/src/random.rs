@@ -1,6 +1,8 @@
-//! Random numbers without a state: each is a function of a key and an index, so that a run's randomness is its seed and its position.
+//! Random numbers without a state: each is a function of a key and an index, so that a run's randomness is its seed and
+//! its position.
 //!
-//! Philox-4×32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), tested against its published vectors.
+//! Philox-4×32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), tested against its published
+//! vectors.
 
 use crate::error::{KernelError, expect};
 use crate::parts::Parts;
@@ -82,12 +84,12 @@ impl Key {
     }
 }
 
-/// Which elements share a decision of [`dropout`].
+/// The elements that share a decision of [`dropout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropoutMask {
-    /// None: every element its own (Srivastava et al. 2014).
+    /// One decision for each element (Srivastava et al. 2014).
     Elementwise,
-    /// Those of one feature of one sequence of x `[B,T,C]` (Gal & Ghahramani 2016).
+    /// One decision for all steps of a feature of a sequence of x `[B,T,C]` (Gal & Ghahramani 2016).
     Variational {
         /// `B`
         batch: usize,
@@ -126,7 +128,8 @@ impl DropoutMask {
 /// Elements in a piece of work.
 const PIECE: usize = 16 * 1024;
 
-/// y = x·keep/(1−p), where keep is 0 with probability `p` in `[0,1)`. Its own gradient: call it on `d_y` with the same key.
+/// y = x·keep/(1−p), where keep is 0 with probability `p` in `[0,1)`. Its own gradient: call it on `d_y` with the same
+/// key.
 ///
 /// `x`: any shape, row-major; with [`DropoutMask::Variational`] `[B,T,C]`. The mask depends on key and index alone.
 ///

@@ -143,6 +143,14 @@ fn step<F: Float>(plan: &Plan, w: &Weights<F>, x: &[F], at: usize, h: &[F], c: &
     }
 }
 
+/// Sequences to compute: none without hidden units, whatever the sizes.
+fn sequences(plan: &Plan) -> usize {
+    match plan.hidden {
+        0 => 0,
+        _ => plan.batch,
+    }
+}
+
 /// One sequence in one direction: its steps in the order in which they run.
 fn sequence<F: Float>(plan: &Plan, inputs: &Inputs<F>, d: usize, b: usize) -> Vec<Step<F>> {
     let length = plan.lengths.map_or(plan.time, |lengths| lengths[b]);
@@ -209,7 +217,7 @@ pub fn forward<F: Float>(plan: &Plan, inputs: &Inputs<F>) -> Result<Outputs<F>, 
     let mut h_n = states(OP, "h_n", &plan.states(), inputs.h0)?;
     let mut c_n = states(OP, "c_n", &plan.memory(), inputs.c0)?;
     for d in 0..directions {
-        for b in 0..batch {
+        for b in 0..sequences(plan) {
             let last = d * batch + b;
             for step in sequence(plan, inputs, d, b) {
                 let start = (step.at * directions + d) * n;
@@ -327,7 +335,7 @@ pub fn backward<F: Float>(
             d_b_ih: zeros(OP, "d_b_ih", &[gates, n])?,
             d_b_hh: zeros(OP, "d_b_hh", &[gates, n])?,
         };
-        for b in 0..plan.batch {
+        for b in 0..sequences(plan) {
             let state = (d * plan.batch + b) * n..(d * plan.batch + b + 1) * n;
             let mut d_h = d_h0[state.clone()].to_vec();
             let d_c = &mut d_c0[state.clone()];

@@ -40,9 +40,9 @@ pub(crate) struct Lines(Vec<Line>);
 impl Lines {
     /// Room for `n` floats, to be written before they are read.
     pub fn unwritten(n: usize) -> Self {
-        let mut own = Self::default();
-        own.grow(n);
-        own
+        let mut lines = Self::default();
+        lines.grow(n);
+        lines
     }
 
     /// `n` zeros.

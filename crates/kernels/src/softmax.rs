@@ -1,7 +1,7 @@
 //! Linear projection, softmax and cross-entropy as one operation, for large vocabularies.
 //!
-//! logits = h·wᵀ + b, p = softmax(logits), nll = −ln p`[target]`; d_logits = (p − one-hot)/count, d_h = d_logits·w,
-//! d_w = d_logitsᵀ·h. The forward pass computes the gradients, too, chunk by chunk of rows; d_logits overwrites the logits
+//! logits = h·wᵀ + b, p = softmax(logits), nll = −ln p`[target]`; d_logits = (p − one-hot)/count, d_h = d_logits·w, d_w
+//! = d_logitsᵀ·h. The forward pass computes the gradients, too, chunk by chunk of rows; d_logits overwrites the logits
 //! (as Liger Kernel does on GPUs, Hsu et al. 2024). Thus at most `CHUNK_BYTES` of either exist.
 
 use crate::act::exp;
@@ -136,8 +136,9 @@ impl<'a> LceBatch<'a> {
             accumulate,
             sums: d_b.map(|d_b| SharedPtr(d_b.as_mut_ptr())),
         };
-        // SAFETY: rows of d_logits have V elements, those of w, h, d_w and d_h have H (`check` and the assertions above);
-        // d_b has V. The results are borrowed mutably, so they overlap nothing. With `accumulate`, d_w was written before.
+        // SAFETY: rows of d_logits have V elements, those of w, h, d_w and d_h have H (`check` and the assertions
+        // above); d_b has V. The results are borrowed mutably, so they overlap nothing. With `accumulate`, d_w was
+        // written before.
         unsafe {
             run(&to_h, self.precision);
             run(&to_w, self.precision);
@@ -204,8 +205,8 @@ pub fn linear_cross_entropy(
         count,
         loss: (total / count.max(1) as f64) as f32,
         gradients: train.then(|| {
-            // SAFETY: each chunk has written its own rows of d_h, and the first chunk all of d_w; with n = 0, d_h is empty
-            // and d_w was filled with zeros above.
+            // SAFETY: each chunk has written its own rows of d_h, and the first chunk all of d_w; with n = 0, d_h is
+            // empty and d_w was filled with zeros above.
             let [d_h, d_w] = [d_h, d_w].map(|values| unsafe { written(values) });
             LceGradients { d_h, d_w, d_b }
         }),
@@ -231,7 +232,8 @@ unsafe fn run(product: &Product, precision: Precision) {
 /// h·wᵀ + b: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`; gives `[N,V]`.
 ///
 /// # Errors
-/// [`KernelError::Shape`]: a slice of the wrong size. [`KernelError::TooLarge`]: a result that does not fit into memory.
+/// [`KernelError::Shape`]: a slice of the wrong size. [`KernelError::TooLarge`]: a result that does not fit into
+/// memory.
 pub fn linear(
     h: &[f32],
     w: &[f32],
@@ -267,6 +269,9 @@ fn linear_into<'a>(
         b.is_none_or(|b| b.len() == vocabulary),
         "one bias per column"
     );
+    if out.is_empty() {
+        return &mut [];
+    }
     if n == 1 && precision != Precision::Bf16 {
         matrix_vector(h, w, b, out);
         let base: *mut f32 = out.as_mut_ptr().cast();
@@ -299,8 +304,8 @@ fn linear_into<'a>(
     }
 }
 
-/// One row against every row of w, into `out`. Memory is the limit, so w is turned in registers rather than packed. Each sum has the order of
-/// [`Product`], and so the bits.
+/// One row against every row of w, into `out`. Memory is the limit, so w is turned in registers rather than packed.
+/// Each sum has the order of [`Product`], and so the bits.
 fn matrix_vector(h: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [MaybeUninit<f32>]) {
     let columns = out.len();
     let threads = match w.len() < 64 * 1024 {
@@ -403,8 +408,8 @@ impl RowProduct<'_> {
         let k = self.h.len();
         let mut square = [0.0f32; 16 * 16];
         let turned = square.as_mut_ptr();
-        // SAFETY: `width` rows of w from `first` on have `count` elements from `p` on, which lies inside h; a square holds LANES rows
-        // of LANES floats.
+        // SAFETY: `width` rows of w from `first` on have `count` elements from `p` on, which lies inside h; a square
+        // holds LANES rows of LANES floats.
         unsafe {
             let mut sums = [S::splat(0.0); NV];
             for p in block.clone().step_by(S::LANES) {

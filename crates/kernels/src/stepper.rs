@@ -9,7 +9,7 @@ use crate::recurrence::{OwnPanel, Packed, beyond, fill, own_panels, own_weights,
 use crate::reference::dot;
 use crate::scratch::Lines;
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::tile::{Ahead, ROWS, Sums, Table, cover};
+use crate::tile::{Ahead, LINE, ROWS, Sums, Table, cover};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,11 +18,12 @@ pub(crate) const WORTH_A_THREAD: usize = 512 << 10;
 /// Rows from which on a panel takes long enough to fetch the next one meanwhile.
 pub(crate) const WORTH_FETCHING: usize = 3;
 
-/// The weights of one direction of a layer, packed once for any number of sessions (in an [`Arc`](std::sync::Arc), for instance).
+/// The weights of one direction of a layer, packed once for any number of sessions (in an [`Arc`](std::sync::Arc), for
+/// instance).
 ///
-/// **A session's output has the same bits alone, in any batch and at any place in it, and for any number of threads**, in every
-/// [`Precision`] on every [`Level`]. In `f32` and int8 a step also has the bits of [`crate::forward`] over the whole sequence, in bf16 on
-/// every level but [`Level::Amx`]: steps leave that unit alone, as it sums in another order.
+/// **A session's output has the same bits alone, in any batch and at any place in it, and for any number of threads**,
+/// in every [`Precision`] on every [`Level`]. These are the bits of [`crate::forward`] over the whole sequence, but for
+/// bf16 on [`Level::Amx`]: AMX sums in an order of its own, so steps use AVX512_BF16 there.
 ///
 /// ```
 /// use refrain_kernels::{Cell, Precision, StepScratch, StepState, StepWeights, Weights};
@@ -75,7 +76,8 @@ impl StepState {
     }
 }
 
-/// Buffers of a step, for [`StepWeights`] of any sizes. They grow with the largest step so far; a step that is no larger allocates nothing.
+/// Buffers of a step, for [`StepWeights`] of any sizes. They grow with the largest step so far; a step that is no
+/// larger allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub struct StepScratch {
     /// `[K,C]` and its words, which are unused where a word is a float.
@@ -100,15 +102,12 @@ struct Rows {
 }
 
 impl Rows {
-    /// Makes room for `count` rows of `width` floats, of any value.
-    fn shape(&mut self, count: usize, width: usize) -> Result<(), KernelError> {
-        size(OP, "scratch", &[count, width])?;
+    /// Makes room for `count` rows of `width` floats, of any value. The caller has checked the sizes.
+    fn shape(&mut self, count: usize, width: usize) {
         self.stride = row_stride(width);
-        let floats = size(OP, "scratch", &[count, self.stride])?;
-        if self.values.bytes() / size_of::<f32>() < floats {
-            self.values = Lines::zeros(floats);
+        if self.values.bytes() / size_of::<f32>() < count * self.stride {
+            self.values = Lines::zeros(count * self.stride);
         }
-        Ok(())
     }
 
     fn row_mut(&mut self, row: usize) -> &mut [f32] {
@@ -121,11 +120,11 @@ impl Rows {
         }
     }
 
-    /// Copies `values` to a row, with zeros behind.
+    /// Copies `values` to a row, with zeros behind up to the end of a vector.
     fn fill_row(&mut self, row: usize, values: &[f32]) {
         let (front, behind) = self.row_mut(row).split_at_mut(values.len());
         front.copy_from_slice(values);
-        behind.fill(0.0);
+        behind[..values.len().next_multiple_of(LINE) - values.len()].fill(0.0);
     }
 
     fn view(&mut self) -> View {
@@ -251,7 +250,8 @@ impl StepWeights {
 
     /// One step of `K` sessions, which reads the weights once for all of them.
     ///
-    /// A row is a session's input `[C]` and its state in this layer. The output is the state's `h`, which the layer above reads as its input.
+    /// A row is a session's input `[C]` and its state in this layer. The output is the state's `h`, which the layer
+    /// above reads as its input.
     ///
     /// # Errors
     /// A slice of the wrong size; all states are unchanged then.
@@ -293,18 +293,23 @@ impl StepWeights {
 
     /// Makes room for a step of so many rows.
     fn shape(&self, rows: usize, scratch: &mut StepScratch) -> Result<(), KernelError> {
-        scratch.x.shape(rows, self.input)?;
-        for states in [&mut scratch.before, &mut scratch.after, &mut scratch.memory] {
-            states.shape(rows, self.hidden)?;
-        }
+        let widest = row_stride(self.input.max(self.hidden));
+        size(OP, "scratch", &[rows, widest])?;
+        scratch.x.shape(rows, self.input);
+        scratch.before.shape(rows, self.hidden);
+        scratch.after.shape(rows, self.hidden);
+        scratch.memory.shape(rows, self.hidden);
         let values_of_a_word = match self.precision {
             Precision::F32 => return Ok(()),
             Precision::Bf16 => 2,
             Precision::Int8 => 4,
         };
-        let words = |values: usize| values.div_ceil(values_of_a_word);
-        scratch.x_words.shape(rows, words(self.input))?;
-        scratch.h_words.shape(rows, words(self.hidden))?;
+        scratch
+            .x_words
+            .shape(rows, self.input.div_ceil(values_of_a_word));
+        scratch
+            .h_words
+            .shape(rows, self.hidden.div_ceil(values_of_a_word));
         for scales in &mut scratch.scales {
             scales.resize(scales.len().max(rows), 1.0);
         }
@@ -366,8 +371,8 @@ impl StepWeights {
 struct Fast {
     sides: [Packed; 2],
     panels: Vec<OwnPanel>,
-    /// Counts steps, whose panels are taken there and back: a step begins with the panels that the one before has left in the cache. Only
-    /// speed depends on it.
+    /// Counts steps, whose panels are taken there and back: a step begins with the panels that the one before has left
+    /// in the cache. Only speed depends on it.
     turn: AtomicUsize,
 }
 
@@ -557,8 +562,8 @@ impl<C: CellKernel, N: Number> Kernel for StepOf<'_, C, N> {
         let fetch = rows >= WORTH_FETCHING && !fill(self.step.bytes, self.table.prefetch_eighths);
         for (panel, next) in there_and_back(panels.len(), turn) {
             let next = next.filter(|_| fetch).map(|next| &panels[next]);
-            // SAFETY: panels lie inside the packed weights. Each is taken by one thread, which alone writes its units of h and c; x and h
-            // before the step are only read.
+            // SAFETY: panels lie inside the packed weights. Each is taken by one thread, which alone writes its units
+            // of h and c; x and h before the step are only read.
             unsafe { self.panel::<S>(&panels[panel], next) }
         }
     }
@@ -568,8 +573,8 @@ impl<C: CellKernel, N: Number> StepOf<'_, C, N> {
     /// The units of a panel in all rows; weights of the `next` panel are fetched.
     ///
     /// # Safety
-    /// The instruction set of `S` is there, both panels lie inside the packed weights, and no other thread touches the panel's units of
-    /// `after` and `memory`.
+    /// The instruction set of `S` is there, both panels lie inside the packed weights, and no other thread touches the
+    /// panel's units of `after` and `memory`.
     #[inline(always)]
     unsafe fn panel<S: Simd>(&self, panel: &OwnPanel, next: Option<&OwnPanel>) {
         let Step { fast, operands, .. } = self.step;
@@ -579,8 +584,8 @@ impl<C: CellKernel, N: Number> StepOf<'_, C, N> {
         for (i, (first, count)) in tiles.enumerate() {
             let tile = self.table.tile_from(self.beyond, panel.vectors, count);
             for ((weights, operand), sums) in fast.sides.iter().zip(operands).zip(sums) {
-                // SAFETY: rows `first..first + count` of the operands hold `k` words each, the panel `k` words of its vectors, and
-                // `sums` takes the largest tile.
+                // SAFETY: rows `first..first + count` of the operands hold `k` words each, the panel `k` words of its
+                // vectors, and `sums` takes the largest tile.
                 unsafe {
                     for r in 0..count {
                         pointers[r] = operand.words.row(first + r).cast_const();

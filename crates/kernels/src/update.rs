@@ -1,5 +1,5 @@
-//! Updates of all parameters, once a batch: one pass over memory each, on all threads, with the same bits for any number
-//! of them.
+//! Updates of all parameters, once a batch: one pass over memory each, on all threads, with the same bits for any
+//! number of them.
 
 use crate::error::{KernelError, expect};
 use crate::parts::Parts;
@@ -132,7 +132,8 @@ pub fn adam(
     Ok(())
 }
 
-/// A running average: average += weight·(p − average). With weight 1/k at the k-th call, the mean of all (Polyak & Juditsky 1992).
+/// A running average: average += weight·(p − average). With weight 1/k at the k-th call, the mean of all (Polyak &
+/// Juditsky 1992).
 ///
 /// # Errors
 /// Slices that differ in length.

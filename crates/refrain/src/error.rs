@@ -59,7 +59,7 @@ pub enum Error {
     },
     /// A model that needs more memory than there is.
     #[error(
-        "the model needs about {needed} of memory for {purpose}, and {available} are available; lower {setting}"
+        "the model needs about {needed} of memory for {purpose}, and {available} are available; lower {settings}"
     )]
     TooLarge {
         /// Bytes, as text.
@@ -69,7 +69,7 @@ pub enum Error {
         /// Bytes, as text.
         available: String,
         /// The settings that decide the size.
-        setting: &'static str,
+        settings: &'static str,
     },
     /// A request that the task of a model does not serve.
     #[error("a model of the task \"{task}\" {problem}")]

@@ -11,6 +11,7 @@ pub mod files;
 mod init;
 pub mod lab;
 pub mod layers;
+mod memory;
 pub mod metrics;
 pub mod models;
 pub mod ops;

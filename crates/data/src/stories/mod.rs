@@ -7,8 +7,8 @@
 mod grammar;
 
 use crate::error::DataError;
-use crate::random::SplitMix64;
 use grammar::{Piece, STORY, State};
+use refrain_random::SplitMix64;
 use std::collections::BTreeMap;
 
 /// The probability of each state that a story can be in; sums to the probability of getting here.

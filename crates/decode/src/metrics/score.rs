@@ -35,14 +35,14 @@ pub static METRICS: &[Metric] = &[
         meaning: "word error rate: substituted, deleted and inserted words, divided by the words of the reference",
         unit: "share of words",
         better: Better::Lower,
-        begin: || Box::new(Words(ErrorRate::new())),
+        begin: || edits(ErrorRate::add_words),
     },
     Metric {
         name: "cer",
         meaning: "character error rate: the same for characters, spaces included",
         unit: "share of characters",
         better: Better::Lower,
-        begin: || Box::new(Characters(ErrorRate::new())),
+        begin: || edits(ErrorRate::add_characters),
     },
     Metric {
         name: "ser",
@@ -155,46 +155,38 @@ pub fn score<R: AsRef<str>, H: AsRef<str>>(
     Ok(scores.collect())
 }
 
-struct Words(ErrorRate);
-struct Characters(ErrorRate);
+fn edits(add: fn(&mut ErrorRate, &str, &str) -> EditCounts) -> Box<dyn Tally> {
+    let rate = ErrorRate::new();
+    Box::new(Edits { rate, add })
+}
+
+/// Edits of words or of characters.
+struct Edits {
+    rate: ErrorRate,
+    add: fn(&mut ErrorRate, &str, &str) -> EditCounts,
+}
+
+impl Tally for Edits {
+    fn add(&mut self, reference: &str, hypothesis: &str) {
+        (self.add)(&mut self.rate, reference, hypothesis);
+    }
+
+    fn value(&self) -> Option<f64> {
+        self.rate.rate()
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.rate.counts();
+        vec![
+            ("reference", counts.reference()),
+            ("substitutions", counts.substitutions),
+            ("deletions", counts.deletions),
+            ("insertions", counts.insertions),
+        ]
+    }
+}
+
 struct Sentences(ErrorRate);
-
-fn edits(counts: EditCounts) -> Vec<(&'static str, u64)> {
-    vec![
-        ("reference", counts.reference()),
-        ("substitutions", counts.substitutions),
-        ("deletions", counts.deletions),
-        ("insertions", counts.insertions),
-    ]
-}
-
-impl Tally for Words {
-    fn add(&mut self, reference: &str, hypothesis: &str) {
-        self.0.add_words(reference, hypothesis);
-    }
-
-    fn value(&self) -> Option<f64> {
-        self.0.rate()
-    }
-
-    fn counts(&self) -> Vec<(&'static str, u64)> {
-        edits(self.0.counts())
-    }
-}
-
-impl Tally for Characters {
-    fn add(&mut self, reference: &str, hypothesis: &str) {
-        self.0.add_characters(reference, hypothesis);
-    }
-
-    fn value(&self) -> Option<f64> {
-        self.0.rate()
-    }
-
-    fn counts(&self) -> Vec<(&'static str, u64)> {
-        edits(self.0.counts())
-    }
-}
 
 impl Tally for Sentences {
     fn add(&mut self, reference: &str, hypothesis: &str) {

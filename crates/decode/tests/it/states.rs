@@ -69,10 +69,11 @@ struct Forged {
     frames: u64,
     prefixes: Vec<[u32; 2]>,
     spans: Vec<Span>,
-    beam: Vec<(u32, f64, f64, (f64, Span), (f64, Span))>,
+    beam: Vec<(u32, f64, f64, Track, Track)>,
 }
 
 type Span = (u64, u64, f64, u32);
+type Track = (f64, Span);
 
 fn pick<T>(all: &mut [T], at: usize) -> Option<&mut T> {
     let at = at.checked_rem(all.len())?;
@@ -99,7 +100,7 @@ impl Forged {
             8 => pick(&mut self.beam, at)?.1 = real,
             9 => pick(&mut self.beam, at)?.2 = real,
             10 => pick(&mut self.beam, at)?.3.0 = real,
-            11 => self.beam.push(self.beam.get(at)?.clone()),
+            11 => self.beam.push(*self.beam.get(at)?),
             12 => self.beam.clear(),
             13 => self.prefixes.truncate(at),
             14 => self.prefixes.push([number, at as u32]),
@@ -214,6 +215,9 @@ proptest! {
     }
 }
 
+/// A change, and words of the error about it.
+type Case = (fn(&mut Forged), &'static str);
+
 #[test]
 fn contradictions_are_refused_with_their_reason() {
     let decoder = decoder(4, 4);
@@ -229,7 +233,7 @@ fn contradictions_are_refused_with_their_reason() {
         let state = postcard::from_bytes(&postcard::to_stdvec(&forged).unwrap()).unwrap();
         decoder.resume(state).unwrap_err().to_string()
     };
-    let cases: [(fn(&mut Forged), &str); 10] = [
+    let cases: [Case; 10] = [
         (|s| s.frames = 1 << 50, "frames are more"),
         (|s| s.frames = 3, "does not follow"),
         (|s| s.prefixes[1][0] = 9, "before its parent"),

@@ -1,4 +1,5 @@
-//! GRU as PyTorch and cuDNN compute it (Cho et al. 2014, v3: the reset gate after the product), gates in the order r, z, n:
+//! GRU as PyTorch and cuDNN compute it (Cho et al. 2014, v3: the reset gate after the product), gates in the order r,
+//! z, n:
 //!
 //! ```text
 //! r, z = σ(W x + b + U h + b')           n = tanh(W_n x + b_n + r⊙u)   with u = U_n h + b'_n
@@ -33,7 +34,7 @@ impl CellKernel for Gru {
 
     #[inline(always)]
     unsafe fn activate<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> [S::V; 2] {
-        // SAFETY: `at` points at LANES units of the row's buffers.
+        // SAFETY: the caller has the instruction set, and `at` points at LANES units in every slot that is touched.
         unsafe {
             let (r, z) = (sigmoid::<S>(acc[0]), sigmoid::<S>(acc[1]));
             let a_n = S::fma(r, acc[2], acc[3]);
@@ -48,7 +49,7 @@ impl CellKernel for Gru {
 
     #[inline(always)]
     unsafe fn output<S: Simd>([a_n, z]: [S::V; 2], at: &ForwardAt) -> S::V {
-        // SAFETY: as above.
+        // SAFETY: the caller has the instruction set, and `at` points at LANES units in every slot that is touched.
         unsafe {
             let n = tanh::<S>(a_n);
             if at.keep {
@@ -60,7 +61,7 @@ impl CellKernel for Gru {
 
     #[inline(always)]
     unsafe fn backward<S: Simd>(d_h: S::V, at: &BackwardAt<S>) -> [S::V; 4] {
-        // SAFETY: `at` points at LANES units of the row's buffers.
+        // SAFETY: the caller has the instruction set, and `at` points at LANES units in every slot that is touched.
         unsafe {
             let one = S::splat(1.0);
             let n = S::load(at.gates);

@@ -21,7 +21,7 @@ impl CellKernel for Lstm {
 
     #[inline(always)]
     unsafe fn activate<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> [S::V; 2] {
-        // SAFETY: `at` points at LANES units of the row's buffers.
+        // SAFETY: the caller has the instruction set, and `at` points at LANES units in every slot that is touched.
         unsafe {
             let (i, f) = (sigmoid::<S>(acc[0]), sigmoid::<S>(acc[1]));
             let (g, o) = (tanh::<S>(acc[2]), sigmoid::<S>(acc[3]));
@@ -40,13 +40,13 @@ impl CellKernel for Lstm {
 
     #[inline(always)]
     unsafe fn output<S: Simd>([o, c]: [S::V; 2], _: &ForwardAt) -> S::V {
-        // SAFETY: the caller has the instruction set of `S`.
+        // SAFETY: only vectors in registers, with the instruction set that the caller has.
         unsafe { S::mul(o, tanh::<S>(c)) }
     }
 
     #[inline(always)]
     unsafe fn backward<S: Simd>(d_h: S::V, at: &BackwardAt<S>) -> [S::V; 4] {
-        // SAFETY: `at` points at LANES units of the row's buffers.
+        // SAFETY: the caller has the instruction set, and `at` points at LANES units in every slot that is touched.
         unsafe {
             let one = S::splat(1.0);
             let i = S::load(at.gates);

@@ -1,4 +1,4 @@
-//! What differs between the cells, and the choice of one at run time.
+//! The cells of the fast path, and the choice of one at run time.
 
 mod gru;
 mod lstm;
@@ -11,20 +11,20 @@ pub(crate) use gru::Gru;
 pub(crate) use lstm::Lstm;
 pub(crate) use rnn::{Relu, Rnn, Tanh};
 
-/// Where a tile's row stands, at its first unit, in the forward pass.
+/// Where a row of the forward pass stands, at a vector of units.
 pub(crate) struct ForwardAt {
-    /// Slot 0 of the row; slot k is `k·hp` behind. Takes what the backward pass needs, where `keep`.
+    /// Slot 0 of the row; slot k is `k·hp` behind. With `keep`, takes the values that the backward pass needs.
     pub gates: *mut f32,
     pub hp: usize,
     pub h_prev: *const f32,
     /// The memory, in and out.
     pub c: *mut f32,
-    /// Takes the memory where `keep`.
+    /// With `keep`, takes the memory.
     pub cells: *mut f32,
     pub keep: bool,
 }
 
-/// Where a row stands, at a vector of units, in the backward pass.
+/// Where a row of the backward pass stands, at a vector of units.
 pub(crate) struct BackwardAt<S: Simd> {
     /// Slot 0 of the row; slot k is `k·hp` behind.
     pub gates: *const f32,
@@ -32,25 +32,30 @@ pub(crate) struct BackwardAt<S: Simd> {
     pub c: *const f32,
     pub c_prev: *const f32,
     pub h_prev: S::V,
-    /// What flows to the step before past the recurrent weights: d_c of an LSTM, z⊙d_h of a GRU. In and out.
+    /// The gradient that reaches the step before without the recurrent weights: d_c of an LSTM, z⊙d_h of a GRU. In and
+    /// out.
     pub carry: *mut f32,
 }
 
 /// Gradients through time below this count as zero.
 const VANISHED: f32 = 1e-30;
 
-/// `d`, or zero where it has vanished: over many steps gradients shrink without end, and arithmetic on denormal numbers takes many
-/// times as long. NaN stays NaN.
+/// `d`, or zero where it has vanished. NaN stays NaN.
+///
+/// Over many steps gradients become denormal numbers, with which arithmetic takes many times as long.
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
 #[inline(always)]
 pub(crate) unsafe fn flushed<S: Simd>(d: S::V) -> S::V {
-    // SAFETY: the caller has the instruction set of `S`.
+    // SAFETY: only vectors in registers, with the instruction set that the caller has.
     unsafe {
         let room = S::sub(S::splat(VANISHED), S::abs(d));
         S::sub(d, S::where_positive(room, d))
     }
 }
 
-/// What differs between the cells.
+/// A cell of the fast path.
 pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
     /// Gate rows per unit, PyTorch order.
     const GATES: usize;
@@ -75,24 +80,27 @@ pub(crate) trait CellKernel: Copy + Send + Sync + 'static {
         gate
     }
 
-    /// Activation of one vector of units, as far as it goes without waiting: `acc` are pre-activations, gate by gate; gives what
-    /// [`Self::output`] needs, no more vectors than there are gates. What waits for it is done for some rows together, so that they wait at
-    /// the same time.
+    /// The first part of the activation of one vector of units: from `acc`, its pre-activations gate by gate, the
+    /// vectors that [`Self::output`] needs (no more than there are gates).
+    ///
+    /// The second part waits for long operations; a tile's rows run it one after the other, so that they wait together.
     ///
     /// # Safety
-    /// `at` is valid for one vector.
+    /// As [`Simd`]; pointers of `at` are valid for one vector each, those of slots for every slot, and only this thread
+    /// uses them. `cells` and the memory only count for a cell with memory, `gates` and `cells` only with `keep`.
     unsafe fn activate<S: Simd>(acc: &[S::V; 4], at: &ForwardAt) -> [S::V; 2];
 
-    /// Gives h.
+    /// h, from the result of [`Self::activate`].
     ///
     /// # Safety
-    /// `at` is valid for one vector.
+    /// As [`Self::activate`].
     unsafe fn output<S: Simd>(activated: [S::V; 2], at: &ForwardAt) -> S::V;
 
     /// Gradients of the slots from that of h.
     ///
     /// # Safety
-    /// `at` is valid for one vector.
+    /// As [`Simd`]; pointers of `at` are valid for one vector each, `gates` for one in every slot, `c` and `c_prev`
+    /// only of a cell with memory, and only this thread uses them.
     unsafe fn backward<S: Simd>(d_h: S::V, at: &BackwardAt<S>) -> [S::V; 4];
 }
 

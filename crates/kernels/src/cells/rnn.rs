@@ -8,8 +8,15 @@ use crate::simd::Simd;
 use std::marker::PhantomData;
 
 pub(crate) trait Nonlinearity: Copy + Send + Sync + 'static {
+    /// f(a)
+    ///
+    /// # Safety
+    /// As [`Simd`]: the instruction set of `S` is present.
     unsafe fn apply<S: Simd>(a: S::V) -> S::V;
     /// d·f'(a), from h = f(a).
+    ///
+    /// # Safety
+    /// As [`Simd`]: the instruction set of `S` is present.
     unsafe fn slope<S: Simd>(h: S::V, d: S::V) -> S::V;
 }
 
@@ -21,12 +28,12 @@ pub(crate) struct Relu;
 impl Nonlinearity for Tanh {
     #[inline(always)]
     unsafe fn apply<S: Simd>(a: S::V) -> S::V {
-        // SAFETY: the caller has the instruction set of `S`.
+        // SAFETY: only vectors in registers, with the instruction set that the caller has.
         unsafe { act::tanh::<S>(a) }
     }
     #[inline(always)]
     unsafe fn slope<S: Simd>(h: S::V, d: S::V) -> S::V {
-        // SAFETY: the caller has the instruction set of `S`.
+        // SAFETY: only vectors in registers, with the instruction set that the caller has.
         unsafe { S::mul(d, S::sub(S::splat(1.0), S::mul(h, h))) }
     }
 }
@@ -34,12 +41,13 @@ impl Nonlinearity for Tanh {
 impl Nonlinearity for Relu {
     #[inline(always)]
     unsafe fn apply<S: Simd>(a: S::V) -> S::V {
-        // SAFETY: the caller has the instruction set of `S`. NaN passes: max gives its second argument then.
+        // SAFETY: only vectors in registers, with the instruction set that the caller has. (NaN passes: max gives its
+        // second argument then.)
         unsafe { S::max(S::splat(0.0), a) }
     }
     #[inline(always)]
     unsafe fn slope<S: Simd>(h: S::V, d: S::V) -> S::V {
-        // SAFETY: the caller has the instruction set of `S`.
+        // SAFETY: only vectors in registers, with the instruction set that the caller has.
         unsafe { S::where_positive(h, d) }
     }
 }
@@ -58,7 +66,7 @@ impl<N: Nonlinearity> CellKernel for Rnn<N> {
 
     #[inline(always)]
     unsafe fn output<S: Simd>([a, _]: [S::V; 2], at: &ForwardAt) -> S::V {
-        // SAFETY: `at` points at LANES units of the row's buffers.
+        // SAFETY: the caller has the instruction set, and `at` points at LANES units in every slot that is touched.
         unsafe {
             let h = N::apply::<S>(a);
             if at.keep {
@@ -70,7 +78,7 @@ impl<N: Nonlinearity> CellKernel for Rnn<N> {
 
     #[inline(always)]
     unsafe fn backward<S: Simd>(d_h: S::V, at: &BackwardAt<S>) -> [S::V; 4] {
-        // SAFETY: `at` points at LANES units of the row's buffers.
+        // SAFETY: the caller has the instruction set, and `at` points at LANES units in every slot that is touched.
         unsafe {
             let zero = S::splat(0.0);
             let d_h = flushed::<S>(d_h);

@@ -1,4 +1,5 @@
-//! The backward pass: buffers, the threads, and the results. [`BackwardThread`] runs the steps, [`Products`] does the rest.
+//! The backward pass: buffers, the threads, and the results. [`BackwardThread`] runs the steps, [`Products`] does the
+//! rest.
 
 use super::backward_step::BackwardThread;
 use super::products::Products;
@@ -39,8 +40,8 @@ pub(super) struct Backward<'a> {
     pub hp: usize,
     /// Activated gates as in [`Kept`], overwritten by their gradients.
     pub gates: SharedPtr<f32>,
-    /// The words of the gates' gradients for the recurrent weights, of even and odd steps, `[B,GATES·hp]` values; unused
-    /// where a word is a float.
+    /// The words of the gates' gradients for the recurrent weights, of even and odd steps, `[B,GATES·hp]` values;
+    /// unused where a word is a float.
     pub words: [SharedPtr<f32>; 2],
     /// `[rows,hp]`
     pub cells: *const f32,
@@ -63,10 +64,10 @@ pub(super) struct Backward<'a> {
     pub owners: Owners,
 }
 
-// SAFETY: the raw pointers are valid for the whole call, as `backward` keeps their buffers alive and untouched while the
-// threads run. Threads write only at the ranks and units that they own, which are disjoint (`owners` checks it with debug
-// assertions). They read blocks of others only of the gates' gradients of the step before, and the barrier at the end of
-// each step orders that after the writes; words of even and odd steps are different buffers.
+// SAFETY: the raw pointers are valid for the whole call, as `backward` keeps their buffers alive and untouched while
+// the threads run. Threads write only at the ranks and units that they own, which are disjoint (`owners` checks it with
+// debug assertions). They read blocks of others only of the gates' gradients of the step before, and the barrier at the
+// end of each step orders that after the writes; words of even and odd steps are different buffers.
 unsafe impl Sync for Backward<'_> {}
 
 /// Memory of a direction while it runs; see [`Backward`].

@@ -138,8 +138,8 @@ fn pack_units<S: Simd, C: CellKernel, N: Float>(pass: &Backward, blocks: Range<u
                         false => std::ptr::null(),
                     };
                     // SAFETY: `row` gives at least `width` elements: those of a row of W_hh from column `first` on, or
-                    // sixteen zeros. Word `(slot·hp + unit)/PACK` of the panel has `vectors` vectors inside `packed`. The
-                    // caller runs with the instruction set of `S`.
+                    // sixteen zeros. Word `(slot·hp + unit)/PACK` of the panel has `vectors` vectors inside `packed`.
+                    // The caller runs with the instruction set of `S`.
                     unsafe {
                         let dst = packed.as_mut_ptr().add(dst);
                         pack::straight::<S, N>(row(unit), second, at, dst);
@@ -178,8 +178,8 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
         let mut sums = Sums::new();
         let sums = sums.as_mut_ptr();
         for (i, (rank, count)) in cover(ranks, pass.table.most_rows[vectors - 1]).enumerate() {
-            // SAFETY: `rank..rank + count` are ranks of the caller's. Each has `vectors` vectors of sums, or of d_h_n, at
-            // the panel's units, which lie below hp; ranks that do not run at step 0 are rows of step `step − 1`.
+            // SAFETY: `rank..rank + count` are ranks of the caller's. Each has `vectors` vectors of sums, or of d_h_n,
+            // at the panel's units, which lie below hp; ranks that do not run at step 0 are rows of step `step − 1`.
             unsafe {
                 if product {
                     self.multiply::<S>(i, rank, count, sums);
@@ -213,8 +213,9 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
         let row = pass.layout.first[self.step] + rank;
         let (k, words) = (N::count(C::GATES * hp), N::row(C::GATES * hp));
         let mut a = [pass.gates.get().cast_const(); ROWS];
-        // SAFETY: rows `row..row + count` are in the gates buffer, where GATES slots follow slot `H_FIRST`; or the ranks
-        // have `words` words each. A panel holds `k·vectors` vectors, and the sums have room for the largest tile.
+        // SAFETY: rows `row..row + count` are in the gates buffer, where GATES slots follow slot `H_FIRST`; or the
+        // ranks have `words` words each. A panel holds `k·vectors` vectors, and the sums have room for the largest
+        // tile.
         unsafe {
             for r in 0..count {
                 a[r] = match N::PACK {
@@ -234,8 +235,8 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
     /// Before the first step: d_h (and the carry of a cell without memory) is the gradient of the initial state.
     ///
     /// # Safety
-    /// As [`Simd`]; `d_h` is valid for the panel's vectors, and the state at `state` in `[B,hp]` for as many, which belong
-    /// to this thread.
+    /// As [`Simd`]; `d_h` is valid for the panel's vectors, and the state at `state` in `[B,hp]` for as many, which
+    /// belong to this thread.
     #[inline(always)]
     unsafe fn initial<S: Simd>(&self, d_h: *const f32, state: usize) {
         for v in 0..self.panel.vectors {
@@ -285,9 +286,9 @@ impl<C: CellKernel, N: Float> StepBack<'_, C, N> {
     unsafe fn gates<S: Simd>(&self, d_h: S::V, row: &Row, unit: usize) {
         let hp = self.pass.hp;
         let left = self.pass.plan.hidden - unit;
-        // SAFETY: rows of gates have SLOTS times hp values and rows of states hp, of which `unit` starts a vector. Rows of y
-        // and d_y have `hidden` values for the direction, so `left` of them from `unit` on. c and c_prev are read only by
-        // cells with memory, which have them.
+        // SAFETY: rows of gates have SLOTS times hp values and rows of states hp, of which `unit` starts a vector. Rows
+        // of y and d_y have `hidden` values for the direction, so `left` of them from `unit` on. c and c_prev are read
+        // only by cells with memory, which have them.
         unsafe {
             let mut d_h = d_h;
             if let Some(d_y) = row.d_y {

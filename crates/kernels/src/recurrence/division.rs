@@ -17,7 +17,8 @@ pub(crate) fn fill(bytes: usize, eighths: usize) -> bool {
     bytes <= cache::second() / 8 * eighths
 }
 
-/// Whether `bytes` of weights stay in a core's second cache from one step to the next, with the other traffic of a step.
+/// Whether `bytes` of weights stay in a core's second cache from one step to the next, with the other traffic of a
+/// step.
 fn stay_cached(bytes: usize) -> bool {
     fill(bytes, 7)
 }
@@ -36,11 +37,12 @@ pub(super) struct Division {
 }
 
 impl Division {
-    /// For `threads` threads and `bytes` of weights. Divided by units, the threads would hand each other `handed` values
-    /// of each unit.
+    /// For `threads` threads and `bytes` of weights. Divided by units, the threads would hand each other `handed`
+    /// values of each unit.
     pub fn new(plan: &Plan, threads: usize, table: &Table, bytes: usize, handed: usize) -> Self {
         let [usual, lower] = table.efficient_rows;
-        // With few rows a thread reads weights faster than the second cache delivers them, unless most are in the first.
+        // With few rows a thread reads weights faster than the second cache delivers them, unless most are in the
+        // first.
         let rows = match handed > 1 || stay_cached(2 * bytes) {
             true => lower,
             false => usual,

@@ -50,7 +50,7 @@ pub(super) struct Forward<'a> {
     pub h_words: [SharedPtr<f32>; 2],
     /// `[B,hp]`
     pub c: SharedPtr<f32>,
-    /// As in [`Kept`]: all rows where `keep`, else those of one stretch of steps.
+    /// Laid out like [`Kept`]: all rows with `keep`, else the rows of one stretch of steps.
     pub gates: SharedPtr<f32>,
     pub cells: SharedPtr<f32>,
     pub keep: bool,
@@ -63,9 +63,9 @@ pub(super) struct Forward<'a> {
 }
 
 // SAFETY: the raw pointers are valid for the whole call, as `forward` keeps their buffers alive and untouched while the
-// threads run. Threads write only at the ranks and units that they own, which are disjoint (`owners` checks it with debug
-// assertions). They read blocks of others only of h before a step, and the barrier at the end of each step orders that
-// after the writes; h of even and odd steps are different buffers, so nobody writes what others still read.
+// threads run. Threads write only at the ranks and units that they own, which are disjoint (`owners` checks it with
+// debug assertions). They read blocks of others only of h before a step, and the barrier at the end of each step orders
+// that after the writes; h of even and odd steps are different buffers, so nobody writes what others still read.
 unsafe impl Sync for Forward<'_> {}
 
 /// Rows of x in the order of the layout, as left operands.
@@ -230,8 +230,8 @@ pub(crate) fn forward<C: CellKernel, N: Number>(
     let (h_n, c_n) = final_states::<C>(&call, &layouts, &buffers)?;
     let keep = |buffers: Buffers| Kept {
         gates: buffers.gates,
-        // SAFETY: with `train`, the steps have written the memory of all units in every row of the layout. A call without
-        // hidden units, or a cell without memory, has no cells.
+        // SAFETY: with `train`, the steps have written the memory of all units in every row of the layout. A call
+        // without hidden units, or a cell without memory, has no cells.
         cells: unsafe { written(buffers.cells) },
     };
     let kept = train.then(|| buffers.into_iter().map(keep).collect());

@@ -119,8 +119,8 @@ impl<C: CellKernel, N: Number> Kernel for ForwardThread<'_, C, N> {
             }
             for step in start..end {
                 let ranks = part.active(layout.active(step));
-                // SAFETY: the caller has the instruction set. h before the step is complete: this thread wrote the rows of
-                // its own sequences, or all threads have met after the step before.
+                // SAFETY: the caller has the instruction set. h before the step is complete: this thread wrote the rows
+                // of its own sequences, or all threads have met after the step before.
                 unsafe {
                     let step = Step {
                         pass,
@@ -175,8 +175,8 @@ impl<C: CellKernel, N: Number> ForwardThread<'_, C, N> {
         let mut panels = Vec::new();
         for part in parts {
             let [x, h] = self.pass.packed[part].get()?;
-            let own = own_panels::<C>(self.pass.table, self.blocks::<S>(part));
-            panels.extend(own.into_iter().map(|panel| PackedPanel { x, h, panel }));
+            let of_part = own_panels::<C>(self.pass.table, self.blocks::<S>(part));
+            panels.extend(of_part.into_iter().map(|panel| PackedPanel { x, h, panel }));
         }
         Some(panels)
     }
@@ -230,8 +230,9 @@ unsafe fn project<S: Simd, C: CellKernel, N: Number>(
     let mut sums = Sums::new();
     let sums = sums.as_mut_ptr();
     for (first, count) in cover(rows, pass.table.most_rows[panel.vectors - 1]) {
-        // SAFETY: rows `first..first + count` of x have `packed.k` words each, and the tile writes `count·vectors` vectors
-        // of sums, as many as `Sums` holds at most. A slot of a row of gates has hp units, of which the panel's are some.
+        // SAFETY: rows `first..first + count` of x have `packed.k` words each, and the tile writes `count·vectors`
+        // vectors of sums, as many as `Sums` holds at most. A slot of a row of gates has hp units, of which the panel's
+        // are some.
         unsafe {
             let a = pass.x.rows.as_ptr().add(first);
             let tile = pass.table.tile(panel.vectors, count);
@@ -316,8 +317,8 @@ impl Step<'_> {
     /// One panel of the step; weights of the `next` one are prefetched.
     ///
     /// # Safety
-    /// As [`Simd`]; h before the step is complete for all `ranks`, their input is projected unless `at_once`, and no other
-    /// thread writes these ranks at the panel's units.
+    /// As [`Simd`]; h before the step is complete for all `ranks`, their input is projected unless `at_once`, and no
+    /// other thread writes these ranks at the panel's units.
     #[inline(always)]
     unsafe fn panel<S: Simd, C: CellKernel, N: Number>(
         &self,
@@ -478,8 +479,8 @@ impl<'a, C: CellKernel, N: Number> StepPanel<'a, C, N> {
     #[inline(always)]
     unsafe fn activate<S: Simd>(&self, rank: usize, r: usize) {
         let (panel, w_hh) = (self.panel, self.w_hh);
-        // SAFETY: as the caller promises. Vectors of the block's gates are in the sums of the row, and no more than those
-        // are overwritten.
+        // SAFETY: as the caller promises. Vectors of the block's gates are in the sums of the row, and no more than
+        // those are overwritten.
         unsafe {
             let [scale, x_scale] = match N::SCALED {
                 true => [
@@ -490,11 +491,11 @@ impl<'a, C: CellKernel, N: Number> StepPanel<'a, C, N> {
             };
             for block in 0..panel.blocks {
                 let here = self.at::<S>(rank, r, block);
-                let own = self.sums_at::<S>(r, block);
+                let start = self.sums_at::<S>(r, block);
                 let mut acc = [S::splat(0.0); 4];
                 for gate in 0..C::GATES {
                     let v = block * C::GATES + gate;
-                    let from = own + gate * S::LANES;
+                    let from = start + gate * S::LANES;
                     let sum = w_hh.value::<S, N>(panel, v, S::load(self.sums.add(from)), scale);
                     let slot = here.gates.add(C::x_slot(gate) * self.hp);
                     let x = self.projected::<S>(v, self.x_sums.add(from), x_scale, slot);
@@ -509,7 +510,7 @@ impl<'a, C: CellKernel, N: Number> StepPanel<'a, C, N> {
                 }
                 let activated = C::activate::<S>(&acc, &here);
                 for i in 0..C::GATES.min(2) {
-                    S::store(self.sums.add(own + i * S::LANES), activated[i]);
+                    S::store(self.sums.add(start + i * S::LANES), activated[i]);
                 }
             }
         }
@@ -550,11 +551,11 @@ impl<'a, C: CellKernel, N: Number> StepPanel<'a, C, N> {
         unsafe {
             let y_row = layout.external.get_unchecked(self.first_row + rank + r);
             for block in 0..self.panel.blocks {
-                let own = self.sums_at::<S>(r, block);
+                let start = self.sums_at::<S>(r, block);
                 let unit = (self.panel.block + block) * S::LANES;
                 let mut activated = [S::splat(0.0); 2];
                 for i in 0..C::GATES.min(2) {
-                    activated[i] = S::load(self.sums.add(own + i * S::LANES));
+                    activated[i] = S::load(self.sums.add(start + i * S::LANES));
                 }
                 let h = C::output::<S>(activated, &self.at::<S>(rank, r, block));
                 S::store(self.h_next.add((rank + r) * self.hp + unit), h);

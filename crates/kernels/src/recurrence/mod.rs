@@ -1,18 +1,18 @@
 //! The one driver of the recurrences.
 //!
-//! Threads usually divide the hidden units. Each packs its own columns of the weights, projects its columns of the input
-//! for a stretch of steps, and runs those steps; activation and state update happen while the product's tile is in
-//! registers. The threads meet once a step. Where the weights fit into each core's second cache and the batch is large,
-//! threads divide the sequences instead, with all units, and need not meet. Two directions run side by side.
+//! Threads usually divide the hidden units. Each packs its own columns of the weights, projects its columns of the
+//! input for a stretch of steps, and runs those steps; activation and state update happen while the product's tile is
+//! in registers. The threads meet once a step. Where the weights fit into each core's second cache and the batch is
+//! large, threads divide the sequences instead, with all units, and need not meet. Two directions run side by side.
 //!
-//! The backward pass is the same loop in reverse. The gradients of the gates overwrite the gates; afterwards one product
-//! each gives the gradients of the weights and of the input.
+//! The backward pass is the same loop in reverse. The gradients of the gates overwrite the gates; afterwards one
+//! product each gives the gradients of the weights and of the input.
 //!
 //! Buffers are padded to whole vectors of units (`hp`); padded units are zero throughout.
 //!
 //! Threads write disjoint blocks of (sequence, vector of units): a thread's blocks are the product of its ranks and its
-//! units (see [`division`]), and every write of a step goes to a row of one rank at the units of one of its panels. With
-//! debug assertions, [`Owners`](crate::parts::Owners) checks that no two threads write the same block.
+//! units (see [`division`]), and every write of a step goes to a row of one rank at the units of one of its panels.
+//! With debug assertions, [`Owners`](crate::parts::Owners) checks that no two threads write the same block.
 
 mod backward;
 mod backward_step;

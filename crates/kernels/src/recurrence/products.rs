@@ -33,6 +33,10 @@ impl Products<'_> {
     pub fn d_x<C: CellKernel, N: Float>(&self) -> Result<Vec<f32>, KernelError> {
         let (input, hidden, hp) = (self.plan.input, self.plan.hidden, self.hp);
         let mut d_x = room(self.op, "d_x", self.plan, input)?;
+        if hidden == 0 {
+            // SAFETY: without hidden units, `room` has filled it with zeros.
+            return Ok(unsafe { written(d_x) });
+        }
         let zeros = vec![0.0; input];
         for (d, (layout, kept)) in self.layouts.iter().zip(self.kept).enumerate() {
             let gates = kept.gates.as_ptr().cast();
@@ -58,18 +62,18 @@ impl Products<'_> {
                 bias: None,
             };
             let product = Product {
-                k: if hidden == 0 { 0 } else { C::GATES * hp },
+                k: C::GATES * hp,
                 a: Left::Rows(&a),
                 columns: &[columns],
                 accumulate: d > 0,
                 sums: None,
             };
-            // SAFETY: k values of a row of d_gates are C::GATES slots of hp units, which are fewer than its SLOTS; rows of
-            // W_ih (or zeros) and of d_x have `input` values. The rows of d_x are those of distinct steps.
+            // SAFETY: k values of a row of d_gates are C::GATES slots of hp units, which are fewer than its SLOTS; rows
+            // of W_ih (or zeros) and of d_x have `input` values. The rows of d_x are those of distinct steps.
             unsafe { product.run::<N>(self.level, self.threads) }
         }
-        // SAFETY: the product of the first direction has written the row of every real step. `room` has written zeros if
-        // there may be other steps, or no hidden units and so no product.
+        // SAFETY: the product of the first direction has written the row of every real step. `room` has written zeros
+        // if there may be other steps.
         Ok(unsafe { written(d_x) })
     }
 
@@ -129,9 +133,9 @@ impl Products<'_> {
                 accumulate: false,
                 sums: Some(SharedPtr(sums.as_mut_ptr().wrapping_add(slots.start * hp))),
             };
-            // SAFETY: from slot `slots.start` on, rows of d_gates have the values of all `slots`; rows of X have `input` and
-            // rows of H_prev `hidden` values. The rows of `Side` are disjoint parts of its `out`, and the sums are hp values
-            // a slot.
+            // SAFETY: from slot `slots.start` on, rows of d_gates have the values of all `slots`; rows of X have
+            // `input` and rows of H_prev `hidden` values. The rows of `Side` are disjoint parts of its `out`, and the
+            // sums are hp values a slot.
             unsafe { product.run::<N>(self.level, self.threads) }
         }
         let bias = |slot: fn(usize) -> usize| -> Vec<f32> {
@@ -170,8 +174,8 @@ impl Side {
         let base: *mut f32 = out.as_mut_ptr().cast();
         let mut rows = vec![std::ptr::null_mut(); C::SLOTS * hp];
         for gate in 0..C::GATES {
-            let own = rows_mut(base.wrapping_add(gate * hidden * n), n, hidden);
-            rows[slot(gate) * hp..][..hidden].copy_from_slice(&own);
+            let of_gate = rows_mut(base.wrapping_add(gate * hidden * n), n, hidden);
+            rows[slot(gate) * hp..][..hidden].copy_from_slice(&of_gate);
         }
         Ok(Self { n, hp, out, rows })
     }

@@ -7,7 +7,7 @@ pub(super) fn is_usable() -> bool {
     static USABLE: OnceLock<bool> = OnceLock::new();
     *USABLE.get_or_init(|| {
         const TILE_BF16_INT8: u32 = 1 << 24 | 1 << 22 | 1 << 25;
-        // What to ask the kernel for: the state component of tile data (Linux, `Documentation/arch/x86/xstate.rst`).
+        // The request for the state component of tile data (Linux, `Documentation/arch/x86/xstate.rst`).
         const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
         const XFEATURE_XTILEDATA: libc::c_long = 18;
         let features = std::arch::x86_64::__cpuid_count(7, 0).edx;

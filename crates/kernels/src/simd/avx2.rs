@@ -6,11 +6,15 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;
 
+/// Ones in the first `n < 8` lanes.
+///
+/// # Safety
+/// AVX is present.
 #[inline(always)]
 unsafe fn mask(n: usize) -> __m256i {
     const ON_THEN_OFF: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
     debug_assert!(n < 8);
-    // SAFETY: n <= 8, so eight elements from 8 - n lie inside the table; AVX is the caller's promise.
+    // SAFETY: n <= 8, so eight elements from 8 - n on lie inside the table; the caller has AVX.
     unsafe { _mm256_loadu_si256(ON_THEN_OFF.as_ptr().add(8 - n).cast()) }
 }
 
@@ -20,7 +24,7 @@ unsafe fn mask(n: usize) -> __m256i {
 /// AVX2 is present.
 #[inline(always)]
 pub(super) unsafe fn dot4(a: __m256i, b: __m256i) -> __m256i {
-    // SAFETY: as the caller promises.
+    // SAFETY: only registers; the caller has AVX2.
     unsafe {
         // `vpmaddubsw` would saturate: bytes become words of 16 bits first.
         let low = _mm256_set1_epi16(0xff);
@@ -33,7 +37,8 @@ pub(super) unsafe fn dot4(a: __m256i, b: __m256i) -> __m256i {
     }
 }
 
-// SAFETY: every method needs AVX2 and FMA, as the trait demands of its callers, and touches only the elements it is given.
+// SAFETY: every method needs AVX2 and FMA, as the trait demands of its callers, and touches only the elements it is
+// given.
 unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
     type V = __m256;

@@ -17,83 +17,162 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
 
+use crate::error::KernelError;
 use std::sync::OnceLock;
 
 /// A vector of `LANES` floats.
 ///
 /// # Safety
-/// Methods may only run where the instruction set of the implementation is present; pointers must be valid for
-/// `LANES` (or `n`) elements.
+/// Callers of the methods: the instruction set of the implementation is present, and a pointer is valid for `LANES`
+/// elements, or for `n` where there is an `n`; [`Self::transpose`] reads and writes `LANES` rows of as many, one stride
+/// apart.
+///
+/// Implementations: a method touches no other memory, and `LANES` is at most 16 and at least 8.
 pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Floats in a vector.
     const LANES: usize;
     /// The register.
     type V: Copy;
 
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn splat(x: f32) -> Self::V;
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn load(p: *const f32) -> Self::V;
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn store(p: *mut f32, v: Self::V);
-    /// Brings the line of `p`, which may be any address, into the first cache.
+    /// Prefetches the line of `p`, which may be any address, into the first cache.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn prefetch(p: *const f32) {
         let _ = p;
     }
-    /// Brings the line of `p`, which may be any address, into the second cache.
+    /// Prefetches the line of `p`, which may be any address, into the second cache.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn prefetch_far(p: *const f32) {
         let _ = p;
     }
     /// The first `n < LANES` elements, zeros behind.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn load_partial(p: *const f32, n: usize) -> Self::V;
     /// The first `n < LANES` elements.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn store_partial(p: *mut f32, v: Self::V, n: usize);
     /// `a·b + c`
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a/b` within a unit in the last place, for `b` neither infinite nor denormal.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
     /// `1/b`, as [`Self::div`].
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn recip(b: Self::V) -> Self::V;
     /// `b` where `a` is NaN.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     /// `b` where `a` is NaN.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     /// To the nearest integer.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn round(a: Self::V) -> Self::V;
     /// `a·2^n` for integral `n` in −126..=127.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn scale2(a: Self::V, n: Self::V) -> Self::V;
     /// `|a|`
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn abs(a: Self::V) -> Self::V;
     /// `a` where `x > 0`, else zero.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn where_positive(x: Self::V, a: Self::V) -> Self::V;
     /// To the nearest bf16, ties to even: the lower half of each lane becomes zero.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn round_bf16(a: Self::V) -> Self::V;
     /// Words of two rounded values, `low` in the lower half.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn pair(low: Self::V, high: Self::V) -> Self::V;
     /// Stores rounded values as LANES bf16.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn store_bf16(p: *mut u16, a: Self::V);
     /// The two values of each word.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn unpair(words: Self::V) -> [Self::V; 2];
     /// `acc + a.high·b.high + a.low·b.low` over words of two bf16.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn dot2(a: Self::V, b: Self::V, acc: Self::V) -> Self::V {
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller has the instruction set.
         unsafe {
             let ([a_low, a_high], [b_low, b_high]) = (Self::unpair(a), Self::unpair(b));
             Self::fma(a_low, b_low, Self::fma(a_high, b_high, acc))
         }
     }
     /// `acc + Σ a·b` over the four bytes of each word, those of `a` unsigned, those of `b` signed, all sums integers.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn dot4(a: Self::V, b: Self::V, acc: Self::V) -> Self::V;
     /// The float of `a − b` for lanes of integers.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn integers(a: Self::V, b: Self::V) -> Self::V;
     /// Stores the nearest integers of LANES values in −127..=127, each with `offset` added, as bytes.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn store_bytes(p: *mut u8, a: Self::V, offset: i32) {
         let mut lanes = [0.0; 16];
-        // SAFETY: no vector is longer than sixteen floats; the caller gives LANES writable bytes.
+        // SAFETY: no vector is longer than the sixteen floats of `lanes`; the caller gives LANES writable bytes.
         unsafe {
             Self::store(lanes.as_mut_ptr(), Self::round(a));
             for (i, x) in lanes[..Self::LANES].iter().enumerate() {
@@ -102,6 +181,9 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
         }
     }
     /// The largest lane.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn largest(a: Self::V) -> f32 {
         let mut lanes = [0.0; 16];
@@ -112,6 +194,9 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
             .fold(f32::NEG_INFINITY, |m, x| m.max(*x))
     }
     /// The sum of all lanes, in one order on every machine.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn sum(a: Self::V) -> f32 {
         let mut lanes = [0.0; 16];
@@ -120,6 +205,9 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
         lanes[..Self::LANES].iter().sum()
     }
     /// The first `n` lanes, zeros behind.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     #[inline(always)]
     unsafe fn first(a: Self::V, n: usize) -> Self::V {
         if n >= Self::LANES {
@@ -133,10 +221,16 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
         }
     }
     /// Writes the transpose of a `LANES`×`LANES` block; strides in elements.
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
     unsafe fn transpose(src: *const f32, src_stride: usize, dst: *mut f32, dst_stride: usize);
 }
 
 /// [`Simd::transpose`] one element at a time.
+///
+/// # Safety
+/// As [`Simd`].
 #[inline(always)]
 unsafe fn transpose_scalar<S: Simd>(
     src: *const f32,
@@ -185,7 +279,7 @@ fn has_amx() -> bool {
 /// An instruction set. One that this machine lacks runs as [`Level::Portable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Plain Rust on arrays of eight floats; the compiler makes of it what the target has.
+    /// Plain Rust on arrays of eight floats; the compiler uses the instructions of the target.
     Portable,
     /// AVX2 with FMA: eight floats.
     Avx2,
@@ -215,15 +309,38 @@ impl Level {
         Self::ALL.into_iter().filter(runs).collect()
     }
 
-    /// The fastest one, or the one that `REFRAIN_SIMD` names (see [`Self::name`]).
+    /// The level in use: that of [`Self::from_env`], or the fastest one if the variable names none that runs here.
     pub fn best() -> Self {
         static BEST: OnceLock<Level> = OnceLock::new();
-        *BEST.get_or_init(|| {
-            let available = Self::available();
-            let wanted = std::env::var("REFRAIN_SIMD").unwrap_or_default();
-            let named = available.iter().find(|level| level.name() == wanted);
-            *named.or(available.last()).unwrap_or(&Self::Portable)
+        *BEST.get_or_init(|| Self::from_env().unwrap_or_else(|_| Self::fastest()))
+    }
+
+    /// The level that the environment variable `REFRAIN_SIMD` names (see [`Self::name`]); the fastest one without it.
+    ///
+    /// A program should call it at its start and report the error, which [`Self::best`] has no way to do.
+    ///
+    /// # Errors
+    /// [`KernelError::Level`]: a name that is none, or that of a level which does not run on this machine.
+    pub fn from_env() -> Result<Self, KernelError> {
+        match std::env::var_os("REFRAIN_SIMD") {
+            Some(name) if !name.is_empty() => Self::named(&name.to_string_lossy()),
+            _ => Ok(Self::fastest()),
+        }
+    }
+
+    /// The level of this name, if it runs on this machine.
+    fn named(name: &str) -> Result<Self, KernelError> {
+        let available = Self::available();
+        let found = available.iter().find(|level| level.name() == name);
+        found.copied().ok_or_else(|| KernelError::Level {
+            name: name.to_owned(),
+            available: available.iter().map(|level| level.name()).collect(),
         })
+    }
+
+    /// The fastest level of this machine.
+    fn fastest() -> Self {
+        Self::available().pop().unwrap_or(Self::Portable)
     }
 
     /// `amx`, `avx512bf16`, `avx512vnni`, `avx512`, `avx2` or `portable`.
@@ -271,8 +388,10 @@ impl Level {
 /// Work that is generic over the vectors.
 pub(crate) trait Kernel {
     type Output;
+    /// Implementations are `#[inline(always)]`, to become part of the shim that has the instruction set.
+    ///
     /// # Safety
-    /// As [`Simd`]; implementations are `#[inline(always)]`.
+    /// As [`Simd`]: the instruction set of `S` is present.
     unsafe fn run<S: Simd>(self) -> Self::Output;
 }
 
@@ -280,22 +399,26 @@ pub(crate) trait Kernel {
 pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
+        /// # Safety
+        /// AVX2 and FMA are present.
         #[target_feature(enable = "avx2,fma")]
         unsafe fn avx2<K: Kernel>(kernel: K) -> K::Output {
-            // SAFETY: the caller has checked for AVX2 and FMA.
+            // SAFETY: the function's own contract is that of the vectors.
             unsafe { kernel.run::<Avx2>() }
         }
+        /// # Safety
+        /// AVX-512F, AVX2 and FMA are present.
         #[target_feature(enable = "avx512f,avx2,fma")]
         unsafe fn avx512<K: Kernel>(kernel: K) -> K::Output {
-            // SAFETY: the caller has checked for AVX-512F.
+            // SAFETY: the function's own contract is that of the vectors.
             unsafe { kernel.run::<Avx512<false>>() }
         }
         match level.or_portable() {
             Level::Portable => {}
-            // SAFETY: just detected.
+            // SAFETY: `or_portable` gives this level only where `has_avx2` has detected both.
             Level::Avx2 => return unsafe { avx2(kernel) },
             Level::Avx512 | Level::Avx512Vnni | Level::Avx512Bf16 | Level::Amx => {
-                // SAFETY: as above.
+                // SAFETY: `or_portable` gives these levels only where `has_avx512` has detected all three.
                 return unsafe { avx512(kernel) };
             }
         }
@@ -305,10 +428,13 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     unsafe { kernel.run::<Portable>() }
 }
 
-/// A vector, of which `left` elements (if fewer than LANES) are real.
+/// A vector of which only the first `left` elements are there, if those are fewer than LANES; zeros behind.
+///
+/// # Safety
+/// As [`Simd`]; `p` is valid for `left` elements, or for LANES if those are fewer.
 #[inline(always)]
 pub(crate) unsafe fn load_edge<S: Simd>(p: *const f32, left: usize) -> S::V {
-    // SAFETY: as the caller promises.
+    // SAFETY: as the caller promises; fewer than LANES are touched where fewer remain.
     unsafe {
         match left >= S::LANES {
             true => S::load(p),
@@ -317,10 +443,13 @@ pub(crate) unsafe fn load_edge<S: Simd>(p: *const f32, left: usize) -> S::V {
     }
 }
 
-/// Stores a vector, of which `left` elements (if fewer than LANES) are real.
+/// Stores the first `left` elements of a vector, or all if LANES is less.
+///
+/// # Safety
+/// As [`Simd`]; `p` is valid for `left` elements, or for LANES if those are fewer.
 #[inline(always)]
 pub(crate) unsafe fn store_edge<S: Simd>(p: *mut f32, v: S::V, left: usize) {
-    // SAFETY: as the caller promises.
+    // SAFETY: as the caller promises; fewer than LANES are touched where fewer remain.
     unsafe {
         match left >= S::LANES {
             true => S::store(p, v),
@@ -342,6 +471,18 @@ pub(crate) fn bf16_bits(x: f32) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_level_is_found_by_its_name_and_no_other() {
+        for level in Level::available() {
+            assert_eq!(Level::named(level.name()), Ok(level));
+        }
+        for name in ["avx", "AVX2", "avx512 ", "neon"] {
+            let error = Level::named(name).unwrap_err().to_string();
+            let known = error.contains(&format!("\"{name}\"")) && error.contains("\"portable\"");
+            assert!(known, "{error}");
+        }
+    }
 
     #[test]
     fn rounding_to_bf16_is_to_the_nearest_with_ties_to_even() {

@@ -1,6 +1,7 @@
 //! AMX: products of small matrices, sixteen rows of sixteen words each, by a unit of their own.
 //!
-//! The instructions stand in assembly: their intrinsics are not stable. A panel of B is laid out as the unit wants it, a word of k a row.
+//! The instructions stand in assembly: their intrinsics are not stable. A panel of B is laid out as the unit wants it,
+//! a word of k a row.
 
 use super::{Ahead, PANEL, Packed, Table, Tile};
 use std::arch::asm;
@@ -22,7 +23,7 @@ pub(super) const BYTES: [Tile; PANEL] = [
     multiply::<true, 4>,
 ];
 
-/// A tile register has no use for a stream's single rows: those stay with the vectors.
+/// Single rows stay with the vectors: a tile register would be mostly empty.
 pub(super) const fn table(tiles: [Tile; PANEL], vectors: &Table) -> Table {
     Table {
         rows: [[tiles[0]; 8], [tiles[1]; 8], [tiles[2]; 8], [tiles[3]; 8]],
@@ -48,7 +49,11 @@ struct Shapes {
     rows: [u8; 16],
 }
 
-/// Registers 0 to 3 for sums, 4 and 5 for A, 6 and 7 for B. With `lower` rows, registers 2 and 3 hold the sums of those, and 5 their A.
+/// Sets the shapes: registers 0 to 3 for sums, 4 and 5 for A, 6 and 7 for B. With `lower` rows, registers 2 and 3 hold
+/// the sums of those, and 5 their A.
+///
+/// # Safety
+/// AMX may be used; `upper`, `lower` and `words` are at most 16.
 unsafe fn shape(upper: usize, lower: usize, words: usize) {
     let (full, part) = (64, 4 * words as u16);
     let second = if lower == 0 { upper } else { lower } as u8;
@@ -108,7 +113,7 @@ macro_rules! dot {
     };
 }
 
-/// Begins a register of sums: at zero, or with what an earlier part of k has left.
+/// Begins a register of sums: at zero, or with the sums of an earlier part of k.
 macro_rules! begin {
     ($go_on:expr, $tile:literal, $out:expr, $stride:expr) => {
         match $go_on {
@@ -129,6 +134,9 @@ struct Part {
 }
 
 /// A [`Tile`] of up to 32 rows.
+///
+/// # Safety
+/// As [`Tile`], with at most 32 rows and `NV` vectors; AMX may be used.
 unsafe fn multiply<const BYTES: bool, const NV: usize>(
     rows: usize,
     k: usize,
@@ -137,9 +145,9 @@ unsafe fn multiply<const BYTES: bool, const NV: usize>(
     out: *mut f32,
     ahead: Ahead,
 ) {
-    // SAFETY: as the caller promises.
+    // SAFETY: the same contract; a prefetch may name any address.
     unsafe {
-        // Apart, as what fetches nothing shall not pay for it.
+        // Two instances, so that calls without prefetches have no cost of them.
         match ahead.is_nothing() {
             true => multiply_and::<BYTES, NV>(rows, k, a, b, out, |_| ()),
             false => multiply_and::<BYTES, NV>(rows, k, a, b, out, |first| {
@@ -152,6 +160,9 @@ unsafe fn multiply<const BYTES: bool, const NV: usize>(
 }
 
 /// [`multiply`]; `fetch` is called with the first word of each step of k, once.
+///
+/// # Safety
+/// As [`multiply`].
 #[inline(never)]
 unsafe fn multiply_and<const BYTES: bool, const NV: usize>(
     rows: usize,
@@ -161,7 +172,9 @@ unsafe fn multiply_and<const BYTES: bool, const NV: usize>(
     out: *mut f32,
     fetch: impl Fn(usize),
 ) {
-    // SAFETY: as `Tile` says; each instruction touches what the shapes say, rows and words that there are.
+    // SAFETY: the tile shapes loaded by `shape` never exceed the part's rows and words, so every load and store stays
+    // inside `a`, `b` and `out`: rows of A are `apart` bytes apart, as `Tile` says, and rows of B and of the sums
+    // NV·64.
     unsafe {
         let first = *a;
         let apart = if rows > 1 {
@@ -211,12 +224,16 @@ unsafe fn multiply_and<const BYTES: bool, const NV: usize>(
     }
 }
 
-/// Up to sixteen rows against all vectors of the panel.
+/// Up to sixteen rows times all vectors of the panel.
+///
+/// # Safety
+/// As [`multiply`], for a part of k whose shapes are set.
 #[inline(always)]
 unsafe fn one_high<const BYTES: bool, const NV: usize>(part: &Part, apart: isize, out: *mut f32) {
     let stride = NV * 64;
     let sums = |v: usize| out.wrapping_add(v * SIDE);
-    // SAFETY: as `multiply`.
+    // SAFETY: as the caller promises, each instruction touches the rows and words of the shapes, which are those of the
+    // part.
     unsafe {
         begin!(part.first > 0, "0", sums(0), stride);
         if NV > 1 {
@@ -259,7 +276,11 @@ unsafe fn one_high<const BYTES: bool, const NV: usize>(part: &Part, apart: isize
     }
 }
 
-/// More than sixteen rows, `upper` of them above the others, against vectors `v` and (`TWO`) `v + 1`: B is read once for both halves.
+/// More than sixteen rows, `upper` of them above the others, times vectors `v` and (`TWO`) `v + 1`. B is read once for
+/// both halves.
+///
+/// # Safety
+/// As [`multiply`], for a part of k whose shapes are set; `v`, and `v + 1` if `TWO`, are below `NV`.
 #[inline(always)]
 unsafe fn two_high<const BYTES: bool, const NV: usize, const TWO: bool>(
     part: &Part,
@@ -271,7 +292,8 @@ unsafe fn two_high<const BYTES: bool, const NV: usize, const TWO: bool>(
 ) {
     let stride = NV * 64;
     let sums = |half: usize, v: usize| out.wrapping_add((half * upper * NV + v) * SIDE);
-    // SAFETY: as `multiply`.
+    // SAFETY: as the caller promises, each instruction touches the rows and words of the shapes, which are those of the
+    // part.
     unsafe {
         let below = below.wrapping_add(part.first);
         begin!(part.first > 0, "0", sums(0, v), stride);

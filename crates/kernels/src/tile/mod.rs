@@ -1,4 +1,4 @@
-//! The register tile: a few rows of A against a packed panel of B. Everything that multiplies ends here.
+//! The register tile: a few rows of A times a packed panel of B. Every product ends here.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;
@@ -17,7 +17,7 @@ pub(crate) const ROWS: usize = 32;
 /// Floats in a line of the cache.
 pub(crate) const LINE: usize = 16;
 
-/// Room for the largest tile, whose rows cross no line of the cache.
+/// The sums of a tile. Its rows cross no line of the cache.
 #[repr(align(64))]
 pub(crate) struct Sums(MaybeUninit<[f32; ROWS * PANEL * 16]>);
 
@@ -33,12 +33,13 @@ impl Sums {
     }
 }
 
-/// out`[r][v]` = Σ_p a`[r][p·step]` · b`[p][v]`, with `b` packed as `[k][vectors·LANES]`, each element summed in order of p. `k` and all
-/// operands count in words of a [`Number`].
+/// out`[r][v]` = Σ_p a`[r][p·step]` · b`[p][v]`, with `b` packed as `[k][vectors·LANES]`, each element summed in order
+/// of p. `k` and all operands count in words of a [`Number`].
 ///
 /// # Safety
-/// `a` holds `rows` pointers, as far apart as the first two, each valid for `(k−1)·step + 1` elements (where a word is a float, they may stand
-/// anywhere); `b` is valid for `k·vectors·LANES`, `out` for `rows·vectors·LANES`; the instruction set is present.
+/// `a` holds `rows` pointers, each valid for `(k−1)·step + 1` elements. Neighbours are as far apart as the first two,
+/// unless a word is a float. `b` is valid for `k·vectors·LANES` elements, `out` for `rows·vectors·LANES`; the
+/// instruction set is present. `rows` and `vectors` are those that the table has the tile for.
 pub(crate) type Tile = unsafe fn(
     rows: usize,
     k: usize,
@@ -48,7 +49,7 @@ pub(crate) type Tile = unsafe fn(
     ahead: Ahead,
 );
 
-/// What a tile fetches into the second cache while it works, a line with every word of k.
+/// Memory that a tile prefetches into the second cache while it works, a line with every word of k.
 #[derive(Clone, Copy)]
 pub(crate) struct Ahead {
     /// Null for nothing.
@@ -68,15 +69,15 @@ impl Ahead {
         self.first.is_null()
     }
 
-    /// The lines to fetch with some words of k.
+    /// The lines to prefetch with some words of k.
     #[inline(always)]
     pub fn lines(self, words: Range) -> impl Iterator<Item = *const f32> {
         let words = if self.is_nothing() { 0..0 } else { words };
         words.map(move |p| self.first.wrapping_add(p * self.step))
     }
 
-    /// The part that tile number `i` over a panel fetches of the `next` one (null for none), whose `k` words of `vectors` vectors start there:
-    /// all is there in time if the panel has as many tiles as vectors.
+    /// The part of the `next` panel (null for none), of `k` words of `vectors` vectors, that tile number `i` over a
+    /// panel prefetches. All of it arrives in time if the panel has as many tiles as vectors.
     #[inline(always)]
     pub fn panel(next: *const f32, i: usize, k: usize, vectors: usize) -> Self {
         match next.is_null() || i >= vectors {
@@ -88,7 +89,7 @@ impl Ahead {
         }
     }
 
-    /// Line number `i` of some rows: of the first, and of those that follow, `step` apart. As many as there are words of k.
+    /// Line number `i` of as many rows as there are words of k, `step` apart.
     #[inline(always)]
     pub fn rows(first: *const f32, i: usize, step: usize) -> Self {
         Self {
@@ -98,10 +99,10 @@ impl Ahead {
     }
 }
 
-/// The body of every [`Tile`]; it fetches B into the first cache `SOON` words of k before it meets them.
+/// The body of every [`Tile`] with vectors. It prefetches B into the first cache `SOON` words of k ahead.
 ///
 /// # Safety
-/// As [`Tile`].
+/// As [`Tile`], for `R` rows and `NV` vectors, `STEP` words from one of a row of A to the next.
 #[inline(always)]
 pub(crate) unsafe fn multiply<
     S: Simd,
@@ -117,7 +118,8 @@ pub(crate) unsafe fn multiply<
     out: *mut f32,
     ahead: Ahead,
 ) {
-    // SAFETY: as the caller promises.
+    // SAFETY: word p of row r is `p·STEP` elements behind its pointer, and vector v of word p the `p·NV + v`th of b,
+    // for p below k; the sums are R·NV vectors. A prefetch may name any address.
     unsafe {
         let mut rows = [std::ptr::null(); R];
         for r in 0..R {
@@ -150,28 +152,29 @@ pub(crate) unsafe fn multiply<
     }
 }
 
-/// Rows of the largest tile that waits for weights from afar: more rows have enough to do meanwhile.
-const FEW: usize = 2;
+/// Rows of the largest tile with early prefetches: more rows do enough work while weights arrive.
+const EARLY: usize = 2;
 /// Heights that have a tile of their own.
 const HEIGHTS: usize = 8;
 
 /// The tiles of one instruction set and number.
 pub(crate) struct Table {
-    /// By vectors and rows less one, over rows of A; the last one serves what is higher.
+    /// Over rows of A, by vectors and rows less one; the last one serves all greater heights.
     pub rows: [[Tile; HEIGHTS]; PANEL],
-    /// One row, by vectors less one, where each step of k is met once: for streams.
+    /// Over one row, by vectors less one.
     pub single: [Tile; PANEL],
-    /// One and two such rows, for weights most of which lie beyond the second cache: they are fetched earlier.
-    pub early: [[Tile; FEW]; PANEL],
-    /// Rows up to which `early` is the better choice for a step of sequences.
+    /// Over one and two rows, with earlier prefetches: for weights most of which lie outside the second cache.
+    pub early: [[Tile; EARLY]; PANEL],
+    /// Rows up to which `early` is the better choice for a step.
     pub early_rows: usize,
     /// Rows of the largest tile, by vectors less one.
     pub most_rows: [usize; PANEL],
-    /// Rows from which on more of them bring little, and fewer that do where something else speaks for them.
+    /// Rows per thread at which a tile is efficient: `[usual, lower]`. The lower bound applies when dividing by units
+    /// would be costly.
     pub efficient_rows: [usize; 2],
-    /// Eighths of the second cache that a thread's weights may fill until they are fetched ahead, as what else passes through it drives them out.
+    /// Prefetch weights once they exceed this many eighths of the second cache (other traffic would evict them).
     pub prefetch_eighths: usize,
-    /// Vectors of a panel that belong together, where it can be so.
+    /// Panels have a multiple of so many vectors, where possible.
     pub panel_multiple: usize,
     /// Over a transposed A.
     pub packed: Packed,
@@ -179,11 +182,11 @@ pub(crate) struct Table {
 
 /// How a transposed A is packed, tile by tile.
 pub(crate) enum Packed {
-    /// `[k][height]`, with tiles of their own.
+    /// `[k][height]`, for `tiles`.
     Columns {
         tiles: &'static [[Tile; HEIGHTS]; PANEL],
         height: usize,
-        /// Vectors of B that a tile meets.
+        /// Vectors of a panel of B.
         panel: usize,
     },
     /// `[height][k]`, for the tiles over rows.
@@ -197,7 +200,7 @@ impl Packed {
         }
     }
 
-    /// Vectors of a panel of B that such an A meets.
+    /// Vectors of a panel of B for such an A.
     pub fn panel(&self) -> usize {
         match *self {
             Self::Columns { panel, .. } => panel,
@@ -206,7 +209,7 @@ impl Packed {
     }
 }
 
-/// The one of `tiles` for so many vectors and rows.
+/// The tile for so many vectors and rows.
 #[inline(always)]
 pub(crate) fn choose(tiles: &[[Tile; HEIGHTS]; PANEL], vectors: usize, rows: usize) -> Tile {
     tiles[vectors - 1][(rows - 1).min(HEIGHTS - 1)]
@@ -219,7 +222,7 @@ impl Table {
         choose(&self.rows, vectors, rows)
     }
 
-    /// As [`Self::tile`], for weights most of which may lie `beyond` the second cache.
+    /// [`Self::tile`], for weights most of which lie outside the second cache if `beyond`.
     #[inline(always)]
     pub fn tile_from(&self, beyond: bool, vectors: usize, rows: usize) -> Tile {
         match beyond && rows <= self.early_rows {
@@ -228,17 +231,20 @@ impl Table {
         }
     }
 
-    /// Cuts `vectors` of columns into panels of `most` at most: (first vector, vectors) of each. They are nearly equal, as a tile over a single
-    /// vector takes longer for each than one over some.
+    /// Cuts `vectors` of columns into panels of `most` at most: (first vector, vectors) of each. They are nearly equal,
+    /// as a tile over a single vector is less efficient.
     #[inline(always)]
     pub fn panels(
         &self,
         vectors: Range,
         most: usize,
     ) -> impl Iterator<Item = (usize, usize)> + Clone {
-        let grain = self.panel_multiple.min(most);
-        cover(0..vectors.len().div_ceil(grain), most / grain).map(move |(first, count)| {
-            let (start, end) = (first * grain, vectors.len().min((first + count) * grain));
+        let multiple = self.panel_multiple.min(most);
+        cover(0..vectors.len().div_ceil(multiple), most / multiple).map(move |(first, count)| {
+            let (start, end) = (
+                first * multiple,
+                vectors.len().min((first + count) * multiple),
+            );
             (vectors.start + start, end - start)
         })
     }
@@ -248,8 +254,15 @@ impl Table {
 #[inline(always)]
 pub(crate) fn cover(rows: Range, max: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
     let (start, count) = (rows.start, rows.len());
-    let tiles = count.div_ceil(max);
+    // One row or a few are the usual step of a stream, for which divisions would count.
+    let tiles = match count <= max {
+        true => count.min(1),
+        false => count.div_ceil(max),
+    };
     (0..tiles).map(move |i| {
+        if tiles == 1 {
+            return (start, count);
+        }
         let first = start + count * i / tiles;
         (first, start + count * (i + 1) / tiles - first)
     })

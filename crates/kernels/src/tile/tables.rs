@@ -9,9 +9,12 @@ use crate::number::{Bf16, F32, Int8, Number};
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Level, Portable, Simd};
 
-/// Makes the [`Table`] of an instruction set. `$height` and `$panel` are those of [`Packed`]; sizes beyond repeat the largest and are never asked for.
+/// Makes the [`Table`] of an instruction set. `$height` and `$panel` are those of [`Packed`]; heights that do not occur
+/// repeat the largest tile.
 macro_rules! table {
     ($number:ty, $simd:ty, $height:literal x $panel:literal $(, $features:literal)?) => {{
+        /// # Safety
+        /// As [`Tile`](super::Tile), for `R` rows; the features named are those of the vectors.
         $(#[target_feature(enable = $features)])?
         unsafe fn tile<const R: usize, const NV: usize, const STEP: usize, const SOON: usize>(
             rows: usize,
@@ -22,7 +25,7 @@ macro_rules! table {
             ahead: Ahead,
         ) {
             debug_assert_eq!(rows, R);
-            // SAFETY: as `Tile` says.
+            // SAFETY: the contract is the same, and the instruction set is that of the attribute.
             unsafe { multiply::<$simd, $number, R, NV, STEP, SOON>(k, a, b, out, ahead) }
         }
         macro_rules! by_rows {

@@ -156,9 +156,9 @@ proptest! {
 fn large_layers_have_the_same_bits_in_any_batch() {
     let mut random = Random(9);
     for (cell, sizes) in [
-        (2, [70, 2, 300, 256]),
-        (3, [37, 3, 600, 400]),
-        (0, [200, 2, 64, 500]),
+        (2, [35, 2, 200, 256]),
+        (3, [19, 2, 500, 400]),
+        (0, [100, 2, 64, 500]),
     ] {
         let case = Case::new(&mut random, CELLS[cell], sizes, DIRECTIONS[0]);
         check_sequences(case, 2).unwrap();

@@ -1,10 +1,11 @@
-//! Tests of the kernels: fast path against reference, reference against finite differences, and what must hold for any sizes.
+//! Tests of the kernels: fast path against reference, reference against finite differences, and what must hold for any
+//! sizes.
 
-mod activations;
 mod batches;
 mod cases;
 mod ctc;
 mod finite_differences;
 mod int8;
 mod recurrence;
+mod sizes;
 mod stepper;

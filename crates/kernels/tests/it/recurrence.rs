@@ -171,7 +171,8 @@ fn empty_batches_and_sequences_give_empty_or_zero_results() {
     }
 }
 
-/// Over many steps gradients shrink below what a float holds with all its bits; such arithmetic is slow, so they become zero before.
+/// Over many steps gradients shrink below what a float holds with all its bits; such arithmetic is slow, so they become
+/// zero before.
 #[test]
 fn vanished_gradients_are_zero_and_nan_is_not() {
     let mut random = Random(31);

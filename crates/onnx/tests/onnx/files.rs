@@ -1,6 +1,6 @@
 //! Small files made by other tools.
 
-use crate::tools::floats;
+use crate::tools::{constant, floats, node, run, single};
 use refrain_data::npz;
 use refrain_onnx::{Model, OnnxError};
 
@@ -25,4 +25,17 @@ fn unsorted_nodes_are_refused_by_name() {
     };
     assert_eq!([node, value, maker], ["y", "h", "h"]);
     assert!(error.to_string().contains("not sorted"), "{error}");
+}
+
+/// Masks of attention and padding are written with −∞, and a foreign graph may hold NaN on purpose.
+#[test]
+fn constants_may_be_infinite_or_nan() {
+    let mut model = single(13, node("Add", &["a", "b"], &["c"], vec![]), &[]);
+    let b = constant("b", &[3], &[f32::NEG_INFINITY, f32::NAN, f32::INFINITY]);
+    model.graph.as_mut().unwrap().initializer.push(b);
+    let a = ("a", floats(&[1], &[1.0]));
+    let c = &run(&model, &[a]).unwrap()["c"];
+    let c = c.as_f32().unwrap();
+    assert_eq!([c[0], c[2]], [f32::NEG_INFINITY, f32::INFINITY]);
+    assert!(c[1].is_nan());
 }

@@ -5,6 +5,7 @@ use super::run::{self, Resume, Start, Summary};
 use super::site::Site;
 use super::{EvaluateOn, Evaluation};
 use crate::error::Error;
+use crate::memory;
 use crate::metrics::Metric;
 use crate::recipe::{self, Recipe, Shipped, problem_in};
 use crate::store::ModelFolder;
@@ -48,6 +49,27 @@ pub struct Begin<'a> {
     pub resumes: Option<&'a ModelFolder>,
     /// The model that a new run begins with.
     pub init: Option<&'a ModelFolder>,
+}
+
+impl Begin<'_> {
+    /// Refuses a model that cannot fit in memory while it trains. `parameters` are its trainable numbers, `activations` those
+    /// that a step keeps for its gradient; `settings` names the keys that decide the size.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn fits(
+        &self,
+        parameters: usize,
+        activations: usize,
+        settings: &'static str,
+    ) -> Result<(), Error> {
+        // Values, gradient, two moments of the optimizer, and a copy of the first three for a checkpoint.
+        const COPIES: usize = 7;
+        let numbers = parameters
+            .saturating_mul(COPIES)
+            .saturating_add(activations);
+        memory::check(numbers, "training", settings)
+    }
 }
 
 /// A kind of task, as its folder provides it: typed, and blind to other tasks.

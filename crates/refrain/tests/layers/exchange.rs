@@ -97,7 +97,7 @@ fn language_models_go_both_ways() {
         let (_, logits) = result(&format!("{name}/logits"));
         for (id, expected) in ids.iter().zip(logits.chunks(11)) {
             close(
-                generator
+                &generator
                     .step(*id as u32, &mut state, &mut scratch)
                     .unwrap(),
                 expected,

@@ -3,6 +3,7 @@
 #[path = "../../../onnx/tests/onnx/changes.rs"]
 mod changes;
 mod fit;
+mod folders;
 mod language;
 mod listening;
 mod memory;

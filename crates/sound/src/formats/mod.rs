@@ -1,5 +1,6 @@
 //! The formats of sound files: WAV headers, MP3 frames, and symphonia's readers for the rest.
 
+mod flac;
 mod mp3;
 mod ogg;
 mod packets;
@@ -8,13 +9,16 @@ mod wave;
 
 use crate::warning::Warning;
 use mp3::Mp3;
-use packets::Packets;
+use packets::{Kind, Packets};
 pub(crate) use source::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use symphonia::core::audio::GenericAudioBufferRef;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::well_known::FORMAT_ID_MP3;
 use symphonia::core::io::MediaSource;
+
+/// The cause of damage where joined files meet.
+const SHORT: &str = "a sound is shorter than its header states, and another follows";
 
 /// A sound file that is open.
 pub(crate) struct Opened {
@@ -57,17 +61,21 @@ impl Input {
         guarded(|| match wave::open(source)? {
             wave::Opened::Wave(wave) => Packets::wave(wave),
             wave::Opened::Other { source, start } => {
-                let (packets, faults) = match start.starts_with(b"OggS") {
-                    true => {
-                        let (source, faults) = ogg::Watched::new(source);
-                        (Box::new(source) as Box<dyn MediaSource>, Some(faults))
-                    }
-                    false => (source, None),
-                };
-                let format = packets::probe(packets, extension)?;
+                if start.starts_with(b"OggS") {
+                    let (source, faults) = ogg::Watched::new(source);
+                    let format = packets::probe(Box::new(source), Some("ogg"))?;
+                    return Packets::open(format, Kind::Ogg(faults));
+                }
+                if start.starts_with(b"fLaC") {
+                    let parts = flac::Parts::new(source);
+                    let format = packets::probe(Box::new(parts.clone()), Some("flac"))?;
+                    return Packets::open(format, Kind::Flac(Some(parts)));
+                }
+                let format = packets::probe(source, extension)?;
                 match format.format_info().format {
                     FORMAT_ID_MP3 => Mp3::open(Box::new(format.into_inner())),
-                    _ => Packets::other(format, faults),
+                    // Behind a tag.
+                    _ => Packets::open(format, Kind::Flac(None)),
                 }
             }
         })

@@ -6,8 +6,8 @@
 //! Source: ISO/IEC 11172-3 and 13818-3 (headers of frames); the Xing, LAME and VBRI tags as LAME 3.100 and Fraunhofer's
 //! encoder write them.
 
-use super::source::fill;
-use super::{Input, Opened, Step, copy};
+use super::source::append;
+use super::{Input, Opened, SHORT, Step, copy};
 use crate::warning::Warning;
 use std::collections::VecDeque;
 use std::io::{Read, Seek, SeekFrom};
@@ -183,13 +183,7 @@ impl Bytes {
         while !self.ended && self.window.len() - self.used < AHEAD {
             self.window.drain(..self.used);
             self.used = 0;
-            let before = self.window.len();
-            self.window.resize(before + READ, 0);
-            let read = fill(&mut self.source, &mut self.window[before..]);
-            let count = *read.as_ref().unwrap_or(&0);
-            self.window.truncate(before + count);
-            self.ended = count < READ;
-            read?;
+            self.ended = append(&mut self.source, &mut self.window, READ)?;
         }
         Ok(&self.window[self.used..])
     }
@@ -360,7 +354,7 @@ impl Mp3 {
             self.warnings.push_back(Warning::Damaged {
                 at: self.seconds,
                 seconds: Some(seconds),
-                cause: "a sound is shorter than its header states, and another follows".into(),
+                cause: SHORT.into(),
             });
         }
     }

@@ -1,8 +1,9 @@
 //! Packets of sound that symphonia reads: WAV, FLAC, Ogg Vorbis.
 
+use super::flac::Parts;
 use super::ogg::Faults;
 use super::wave::Wave;
-use super::{Input, Opened, Step, copy};
+use super::{Input, Opened, SHORT, Step, copy};
 use crate::warning::Warning;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -22,7 +23,9 @@ pub(crate) struct Packets {
     track: u32,
     rate: u32,
     kind: Kind,
-    /// Samples that the header promises for the whole file, if it does.
+    /// Seconds of the sounds before this one.
+    before: f64,
+    /// Samples that the header of this sound promises, if it does.
     promised: Option<u64>,
     /// Where the next packet should begin, samples.
     next: Option<i64>,
@@ -30,13 +33,13 @@ pub(crate) struct Packets {
 }
 
 /// The format, with the means to tell the end of a file and damage.
-enum Kind {
+pub(super) enum Kind {
     /// The end of the bytes is the end of the sound if `endless`.
     Wave { endless: bool },
     /// Faults of its pages; the last page is marked as such.
     Ogg(Faults),
-    /// Packets state where they begin.
-    Flac,
+    /// Packets state where they begin. Several files may be joined.
+    Flac(Option<Parts>),
 }
 
 /// The track of sound of a file.
@@ -97,11 +100,8 @@ impl Packets {
         )))
     }
 
-    /// Reads FLAC, or Ogg Vorbis with its faults.
-    pub fn other(
-        format: Box<dyn FormatReader>,
-        faults: Option<Faults>,
-    ) -> Result<Option<Opened>, Error> {
+    /// Reads FLAC or Ogg Vorbis.
+    pub(super) fn open(format: Box<dyn FormatReader>, kind: Kind) -> Result<Option<Opened>, Error> {
         let Some(track) = track(&*format)? else {
             return Ok(None);
         };
@@ -112,7 +112,6 @@ impl Packets {
         let warnings = (sounds > 1).then(|| Warning::SecondStream {
             note: format!("it holds {sounds} at once"),
         });
-        let kind = faults.map_or(Kind::Flac, Kind::Ogg);
         let promised = track.length;
         Ok(Some(Self::with(
             format,
@@ -137,6 +136,7 @@ impl Packets {
             track: track.id,
             rate,
             kind,
+            before: 0.0,
             promised,
             next: None,
             warnings: VecDeque::new(),
@@ -161,14 +161,14 @@ impl Packets {
         match packet {
             Ok(Some(packet)) if packet.track_id == self.track => self.decode(&packet, interleaved),
             Ok(Some(_)) => Ok(Step::Nothing),
-            Ok(None) => Ok(self.end()),
+            Ok(None) => self.end(),
             // One Ogg file may hold several sounds, one after the other.
             Err(Error::ResetRequired) => self.restart(),
             Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                Ok(match self.kind {
+                match self.kind {
                     Kind::Wave { endless: true } => self.end(),
                     _ => self.last(Step::CutOff),
-                })
+                }
             }
             Err(error) => Err(error),
         }
@@ -176,12 +176,12 @@ impl Packets {
 
     fn decode(&mut self, packet: &Packet, interleaved: &mut Vec<f32>) -> Result<Step, Error> {
         let begin = packet.pts.get();
-        if matches!(self.kind, Kind::Flac) {
+        if matches!(self.kind, Kind::Flac(_)) {
             self.note_gap(begin);
         }
         let length = packet.dur.get();
         self.next = Some(begin.saturating_add_unsigned(length));
-        let at = begin.max(0) as f64 / f64::from(self.rate);
+        let at = self.time(begin);
         let seconds = Some(length as f64 / f64::from(self.rate));
         let damaged = |cause: &str| {
             let cause = cause.into();
@@ -202,14 +202,18 @@ impl Packets {
     /// Notes sound that is missing before a packet that begins at `begin`.
     fn note_gap(&mut self, begin: i64) {
         let expected = self.next.unwrap_or(0);
-        // A packet may also begin before it: files that were joined begin anew.
         if begin > expected {
             self.warnings.push_back(Warning::Damaged {
-                at: expected.max(0) as f64 / f64::from(self.rate),
+                at: self.time(expected),
                 seconds: Some((begin - expected) as f64 / f64::from(self.rate)),
                 cause: "frames are damaged or missing".into(),
             });
         }
+    }
+
+    /// The place of a sample of this sound in the file, seconds.
+    fn time(&self, sample: i64) -> f64 {
+        self.before + sample.max(0) as f64 / f64::from(self.rate)
     }
 
     /// Collects the damaged pages of an Ogg file.
@@ -225,7 +229,7 @@ impl Packets {
     }
 
     /// The end of the packets.
-    fn end(&mut self) -> Step {
+    fn end(&mut self) -> Result<Step, Error> {
         let given = self.next.unwrap_or(0).max(0) as u64;
         let short = self.promised.is_some_and(|promised| given < promised);
         match (&self.kind, short) {
@@ -234,9 +238,28 @@ impl Packets {
         }
     }
 
-    /// Gives the warnings that wait, then the end.
-    fn last(&mut self, end: Step) -> Step {
-        self.warnings.pop_front().map_or(end, Step::Warning)
+    /// Gives the warnings that wait, then the next of joined FLAC files, then the end.
+    fn last(&mut self, end: Step) -> Result<Step, Error> {
+        if let Some(warning) = self.warnings.pop_front() {
+            return Ok(Step::Warning(warning));
+        }
+        let Kind::Flac(Some(parts)) = &self.kind else {
+            return Ok(end);
+        };
+        if !parts.next()? {
+            return Ok(end);
+        }
+        let source = Box::new(parts.clone());
+        self.before = self.time(self.next.unwrap_or(0));
+        if matches!(end, Step::CutOff) {
+            self.warnings.push_back(Warning::Damaged {
+                at: self.before,
+                seconds: None,
+                cause: SHORT.into(),
+            });
+        }
+        self.format = probe(source, Some("flac"))?;
+        self.restart()
     }
 
     /// Begins the next sound of the file.
@@ -247,8 +270,7 @@ impl Packets {
         self.decoder = track.decoder;
         self.track = track.id;
         self.rate = track.rate;
-        // The first header promised only the first sound; nothing promises the sum.
-        (self.promised, self.next) = (None, None);
+        (self.promised, self.next) = (track.length, None);
         Ok(Step::Nothing)
     }
 }

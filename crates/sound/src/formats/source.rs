@@ -85,3 +85,16 @@ pub(crate) fn fill(source: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::
     }
     Ok(count)
 }
+
+/// Appends at most `count` bytes of the source to a buffer; gives whether the source has ended.
+pub(crate) fn append(
+    source: &mut impl Read,
+    buffer: &mut Vec<u8>,
+    count: usize,
+) -> io::Result<bool> {
+    let before = buffer.len();
+    buffer.resize(before + count, 0);
+    let read = fill(source, &mut buffer[before..]);
+    buffer.truncate(before + *read.as_ref().unwrap_or(&0));
+    read.map(|read| read < count)
+}

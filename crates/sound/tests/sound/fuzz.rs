@@ -31,8 +31,10 @@ fn files() -> Vec<Vec<u8>> {
     ]
     .map(golden_bytes)
     .into();
-    let joined = golden_bytes("tone.mp3");
-    files.push([&joined[..], &joined].concat());
+    for name in ["tone.mp3", "tone.flac"] {
+        let own = golden_bytes(name);
+        files.push([&own[..], &own].concat());
+    }
     files.push(wav_bytes(&tone(300.0, 8_000, 500, 0.5), 8_000).unwrap());
     files
 }
@@ -157,7 +159,7 @@ proptest! {
 
     #[test]
     fn changed_files_are_read_or_refused(
-        file in 0..8usize,
+        file in 0..9usize,
         changes in prop::collection::vec(change(), 1..8),
     ) {
         let mut bytes = files().swap_remove(file);

@@ -381,6 +381,34 @@ fn damaged_flac_frames_are_said_and_are_no_cut() {
 }
 
 #[test]
+fn joined_flac_files_are_read_to_the_end() {
+    let bytes = golden_bytes("tone.flac");
+    let once = read(bytes.clone()).unwrap();
+    let tag = [&b"TAG"[..], &[b' '; 125]].concat();
+    let tagged = read([&bytes[..], &tag].concat()).unwrap();
+    assert_eq!(
+        (&tagged.samples, &tagged.warnings[..]),
+        (&once.samples, &[][..])
+    );
+    let twice = read([&bytes[..], &bytes, &tag].concat()).unwrap();
+    assert!(twice.samples == [&once.samples[..], &once.samples].concat());
+    assert_eq!(twice.warnings, []);
+    // The first without its last frame, the second without a frame in its middle.
+    let mut second = bytes.clone();
+    second[bytes.len() / 2] ^= 1;
+    let both = read([&bytes[..bytes.len() * 9 / 10], &second].concat()).unwrap();
+    let at = |own: &Warning| match own {
+        Warning::Damaged { at, .. } => (at * 44_100.0).round() as usize,
+        other => panic!("{other}"),
+    };
+    let [first, second] = &both.warnings[..] else {
+        panic!("{:?}", both.warnings);
+    };
+    assert_eq!((at(first), at(second)), (8_192, 8_192 + 4_096));
+    assert_eq!(both.samples.len(), 8_192 + 11_025 - 4_096);
+}
+
+#[test]
 fn many_damaged_parts_are_counted() {
     let mut bytes = golden_bytes("mono_stereo.mp3");
     let start = bytes.clone();

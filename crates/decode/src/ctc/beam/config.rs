@@ -33,8 +33,8 @@ pub enum BeamError {
     NoBoundary(&'static str),
 }
 
-/// Settings of a [`BeamDecoder`]. The default's limits are those of pyctcdecode; its weights are 0.5 for n-grams and 0
-/// otherwise.
+/// Settings of a [`BeamDecoder`](super::BeamDecoder). The default's limits are those of pyctcdecode; its weights are
+/// 0.5 for n-grams and 0 otherwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BeamConfig {
     /// `K`: how many prefixes are kept; at least 1.
@@ -109,12 +109,13 @@ impl BeamConfig {
     }
 }
 
-/// Models that a [`BeamDecoder`] may use besides the scores.
+/// Models that a [`BeamDecoder`](super::BeamDecoder) may use besides the scores.
 #[derive(Debug, Clone, Default)]
 pub struct BeamModels {
     /// An n-gram of words. Needs labels that separate words.
     pub words: Option<Arc<Ngram>>,
-    /// An n-gram of labels, which go by [`Labels::token`] there: an n-gram of characters if labels are characters.
+    /// An n-gram of labels, which go by [`Labels::token`](crate::text::Labels::token) there: an n-gram of characters if
+    /// labels are characters.
     pub labels: Option<Arc<Ngram>>,
     /// The only words that may be written. Needs labels that separate words. Without one the vocabulary is open.
     pub lexicon: Option<Arc<Lexicon>>,

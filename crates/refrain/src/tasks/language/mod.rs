@@ -28,6 +28,9 @@ use trainee::LanguageTrainee;
 /// Name of the task in recipes.
 pub const NAME: &str = "language";
 
+/// Numbers that a step keeps for the gradient of a unit: gates, state and output.
+const KEPT: usize = 8;
+
 /// The task of predicting the next token.
 pub struct Language;
 
@@ -94,6 +97,14 @@ impl Spec for Language {
         let text = Text::load(recipe, begin.site)?;
         let text = text.with_vocabulary_of(begin)?;
         let (vocabulary, seed) = (text.vocabulary.len(), begin.site.seed);
+        let parameters = recipe.model.parameters(vocabulary);
+        let steps = begin.train.batch.saturating_mul(recipe.data.time);
+        let units = recipe.model.layers.saturating_mul(recipe.model.hidden);
+        begin.fits(
+            parameters,
+            steps.saturating_mul(units.saturating_mul(KEPT)),
+            "model.hidden, model.layers, model.embedding or train.batch",
+        )?;
         let device = begin.site.training_device();
         let model = recipe.model.init(vocabulary, seed, &device)?;
         let trainee = LanguageTrainee::new(recipe, begin.train, text, begin.site)?;

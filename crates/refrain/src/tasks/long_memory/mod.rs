@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use trainee::{MemoryTrainee, measure};
 
+/// Numbers that a step keeps for the gradient of a unit: gates, state and output.
+const KEPT: usize = 8;
+
 /// Problem and model of a task of long memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +147,13 @@ impl<K: Kind> Spec for LongMemory<K> {
         let seed = begin.site.seed;
         let source = Source::new(&recipe.data, seed, &begin.site.data)?;
         let sizes = [source.features(), source.outputs()];
+        let steps = begin.train.batch.saturating_mul(recipe.data.steps());
+        let units = recipe.model.layers.saturating_mul(recipe.model.hidden);
+        begin.fits(
+            recipe.model.parameters(sizes),
+            steps.saturating_mul(units.saturating_mul(KEPT)),
+            "model.hidden, model.layers, data.length or train.batch",
+        )?;
         let model = recipe
             .model
             .init(sizes, seed, &begin.site.training_device())?;

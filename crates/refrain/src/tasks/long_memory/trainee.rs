@@ -70,12 +70,7 @@ impl Trainee for MemoryTrainee {
     }
 
     fn fingerprint(&self) -> String {
-        let first = self.source.batch(Part::Train(0), 0, 1);
-        let sum: f64 = first.x.iter().map(|&x| f64::from(x)).sum();
-        format!(
-            "{} sequences, the first sums to {sum}",
-            self.source.len(Part::Train(0))
-        )
+        self.source.fingerprint()
     }
 }
 

@@ -96,6 +96,8 @@ impl Spec for Speech {
         let vocabulary = vocabulary(&corpus, begin)?;
         // The blank is the class behind the characters.
         let sizes = [corpus.features.width(), vocabulary.len() + 1];
+        let settings = "model.hidden, model.layers or model.convolutions";
+        begin.fits(recipe.model.parameters(sizes), 0, settings)?;
         let device = begin.site.training_device();
         let model = recipe.model.init(sizes, seed, &device)?;
         let augment = recipe.data.augment.clone();

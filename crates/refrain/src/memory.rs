@@ -1,0 +1,71 @@
+//! Memory that is asked for before it is taken.
+
+use crate::error::Error;
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+/// Refuses `numbers` of 32 bits where the machine, or the control group of the process, does not have the memory for them.
+/// Where the system does not tell, only sizes that no address can hold are refused.
+///
+/// # Errors
+/// [`Error::TooLarge`].
+pub(crate) fn check(
+    numbers: usize,
+    purpose: &'static str,
+    settings: &'static str,
+) -> Result<(), Error> {
+    let needed = (numbers as u64).saturating_mul(4);
+    let available = match available() {
+        0 => isize::MAX as u64,
+        bytes => bytes,
+    };
+    match needed > available {
+        true => Err(Error::TooLarge {
+            needed: size(needed),
+            purpose,
+            available: size(available),
+            settings,
+        }),
+        false => Ok(()),
+    }
+}
+
+/// Bytes that can still be had; 0 where the system does not tell.
+fn available() -> u64 {
+    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(memory);
+    let free = system.available_memory();
+    match system.cgroup_limits() {
+        Some(limits) if limits.free_memory > 0 => free.min(limits.free_memory),
+        _ => free,
+    }
+}
+
+/// `850 bytes`, `21 MB`, `4.7 GB`
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
+        1_000_000_000..1_000_000_000_000 => format!("{:.1} GB", bytes as f64 / 1e9),
+        _ => format!("{} TB", bytes / 1_000_000_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_no_machine_has_is_refused_by_name() {
+        assert!(check(1 << 10, "training", "model.hidden").is_ok());
+        for numbers in [usize::MAX, 1 << 50] {
+            let error = check(numbers, "training", "model.hidden").unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains("TB") && text.contains("model.hidden"),
+                "{text}"
+            );
+        }
+        assert_eq!(size(4_700_000_000), "4.7 GB");
+        assert_eq!(size(999), "999 bytes");
+    }
+}
