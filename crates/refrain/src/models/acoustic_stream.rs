@@ -147,7 +147,9 @@ impl StreamWeights {
     fn start(&self) -> AcousticState {
         let all = self.config().convolutions.iter().zip(&self.convolutions);
         AcousticState {
-            heard: all.map(|(own, own_weights)| own.silence(own_weights.width)).collect(),
+            heard: all
+                .map(|(own, own_weights)| own.silence(own_weights.width))
+                .collect(),
             ..AcousticState::default()
         }
     }
@@ -158,7 +160,10 @@ impl StreamWeights {
             true => Ok(()),
             false => Err(format!("{problem} do not fit the model")),
         };
-        that(state.heard.len() == self.convolutions.len(), "its convolutions")?;
+        that(
+            state.heard.len() == self.convolutions.len(),
+            "its convolutions",
+        )?;
         for (heard, own) in state.heard.iter().zip(&self.convolutions) {
             let frames = heard.len() / own.width.max(1);
             let whole = heard.len() == frames * own.width;
@@ -183,7 +188,12 @@ impl StreamWeights {
         };
         that(whole && placed, "its waiting steps")?;
         let mut values = state.heard.iter().flatten();
-        let mut rest = state.layers.iter().flatten().flatten().chain(&state.waiting);
+        let mut rest = state
+            .layers
+            .iter()
+            .flatten()
+            .flatten()
+            .chain(&state.waiting);
         that(
             values.all(|x| x.is_finite()) && rest.all(|x| x.is_finite()),
             "its values, some of them NaN or infinite,",
@@ -266,7 +276,7 @@ impl AcousticStream {
         }
     }
 
-    /// Log-probabilities of the steps that the end completes. The stream is then at the beginning of the next utterance.
+    /// Log-probabilities of the steps that the end completes. The stream is then at the beginning of another utterance.
     ///
     /// # Errors
     /// None, on a model that has been heard before.
@@ -564,5 +574,6 @@ fn log_softmax(row: &mut [f32]) {
     let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = row.iter().map(|x| f64::from(x - most).exp()).sum();
     let shift = f64::from(most) + sum.ln();
-    row.iter_mut().for_each(|x| *x = (f64::from(*x) - shift) as f32);
+    row.iter_mut()
+        .for_each(|x| *x = (f64::from(*x) - shift) as f32);
 }

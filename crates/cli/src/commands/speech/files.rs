@@ -55,7 +55,9 @@ fn standard_input() -> Result<Reader> {
         .read_to_end(&mut bytes)
         .context("cannot read standard input")?;
     if bytes.len() as u64 > LARGEST {
-        bail!("standard input holds more than {LARGEST} bytes; write it to a file, and give its name");
+        bail!(
+            "standard input holds more than {LARGEST} bytes; write it to a file, and give its name"
+        );
     }
     Reader::named(Cursor::new(bytes), "standard input").map_err(|error| match error {
         SoundError::Format { .. } => {

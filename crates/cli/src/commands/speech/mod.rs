@@ -42,7 +42,8 @@ pub fn run(args: &Args) -> Result<Ending> {
 /// Which model of speech.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Model {
-    /// Model folder, or a model that ships: english, english-stream, digits [default: english, for streams english-stream]
+    /// Model folder, or a model that ships: english, english-stream, digits
+    /// [default: english, or english-stream with --stream]
     #[arg(long = "model", value_name = "MODEL")]
     path: Option<PathBuf>,
 }

@@ -50,7 +50,8 @@ pub struct Args {
     stream: bool,
 
     /// Samples a second of the stream
-    #[arg(long, value_name = "HZ", default_value_t = 16_000, requires = "stream", value_parser = clap::value_parser!(u32).range(1000..=384_000))]
+    #[arg(long, value_name = "HZ", default_value_t = 16_000, requires = "stream")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1000..=384_000))]
     rate: u32,
 
     #[command(flatten)]

@@ -35,7 +35,10 @@ pub fn plan(args: &Args) -> Result<Vec<Option<PathBuf>>> {
     if let Some(plot) = &args.plot {
         check_output(plot, &args.files, args.force)?;
         if taken.contains_key(plot) {
-            bail!("{} is the transcript and the plot; give another name to --plot", typed(plot));
+            bail!(
+                "{} is the transcript and the plot; give another name to --plot",
+                typed(plot)
+            );
         }
     }
     Ok(outputs)

@@ -1,7 +1,7 @@
 //! A stream from standard input, written down while it is spoken.
 
-use super::formats::Format;
 use super::file::doubt;
+use super::formats::Format;
 use super::{Args, Totals};
 use crate::Ending;
 use crate::interrupt::Interrupt;
@@ -195,7 +195,11 @@ impl Page {
 
     fn last(&mut self, transcript: &Transcript) -> Result<()> {
         self.words += transcript.words.len();
-        self.confidence += transcript.words.iter().map(|own| own.confidence).sum::<f64>();
+        self.confidence += transcript
+            .words
+            .iter()
+            .map(|own| own.confidence)
+            .sum::<f64>();
         if self.json {
             let mut object = serde_json::to_value(transcript)?;
             object["final"] = true.into();

@@ -10,9 +10,8 @@ use refrain_data::DataError;
 use refrain_data::speech::{self, Utterance};
 use refrain_kernels::random::Key;
 use refrain_sound::{
-    Warning,
-    FrequencyWarp, Gate, LogMel, MelState, MelStream, Reader, Running, add_noise, deltas, mask, normalise,
-    pink_noise, resample, room, speed, tempo, white_noise,
+    FrequencyWarp, Gate, LogMel, MelState, MelStream, Reader, Running, Warning, add_noise, deltas,
+    mask, normalise, pink_noise, resample, room, speed, tempo, white_noise,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -302,7 +301,10 @@ impl Features {
 fn loses(warning: &Warning) -> bool {
     matches!(
         warning,
-        Warning::CutOff { .. } | Warning::Damaged { .. } | Warning::MoreDamage { .. } | Warning::NotNumbers { .. }
+        Warning::CutOff { .. }
+            | Warning::Damaged { .. }
+            | Warning::MoreDamage { .. }
+            | Warning::NotNumbers { .. }
     )
 }
 

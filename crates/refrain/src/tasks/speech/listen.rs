@@ -164,8 +164,7 @@ impl Listener {
             return Err(Error::State(problem));
         }
         let own = loaded.features.rate();
-        let segmenter =
-            |state| Segmenter::from_state(own, LONGEST, state).map_err(|e| refused(&e));
+        let segmenter = |state| Segmenter::from_state(own, LONGEST, state).map_err(|e| refused(&e));
         let ear = match (state.ear, &loaded.stream) {
             (EarState::Whole(state), None) => Ear::Whole(segmenter(state)?),
             (EarState::Stream(state), Some(_)) => {
