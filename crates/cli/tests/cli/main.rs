@@ -9,3 +9,4 @@ mod resume;
 mod speech;
 mod tools;
 mod train;
+mod transcribe;

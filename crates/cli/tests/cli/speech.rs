@@ -1,19 +1,14 @@
 //! Sounds to text with the models that ship.
 
-use crate::tools::{err, fails, ok, out, refrain, run};
+use crate::tools::{err, fails, models, ok, out, refrain, run};
 use refrain_sound::{load, resample, wav_bytes, write_wav};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::tempdir;
 
-/// What is said in the sound that ships.
+/// The words in the sound that ships.
 const SAID: &str = "the young captain is waiting behind the station";
-
-fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
-}
 
 fn model(name: &str) -> String {
     models().join(name).display().to_string()
@@ -48,7 +43,7 @@ fn pcm(samples: &[f32]) -> Vec<u8> {
     samples.flat_map(i16::to_le_bytes).collect()
 }
 
-/// What `transcribe --stream` makes of samples at 16 kHz.
+/// Answers of `transcribe --stream` to samples at 16 kHz.
 fn stream(samples: &[f32], more: &[&str]) -> Output {
     let mut child = listening(more);
     let bytes = pcm(samples);
@@ -247,7 +242,7 @@ fn sounds_of_any_kind_get_an_answer_or_an_error() {
         output
     };
     let samples = samples();
-    // What still can be understood.
+    // Sounds that can still be understood.
     let other = |rate: u32| resample(&samples, 16_000, rate).unwrap();
     write_wav(&path("high.wav"), &other(96_000), 96_000).unwrap();
     write_wav(&path("telephone.wav"), &other(8000), 8000).unwrap();
@@ -267,7 +262,7 @@ fn sounds_of_any_kind_get_an_answer_or_an_error() {
             .count();
         assert!(right >= 3, "{name}: {text}");
     }
-    // What holds nothing.
+    // Sounds without words.
     write_wav(&path("silent.wav"), &[0.0; 32_000], 16_000).unwrap();
     write_wav(&path("short.wav"), &samples[8000..8160], 16_000).unwrap();
     for name in ["silent", "short"] {
@@ -275,7 +270,7 @@ fn sounds_of_any_kind_get_an_answer_or_an_error() {
         assert!(output.status.success(), "{name}: {}", err(&output));
         assert!(out(&output).trim().len() < 4, "{name}: {}", out(&output));
     }
-    // What is cut off.
+    // A sound that is cut off.
     let bytes = wav_bytes(&samples, 16_000).unwrap();
     fs::write(path("cut.wav"), &bytes[..bytes.len() / 2]).unwrap();
     let output = hear("cut.wav");
@@ -285,7 +280,7 @@ fn sounds_of_any_kind_get_an_answer_or_an_error() {
         out(&output)
     );
     assert!(err(&output).contains("cut off"), "{}", err(&output));
-    // What is no sound.
+    // Files without sound.
     fs::write(path("empty.wav"), "").unwrap();
     fs::write(path("text.wav"), "the young captain").unwrap();
     fs::write(path("header.wav"), &bytes[..20]).unwrap();
@@ -303,6 +298,7 @@ fn a_known_text_is_aligned_and_spikes_are_drawn() {
     let folder = tempdir().unwrap();
     let english = model("english");
     let text = ok(&[
+        "speech",
         "align",
         &sample(),
         "--model",
@@ -316,6 +312,7 @@ fn a_known_text_is_aligned_and_spikes_are_drawn() {
         .collect();
     assert_eq!(words, ["the", "young", "captain"]);
     let object = json(&ok(&[
+        "speech",
         "align",
         &sample(),
         "--model",
@@ -325,7 +322,15 @@ fn a_known_text_is_aligned_and_spikes_are_drawn() {
         "--json",
     ]));
     assert_eq!(object["words"].as_array().unwrap().len(), 8);
-    let foreign = fails(&["align", &sample(), "--model", &english, "--text", "señor"]);
+    let foreign = fails(&[
+        "speech",
+        "align",
+        &sample(),
+        "--model",
+        &english,
+        "--text",
+        "señor",
+    ]);
     assert!(foreign.contains("'ñ'"), "{foreign}");
 
     let drawn = folder.path().join("spikes.png").display().to_string();

@@ -5,12 +5,18 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// The binary, without what the environment may say of data.
+/// The models of the checkout.
+pub fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
+}
+
+/// The binary with the models of the checkout, whatever the environment says.
 pub fn refrain(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_refrain"));
     command
         .args(arguments)
         .env_remove("REFRAIN_DATA")
+        .env("REFRAIN_MODELS", models())
         .env_remove("RUST_BACKTRACE");
     command
 }

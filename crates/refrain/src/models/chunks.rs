@@ -1,5 +1,5 @@
-//! Both directions with a limited view ahead: an utterance is read in overlapping chunks, each by itself. A stream waits
-//! for the end of a chunk and not of the utterance (context-sensitive chunks, Chen and Huo 2016, "Training deep
+//! Both directions with a limited view ahead: an utterance is read in overlapping chunks, each by itself. A stream
+//! waits for the end of a chunk and not of the utterance (context-sensitive chunks, Chen and Huo 2016, "Training deep
 //! bidirectional LSTM acoustic model for LVCSR by a context-sensitive-chunk BPTT approach").
 
 use burn::tensor::{Int, Tensor, TensorData};
