@@ -145,7 +145,7 @@ fn doubtful_words_are_reported() {
     let (_folder, path) = folder();
     let mut backwards = samples();
     backwards.reverse();
-    write_wav(path("backwards.wav"), &backwards, 16_000).unwrap();
+    write_wav(Path::new(&path("backwards.wav")), &backwards, 16_000).unwrap();
     let output = run(&["transcribe", &path("backwards.wav")]);
     assert!(output.status.success());
     let said = err(&output);
@@ -183,7 +183,7 @@ fn arguments_that_do_not_go_together_are_refused() {
     assert!(best.contains("--json"), "{best}");
     let rate = run(&["transcribe", "--rate", "8000", &sample]);
     assert_eq!(rate.status.code(), Some(2));
-    assert!(err(&rate).contains("--stream"), "{}", err(&rate));
+    assert!(err(&rate).contains("cannot be used with"), "{}", err(&rate));
     let empty = fails(&["speech", "align", "--text", " ", &sample]);
     assert!(empty.contains("empty"), "{empty}");
     for (old, new) in [("align", "speech align"), ("tune", "speech tune")] {
@@ -251,7 +251,7 @@ fn long(times: usize) -> Vec<f32> {
 #[test]
 fn text_is_written_as_it_is_found() {
     let (_folder, path) = folder();
-    write_wav(path("long.wav"), &long(16), 16_000).unwrap();
+    write_wav(Path::new(&path("long.wav")), &long(16), 16_000).unwrap();
     let text = ok(&["transcribe", &path("long.wav")]);
     assert!(text.lines().count() >= 2, "{text}");
     let two = ok(&["transcribe", &path("long.wav"), &path_of(&sample())]);
@@ -283,7 +283,7 @@ fn text_is_written_as_it_is_found() {
 #[test]
 fn an_interrupt_ends_a_long_file_with_the_text_so_far() {
     let (_folder, path) = folder();
-    write_wav(path("long.wav"), &long(2000), 16_000).unwrap();
+    write_wav(Path::new(&path("long.wav")), &long(300), 16_000).unwrap();
     let mut command = refrain(&["transcribe", &path("long.wav")]);
     let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap();
@@ -302,7 +302,7 @@ fn an_interrupt_ends_a_long_file_with_the_text_so_far() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", err(&output));
     assert!(
-        rest < 100 && err(&output).contains("stopped after"),
+        rest < 30 && err(&output).contains("stopped after"),
         "{}",
         err(&output)
     );

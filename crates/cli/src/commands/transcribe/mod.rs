@@ -50,7 +50,12 @@ pub struct Args {
     stream: bool,
 
     /// Samples a second of the stream
-    #[arg(long, value_name = "HZ", default_value_t = 16_000, requires = "stream")]
+    #[arg(
+        long,
+        value_name = "HZ",
+        default_value_t = 16_000,
+        conflicts_with = "files"
+    )]
     #[arg(value_parser = clap::value_parser!(u32).range(1000..=384_000))]
     rate: u32,
 
