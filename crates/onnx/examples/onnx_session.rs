@@ -5,7 +5,7 @@
 //!
 //! The model has the inputs and outputs that [`refrain_onnx::export::language_model`] writes.
 
-use refrain_onnx::{Array, Data, Dim, Dtype, Model, Session};
+use refrain_onnx::{Array, Data, Dim, Model, Session};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
