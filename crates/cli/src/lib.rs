@@ -75,6 +75,42 @@ const MOVED: [(&str, &str); 3] = [
     ("ngram", "speech ngram"),
 ];
 
+/// Options of `eval` that are settings of a task now.
+const SETTINGS: [&str; 10] = [
+    "beam",
+    "characters",
+    "character-bonus",
+    "character-weight",
+    "greedy",
+    "hot-word",
+    "lexicon",
+    "lm",
+    "word-weight",
+    "words",
+];
+
+/// A sentence for a spelling of an earlier version.
+fn moved(arguments: &[String]) -> Option<String> {
+    let command = arguments.get(1)?;
+    if let Some((old, new)) = MOVED.iter().find(|(old, _)| old == command) {
+        return Some(format!(
+            "`refrain {old}` is now `refrain {new}`, with the same arguments"
+        ));
+    }
+    let options = arguments.iter().filter_map(|own| own.strip_prefix("--"));
+    let mut names = options.map(|own| own.split('=').next().unwrap_or(own));
+    let old = names.find(|name| SETTINGS.contains(name));
+    let old = old.filter(|_| command == "eval")?;
+    let key = match old {
+        "lm" => "words".to_string(),
+        "hot-word" => "hot_words".to_string(),
+        other => other.replace('-', "_"),
+    };
+    Some(format!(
+        "`--{old}` of `refrain eval` is now a setting: --set {key}=VALUE"
+    ))
+}
+
 /// How a command ended, if not with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
@@ -116,12 +152,11 @@ fn run_command(command: Command, tasks: Tasks) -> anyhow::Result<Ending> {
 /// Runs the command of the process's arguments with these tasks.
 pub fn run(tasks: Tasks) -> ExitCode {
     terminal::report_panics();
-    let moved = std::env::args().nth(1);
-    let moved = moved.and_then(|name| MOVED.iter().find(|(old, _)| *old == name));
-    if let Some((old, new)) = moved {
-        terminal::say(&format!(
-            "error: `refrain {old}` is now `refrain {new}`, with the same arguments"
-        ));
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|own| own.to_string_lossy().into_owned())
+        .collect();
+    if let Some(hint) = moved(&arguments) {
+        terminal::say(&format!("error: {hint}"));
         return ExitCode::from(2);
     }
     match run_command(Arguments::parse().command, tasks) {

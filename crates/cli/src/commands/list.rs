@@ -4,7 +4,7 @@ use crate::Ending;
 use crate::terminal;
 use anyhow::Result;
 use refrain::store;
-use refrain::tasks::{Profile, Tasks};
+use refrain::tasks::{Profile, Task, Tasks};
 use serde_json::json;
 
 /// List the tasks, their recipes and the models that ship
@@ -28,22 +28,24 @@ pub struct Args {
 /// # Errors
 /// An unknown task, or standard output that cannot be written.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
-    let chosen: Vec<&Profile> = match &args.task {
-        Some(name) => vec![tasks.find(name)?.profile()],
-        None => tasks.iter().map(|task| task.profile()).collect(),
+    let chosen: Vec<&dyn Task> = match &args.task {
+        Some(name) => vec![tasks.find(name)?],
+        None => tasks.iter().collect(),
     };
+    let profiles: Vec<&Profile> = chosen.iter().map(|task| task.profile()).collect();
     let text = match (args.json, &args.task) {
         (true, _) => as_json(&chosen),
-        (false, None) => table(&chosen),
+        (false, None) => table(&profiles),
         (false, Some(_)) => chosen.into_iter().map(details).collect(),
     };
     terminal::print(&text)?;
     Ok(Ending::Done)
 }
 
-fn as_json(profiles: &[&Profile]) -> String {
+fn as_json(tasks: &[&dyn Task]) -> String {
     let found = store::models();
-    let tasks = profiles.iter().map(|own| {
+    let tasks = tasks.iter().map(|task| {
+        let own = task.profile();
         let recipes: Vec<_> = own.recipes.iter().map(|shipped| shipped.header()).collect();
         let models = own.models.iter().map(|name| {
             let folder = found.iter().find(|(other, _)| other == name);
@@ -51,7 +53,7 @@ fn as_json(profiles: &[&Profile]) -> String {
         });
         json!({
             "name": own.name, "summary": own.summary, "metrics": own.metrics, "recipes": recipes,
-            "models": models.collect::<Vec<_>>(),
+            "models": models.collect::<Vec<_>>(), "options": task.options(),
         })
     });
     format!("{}\n", json!({ "tasks": tasks.collect::<Vec<_>>() }))
@@ -103,7 +105,8 @@ fn block(titles: &[&str], text: &str) -> String {
     format!("{titles}{}\n", terminal::fold(text, indent, indent))
 }
 
-fn details(own: &Profile) -> String {
+fn details(task: &dyn Task) -> String {
+    let own = task.profile();
     let mut text = format!(
         "{}: {}\n\nfigures\n",
         own.name,
@@ -115,6 +118,19 @@ fn details(own: &Profile) -> String {
             metric.name,
             terminal::fold(metric.meaning, 29, 29)
         );
+    }
+    let options = task.options();
+    let options = options.as_object().into_iter().flatten();
+    let options: Vec<String> = options
+        .map(|(name, default)| match default {
+            serde_json::Value::Null => name.clone(),
+            default => format!("{name} = {default}"),
+        })
+        .collect();
+    if !options.is_empty() {
+        text += "\nsettings of a model in use (--set KEY=VALUE)\n";
+        let names = options.join(", ");
+        text += &format!("  {}\n", terminal::fold(&names, 2, 2));
     }
     text += "\nrecipes\n";
     for shipped in own.recipes {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use refrain::tasks::{Medium, Numbers, Piece, Session, Site, Sound, Tasks, Use};
 use refrain::train::Control;
 use refrain_sound::Pcm;
+use std::cell::Cell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,7 +81,7 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let bar = Bar::new(files.len(), "files");
     let mut failed = 0;
     for (number, file) in files.iter().enumerate() {
-        let result = site.compute(|| one(args, &model, file, &interrupt));
+        let result = site.compute(|| one(args, &model, file, &interrupt, &bar));
         if let Err(error) = result {
             if terminal::is_broken_pipe(&error) {
                 return Err(error);
@@ -112,20 +113,32 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
 }
 
 /// Runs one input from beginning to end.
-fn one(args: &Args, model: &Arc<dyn Use>, file: &Path, interrupt: &Interrupt) -> Result<()> {
+fn one(
+    args: &Args,
+    model: &Arc<dyn Use>,
+    file: &Path,
+    interrupt: &Interrupt,
+    bar: &Bar,
+) -> Result<()> {
     let mut outcome = Ok(());
+    // A reader of our output that has gone, or a signal, ends the reading of the input.
+    let stopped = Cell::new(false);
     let mut give = |piece: Piece| {
-        outcome = show(&piece, args.json, file);
-        match outcome.is_err() || interrupt.asked() {
+        if outcome.is_ok() {
+            outcome = bar.aside(|| show(&piece, args.json, file));
+        }
+        stopped.set(outcome.is_err() || interrupt.asked());
+        match stopped.get() {
             true => Control::Stop,
             false => Control::Continue,
         }
     };
+    let stop = || stopped.get() || interrupt.asked();
     let mut session = model.clone().begin()?;
     let fed = match model.ports().takes {
         Medium::Text => text(session.as_mut(), file, &mut give),
-        Medium::Sound => sound(session.as_mut(), file, args.rate, interrupt, &mut give),
-        Medium::Numbers => numbers(session.as_mut(), file, &mut give),
+        Medium::Sound => sound(session.as_mut(), file, args.rate, &stop, &mut give),
+        Medium::Numbers => numbers(session.as_mut(), file, &stop, &mut give),
         other => bail!("{other:?} cannot be read from the command line"),
     };
     outcome?;
@@ -187,14 +200,14 @@ fn sound(
     session: &mut dyn Session,
     file: &Path,
     rate: u32,
-    interrupt: &Interrupt,
+    stop: &dyn Fn() -> bool,
     give: Give,
 ) -> Result<()> {
     if is_standard_input(file) {
         let mut samples = Pcm::new(std::io::stdin(), rate);
         while let Some(samples) = samples.next_chunk()? {
             session.push(Piece::Sound(Sound { samples, rate }), give)?;
-            if interrupt.asked() {
+            if stop() {
                 break;
             }
         }
@@ -203,7 +216,7 @@ fn sound(
         let rate = reader.rate();
         while let Some(samples) = reader.next_chunk()? {
             session.push(Piece::Sound(Sound { samples, rate }), give)?;
-            if interrupt.asked() {
+            if stop() {
                 break;
             }
         }
@@ -212,10 +225,18 @@ fn sound(
     Ok(session.finish(give)?)
 }
 
-fn numbers(session: &mut dyn Session, file: &Path, give: Give) -> Result<()> {
+fn numbers(
+    session: &mut dyn Session,
+    file: &Path,
+    stop: &dyn Fn() -> bool,
+    give: Give,
+) -> Result<()> {
     let mut open_sequence = false;
     let mut lines = Lines::open(file)?;
     while let Some(line) = lines.read()? {
+        if stop() {
+            return Ok(());
+        }
         let place = || format!("line {}", lines.number());
         if line.trim().is_empty() {
             if std::mem::take(&mut open_sequence) {

@@ -190,11 +190,8 @@ pub trait Task: Send + Sync {
     /// A key that is unknown or missing, or an invalid setting.
     fn resolve(&self, recipe: Recipe) -> Result<Recipe, Error>;
 
-    /// The options of a loaded model with their defaults.
-    ///
-    /// # Errors
-    /// Options that TOML cannot represent; those of this library can all be represented.
-    fn options(&self) -> Result<Table, Error>;
+    /// The options of a loaded model with their defaults, as a JSON object; `null` where the recipe decides.
+    fn options(&self) -> serde_json::Value;
 
     /// Trains a new model.
     ///
@@ -304,8 +301,8 @@ impl<S: Spec> Task for Of<S> {
         Ok(recipe)
     }
 
-    fn options(&self) -> Result<Table, Error> {
-        recipe::table(&S::Options::default()).map_err(Error::Config)
+    fn options(&self) -> serde_json::Value {
+        serde_json::to_value(S::Options::default()).unwrap_or_default()
     }
 
     fn train(&self, start: Start, observe: Observer) -> Result<Summary, Error> {

@@ -114,25 +114,18 @@ impl GenerateConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct GenerateOptions {
     /// As [`GenerateConfig::length`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<usize>,
     /// As [`GenerateConfig::temperature`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
     /// As [`GenerateConfig::top_k`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<usize>,
     /// As [`GenerateConfig::top_p`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
     /// As [`GenerateConfig::stop`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
     /// As [`GenerateConfig::seed`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     /// As [`GenerateConfig::alternatives`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub alternatives: Option<usize>,
 }
 

@@ -116,37 +116,26 @@ pub struct SearchOptions {
     /// The best path, whatever the folder says.
     pub greedy: bool,
     /// As [`DecoderConfig::beam`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub beam: Option<usize>,
     /// As [`DecoderConfig::words`], relative to the current folder.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub words: Option<PathBuf>,
     /// As [`DecoderConfig::characters`], relative to the current folder.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub characters: Option<PathBuf>,
     /// As [`DecoderConfig::lexicon`], relative to the current folder.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lexicon: Option<PathBuf>,
     /// As [`DecoderConfig::word_weight`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub word_weight: Option<f64>,
     /// As [`DecoderConfig::word_bonus`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub word_bonus: Option<f64>,
     /// As [`DecoderConfig::character_weight`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub character_weight: Option<f64>,
     /// As [`DecoderConfig::character_bonus`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub character_bonus: Option<f64>,
     /// As [`DecoderConfig::unknown_bonus`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_bonus: Option<f64>,
     /// Added to those of the folder.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hot_words: Vec<String>,
     /// As [`DecoderConfig::hot_bonus`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub hot_bonus: Option<f64>,
 }
 
