@@ -1,7 +1,7 @@
 """Random recurrent stacks and CTC losses with their gradients, run by PyTorch and by Refrain, and compared.
 
     pip install torch==2.15.0 safetensors numpy
-    cargo build --release --example layer_cases
+    cargo build --release -p refrain-bench
     python scripts/fuzz_torch.py --cases 1000
     python scripts/fuzz_torch.py --cases 1000 --ctc
 
@@ -338,7 +338,7 @@ def goldens(arguments: argparse.Namespace) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="target/release/examples/layer_cases", help="the example")
+    parser.add_argument("--program", default="target/release/layer_cases", help="the tool")
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--largest", type=int, default=300, help="largest C and H")

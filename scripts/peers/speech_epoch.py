@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times an epoch of a speech recipe beside PyTorch: the same model, the same batches, in turns batch by batch.
 
-    cargo build --release -p refrain --example speech_epoch
+    cargo build --release -p refrain-bench
     python3 scripts/peers/speech_epoch.py recipes/speech/kerstin-de.toml DATA --threads 1
 
 Needs the packages of scripts/peers/requirements.txt. Augmented features are computed beforehand and in neither time.
@@ -66,7 +66,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         dump = os.path.join(folder, "batches.npz")
         ours = subprocess.Popen(
-            [ROOT / "target/release/examples/speech_epoch", arguments.recipe, arguments.data, dump],
+            [ROOT / "target/release/speech_epoch", arguments.recipe, arguments.data, dump],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "THREADS": str(arguments.threads)},
         )
         count = int(ours.stdout.readline())

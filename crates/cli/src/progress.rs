@@ -157,10 +157,17 @@ impl Progress {
             Event::AveragingStarted { epoch, .. } => {
                 self.line(&format!("epoch {epoch}: averaging of weights begins"));
             }
-            Event::Inherited { from, tensors, of } => {
+            Event::Inherited {
+                from,
+                tensors,
+                of,
+                reason,
+            } => {
+                let reason = reason.as_ref().map(|own| format!("; {own}"));
                 self.line(&format!(
-                    "{tensors} of {of} tensors are those of {}",
-                    typed(from)
+                    "{tensors} of {of} tensors are those of {}{}",
+                    typed(from),
+                    reason.unwrap_or_default()
                 ));
             }
             Event::Checkpointed { .. } | Event::Tested { .. } => {}

@@ -103,7 +103,7 @@ pub fn import<M: Module>(model: M, tensors: &BTreeMap<String, NamedTensor>) -> R
 ///
 /// # Errors
 /// As [`import`]; none is expected, because every tensor fits.
-pub fn import_fitting<M: Module>(
+pub(crate) fn import_fitting<M: Module>(
     model: M,
     tensors: &BTreeMap<String, NamedTensor>,
 ) -> Result<(M, [usize; 2]), Error> {

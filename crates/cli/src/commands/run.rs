@@ -1,5 +1,6 @@
 //! `refrain run`: any model, by the media that it takes and gives.
 
+use super::speech::files;
 use super::{Compute, Model, Options, Precision};
 use crate::Ending;
 use crate::bar::Bar;
@@ -9,7 +10,7 @@ use crate::terminal::{self, say, typed};
 use anyhow::{Context, Result, bail};
 use refrain::tasks::{Medium, Numbers, Piece, Session, Site, Sound, Tasks, Use};
 use refrain::train::Control;
-use refrain_sound::{Pcm, Reader};
+use refrain_sound::Pcm;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -198,7 +199,7 @@ fn sound(
             }
         }
     } else {
-        let mut reader = Reader::open(file)?;
+        let mut reader = files::open(file)?;
         let rate = reader.rate();
         while let Some(samples) = reader.next_chunk()? {
             session.push(Piece::Sound(Sound { samples, rate }), give)?;
@@ -206,6 +207,7 @@ fn sound(
                 break;
             }
         }
+        files::warn(file, reader.warnings());
     }
     Ok(session.finish(give)?)
 }

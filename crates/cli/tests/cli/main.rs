@@ -14,3 +14,4 @@ mod shipped;
 mod speech;
 mod tools;
 mod train;
+mod transcribe;

@@ -1,5 +1,5 @@
-//! From frames of sound to scores of characters: convolutions that shorten, a recurrent stack, a linear layer over the characters and
-//! the blank (Graves et al. 2006; the shape of Amodei et al. 2016).
+//! From frames of sound to scores of characters: convolutions that shorten, a recurrent stack, a linear layer over the
+//! characters and the blank (Graves et al. 2006; the shape of Amodei et al. 2016).
 
 use super::chunks::{Chunked, Chunks};
 use super::config::{CellKind, PrecisionName};
@@ -41,7 +41,7 @@ impl Convolution {
         length.div_ceil(self.stride)
     }
 
-    /// What a stream has heard of `width` features before it begins.
+    /// The frames of `width` features that a stream has before its first one: zeros.
     pub(super) fn silence(&self, width: usize) -> Vec<f32> {
         vec![0.0; (self.kernel - self.stride) * width]
     }
@@ -76,10 +76,10 @@ pub struct AcousticModelConfig {
     pub chunks: Option<Chunks>,
     /// Dropout before every recurrent layer and before the scores, a probability.
     pub dropout: f64,
-    /// What the products of the layers multiply, as for a language model.
+    /// Precision of the products of the layers, as for a language model.
     #[serde(with = "PrecisionName")]
     pub precision: Precision,
-    /// What the layers do beside their cell.
+    /// Additions to the cell.
     pub variant: Variant,
 }
 
@@ -147,7 +147,8 @@ impl AcousticModelConfig {
             sizes.push(("model.convolutions.stride", own.stride));
             if own.kernel < own.stride {
                 return Err(Error::Config(format!(
-                    "a convolution with a kernel of {} and a stride of {} leaves frames out; the kernel must be at least the stride",
+                    "a convolution with a kernel of {} and a stride of {} leaves frames out; \
+                     the kernel must be at least the stride",
                     own.kernel, own.stride
                 )));
             }
@@ -222,7 +223,7 @@ pub(super) struct ConvolutionWeights {
     /// `[channels, features, kernel]`
     pub(super) weight: Param<Tensor<3>>,
     /// `[channels]`
-    bias: Param<Tensor<1>>,
+    pub(super) bias: Param<Tensor<1>>,
 }
 
 impl ConvolutionWeights {
@@ -249,7 +250,7 @@ impl ConvolutionWeights {
 pub struct AcousticModel {
     pub(super) convolutions: Vec<ConvolutionWeights>,
     pub(super) rnn: Recurrent,
-    output: Linear,
+    pub(super) output: Linear,
     #[module(skip)]
     pub(super) config: AcousticModelConfig,
 }
@@ -264,13 +265,18 @@ pub struct Frames {
 }
 
 impl AcousticModel {
-    /// What it was made by.
+    /// Its configuration.
     pub fn config(&self) -> &AcousticModelConfig {
         &self.config
     }
 
     pub(crate) fn device(&self) -> Device {
         self.output.weight.val().device()
+    }
+
+    /// Precision of the products of the recurrent layers.
+    pub fn precision(&self) -> Precision {
+        self.rnn.precision()
     }
 
     /// The same model with products of another precision.
@@ -296,7 +302,7 @@ impl AcousticModel {
             for length in &mut lengths {
                 *length = own.shorten(*length);
             }
-            // What the bias puts behind the end of an utterance is not part of it.
+            // Behind the end of an utterance the bias leaves values that are not part of it.
             x = masked(x, &lengths);
         }
         x = self.thin(x, key.map(|key| key.fold(0)))?;

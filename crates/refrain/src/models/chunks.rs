@@ -1,6 +1,6 @@
-//! Both directions with a limited view ahead: an utterance is read in overlapping chunks, each by itself, so that a stream waits for the end of
-//! a chunk and not of the utterance (context-sensitive chunks, Chen and Huo 2016, "Training deep bidirectional LSTM acoustic model for LVCSR
-//! by a context-sensitive-chunk BPTT approach").
+//! Both directions with a limited view ahead: an utterance is read in overlapping chunks, each by itself. A stream
+//! waits for the end of a chunk and not of the utterance (context-sensitive chunks, Chen and Huo 2016, "Training deep
+//! bidirectional LSTM acoustic model for LVCSR by a context-sensitive-chunk BPTT approach").
 
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,7 @@ impl Chunked {
         pick(x, rows.collect(), [self.cuts.len(), width])
     }
 
-    /// `[chunks,width,C]` → `[B,T,C]`; what stands behind an utterance is any of the rows.
+    /// `[chunks,width,C]` → `[B,T,C]`; the steps behind an utterance are any of the rows.
     pub fn join(&self, y: Tensor<3>, lengths: &[usize], time: usize) -> Tensor<3> {
         let width = self.width();
         let mut rows = Vec::with_capacity(lengths.len() * time);

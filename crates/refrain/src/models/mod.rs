@@ -12,7 +12,7 @@ mod sequence_model;
 use crate::error::Error;
 
 pub use acoustic_model::{AcousticModel, AcousticModelConfig, Convolution, Frames};
-pub use acoustic_stream::AcousticStream;
+pub use acoustic_stream::{AcousticState, AcousticStream};
 pub use chunks::Chunks;
 pub use config::{CellKind, Dropout, Init};
 pub use generator::{Generator, GeneratorScratch, GeneratorState};

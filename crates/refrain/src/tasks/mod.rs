@@ -9,6 +9,7 @@ mod run;
 mod site;
 mod spec;
 pub mod speech;
+mod stored;
 
 pub use media::{Medium, Numbers, Piece, Ports, Receiver, Session, Sound, Text, Use};
 pub use run::{Resume, Start, Summary, load_model};

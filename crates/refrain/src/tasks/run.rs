@@ -87,7 +87,7 @@ pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary,
     let (trainee, mut model) = S::prepare(&body, begin)?;
     let inherited = match &init {
         Some(from) => {
-            let (inherited, event) = inherit(model, from)?;
+            let (inherited, event) = inherit(model, from, S::misfit(&trainee))?;
             model = inherited;
             Some(event)
         }
@@ -173,7 +173,7 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
     // From here on the run has another end, and is not finished.
     folder.reopen(recipe)?;
     if let Some(from) = &init {
-        let (inherited, event) = inherit(model, from)?;
+        let (inherited, event) = inherit(model, from, S::misfit(&trainee))?;
         model = inherited;
         observe(&event);
     }
@@ -190,7 +190,11 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
 ///
 /// # Errors
 /// No parameter fits.
-fn inherit<M: Module>(model: M, from: &ModelFolder) -> Result<(M, Event), Error> {
+fn inherit<M: Module>(
+    model: M,
+    from: &ModelFolder,
+    misfit: Option<String>,
+) -> Result<(M, Event), Error> {
     let (model, [tensors, of]) = params::import_fitting(model, &from.tensors()?)?;
     if tensors == 0 {
         let problem = "none of its parameters has a name and shape of the new model; \
@@ -201,6 +205,7 @@ fn inherit<M: Module>(model: M, from: &ModelFolder) -> Result<(M, Event), Error>
         from: from.path().to_path_buf(),
         tensors,
         of,
+        reason: misfit.filter(|_| tensors < of),
     };
     Ok((model, event))
 }

@@ -108,6 +108,12 @@ pub trait Spec: Send + Sync + Sized + 'static {
         begin: Begin,
     ) -> Result<(Self::Trainee, <Self::Trainee as Trainee>::Model), Error>;
 
+    /// The reason why parameters of the model that a run begins with may not fit, e.g. another vocabulary.
+    fn misfit(trainee: &Self::Trainee) -> Option<String> {
+        let _ = trainee;
+        None
+    }
+
     /// Opens a trained model.
     ///
     /// # Errors

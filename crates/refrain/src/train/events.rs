@@ -90,6 +90,9 @@ pub enum Event {
         tensors: usize,
         /// Tensors of the model.
         of: usize,
+        /// The reason why the others did not fit, where the task knows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// One update. The log holds every n-th.
     Step {

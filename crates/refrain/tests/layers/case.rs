@@ -1,6 +1,6 @@
 //! Test cases from files: a recurrent stack or a CTC loss. Inputs are weights, arguments and factors of the loss by
-//! name. Outputs are results and gradients by name. The goldens and the program `layer_cases`, which the fuzz tests
-//! drive, both read cases in this form.
+//! name. Outputs are results and gradients by name. The goldens and the tool `layer_cases` of crates/bench, which
+//! the fuzz tests drive, both read cases in this form.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,12 +1,13 @@
 //! Models of speech at work: streams, searches, known texts, joined recordings.
 
 use crate::support;
-use crate::tones::{RATE, data, part, sing, train, train_with};
+use crate::tones::{RATE, data, part, sing, text, train, train_with, write_part};
 use refrain::tasks::speech::{
     DECODER, Heard, Loaded, SearchOptions, TuneOptions, transcripts_ngram, tune,
 };
 use refrain::tasks::{EvaluateOn, Site, Split, TASKS};
 use refrain_decode::ngram::arpa;
+use refrain_sound::wav_bytes;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ fn two() -> Vec<f32> {
     samples
 }
 
-/// The finished utterances, and whether each partial result kept its word.
+/// The finished utterances; the stable parts of partial results stay.
 fn hear(loaded: &Arc<Loaded>, samples: &[f32], piece: usize) -> Vec<String> {
     let mut listener = loaded.listen(RATE).unwrap();
     let mut all = Vec::new();
@@ -357,4 +358,95 @@ fn a_run_can_begin_with_the_parameters_of_another() {
         error.contains("nowhere: there is no such folder"),
         "{error}"
     );
+}
+
+#[test]
+fn a_run_that_begins_with_a_model_keeps_its_characters() {
+    let folder = tempdir().unwrap();
+    data(folder.path());
+    train(folder.path(), "first", u64::MAX).unwrap();
+    let first = folder.path().join("first");
+    // Transcripts that lack one of the letters: a vocabulary of their own would have other classes.
+    let files = |numbers: std::ops::Range<u64>| {
+        let texts = numbers.map(text).filter(|own| !own.contains('b'));
+        let texts = texts.enumerate();
+        texts.map(|(n, text)| {
+            let bytes = wav_bytes(&sing(&text), RATE).unwrap();
+            (format!("{n}.wav"), text, bytes)
+        })
+    };
+    write_part(folder.path(), "train", files(2000..2400));
+    write_part(folder.path(), "test", files(3000..3200));
+    let before = support::evaluate(&first, Split::Test).unwrap().metrics["cer"];
+    let init = format!("train.init={first:?}");
+    let settings = ["train.epochs=1", "train.optimizer.lr=1e-6", &init];
+    let run = train_with(folder.path(), "tuned", &settings, u64::MAX).unwrap();
+    let after = run.test.unwrap()["cer"];
+    assert!(before < 20.0, "{before}% of the characters are wrong");
+    assert!((after - before).abs() < 3.0, "{before}% and then {after}%");
+}
+
+#[test]
+fn names_in_a_model_folder_stay_inside_it() {
+    let folder = tempdir().unwrap();
+    data(folder.path());
+    train(folder.path(), "run", 12).unwrap();
+    let run = folder.path().join("run");
+    fs::write(folder.path().join("words.txt"), "abc cab").unwrap();
+    fs::create_dir(run.join("more")).unwrap();
+    fs::copy(folder.path().join("words.txt"), run.join("more/words.txt")).unwrap();
+    let absolute = folder.path().join("words.txt");
+    let open = |name: &str| {
+        fs::write(run.join(DECODER), format!("beam = 8\nlexicon = {name:?}\n")).unwrap();
+        support::speech(&run).map(|_| ()).map_err(|e| e.to_string())
+    };
+    open("more/words.txt").unwrap();
+    let mut outside = vec![
+        "../words.txt",
+        "more/../../words.txt",
+        absolute.to_str().unwrap(),
+    ];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&absolute, run.join("link.txt")).unwrap();
+        outside.push("link.txt");
+    }
+    for name in outside {
+        let error = open(name).unwrap_err();
+        assert!(error.contains("outside"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn tuning_copies_foreign_files_into_the_folder() {
+    let folder = tempdir().unwrap();
+    data(folder.path());
+    train_with(folder.path(), "run", &["train.epochs=2"], u64::MAX).unwrap();
+    let run = folder.path().join("run");
+    write_words(folder.path(), &run);
+    let foreign = folder.path().join("mine.arpa");
+    fs::rename(run.join("words.arpa"), &foreign).unwrap();
+    let options = TuneOptions {
+        search: SearchOptions {
+            beam: Some(8),
+            words: Some(foreign.clone()),
+            ..SearchOptions::default()
+        },
+        trials: 2,
+        figure: "wer".into(),
+        seed: 1,
+    };
+    let site = Site::default();
+    let tune = || tune(&run, &options, None, &site, &mut |_, _| ());
+    tune().unwrap();
+    assert_eq!(
+        fs::read(run.join("mine.arpa")).unwrap(),
+        fs::read(&foreign).unwrap()
+    );
+    let loaded = support::speech(&run).unwrap();
+    assert_eq!(loaded.decoder_config().words, Some(run.join("mine.arpa")));
+    // Another file of the same name is not replaced.
+    fs::write(run.join("mine.arpa"), "another").unwrap();
+    let error = tune().unwrap_err().to_string();
+    assert!(error.contains("another"), "{error}");
 }

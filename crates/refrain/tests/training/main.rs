@@ -14,6 +14,8 @@ mod recipes;
 mod schedules;
 mod speech;
 mod store;
+mod streams;
 mod support;
 mod tones;
 mod toy;
+mod writing;

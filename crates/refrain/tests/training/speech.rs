@@ -1,10 +1,10 @@
 //! The speech task from sound files to text, in process: letters are tones.
 
 use crate::support;
-use crate::tones::{RATE, RECIPE, data, sing, train};
+use crate::tones::{RATE, RECIPE, data, part, sing, text, train, write_part};
 use refrain::tasks::Split;
 use refrain::train::{Control, Stopped};
-use refrain_sound::write_wav;
+use refrain_sound::{wav_bytes, write_wav};
 use std::fs;
 use tempfile::tempdir;
 
@@ -75,7 +75,7 @@ fn sounds_that_hold_nothing_give_no_text_or_an_error() {
 }
 
 #[test]
-fn what_a_recipe_cannot_have_is_said_before_a_folder_is_made() {
+fn wrong_settings_are_refused_before_a_folder_is_made() {
     let folder = tempdir().unwrap();
     data(folder.path());
     let wrong = [
@@ -93,5 +93,57 @@ fn what_a_recipe_cannot_have_is_said_before_a_folder_is_made() {
             .to_string();
         assert!(error.contains(expected), "{setting}: {error}");
         assert!(!out.exists(), "{setting}");
+    }
+}
+
+#[test]
+fn a_run_is_not_resumed_on_other_sounds() {
+    let folder = tempdir().unwrap();
+    data(folder.path());
+    train(folder.path(), "run", 30).unwrap();
+    let run = folder.path().join("run");
+    // The same names and transcripts with other sounds.
+    let quiet = (0..96).map(|number| {
+        let samples: Vec<f32> = sing(&text(number)).iter().map(|x| x * 0.9).collect();
+        let bytes = wav_bytes(&samples, RATE).unwrap();
+        (format!("{number}.wav"), text(number), bytes)
+    });
+    write_part(folder.path(), "train", quiet);
+    let resumed = support::resume(&run, &mut |_| Control::Continue);
+    let error = resumed.unwrap_err().to_string();
+    assert!(error.contains("data"), "{error}");
+    // With the sounds of the beginning it goes on.
+    part(folder.path(), "train", 0..96);
+    let resumed = support::resume(&run, &mut |_| Control::Stop);
+    assert_eq!(resumed.unwrap().stopped, Stopped::Asked);
+}
+
+#[test]
+fn a_bad_sound_in_an_archive_is_named() {
+    let folder = tempdir().unwrap();
+    data(folder.path());
+    let good = wav_bytes(&sing("abc cab"), RATE).unwrap();
+    let cut = good[..good.len() / 2].to_vec();
+    let mut nan = Vec::from(*b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x03\0\x01\0");
+    nan.extend(RATE.to_le_bytes());
+    nan.extend((4 * RATE).to_le_bytes());
+    nan.extend(*b"\x04\0\x20\0data\x40\x1f\0\0");
+    nan.extend([f32::NAN.to_le_bytes(); 2000].concat());
+    let cases = [
+        (Vec::new(), "empty"),
+        (cut, "cut off"),
+        (b"no sound at all".to_vec(), "is not a WAV"),
+        (nan, "not numbers"),
+    ];
+    for (bytes, expected) in cases {
+        let file = |n: usize| match n {
+            7 => ("bad.wav".to_string(), "abc cab".to_string(), bytes.clone()),
+            n => (format!("{n}.wav"), "abc cab".to_string(), good.clone()),
+        };
+        write_part(folder.path(), "train", (0..20).map(file));
+        let error = train(folder.path(), "out", 1).unwrap_err().to_string();
+        let named = error.contains("bad.wav") && error.contains("train.tar");
+        assert!(named && error.contains(expected), "{error}");
+        assert!(!folder.path().join("out").exists());
     }
 }

@@ -35,8 +35,8 @@ pub fn evaluate(folder: &Path, on: impl Into<EvaluateOn>) -> Result<Evaluation, 
     TASKS.evaluate(folder, options, &on.into(), None, &Site::default())
 }
 
-pub fn language(folder: &Path) -> Result<language::Loaded, Error> {
-    tasks::open::<Language>(folder, Default::default(), &Site::default())
+pub fn language(folder: &Path) -> Result<Arc<language::Loaded>, Error> {
+    tasks::open::<Language>(folder, Default::default(), &Site::default()).map(Arc::new)
 }
 
 pub fn speech(folder: &Path) -> Result<Arc<speech::Loaded>, Error> {

@@ -17,7 +17,13 @@ train = ["tones/train"]
 test = ["tones/test"]
 keep_back = 0.1
 features = { log_mel = { rate = 8000, mels = 20 } }
-augment = { speed = [0.98, 1.02], tempo = [0.9, 1.1], warp = [0.98, 1.02], noise = { share = 0.5, snr_db = [25, 40] }, room = { share = 0.3, seconds = [0.01, 0.05], direct_db = [10, 20] }, masks = { time_masks = 1, time_width = 2, feature_masks = 0 } }
+[data.augment]
+speed = [0.98, 1.02]
+tempo = [0.9, 1.1]
+warp = [0.98, 1.02]
+noise = { share = 0.5, snr_db = [25, 40] }
+room = { share = 0.3, seconds = [0.01, 0.05], direct_db = [10, 20] }
+masks = { time_masks = 1, time_width = 2, feature_masks = 0 }
 [model]
 convolutions = [{ channels = 16, kernel = 4, stride = 2 }]
 hidden = 24
@@ -63,13 +69,25 @@ pub fn text(number: u64) -> String {
 }
 
 pub fn part(folder: &Path, name: &str, numbers: std::ops::Range<u64>) {
-    fs::create_dir_all(folder.join("tones")).unwrap();
-    let mut archive =
-        tar::Builder::new(File::create(folder.join(format!("tones/{name}.tar"))).unwrap());
-    let mut table = String::new();
-    for number in numbers {
-        let (text, file) = (text(number), format!("{number}.wav"));
+    let all = numbers.map(|number| {
+        let text = text(number);
         let bytes = wav_bytes(&sing(&text), RATE).unwrap();
+        (format!("{number}.wav"), text, bytes)
+    });
+    write_part(folder, name, all);
+}
+
+/// A part of files with their texts and bytes.
+pub fn write_part(
+    folder: &Path,
+    name: &str,
+    files: impl Iterator<Item = (String, String, Vec<u8>)>,
+) {
+    fs::create_dir_all(folder.join("tones")).unwrap();
+    let archive = File::create(folder.join(format!("tones/{name}.tar"))).unwrap();
+    let mut archive = tar::Builder::new(archive);
+    let mut table = String::new();
+    for (file, text, bytes) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);

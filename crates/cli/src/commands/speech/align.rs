@@ -1,6 +1,6 @@
 //! `refrain speech align`
 
-use super::Model;
+use super::{Model, files};
 use crate::Ending;
 use crate::commands::{Compute, Precision};
 use crate::terminal;
@@ -12,14 +12,15 @@ use std::path::PathBuf;
 /// Find when each word of a known text is said in a sound file
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Prints begin and end in seconds, the model's confidence (0 to 1) and the word, a word a line. The text is read as the model's
-training transcripts were: mostly, in lower case and without punctuation.
+Prints begin and end in seconds, the model's confidence (0 to 1) and the word, a
+word a line. The text is read as the training transcripts of the model were:
+mostly in lower case and without punctuation.
 
 Examples:
   refrain speech align models/sample.wav --text \"the young captain\"
   refrain speech align --model runs/kerstin-de satz.ogg --text-file satz.txt --json")]
 pub struct Args {
-    /// Sound file
+    /// Sound file; - is a file on standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -65,8 +66,10 @@ pub fn run(args: &Args) -> Result<Ending> {
     }
     // No search happens here, so no language model is needed.
     let loaded = args.model.load("english", SearchOptions::greedy(), &site)?;
-    let sound = refrain_sound::load(&args.file)?;
+    let sound = files::open(&args.file)?.into_sound()?;
+    files::warn(&args.file, &sound.warnings);
     let found = site.compute(|| loaded.align(&sound.samples, sound.rate, &text))?;
+    let found = found.with_warnings(&sound.warnings);
     if args.json {
         terminal::print(&format!("{}\n", serde_json::to_string(&found)?))?;
         return Ok(Ending::Done);

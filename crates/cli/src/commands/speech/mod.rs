@@ -1,6 +1,7 @@
 //! `refrain speech`, and the arguments that all commands for speech share.
 
 mod align;
+pub mod files;
 mod ngram;
 mod tune;
 
@@ -41,7 +42,8 @@ pub fn run(args: &Args) -> Result<Ending> {
 /// Which model of speech.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Model {
-    /// Model folder, or the name of a model that ships with the program: english, english-stream, digits [default: english, or english-stream with --stream]
+    /// Model folder, or a model that ships: english, english-stream, digits
+    /// [default: english, or english-stream with --stream]
     #[arg(long = "model", value_name = "MODEL")]
     path: Option<PathBuf>,
 }
@@ -104,7 +106,7 @@ pub struct Search {
     #[arg(long = "hot-word", value_name = "PHRASE")]
     hot_words: Vec<String>,
 
-    /// What each hot word adds, nats
+    /// Added for each hot word, nats
     #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
     hot_bonus: Option<f64>,
 }

@@ -13,7 +13,8 @@ use refrain::tasks::speech::{DECODER, Speech, Trial, TuneOptions, tune};
 /// Find the weights of a language model on the validation data of a model of speech
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Tries settings of the search and writes the best into the model folder, where `eval` and `transcribe` find it.
+Tries settings of the search and writes the best into the model folder, where
+`eval` and `transcribe` find it. A file that lies elsewhere is copied into it.
 
 Examples:
   refrain speech ngram runs/kerstin-de && refrain speech tune runs/kerstin-de --words runs/kerstin-de/words.arpa

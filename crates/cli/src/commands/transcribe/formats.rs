@@ -16,7 +16,7 @@ const PAUSE: f64 = 0.8;
 /// How transcripts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// The words
+    /// The words, a line for each utterance or segment
     Text,
     /// An object a file, with times and confidences of words and characters
     Json,

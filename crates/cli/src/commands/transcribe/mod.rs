@@ -1,39 +1,47 @@
 //! `refrain transcribe`
 
+mod file;
 mod formats;
+mod outputs;
 mod plot;
 mod stream;
 
-use super::speech::{Model, Search};
-use super::{Compute, Precision};
+use super::speech::{Model, Search, files};
+use super::{Compute, Precision, positive};
 use crate::Ending;
-use crate::bar::Bar;
+use crate::interrupt::Interrupt;
 use crate::terminal::{self, typed};
 use anyhow::{Context, Result, bail};
+use file::Job;
 use formats::Format;
 use refrain::tasks::Site;
-use refrain::tasks::speech::{Loaded, Transcript};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Instant;
+use std::path::PathBuf;
 
-/// Write down what is said in sound files, or in a stream while it is said
+/// Write down speech in sound files, or in a stream while it is spoken
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Reads WAV, FLAC, Ogg Vorbis and MP3 of any sample rate, number of channels and length. A file that cannot be read is reported, and the others
-are still transcribed; the exit code then is 1. With --stream, signed 16-bit little-endian mono samples come from standard input.
+Reads WAV, FLAC, Ogg Vorbis and MP3 of any sample rate, number of channels and
+length; - is a file on standard input. Text is written as it is found: a line
+for each utterance, or for each stretch of 30 s at most. Ctrl-C ends with the
+text so far. A file that cannot be read is reported, and the others are still
+transcribed; the exit code then is 1. With --stream, signed 16-bit little-endian
+mono samples come from standard input.
 
-The models that ship learned from synthetic voices (english, english-stream) and from six speakers' digits (digits): see docs/speech.md for
-what they can and cannot do.
+Sound that was lost or changed is reported on standard error, and in JSON as
+`warnings`. So is a low mean confidence of the words: such words are mostly
+wrong. The models that ship learned from synthetic voices (english,
+english-stream) and from six speakers' digits (digits); docs/speech.md says what
+they can do.
 
 Examples:
   refrain transcribe models/sample.wav
   refrain transcribe --format srt talk.mp3 > talk.srt
   refrain transcribe --json --best 5 --beam 50 *.ogg > transcripts.jsonl
+  curl -L https://example.org/talk.mp3 | refrain transcribe -
   arecord -q -f S16_LE -r 16000 | refrain transcribe --stream
   refrain transcribe --plot spikes.png one.wav")]
 pub struct Args {
-    /// Sound files
+    /// Sound files; - is a file on standard input
     #[arg(value_name = "FILE", required_unless_present = "stream")]
     files: Vec<PathBuf>,
 
@@ -42,7 +50,13 @@ pub struct Args {
     stream: bool,
 
     /// Samples a second of the stream
-    #[arg(long, value_name = "HZ", default_value_t = 16_000, requires = "stream", value_parser = clap::value_parser!(u32).range(1000..=384_000))]
+    #[arg(
+        long,
+        value_name = "HZ",
+        default_value_t = 16_000,
+        conflicts_with = "files"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1000..=384_000))]
     rate: u32,
 
     #[command(flatten)]
@@ -60,11 +74,23 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "stream")]
     out: Option<PathBuf>,
 
-    /// Readings of each stretch of sound, in JSON; more than 1 needs a search
+    /// Replace output files that exist already
+    #[arg(long, conflicts_with = "stream")]
+    force: bool,
+
+    /// Begin so many seconds after the beginning of the sound
+    #[arg(long, value_name = "SECONDS", value_parser = positive, conflicts_with = "stream")]
+    offset: Option<f64>,
+
+    /// Hear no more than so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = positive, conflicts_with = "stream")]
+    duration: Option<f64>,
+
+    /// Readings of each stretch of sound, in JSON only; more than 1 needs a search
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     best: u16,
 
-    /// Draw what the model heard of the first 30 s and where its characters spike, as PNG
+    /// Draw the frames of the first 30 s and the scores of the characters, as PNG
     #[arg(long, value_name = "OUT.png", conflicts_with = "stream")]
     plot: Option<PathBuf>,
 
@@ -104,13 +130,8 @@ pub fn run(args: &Args) -> Result<Ending> {
 }
 
 fn transcribe(args: &Args, site: &Site) -> Result<Ending> {
-    let subtitles = matches!(args.format(), Format::Srt | Format::Vtt);
-    if subtitles && args.out.is_none() && args.files.len() > 1 {
-        bail!("subtitles of several files need a folder to be written to; give one with --out");
-    }
-    if args.plot.is_some() && args.files.len() > 1 {
-        bail!("--plot draws one file; give one");
-    }
+    check(args)?;
+    let outputs = outputs::plan(args)?;
     let shipped = if args.stream {
         "english-stream"
     } else {
@@ -123,23 +144,28 @@ fn transcribe(args: &Args, site: &Site) -> Result<Ending> {
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", typed(out)))?;
     }
-    let bar = Bar::new(args.files.len(), "files");
-    let say = |text: String| bar.aside(|| terminal::say(&text));
+    let interrupt = Interrupt::listen().context("waiting for Ctrl-C")?;
     let mut totals = Totals::default();
     let mut failed = 0;
-    for (number, file) in args.files.iter().enumerate() {
-        let text = one(args, &loaded, file, &mut totals, &say);
-        let result = text.and_then(|text| bar.aside(|| terminal::print(&text)));
-        if let Err(error) = result {
+    for (file, out) in args.files.iter().zip(&outputs) {
+        let job = Job {
+            args,
+            loaded: &loaded,
+            interrupt: &interrupt,
+            file,
+            out: out.as_deref(),
+        };
+        if let Err(error) = file::transcribe(&job, &mut totals) {
             if terminal::is_broken_pipe(&error) {
                 return Err(error);
             }
-            say(format!("{}: {}", typed(file), terminal::one_line(&error)));
+            terminal::say(&files::about(file, &error));
             failed += 1;
         }
-        bar.set(number + 1);
+        if let Some(signal) = interrupt.signal() {
+            return Ok(Ending::Interrupted(signal));
+        }
     }
-    drop(bar);
     if args.stats && args.files.len() > 1 {
         terminal::say(&format!("all: {}", totals.say()));
     }
@@ -152,6 +178,26 @@ fn transcribe(args: &Args, site: &Site) -> Result<Ending> {
     }
 }
 
+/// Refuses arguments that do not go together.
+fn check(args: &Args) -> Result<()> {
+    let format = args.format();
+    let subtitles = matches!(format, Format::Srt | Format::Vtt);
+    if subtitles && args.out.is_none() && args.files.len() > 1 {
+        bail!("subtitles of several files need a folder to be written to; give one with --out");
+    }
+    if args.plot.is_some() && args.files.len() > 1 {
+        bail!("--plot draws one file; give one");
+    }
+    if args.best > 1 && format != Format::Json {
+        bail!("--best gives further readings in JSON only; add --json");
+    }
+    let inputs = args.files.iter();
+    if inputs.filter(|own| files::is_standard_input(own)).count() > 1 {
+        bail!("standard input can be read once; give - once");
+    }
+    Ok(())
+}
+
 /// Sound and time.
 #[derive(Clone, Copy, Default)]
 struct Totals {
@@ -160,6 +206,11 @@ struct Totals {
 }
 
 impl Totals {
+    fn add(&mut self, other: Self) {
+        self.sound += other.sound;
+        self.took += other.took;
+    }
+
     fn factor(self) -> f64 {
         self.took / self.sound.max(f64::MIN_POSITIVE)
     }
@@ -172,46 +223,4 @@ impl Totals {
             self.factor()
         )
     }
-}
-
-/// What is to be printed of a file.
-fn one(
-    args: &Args,
-    loaded: &Arc<Loaded>,
-    file: &Path,
-    totals: &mut Totals,
-    say: &dyn Fn(String),
-) -> Result<String> {
-    let began = Instant::now();
-    let transcript: Transcript = loaded.transcribe_file(file, usize::from(args.best))?;
-    let own = Totals {
-        sound: transcript.seconds,
-        took: began.elapsed().as_secs_f64(),
-    };
-    totals.sound += own.sound;
-    totals.took += own.took;
-    if transcript.truncated {
-        let what = "the file is cut off; this is what there is of it";
-        say(format!("{}: {what}", typed(file)));
-    }
-    if let Some(out) = &args.plot {
-        plot::write(loaded, file, out)?;
-    }
-    let factor = args.stats.then(|| own.factor());
-    let text = args.format().write(file, &transcript, factor)?;
-    if args.stats && !args.json {
-        say(own.say());
-    }
-    let Some(folder) = &args.out else {
-        return Ok(
-            match args.format() == Format::Text && args.files.len() > 1 {
-                true => format!("{}: {text}", typed(file)),
-                false => text,
-            },
-        );
-    };
-    let mut path = folder.join(file.file_name().context("a file without a name")?);
-    path.set_extension(args.format().ending());
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", typed(&path)))?;
-    Ok(String::new())
 }

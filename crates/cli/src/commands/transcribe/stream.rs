@@ -1,5 +1,6 @@
 //! A stream from standard input, written down while it is spoken.
 
+use super::file::doubt;
 use super::formats::Format;
 use super::{Args, Totals};
 use crate::Ending;
@@ -10,13 +11,14 @@ use refrain::tasks::speech::{Heard, Loaded, Transcript};
 use refrain_sound::{Pcm, SoundError};
 use serde_json::json;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// How long a silent input may keep Ctrl-C waiting.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Chunks read ahead of what is computed.
+/// Chunks that are read before they are needed.
 const CHUNKS: usize = 16;
 
 /// Hears standard input to its end, or to Ctrl-C.
@@ -26,7 +28,8 @@ const CHUNKS: usize = 16;
 pub fn run(args: &Args, loaded: &Arc<Loaded>) -> Result<Ending> {
     let Some(latency) = loaded.latency_seconds() else {
         bail!(
-            "this model needs whole utterances; take one for streams, such as --model english-stream, or train with model.bidirectional = false"
+            "this model needs whole utterances; take one for streams, such as --model english-stream, \
+             or train with model.bidirectional = false"
         );
     };
     let json = match args.format() {
@@ -56,28 +59,14 @@ pub fn run(args: &Args, loaded: &Arc<Loaded>) -> Result<Ending> {
     let heard = listener.finish()?;
     stats.add(began, &heard);
     page.show(heard)?;
+    doubt(Path::new("-"), page.confidence());
     if args.stats {
-        let totals = Totals {
-            sound: listener.seconds(),
-            took: stats.took,
-        };
-        say(&totals.say());
-        say(&format!(
-            "the model waits for {latency:.2} s of sound; computing a piece took {:.2} ms on average and {:.2} ms at most",
-            1000.0 * stats.took / f64::from(stats.pieces.max(1)),
-            1000.0 * stats.longest
-        ));
-        if let Some((shown, said)) = stats.first.zip(stats.said) {
-            let late = shown - said;
-            say(&format!(
-                "the first words were shown after {shown:.2} s of sound, {late:.2} s after they began"
-            ));
-        }
+        stats.say(listener.seconds(), latency);
     }
     Ok(interrupt.signal().map_or(Ending::Done, Ending::Interrupted))
 }
 
-/// Reads standard input to its end in a thread of its own, which waits for sound so that nobody else has to.
+/// Reads standard input to its end in a thread of its own: waiting for sound must not delay Ctrl-C.
 fn read(rate: u32) -> Receiver<Result<Vec<f32>, SoundError>> {
     let (sender, chunks) = sync_channel(CHUNKS);
     std::thread::spawn(move || {
@@ -97,8 +86,9 @@ struct Stats {
     took: f64,
     longest: f64,
     pieces: u32,
-    /// How much had been heard when something was first shown, and where that was said.
+    /// How much had been heard when words were first shown, seconds.
     first: Option<f64>,
+    /// Begin of the first word, seconds.
     said: Option<f64>,
 }
 
@@ -120,14 +110,39 @@ impl Stats {
             }
         }
     }
+
+    /// Says how long it took, of so many seconds of sound, with a model that waits for `latency` seconds.
+    fn say(&self, seconds: f64, latency: f64) {
+        let totals = Totals {
+            sound: seconds,
+            took: self.took,
+        };
+        say(&totals.say());
+        say(&format!(
+            "the model waits for {latency:.2} s of sound; \
+             computing a piece took {:.2} ms on average and {:.2} ms at most",
+            1000.0 * self.took / f64::from(self.pieces.max(1)),
+            1000.0 * self.longest
+        ));
+        if let Some((shown, said)) = self.first.zip(self.said) {
+            let late = shown - said;
+            say(&format!(
+                "the first words were shown after {shown:.2} s of sound, {late:.2} s after they began"
+            ));
+        }
+    }
 }
 
-/// What was written of the utterance that is being spoken.
+/// The output of a stream.
 struct Page {
     json: bool,
-    /// A screen, where what is not final can be taken back.
+    /// Whether it is a screen, where text that is not final can be taken back.
     screen: bool,
+    /// The written part of the utterance that is being spoken.
     written: String,
+    /// Words so far, and the sum of their confidences.
+    words: usize,
+    confidence: f64,
 }
 
 impl Page {
@@ -136,7 +151,14 @@ impl Page {
             json,
             screen: std::io::stdout().is_terminal(),
             written: String::new(),
+            words: 0,
+            confidence: 0.0,
         }
+    }
+
+    /// The mean confidence of the words; `None` without words.
+    fn confidence(&self) -> Option<f64> {
+        (self.words > 0).then(|| self.confidence / self.words as f64)
     }
 
     fn show(&mut self, heard: Vec<Heard>) -> Result<()> {
@@ -172,6 +194,12 @@ impl Page {
     }
 
     fn last(&mut self, transcript: &Transcript) -> Result<()> {
+        self.words += transcript.words.len();
+        self.confidence += transcript
+            .words
+            .iter()
+            .map(|own| own.confidence)
+            .sum::<f64>();
         if self.json {
             let mut object = serde_json::to_value(transcript)?;
             object["final"] = true.into();

@@ -64,7 +64,7 @@ impl Corpus {
         valid.extend(kept);
         let valid = loader.complete(Split::Validation, valid)?;
         let test = loader.part(Split::Test)?;
-        // Behind the reading, which says better what is missing.
+        // After the reading, whose errors name a missing file better.
         check_sums(&config.sha256, loader.data)?;
         features.measure(&train)?;
         Ok(Self {
@@ -122,7 +122,7 @@ impl<'a> Loader<'a> {
         self.complete(split, part)
     }
 
-    /// What the training tables hold: what is learned from, and what is kept back for validation.
+    /// The utterances of the training tables: those for training, and those kept back for validation.
     fn training(&self) -> Result<[Part; 2], Error> {
         let config = self.config;
         let tables = self.utterances(&config.train)?;
@@ -144,7 +144,8 @@ impl<'a> Loader<'a> {
                 Split::Test => "test",
             };
             return Err(Error::Config(format!(
-                "the {what} part of data has no utterance; name tables in data.{what}, or let data.keep_back take some from the training"
+                "the {what} part of data has no utterance; name tables in data.{what}, \
+                 or let data.keep_back take some from the training"
             )));
         }
         Ok(match &self.config.join {
@@ -204,8 +205,8 @@ pub(super) fn transcripts(
         .collect())
 }
 
-/// Recordings of one speaker one behind the other, with silence between them; each recording stands in [`JoinConfig::times`] of the results.
-/// Stored features stay as they are.
+/// Recordings of one speaker one behind the other, with silence between them. Each recording stands in
+/// [`JoinConfig::times`] of the results. Stored features stay as they are.
 fn joined(part: Part, config: &JoinConfig, rate: u32, seed: u64) -> Part {
     let key = Key::new(seed);
     let mut speakers: BTreeMap<&Option<String>, Vec<&Item>> = BTreeMap::new();
@@ -269,8 +270,8 @@ pub(super) fn batches(part: &[Item], size: usize, seed: u64) -> Vec<Vec<usize>> 
         .collect()
 }
 
-/// The frames of every utterance of a part that holds features instead of sounds: `feat` `[frames, C]` and `offset` `[utterances + 1]` of
-/// `PART.npz`.
+/// The frames of every utterance of a part that holds features instead of sounds: `feat` `[frames, C]` and `offset`
+/// `[utterances + 1]` of `PART.npz`.
 ///
 /// # Errors
 /// An archive that is missing or damaged, or that does not fit its table.
@@ -298,7 +299,8 @@ pub(super) fn stored(
     };
     if feat.shape() != [frames.len() / width.max(1), width] || offsets.len() != utterances + 1 {
         return Err(wrong(format!(
-            "feat has the shape {:?} and offset {} numbers; [frames, {width}] and one more than the {utterances} utterances are needed",
+            "feat has the shape {:?} and offset {} numbers; [frames, {width}] and one more than the {utterances} \
+             utterances are needed",
             feat.shape(),
             offsets.len()
         )));

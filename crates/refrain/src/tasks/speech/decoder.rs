@@ -4,10 +4,11 @@ use crate::error::Error;
 use crate::files;
 use crate::store::ModelFolder;
 use refrain_data::speech::Writing;
+use refrain_decode::StateError;
 use refrain_decode::ctc::beam::{
-    BeamConfig, BeamDecoder, BeamModels, BeamSearch, Hypothesis, ScoreParts,
+    BeamConfig, BeamDecoder, BeamModels, BeamSearch, BeamState, Hypothesis, ScoreParts,
 };
-use refrain_decode::ctc::greedy::GreedySearch;
+use refrain_decode::ctc::greedy::{GreedySearch, GreedyState};
 use refrain_decode::ctc::{LabelSpan, words};
 use refrain_decode::ngram::{Ngram, arpa};
 use refrain_decode::text::{HotWord, Labels, Lexicon};
@@ -50,7 +51,7 @@ pub struct DecoderConfig {
     /// Words and phrases to prefer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hot_words: Vec<String>,
-    /// What each of them adds, nats.
+    /// Added for each of them, nats.
     pub hot_bonus: f64,
 }
 
@@ -158,7 +159,7 @@ impl SearchOptions {
         }
     }
 
-    /// The settings of a folder with these put over them. A language model without a beam gets the usual one.
+    /// The settings of a folder with these over them. A language model without a beam gets the usual beam.
     pub fn over(&self, folder: &DecoderConfig) -> DecoderConfig {
         if self.greedy {
             return DecoderConfig::default();
@@ -198,7 +199,9 @@ impl SearchOptions {
         let mut config = self.over(folder);
         if config.files_mut().iter().all(|file| file.is_none()) {
             return Err(Error::Config(
-                "there is no language model to weigh; make one with `refrain speech ngram MODEL` and give it with --words".into(),
+                "there is no language model to weigh; make one with `refrain speech ngram MODEL` and give it with \
+                 --words"
+                    .into(),
             ));
         }
         if config.beam == 0 {
@@ -289,7 +292,27 @@ impl Decoder {
         }
     }
 
-    /// The best of what `log_probabilities` `[T,V]` may say, best first; never none: where a lexicon allows nothing, the empty text.
+    /// The search that [`Search::state`] described.
+    ///
+    /// # Errors
+    /// A state that no search of this decoder can have.
+    pub fn resume(&self, state: SearchState) -> Result<Search, Error> {
+        let refused = |e: StateError| Error::State(format!("{}: {}", e.search, e.problem));
+        match (self, state) {
+            (Self::Greedy(labels), SearchState::Greedy(state)) => {
+                let search = GreedySearch::from_state(labels.vocabulary(), labels.blank(), state);
+                Ok(Search::Greedy(search.map_err(refused)?, labels.clone()))
+            }
+            (Self::Beam(decoder), SearchState::Beam(state)) => {
+                let search = decoder.resume(state).map_err(refused)?;
+                Ok(Search::Beam(Box::new(search)))
+            }
+            _ => Err(Error::State("it belongs to another kind of search".into())),
+        }
+    }
+
+    /// The likeliest texts of the scores `log_probabilities` `[T,V]`, best first; at least one: the empty text where a
+    /// lexicon allows nothing.
     ///
     /// # Errors
     /// Scores that are no numbers.
@@ -309,6 +332,13 @@ impl Decoder {
     }
 }
 
+/// A [`Search`] as plain data.
+#[derive(Serialize, Deserialize)]
+pub(super) enum SearchState {
+    Greedy(GreedyState),
+    Beam(BeamState),
+}
+
 /// One utterance in a [`Decoder`].
 pub(super) enum Search {
     Greedy(GreedySearch, Labels),
@@ -316,6 +346,14 @@ pub(super) enum Search {
 }
 
 impl Search {
+    /// The search so far.
+    pub fn state(&self) -> SearchState {
+        match self {
+            Self::Greedy(search, _) => SearchState::Greedy(search.state()),
+            Self::Beam(search) => SearchState::Beam(search.state()),
+        }
+    }
+
     pub fn step(&mut self, frame: &[f32]) -> Result<(), Error> {
         match self {
             Self::Greedy(search, _) => Ok(search.step(frame)?),

@@ -1,15 +1,17 @@
 //! From sounds to the frames that a model reads.
 
 use super::corpus::{Item, Sound, stored};
+use super::listen::refused;
 use super::recipe::{AugmentConfig, FeatureConfig, Normalise};
 use crate::error::Error;
 use crate::files;
 use rayon::prelude::*;
+use refrain_data::DataError;
 use refrain_data::speech::{self, Utterance};
 use refrain_kernels::random::Key;
 use refrain_sound::{
-    FrequencyWarp, Gate, LogMel, MelStream, Reader, Running, add_noise, deltas, mask, normalise,
-    pink_noise, resample, room, speed, tempo, white_noise,
+    FrequencyWarp, Gate, LogMel, MelState, MelStream, Reader, Running, Warning, add_noise, deltas,
+    mask, normalise, pink_noise, resample, room, speed, tempo, white_noise,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -39,14 +41,14 @@ impl Prior {
     }
 }
 
-/// What makes frames, and how wide they are.
+/// Computes the frames of a model.
 #[derive(Clone)]
 pub(super) struct Features {
     config: FeatureConfig,
     mel: Option<LogMel>,
-    /// What running normalisation begins with; absent until it is known.
+    /// The beginning of running normalisation; absent until it is measured or loaded.
     prior: Option<Prior>,
-    /// What moves frequencies, if it is known where they are.
+    /// Moves frequencies; absent where the frequencies of the features are unknown.
     warp: Option<FrequencyWarp>,
     /// Features of a frame before differences are added.
     plain: usize,
@@ -87,7 +89,7 @@ impl Features {
         })
     }
 
-    /// Measures what running normalisation begins with, if it is used.
+    /// Measures the beginning of running normalisation, if it is used.
     ///
     /// # Errors
     /// As [`Self::frames`].
@@ -120,7 +122,7 @@ impl Features {
         Ok(())
     }
 
-    /// Writes what running normalisation begins with into a model folder, if it is used.
+    /// Writes the beginning of running normalisation into a model folder, if it is used.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -131,7 +133,7 @@ impl Features {
         }
     }
 
-    /// Reads what [`Self::save`] wrote, if it is used.
+    /// Reads the file of [`Self::save`], if it is used.
     ///
     /// # Errors
     /// A file that is missing, damaged or of other features.
@@ -141,7 +143,7 @@ impl Features {
             let fits = |prior: &Prior| prior.mean.len() == self.width();
             let Some(prior) = prior.filter(fits) else {
                 let problem = format!(
-                    "it lacks {PRIOR}, or that has other than the {} features that the model reads; copy the folder again",
+                    "it has no {PRIOR} with the {} features that the model reads; copy the folder again",
                     self.width()
                 );
                 return Err(Error::folder(folder, problem));
@@ -172,7 +174,7 @@ impl Features {
     /// The sounds of a part.
     ///
     /// # Errors
-    /// Files that are missing or damaged.
+    /// Files that are missing or damaged, also in part: a transcript of more than the sound teaches nothing right.
     pub fn sounds(
         &self,
         data: &Path,
@@ -188,9 +190,17 @@ impl Features {
             .into_par_iter()
             .zip(utterances)
             .map(|(bytes, utterance)| {
-                let ending = Path::new(&utterance.name).extension();
-                let ending = ending.and_then(|ending| ending.to_str());
-                let sound = Reader::new(Cursor::new(bytes), ending)?.into_sound()?;
+                let name = format!("{part}.tar: {}", utterance.name);
+                let sound = Reader::named(Cursor::new(bytes), &name)?.into_sound()?;
+                if let Some(warning) = sound.warnings.iter().find(|own| loses(own)) {
+                    return Err(Error::Data(DataError::Speech {
+                        path: speech::file(data, part, "tar"),
+                        problem: format!(
+                            "{}: {warning}; repair the sound, or leave it out of {part}.tsv",
+                            utterance.name
+                        ),
+                    }));
+                }
                 Ok(Sound::Samples(self.resampled(&sound.samples, sound.rate)?))
             });
         all.collect()
@@ -215,6 +225,20 @@ impl Features {
         self.mel.as_ref().map(LogMel::stream).ok_or_else(no_sound)
     }
 
+    /// Frames of a sound that goes on from a state.
+    ///
+    /// # Errors
+    /// Stored features, or a state of other features.
+    pub fn resume_stream(&self, state: MelState) -> Result<MelStream, Error> {
+        let mel = self.mel.as_ref().ok_or_else(no_sound)?;
+        MelStream::from_state(mel, state).map_err(|e| refused(&e))
+    }
+
+    /// Everything that frames follow from.
+    pub fn settings(&self) -> (&FeatureConfig, Option<&Prior>) {
+        (&self.config, self.prior.as_ref())
+    }
+
     /// Tells a sound that is not over yet from silence.
     pub fn gate(&self) -> Gate {
         // Digital silence lies at the floor of the features.
@@ -222,7 +246,7 @@ impl Features {
         floor.map_or_else(Gate::default, Gate::above)
     }
 
-    /// What normalises a sound that is not over yet, if anything does.
+    /// Running normalisation of a sound that is not over yet, if it is used.
     ///
     /// # Errors
     /// A prior that cannot be.
@@ -244,27 +268,8 @@ impl Features {
         let mut draws = Draws { key, count: 0 };
         let mut frames = match (sound, &self.mel) {
             (Sound::Samples(samples), Some(mel)) => {
-                let mut samples = Cow::Borrowed(&samples[..]);
-                if let Some(range) = augment.speed {
-                    samples = speed(&samples, draws.within(range))?.into();
-                }
-                if let Some(own) = augment.room.filter(|own| draws.chance(own.share)) {
-                    let (seconds, direct) =
-                        (draws.within(own.seconds), draws.within(own.direct_db));
-                    let rate = mel.config().rate;
-                    samples = room(&samples, rate, seconds, direct, &mut draws.uniform())?.into();
-                }
-                if let Some(own) = augment.noise.filter(|own| draws.chance(own.share)) {
-                    let (snr, pink) = (draws.within(own.snr_db), draws.chance(0.5));
-                    let noise = match pink {
-                        true => pink_noise(samples.len(), &mut draws.uniform()),
-                        false => white_noise(samples.len(), &mut draws.uniform()),
-                    };
-                    if !noise.is_empty() {
-                        add_noise(samples.to_mut(), snr, &noise)?;
-                    }
-                }
-                mel.frames(&samples)
+                let rate = mel.config().rate;
+                mel.frames(&changed(samples, rate, augment, &mut draws)?)
             }
             (Sound::Frames(frames), _) => frames.clone(),
             (Sound::Samples(_), None) => Vec::new(),
@@ -282,7 +287,7 @@ impl Features {
             (Normalise::None, _) => {}
             (Normalise::Utterance, _) => normalise(&mut frames, self.width())?,
             (Normalise::Running, Some(prior)) => prior.running()?.push(&mut frames)?,
-            // What the prior itself is measured on.
+            // The prior itself is measured on such frames.
             (Normalise::Running, None) => {}
         }
         if let Some(masks) = &augment.masks {
@@ -292,11 +297,50 @@ impl Features {
     }
 }
 
+/// Whether a transcript may hold more than the sound that is left.
+fn loses(warning: &Warning) -> bool {
+    matches!(
+        warning,
+        Warning::CutOff { .. }
+            | Warning::Damaged { .. }
+            | Warning::MoreDamage { .. }
+            | Warning::NotNumbers { .. }
+    )
+}
+
 fn no_sound() -> Error {
     Error::Config(
         "the model reads stored features, not sound; use one that was trained on log_mel features"
             .into(),
     )
+}
+
+/// A sound at another speed, in a room and with noise, as far as the settings say.
+fn changed<'a>(
+    samples: &'a [f32],
+    rate: u32,
+    augment: &AugmentConfig,
+    draws: &mut Draws,
+) -> Result<Cow<'a, [f32]>, Error> {
+    let mut samples = Cow::Borrowed(samples);
+    if let Some(range) = augment.speed {
+        samples = speed(&samples, draws.within(range))?.into();
+    }
+    if let Some(own) = augment.room.filter(|own| draws.chance(own.share)) {
+        let (seconds, direct) = (draws.within(own.seconds), draws.within(own.direct_db));
+        samples = room(&samples, rate, seconds, direct, &mut draws.uniform())?.into();
+    }
+    if let Some(own) = augment.noise.filter(|own| draws.chance(own.share)) {
+        let (snr, pink) = (draws.within(own.snr_db), draws.chance(0.5));
+        let noise = match pink {
+            true => pink_noise(samples.len(), &mut draws.uniform()),
+            false => white_noise(samples.len(), &mut draws.uniform()),
+        };
+        if !noise.is_empty() {
+            add_noise(samples.to_mut(), snr, &noise)?;
+        }
+    }
+    Ok(samples)
 }
 
 /// Random numbers, one behind the other.

@@ -1,30 +1,33 @@
 //! Sounds of any length, heard piece by piece with constant memory.
 //!
-//! A model for streams hears every frame as it comes. What it says is split into utterances at pauses; a finished utterance never changes. A model
-//! that needs whole utterances gets the sound in segments that are cut where it is quiet.
+//! A model for streams answers while it hears. Its text is split into utterances at pauses; a finished utterance never
+//! changes. A model that needs whole utterances gets the sound in segments that are cut where it is quiet.
 
+use super::NAME;
 use super::corpus::Sound;
-use super::decoder::Search;
 use super::loaded::{Loaded, Transcript};
+use super::stream::{Stream, StreamState};
 use crate::error::Error;
-use crate::models::AcousticStream;
-use refrain_sound::{Gate, MelStream, Resampler, Running, Segment, Segmenter};
-use std::collections::VecDeque;
+use crate::tasks::stored;
+use refrain_sound::{Resampler, ResamplerState, Segment, Segmenter, SegmenterState, SoundError};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Longest stretch of sound that is one utterance, seconds.
-const LONGEST: f64 = 30.0;
-/// Pause that ends an utterance, seconds.
-const PAUSE: f64 = 0.7;
-/// Silence after which nothing more is believed to be said, seconds: a model may answer some time after it heard.
-const SILENCE: f64 = 0.4;
-/// A sound whose samples differ by no more than this, of ±1, says nothing.
+pub(super) const LONGEST: f64 = 30.0;
+/// A sound whose samples differ by no more than this, of ±1, holds no speech.
 const FLAT: f32 = 2e-4;
+/// Samples that are heard at once: many for speed, and bounded for memory.
+const BLOCK: usize = 1 << 16;
+/// Most readings of an utterance.
+const MOST_READINGS: usize = 10_000;
+/// Largest number of samples or steps that a stored state may count.
+pub(super) const MOST: u64 = 1 << 53;
 
-/// Something that was heard.
+/// A part of the answer to a sound.
 #[derive(Clone, Debug)]
 pub enum Heard {
-    /// What has been said since the last [`Final`](Self::Final), as it looks now.
+    /// The utterance that is being spoken, as far as it is heard.
     Partial {
         /// The part of it that no later sound can change.
         stable: String,
@@ -37,88 +40,68 @@ pub enum Heard {
     Final(Transcript),
 }
 
-/// A sound that is being heard.
+/// A sound that is being heard. It owns its state and shares its model.
+///
+/// Finished utterances have the same text, times and bits for pieces of any size, alone and in [`Self::push_many`]
+/// beside any other sounds, and after [`Self::state`] and [`Self::restore`]. So have partial results for the same
+/// pieces.
 pub struct Listener {
     loaded: Arc<Loaded>,
     resampler: Resampler,
     rate: u32,
     heard: u64,
+    /// Readings of each utterance.
+    readings: usize,
     ear: Ear,
 }
 
 enum Ear {
-    Whole(Segmenter, usize),
+    Whole(Segmenter),
     Stream(Box<Stream>),
 }
 
-/// A model for streams with all that follows the sound.
-struct Stream {
-    loaded: Arc<Loaded>,
-    mel: MelStream,
-    gate: Gate,
-    normaliser: Option<Running>,
-    acoustic: AcousticStream,
-    /// Frames of silence up to now, and up to each frame that the model has not answered yet.
-    silence: u32,
-    silences: VecDeque<u32>,
-    search: Search,
-    /// Readings of an utterance.
+/// The state of a [`Listener`], as plain data.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListenerState {
+    rate: u32,
+    heard: u64,
     readings: usize,
-    /// Whether anybody wants to know before an utterance is over.
-    partials: bool,
-    /// Steps before this utterance.
-    before: usize,
-    /// Steps of this utterance, and those since a label was last heard.
-    steps: usize,
-    quiet: usize,
-    /// Whether this utterance has labels.
-    spoken: bool,
-    shown: String,
+    resampler: ResamplerState,
+    ear: EarState,
+}
+
+#[derive(Serialize, Deserialize)]
+enum EarState {
+    Whole(SegmenterState),
+    Stream(Box<StreamState>),
 }
 
 impl Listener {
     pub(super) fn new(loaded: Arc<Loaded>, rate: u32) -> Result<Self, Error> {
         let own = loaded.features.rate();
-        let mel = loaded.features.stream()?;
-        let ear = match loaded.model.config().streams() {
-            false => Ear::Whole(Segmenter::new(own, LONGEST)?, 1),
-            true => Ear::Stream(Box::new(Stream {
-                loaded: loaded.clone(),
-                mel,
-                gate: loaded.features.gate(),
-                silence: 0,
-                silences: VecDeque::new(),
-                normaliser: loaded.features.running()?,
-                acoustic: loaded.model.stream()?,
-                search: loaded.decoder.begin(),
-                readings: 1,
-                partials: true,
-                before: 0,
-                steps: 0,
-                quiet: 0,
-                spoken: false,
-                shown: String::new(),
-            })),
+        let stream = Stream::new(&loaded)?;
+        let ear = match stream {
+            Some(stream) => Ear::Stream(Box::new(stream)),
+            None => Ear::Whole(Segmenter::new(own, LONGEST)?),
         };
         Ok(Self {
             resampler: Resampler::new(rate, own)?,
             rate,
             heard: 0,
+            readings: 1,
             loaded,
             ear,
         })
     }
 
-    /// Gives so many readings of each utterance, if a search finds them.
+    /// With up to `n` readings of each utterance, if a search finds them.
     pub fn with_alternatives(mut self, n: usize) -> Self {
-        match &mut self.ear {
-            Ear::Whole(_, readings) => *readings = n.max(1),
-            Ear::Stream(stream) => stream.readings = n.max(1),
-        }
+        self.readings = n.clamp(1, MOST_READINGS);
         self
     }
 
-    /// Gives finished utterances only.
+    /// Without partial results.
     pub fn finals_only(mut self) -> Self {
         if let Ear::Stream(stream) = &mut self.ear {
             stream.partials = false;
@@ -126,9 +109,78 @@ impl Listener {
         self
     }
 
-    /// How much has been heard.
+    /// Samples per second of the sound.
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// How much has been heard, seconds.
     pub fn seconds(&self) -> f64 {
         self.heard as f64 / f64::from(self.rate.max(1))
+    }
+
+    /// The state as bytes for [`Self::restore`], here or in another process of the same build and model.
+    ///
+    /// # Errors
+    /// A file of the model's search that cannot be read any more.
+    pub fn state(&self) -> Result<Vec<u8>, Error> {
+        stored::seal(NAME, self.loaded.identity()?, &Some(self.plain()))
+    }
+
+    /// Goes on with a sound from the bytes of [`Self::state`], to the same bits.
+    ///
+    /// # Errors
+    /// [`Error::State`]: bytes of another build, another model or other settings of the search, or damaged ones.
+    pub fn restore(loaded: Arc<Loaded>, bytes: &[u8]) -> Result<Self, Error> {
+        let state: Option<ListenerState> = stored::open(NAME, loaded.identity()?, bytes)?;
+        match state {
+            Some(state) => Self::from_plain(loaded, state),
+            None => Err(Error::State("it has no sound yet".into())),
+        }
+    }
+
+    /// The state as plain data.
+    pub(super) fn plain(&self) -> ListenerState {
+        ListenerState {
+            rate: self.rate,
+            heard: self.heard,
+            readings: self.readings,
+            resampler: self.resampler.state(),
+            ear: match &self.ear {
+                Ear::Whole(segmenter) => EarState::Whole(segmenter.state()),
+                Ear::Stream(stream) => EarState::Stream(Box::new(stream.state())),
+            },
+        }
+    }
+
+    /// A listener with this state.
+    ///
+    /// # Errors
+    /// A state that no listener of this model can have.
+    pub(super) fn from_plain(loaded: Arc<Loaded>, state: ListenerState) -> Result<Self, Error> {
+        if state.heard > MOST || !(1..=MOST_READINGS).contains(&state.readings) {
+            let (heard, readings) = (state.heard, state.readings);
+            let problem = format!("it counts {heard} samples and {readings} readings");
+            return Err(Error::State(problem));
+        }
+        let own = loaded.features.rate();
+        let segmenter = |state| Segmenter::from_state(own, LONGEST, state).map_err(|e| refused(&e));
+        let ear = match (state.ear, &loaded.stream) {
+            (EarState::Whole(state), None) => Ear::Whole(segmenter(state)?),
+            (EarState::Stream(state), Some(_)) => {
+                Ear::Stream(Box::new(Stream::from_state(&loaded, *state)?))
+            }
+            _ => return Err(Error::State("it belongs to a model of another kind".into())),
+        };
+        let resampler = Resampler::from_state(state.rate, own, state.resampler);
+        Ok(Self {
+            resampler: resampler.map_err(|e| refused(&e))?,
+            rate: state.rate,
+            heard: state.heard,
+            readings: state.readings,
+            loaded,
+            ear,
+        })
     }
 
     /// Hears more samples.
@@ -136,17 +188,50 @@ impl Listener {
     /// # Errors
     /// None that is known, on samples of any value.
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<Heard>, Error> {
-        /// Samples that are heard at once: many at a time for speed, and bounded for memory.
-        const BLOCK: usize = 1 << 16;
-        let mut all = Vec::new();
-        for samples in samples.chunks(BLOCK) {
-            self.heard += samples.len() as u64;
-            let own = self.resampler.push(samples)?;
-            all.extend(self.hear(&own)?);
+        let mut all = Self::push_many(&mut [(self, samples)])?;
+        Ok(all.pop().unwrap_or_default())
+    }
+
+    /// [`Self::push`] for many sounds in one step; gives the answer to each. Sounds of the same stream model whose
+    /// samples complete the same number of steps are computed together, the others alone.
+    ///
+    /// # Errors
+    /// As [`Self::push`]; some sounds may have been heard then, and others not.
+    pub fn push_many(sounds: &mut [(&mut Self, &[f32])]) -> Result<Vec<Vec<Heard>>, Error> {
+        let mut all = vec![Vec::new(); sounds.len()];
+        let longest = sounds.iter().map(|(_, samples)| samples.len()).max();
+        for begin in (0..longest.unwrap_or(0)).step_by(BLOCK) {
+            let mut numbers = Vec::new();
+            let mut streams = Vec::new();
+            for (number, (own, samples)) in sounds.iter_mut().enumerate() {
+                let end = samples.len().min(begin.saturating_add(BLOCK));
+                let Some(block) = samples.get(begin..end).filter(|own| !own.is_empty()) else {
+                    continue;
+                };
+                own.heard += block.len() as u64;
+                let resampled = own.resampler.push(block)?;
+                match &mut own.ear {
+                    Ear::Whole(segmenter) => {
+                        for segment in segmenter.push(&resampled) {
+                            all[number].push(whole(&own.loaded, segment, own.readings)?);
+                        }
+                    }
+                    Ear::Stream(stream) => {
+                        let frames = stream.frames(&resampled)?;
+                        streams.push((&mut **stream, frames, own.readings));
+                        numbers.push(number);
+                    }
+                }
+            }
+            for (number, heard) in numbers.into_iter().zip(Stream::hear_many(&mut streams)?) {
+                all[number].extend(heard);
+            }
         }
-        let seconds = self.seconds();
-        if let Ear::Stream(stream) = &mut self.ear {
-            all.extend(stream.partial(seconds));
+        for (all, (own, _)) in all.iter_mut().zip(sounds) {
+            let seconds = own.seconds();
+            if let Ear::Stream(stream) = &mut own.ear {
+                all.extend(stream.partial(seconds));
+            }
         }
         Ok(all)
     }
@@ -157,35 +242,37 @@ impl Listener {
     /// As [`Self::push`].
     pub fn finish(&mut self) -> Result<Vec<Heard>, Error> {
         let last = self.resampler.finish()?;
-        let mut all = self.hear(&last)?;
+        let mut all = Vec::new();
         match &mut self.ear {
-            Ear::Whole(segmenter, readings) => {
-                if let Some(segment) = segmenter.finish() {
-                    all.push(whole(&self.loaded, segment, *readings)?);
+            Ear::Whole(segmenter) => {
+                let segments = segmenter.push(&last).into_iter();
+                for segment in segments.chain(segmenter.finish()) {
+                    all.push(whole(&self.loaded, segment, self.readings)?);
                 }
             }
-            Ear::Stream(stream) => all.extend(stream.finish()?),
+            Ear::Stream(stream) => {
+                let frames = stream.frames(&last)?;
+                let heard = Stream::hear_many(&mut [(&mut **stream, frames, self.readings)])?;
+                all.extend(heard.into_iter().flatten());
+                all.extend(stream.finish(self.readings)?);
+            }
         }
         Ok(all)
     }
+}
 
-    fn hear(&mut self, samples: &[f32]) -> Result<Vec<Heard>, Error> {
-        match &mut self.ear {
-            Ear::Whole(segmenter, readings) => {
-                let segments = segmenter.push(samples).into_iter();
-                segments
-                    .map(|segment| whole(&self.loaded, segment, *readings))
-                    .collect()
-            }
-            Ear::Stream(stream) => stream.hear(samples),
-        }
-    }
+/// The reason why a stored part of a sound cannot be used.
+pub(super) fn refused(error: &SoundError) -> Error {
+    Error::State(match error {
+        SoundError::State { operation, reason } => format!("{operation}: {reason}"),
+        other => other.to_string(),
+    })
 }
 
 /// The text of one segment.
 fn whole(loaded: &Loaded, segment: Segment, readings: usize) -> Result<Heard, Error> {
     let begin = segment.begin as f64 / f64::from(loaded.features.rate().max(1));
-    // Comparisons leave out what is no number.
+    // Comparisons leave out NaN.
     let none = [f32::INFINITY, f32::NEG_INFINITY];
     let [low, high] = segment
         .samples
@@ -197,107 +284,4 @@ fn whole(loaded: &Loaded, segment: Segment, readings: usize) -> Result<Heard, Er
     let scores = loaded.scores(&Sound::Samples(segment.samples))?;
     let found = loaded.decoder.decode(&scores, readings)?;
     Ok(Heard::Final(loaded.transcript(&found, begin)))
-}
-
-impl Stream {
-    fn hear(&mut self, samples: &[f32]) -> Result<Vec<Heard>, Error> {
-        let mut frames = self.mel.push(samples);
-        for frame in frames.chunks_exact(self.loaded.features.width()) {
-            self.silence = match self.gate.hears(frame) {
-                true => 0,
-                false => self.silence.saturating_add(1),
-            };
-            self.silences.push_back(self.silence);
-        }
-        if let Some(normaliser) = &mut self.normaliser {
-            normaliser.push(&mut frames)?;
-        }
-        let scores = self.acoustic.push(&frames)?;
-        self.take(&scores)
-    }
-
-    fn finish(&mut self) -> Result<Vec<Heard>, Error> {
-        self.mel.finish();
-        let scores = self.acoustic.finish()?;
-        let mut all = self.take(&scores)?;
-        all.extend(self.end());
-        Ok(all)
-    }
-
-    /// Searches on through more steps `[T',V]`.
-    fn take(&mut self, scores: &[f32]) -> Result<Vec<Heard>, Error> {
-        let step = self.loaded.step_seconds();
-        let loaded = self.loaded.clone();
-        let (labels, mut all) = (&loaded.labels, Vec::new());
-        let silent = |class: usize| labels.text(class as u32).is_empty();
-        // Certain of the blank.
-        let mut nothing = vec![f32::NEG_INFINITY; labels.vocabulary()];
-        nothing[labels.blank() as usize] = 0.0;
-        let frames_a_step = self.loaded.model.config().frames_a_step();
-        let long_silence = (SILENCE / self.loaded.features.hop_seconds()) as u32;
-        for frame in scores.chunks_exact(labels.vocabulary()) {
-            let own = frames_a_step.min(self.silences.len());
-            let first = self.silences.drain(..own).next();
-            let frame = match first.is_some_and(|silent| silent >= long_silence) {
-                true => &nothing[..],
-                false => frame,
-            };
-            self.search.step(frame)?;
-            self.steps += 1;
-            let best = frame.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            let silence = best.is_none_or(|(class, _)| silent(class));
-            self.spoken |= !silence;
-            self.quiet = if silence { self.quiet + 1 } else { 0 };
-            let long = self.steps as f64 * step >= LONGEST;
-            if silence && (self.quiet as f64 * step >= PAUSE || long) {
-                if self.spoken {
-                    all.extend(self.end());
-                    self.acoustic.forget();
-                } else if long {
-                    self.begin();
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    /// Ends the utterance.
-    fn end(&mut self) -> Option<Heard> {
-        let begin = self.before as f64 * self.loaded.step_seconds();
-        let found = self.search.end(self.readings);
-        let transcript = self.loaded.transcript(&found, begin);
-        self.begin();
-        (!transcript.text.is_empty()).then_some(Heard::Final(transcript))
-    }
-
-    fn begin(&mut self) {
-        self.search = self.loaded.decoder.begin();
-        self.before += self.steps;
-        (self.steps, self.quiet, self.spoken) = (0, 0, false);
-        self.shown.clear();
-    }
-
-    /// What the utterance looks like now, if that has changed.
-    fn partial(&mut self, seconds: f64) -> Option<Heard> {
-        if !self.spoken || !self.partials {
-            return None;
-        }
-        let best = self.search.end(1).into_iter().next()?;
-        if best.text == self.shown {
-            return None;
-        }
-        self.shown.clone_from(&best.text);
-        let stable = self.search.stable().into_iter().map(|span| span.label);
-        let stable = self.loaded.labels.join(stable);
-        // With a lexicon the best may end before what all prefixes have in common does.
-        let stable = match best.text.starts_with(&stable) {
-            true => stable,
-            false => String::new(),
-        };
-        Some(Heard::Partial {
-            stable,
-            text: best.text,
-            seconds,
-        })
-    }
 }

@@ -7,20 +7,22 @@ use super::listen::{Heard, Listener};
 use super::recipe::SpeechRecipe;
 use super::trainee::{labels, log_probabilities};
 use crate::error::Error;
-use crate::models::AcousticModel;
+use crate::files;
+use crate::models::{AcousticModel, AcousticStream};
+use crate::params;
 use crate::store::ModelFolder;
 use crate::tasks::Site;
 use crate::tasks::run::load_model;
+use refrain_data::Fingerprint;
 use refrain_data::vocab::Vocabulary;
 use refrain_decode::ctc::align::align;
 use refrain_decode::ctc::beam::Hypothesis;
 use refrain_decode::ctc::{LabelSpan, words};
 use refrain_decode::text::Labels;
-use refrain_kernels::Precision;
-use refrain_sound::Reader;
+use refrain_sound::{Reader, Warning};
 use serde::Serialize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A trained model of speech with all that it needs.
 pub struct Loaded {
@@ -37,9 +39,13 @@ pub struct Loaded {
     pub(super) labels: Labels,
     /// Seed of the training, which the data follows from.
     pub(super) seed: u64,
+    /// The beginning of a stream, with weights packed once; absent for a model that needs whole utterances.
+    pub(super) stream: Option<AcousticStream>,
+    /// Computed at the first use.
+    identity: OnceLock<String>,
 }
 
-/// What was said, and when.
+/// A text with the times of its words.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Transcript {
     /// All of it.
@@ -51,9 +57,12 @@ pub struct Transcript {
     pub alternatives: Vec<Alternative>,
     /// Length of the sound.
     pub seconds: f64,
-    /// Whether the file ends before its end.
+    /// Whether the file ends before its sound does.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// Sound of the file that was lost or changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// Another reading.
@@ -95,7 +104,7 @@ pub struct Character {
     pub confidence: f64,
 }
 
-/// What the model says of a sound, for drawing.
+/// Frames and scores of a sound, for drawing.
 #[derive(Clone, Debug)]
 pub struct Posteriors {
     /// Features `[T,C]`.
@@ -106,7 +115,7 @@ pub struct Posteriors {
     pub frame_seconds: f64,
     /// Log-probabilities `[T',V]`.
     pub log_probabilities: Vec<f32>,
-    /// What the classes stand for; the blank is empty.
+    /// The texts of the classes; that of the blank is empty.
     pub classes: Vec<String>,
     /// Seconds from one step to the next.
     pub step_seconds: f64,
@@ -141,11 +150,14 @@ impl Loaded {
         })?;
         let labels = labels(&vocabulary)?;
         let models = SearchModels::load(&decoder, &recipe.data.writing)?;
+        let model = match site.precision {
+            Some(precision) => model.with_precision(precision),
+            None => model,
+        };
         Ok(Self {
-            model: match site.precision {
-                Some(precision) => model.with_precision(precision),
-                None => model,
-            },
+            stream: stream(&model)?,
+            model,
+            identity: OnceLock::new(),
             decoder: Decoder::new(&labels, &decoder, &models)?,
             decoder_config: decoder,
             seed: folder.recipe().train.seed,
@@ -157,10 +169,35 @@ impl Loaded {
         })
     }
 
-    /// The same model with products of another precision.
-    pub fn with_precision(mut self, precision: Precision) -> Self {
-        self.model = self.model.with_precision(precision);
-        self
+    /// A fingerprint of everything that the state of a session depends on: parameters, classes, features and search.
+    ///
+    /// # Errors
+    /// A file of the search that cannot be read any more.
+    pub(super) fn identity(&self) -> Result<&str, Error> {
+        if let Some(known) = self.identity.get() {
+            return Ok(known);
+        }
+        let mut print = Fingerprint::new();
+        for own in params::export(&self.model) {
+            let shape: Vec<u32> = own.shape.iter().map(|&size| size as u32).collect();
+            print.text(&own.name).ids(&shape).floats(&own.data);
+        }
+        for class in 0..self.labels.vocabulary() as u32 {
+            print.text(&self.labels.token(class));
+        }
+        let mut decoder = self.decoder_config.clone();
+        for file in decoder.files_mut() {
+            match file.take() {
+                Some(file) => print.bytes(&files::read(&file)?),
+                None => print.bytes(&[]),
+            };
+        }
+        let (model, features) = (self.model.config(), self.features.settings());
+        let settings = serde_json::to_string(&(model, features, &decoder))
+            .map_err(|e| Error::Config(format!("the settings cannot be written: {e}")))?;
+        print.text(&settings);
+        print.text(&format!("{:?}", self.model.precision()));
+        Ok(self.identity.get_or_init(|| print.finish()))
     }
 
     /// How text is found.
@@ -201,8 +238,7 @@ impl Loaded {
         }
         transcript.add(listener.finish()?);
         transcript.seconds = listener.seconds();
-        transcript.truncated = reader.truncated();
-        Ok(transcript)
+        Ok(transcript.with_warnings(reader.warnings()))
     }
 
     /// The text of mono samples in ±1, `rate` of them a second.
@@ -255,7 +291,7 @@ impl Loaded {
         })
     }
 
-    /// What the model hears in a sound and says of it.
+    /// Frames and scores of a sound.
     ///
     /// # Errors
     /// As [`Self::transcribe`].
@@ -334,8 +370,44 @@ impl Loaded {
     }
 }
 
+/// The beginning of a stream of a model that can follow one.
+fn stream(model: &AcousticModel) -> Result<Option<AcousticStream>, Error> {
+    let streams = model.config().streams();
+    streams.then(|| model.stream()).transpose()
+}
+
 impl Transcript {
-    /// Adds what was heard further on; partial results do not count.
+    /// With the warnings of the reader of its file.
+    pub fn with_warnings(mut self, warnings: &[Warning]) -> Self {
+        let cut = |own: &Warning| matches!(own, Warning::CutOff { .. });
+        self.truncated = warnings.iter().any(cut);
+        self.warnings = warnings.to_vec();
+        self
+    }
+
+    /// The mean confidence of its words; `None` without words.
+    pub fn confidence(&self) -> Option<f64> {
+        let sum: f64 = self.words.iter().map(|word| word.confidence).sum();
+        (!self.words.is_empty()).then(|| sum / self.words.len() as f64)
+    }
+
+    /// With all times later by so many seconds, as in a file that was read from there on.
+    pub fn later(mut self, seconds: f64) -> Self {
+        // In whole milliseconds, as all times.
+        let later = |time: &mut f64| *time = ((*time + seconds) * 1000.0).round() / 1000.0;
+        for word in &mut self.words {
+            [&mut word.begin, &mut word.end].into_iter().for_each(later);
+            for own in &mut word.characters {
+                [&mut own.begin, &mut own.end].into_iter().for_each(later);
+            }
+        }
+        for other in &mut self.alternatives {
+            later(&mut other.begin);
+        }
+        self
+    }
+
+    /// Adds the finished utterances of a later stretch of sound.
     pub fn add(&mut self, heard: Vec<Heard>) {
         for heard in heard {
             let Heard::Final(more) = heard else { continue };

@@ -7,6 +7,7 @@ mod listen;
 mod loaded;
 mod recipe;
 mod session;
+mod stream;
 mod trainee;
 mod tune;
 
@@ -54,11 +55,11 @@ const fn rate(name: &'static str, meaning: &'static str, phrase: &'static str) -
 impl Spec for Speech {
     const PROFILE: Profile = Profile {
         name: NAME,
-        summary: "Learns to write down what is said: recurrent encoders with CTC",
+        summary: "Learns to write down speech: recurrent encoders with CTC",
         metrics: &[
             rate(
                 "cer",
-                "character error rate: percent of the characters that must be replaced, put in or left out; lower is better",
+                "character error rate: percent of the characters that must be replaced, put in or left out",
                 "{}% of characters wrong",
             ),
             rate(
@@ -177,8 +178,8 @@ impl Spec for Speech {
     }
 }
 
-/// The characters of the training transcripts; those of the run that goes on, or of the model that the run begins with where
-/// that knows them all: other classes would make its trained output layer useless.
+/// The characters of the training transcripts. A run that goes on keeps its own; a run that begins with a model keeps
+/// those of the model if they include all of the transcripts, because the trained output layer belongs to them.
 fn vocabulary(corpus: &Corpus, begin: Begin) -> Result<Vocabulary, Error> {
     if let Some(folder) = begin.resumes {
         return Ok(Vocabulary::load(folder.path())?);
@@ -228,7 +229,8 @@ fn folder(path: &Path) -> Result<ModelFolder, Error> {
     }
 }
 
-/// The model of a recipe as training begins with it, and the batches of the first epoch with their labels: for measuring, or for a loop of one's own.
+/// The model of a recipe as training begins with it, and the batches of the first epoch with their labels: for
+/// measuring, or for a loop of one's own.
 ///
 /// # Errors
 /// A recipe of another task, or data that is missing.
@@ -246,7 +248,8 @@ pub fn first_epoch(recipe: &Recipe, site: &Site) -> Result<(AcousticModel, Vec<B
     Ok((model, all.collect::<Result<_, _>>()?))
 }
 
-/// An n-gram model of the transcripts that a model learned from, written as it writes them: of words, or of characters with `▁` for the space.
+/// An n-gram model of the transcripts that a model learned from, written as it writes them: of words, or of characters
+/// with `▁` for the space.
 ///
 /// # Errors
 /// Data that is missing, or an order that cannot be.

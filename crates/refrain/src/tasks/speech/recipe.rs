@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpeechRecipe {
-    /// What to learn from.
+    /// The utterances.
     pub data: SpeechData,
     /// The model.
     #[serde(default)]
@@ -40,9 +40,9 @@ pub struct SpeechData {
     /// How transcripts are written.
     #[serde(default)]
     pub writing: Writing,
-    /// What a frame is.
+    /// The features of a frame.
     pub features: FeatureConfig,
-    /// What is changed at random while learning.
+    /// Random changes of training utterances.
     #[serde(default)]
     pub augment: AugmentConfig,
     /// Where missing files can be had.
@@ -80,7 +80,7 @@ pub struct FeatureConfig {
     /// Features of this width, as an archive holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<usize>,
-    /// What stored features are cepstra of; without it their frequencies cannot be warped.
+    /// The filters behind stored cepstra; without them their frequencies cannot be warped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cepstra: Option<CepstraOf>,
     /// First and second differences over time beside each feature.
@@ -103,7 +103,7 @@ pub struct CepstraOf {
     pub high_hz: f64,
 }
 
-/// Over what features are normalised.
+/// The stretch over which features are normalised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Normalise {
@@ -112,7 +112,7 @@ pub enum Normalise {
     /// The whole utterance.
     #[default]
     Utterance,
-    /// What was heard so far, beginning with the training data's: what a stream can have.
+    /// The sound so far, beginning with the statistics of the training data; streams need this one.
     Running,
 }
 
@@ -123,7 +123,7 @@ pub struct AugmentConfig {
     /// Masks over time and features (SpecAugment, Park et al. 2019); absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masks: Option<MaskConfig>,
-    /// Slowest and fastest speed of the sound, pitch and all, a factor drawn between them for each utterance; absent: as recorded.
+    /// Slowest and fastest speed of the sound, which changes its pitch too, as a factor; absent: as recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speed: Option<[f32; 2]>,
     /// Noise beside the sound; absent: none.
@@ -132,7 +132,7 @@ pub struct AugmentConfig {
     /// The sound in a room; absent: as recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomConfig>,
-    /// Slowest and fastest tempo of the frames, which leaves their frequencies alone and costs next to nothing; absent: as recorded.
+    /// Slowest and fastest tempo of the frames, with unchanged frequencies and at almost no cost; absent: as recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tempo: Option<[f32; 2]>,
     /// Least and most factor by which frequencies are warped, for voices that the data lacks; absent: as recorded.

@@ -1,10 +1,11 @@
 //! A model of speech as media: sound in, text out.
 
 use super::NAME;
-use super::listen::{Heard, Listener};
+use super::listen::{Heard, Listener, ListenerState};
 use super::loaded::Loaded;
 use crate::error::Error;
 use crate::tasks::media::{Text, wrong_medium};
+use crate::tasks::stored;
 use crate::tasks::{Medium, Piece, Ports, Receiver, Session, Sound, Use};
 use crate::train::Control;
 use std::sync::Arc;
@@ -25,18 +26,20 @@ impl Use for Loaded {
         }))
     }
 
-    fn restore(self: Arc<Self>, _: &[u8]) -> Result<Box<dyn Session>, Error> {
-        Err(Error::Unsupported {
-            task: NAME,
-            problem: "cannot restore a session yet",
-        })
+    fn restore(self: Arc<Self>, state: &[u8]) -> Result<Box<dyn Session>, Error> {
+        let state: Option<ListenerState> = stored::open(NAME, self.identity()?, state)?;
+        let listener = state.map(|state| Listener::from_plain(self.clone(), state));
+        Ok(Box::new(ListeningSession {
+            listener: listener.transpose()?,
+            loaded: self,
+        }))
     }
 }
 
 /// A sound that is heard; it begins with the first piece, which has the rate.
 struct ListeningSession {
     loaded: Arc<Loaded>,
-    listener: Option<(Listener, u32)>,
+    listener: Option<Listener>,
 }
 
 /// Gives finished utterances, a line each.
@@ -65,14 +68,11 @@ impl Session for ListeningSession {
         let Piece::Sound(Sound { samples, rate }) = piece else {
             return Err(wrong_medium(Medium::Sound, &piece));
         };
-        let (listener, own) = match &mut self.listener {
-            Some((listener, own)) => (listener, *own),
-            none => {
-                let begun = self.loaded.listen(rate)?.finals_only();
-                let (listener, own) = none.insert((begun, rate));
-                (listener, *own)
-            }
+        let listener = match &mut self.listener {
+            Some(listener) => listener,
+            none => none.insert(self.loaded.listen(rate)?.finals_only()),
         };
+        let own = listener.rate();
         if own != rate {
             return Err(Error::Config(format!(
                 "a piece of {rate} samples a second in a sound of {own}; resample it, or begin a new session"
@@ -83,15 +83,13 @@ impl Session for ListeningSession {
 
     fn finish(&mut self, give: Receiver) -> Result<(), Error> {
         match self.listener.take() {
-            Some((mut listener, _)) => tell(listener.finish()?, give),
+            Some(mut listener) => tell(listener.finish()?, give),
             None => Ok(()),
         }
     }
 
     fn store(&self) -> Result<Vec<u8>, Error> {
-        Err(Error::Unsupported {
-            task: NAME,
-            problem: "cannot store a session yet",
-        })
+        let state = self.listener.as_ref().map(Listener::plain);
+        stored::seal(NAME, self.loaded.identity()?, &state)
     }
 }

@@ -8,22 +8,21 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::models::{AcousticModel, Frames};
 use crate::ops::floats;
-use crate::tasks::run::hex;
 use crate::tasks::{Begin, Site};
 use crate::train::{BatchLoss, LossUnit, Place, Trainee, Unit};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
+use refrain_data::Fingerprint;
 use refrain_data::vocab::Vocabulary;
 use refrain_decode::metrics::edit::ErrorRate;
 use refrain_decode::text::Labels;
 use refrain_kernels::random::Key;
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Utterances that are learned from at once.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// What is heard.
+    /// The sounds.
     pub frames: Frames,
     /// The transcript of each, as classes.
     pub labels: Vec<Vec<u32>>,
@@ -112,7 +111,7 @@ impl Trainee for SpeechTrainee {
         let Batch { frames, labels } = self.batch(place, key.fold(0))?;
         let tokens = labels.iter().map(Vec::len).sum();
         let out = model.loss(frames, labels, Some(key.fold(1)))?;
-        // What is too short for its transcript teaches nothing.
+        // An utterance that is too short for its transcript teaches nothing.
         let finite = out.nll.iter().filter(|nll| **nll != f32::INFINITY);
         Ok(BatchLoss {
             nats: finite.map(|&nll| f64::from(nll)).sum(),
@@ -148,17 +147,11 @@ impl Trainee for SpeechTrainee {
     }
 
     fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
+        let mut print = Fingerprint::new();
         for item in &self.corpus.train {
-            let samples = item.sound.values();
-            hash.update((samples.len() as u64).to_le_bytes());
-            for block in samples.chunks(1 << 12) {
-                let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
-                hash.update(&bytes);
-            }
-            hash.update(item.transcript.as_bytes());
+            print.floats(item.sound.values()).text(&item.transcript);
         }
-        hex(hash)
+        print.finish()
     }
 }
 
@@ -205,7 +198,7 @@ pub(super) fn log_probabilities<'a>(
         .collect())
 }
 
-/// What the classes stand for: the characters, and behind them the blank.
+/// The texts of the classes: the characters, and behind them the blank.
 ///
 /// # Errors
 /// A character that is white space but not the space.
@@ -219,7 +212,7 @@ pub(super) fn labels(vocabulary: &Vocabulary) -> Result<Labels, Error> {
     Ok(Labels::new(texts, blank, space.map(|id| id as u32))?)
 }
 
-/// A transcript beside what it should be.
+/// A transcript beside its reference.
 #[derive(Clone, Debug)]
 pub(super) struct Compared<'a> {
     pub item: &'a Item,
@@ -288,7 +281,7 @@ impl Rates {
         self.words.add_words(reference, text).edits() as usize
     }
 
-    /// What the task reports, percent.
+    /// The figures of the task, percent.
     pub fn metrics(&self) -> Metrics {
         let percent = |rate: Option<f64>| 100.0 * rate.unwrap_or(0.0);
         Metrics::from([

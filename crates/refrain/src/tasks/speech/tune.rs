@@ -36,7 +36,8 @@ pub struct Trial {
     pub metrics: Metrics,
 }
 
-/// Tries settings of a search on the validation data, writes the best into the model folder and gives it; `observe` sees each.
+/// Tries settings of a search on the validation data, writes the best into the model folder and gives it; `observe`
+/// sees each. Files that lie elsewhere are copied into the folder.
 ///
 /// The first is the one given; a half are drawn over the whole range, the others around the best so far.
 ///
@@ -71,6 +72,18 @@ pub fn tune(
         }
         Ok(rates.metrics())
     };
+    let best = search(config, options, measure, observe)?;
+    files::write_toml(folder.path(), DECODER, &kept(&best.decoder, &folder)?)?;
+    Ok(best)
+}
+
+/// The best of the settings that are tried around `config`.
+fn search(
+    config: &DecoderConfig,
+    options: &TuneOptions,
+    measure: impl Fn(&DecoderConfig) -> Result<Metrics, Error>,
+    observe: &mut dyn FnMut(usize, &Trial),
+) -> Result<Trial, Error> {
     let mut best: Option<Trial> = None;
     let score = |trial: &Trial| {
         let own = |name: &str| trial.metrics.get(name).copied().unwrap_or(f64::INFINITY);
@@ -92,9 +105,7 @@ pub fn tune(
             best = Some(trial);
         }
     }
-    let best = best.ok_or_else(|| Error::Config("no setting was tried".into()))?;
-    files::write_toml(folder.path(), DECODER, &kept(&best.decoder, &folder)?)?;
-    Ok(best)
+    best.ok_or_else(|| Error::Config("no setting was tried".into()))
 }
 
 /// The settings with the names of files inside the folder; a file from elsewhere is copied into it.
