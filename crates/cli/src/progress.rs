@@ -320,7 +320,7 @@ mod tests {
             .iter()
             .map(|own| (own.name.to_string(), 1.5))
             .collect();
-        let begin = "epoch 100/100 in 12 min: training ";
+        let begin = "epoch 1/4 in 2 s: training ";
         let line = figures(begin, &described, &metrics, ", best");
         assert_eq!(
             line,
