@@ -3,12 +3,14 @@
     pip install onnx==1.23.2 onnxruntime==1.32.0 numpy
     python scripts/fuzz_onnx.py --refrain target/release/refrain --cases 1000
 
-Each case draws an operator, sizes and options: direction, activations with alpha and beta, clip, input_forget, peepholes,
-linear_before_reset, sequence lengths, initial states, bias, opset. The error of a case is the largest difference over all
-outputs, divided by the largest value of the output (or by 1 where that is smaller). Exits with 1 if a case is above --tolerance.
+Each case draws an operator, sizes and options: direction, activations with alpha and beta, clip, input_forget,
+peepholes, linear_before_reset, sequence lengths, initial states, bias, opset. The error of a case is the largest
+difference over all outputs, divided by the largest value of the output, or by 1 if that is smaller. Exits with 1 if a
+case is above --tolerance.
 
-ONNX Runtime does not run `layout = 1`: such a case is run by it with layout 0 and arrays turned by NumPy.
-Some functions have no bound, and states that grow without end (above 100) multiply every rounding: such cases are counted, not compared.
+ONNX Runtime does not run `layout = 1`. Such a case runs with layout 0, and NumPy transposes its arrays.
+Some functions are unbounded. States that grow without limit (above 100) multiply every rounding error: such cases are
+counted, not compared.
 """
 
 import argparse
@@ -83,7 +85,7 @@ class Case:
         return {k: np.ascontiguousarray(v.swapaxes(0, 1)) if k in turned else v for k, v in self.arrays.items()}
 
     def expected(self) -> dict[str, np.ndarray]:
-        """What ONNX Runtime gives, in the case's layout."""
+        """The outputs of ONNX Runtime, in the layout of the case."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -101,7 +103,7 @@ class Case:
 
 
 def size(rng: np.random.Generator, largest: int) -> int:
-    """Small sizes and edges of vectors more often than large ones."""
+    """Draws small sizes and edges of vectors more often than large ones."""
     edges = [1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65]
     if rng.random() < 0.7:
         return int(min(rng.choice(edges), largest))
@@ -155,7 +157,8 @@ def draw(rng: np.random.Generator, largest: int) -> Case:
             name = str(rng.choice(list(ACTIVATIONS)))
             names.append(name)
             takes = ACTIVATIONS[name]
-            # A step of height alpha at alpha would turn rounding into a large difference: it is put where it is seldom met.
+            # A step of height alpha at alpha would turn rounding into a large difference. A small alpha makes this
+            # rare.
             low, high = (0.001, 0.01) if name == "ThresholdedRelu" else (0.1, 0.6)
             alpha.extend([float(np.float32(rng.uniform(low, high)))] if "a" in takes else [])
             beta.extend([float(np.float32(rng.uniform(0.1, 0.6)))] if "b" in takes else [])
@@ -171,12 +174,12 @@ def draw(rng: np.random.Generator, largest: int) -> Case:
 
 
 def bounded(outputs: dict[str, np.ndarray]) -> bool:
-    """Whether no value of a case has grown without end."""
+    """Whether all values of a case are bounded."""
     return all(np.isfinite(value).all() and np.abs(value).max(initial=0) <= 100 for value in outputs.values())
 
 
 def error(expected: np.ndarray, got: np.ndarray) -> float:
-    """Largest difference over the largest value; infinite where shapes differ."""
+    """Largest difference over the largest value; infinite if shapes differ."""
     if expected.shape != got.shape:
         return float("inf")
     if expected.size == 0:
@@ -187,7 +190,7 @@ def error(expected: np.ndarray, got: np.ndarray) -> float:
 
 
 def run(refrain: str, case: Case, folder: Path) -> dict[str, np.ndarray]:
-    """What the binary gives."""
+    """The outputs of the binary."""
     model, source, target = folder / "model.onnx", folder / "in.npz", folder / "out.npz"
     model.write_bytes(case.model(case.layout).SerializeToString())
     np.savez(source, **case.inputs(case.layout))
@@ -213,7 +216,7 @@ def main() -> int:
             case = draw(np.random.default_rng([arguments.seed, number]), arguments.largest)
             try:
                 expected = case.expected()
-            except Exception as reason:  # ONNX Runtime has no one type for what it refuses.
+            except Exception as reason:  # ONNX Runtime has several types of errors for refused models.
                 refused += 1
                 print(f"case {number}: ONNX Runtime refuses {case.options}: {str(reason).splitlines()[0][:150]}")
                 continue

@@ -1,20 +1,22 @@
 """Random recurrent stacks and CTC losses with their gradients, run by PyTorch and by Refrain, and compared.
 
     pip install torch==2.15.0 safetensors numpy
-    cargo build --release --example layer_cases
+    cargo build --release -p refrain-bench
     python scripts/fuzz_torch.py --cases 1000
     python scripts/fuzz_torch.py --cases 1000 --ctc
 
-Each case draws a cell, sizes from 0 to --largest and options: layers, directions, lengths (0 too), projection, layer normalisation,
-zoneout. PyTorch computes in float64 from the float32 numbers that Refrain is given. What `nn.RNN`, `nn.LSTM` and `nn.GRU` do not take
-(a size or a length of 0, a projection that does not narrow, normalisation, zoneout) is computed by the loop below, which is itself held against them in every other case.
+Each case draws a cell, sizes from 0 to --largest and options: layers, directions, lengths (0 too), projection, layer
+normalisation, zoneout. PyTorch computes in float64 from the float32 numbers given to Refrain. `nn.RNN`, `nn.LSTM` and
+`nn.GRU` do not accept a size or a length of 0, a projection that does not narrow, normalisation, or zoneout. The loop
+below computes such cases. In every other case it is itself compared with PyTorch's modules.
 
-The error is the largest difference over the largest value of the result (or over 1 where that is smaller). Exits with 1 if an
-output is above 1e-5 or a gradient above 1e-4 (ten times that with layer
-normalisation). With `--goldens FILE`, 50 small cases (20 of CTC) are written with their results instead.
+The error is the largest difference over the largest value of the result, or over 1 if that is smaller. Exits with 1 if
+an output is above 1e-5 or a gradient above 1e-4 (ten times that with layer normalisation). With `--goldens FILE`, 50
+small cases (20 of CTC) are written with their results instead.
 
-With `--ctc`: `F.ctc_loss(reduction="mean", zero_infinity=True)` on the log-softmax of random scores, in float64; repeats, empty and impossible
-targets, lengths from 0, blunt and sharp scores; loss, nats and gradient within 1e-4.
+With `--ctc`: `F.ctc_loss(reduction="mean", zero_infinity=True)` on the log-softmax of random scores, in float64. Cases
+have repeats, empty and impossible targets, lengths from 0, blunt and sharp scores. Loss, nats and gradient must agree
+within 1e-4.
 """
 
 import argparse
@@ -37,7 +39,7 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass
 class Case:
-    """`tensors` holds the weights by PyTorch's names, x [B,T,C], h0 [L*D,B,P], c0 [L*D,B,H], the loss's factors gy, gh, gc, and lengths [B]."""
+    """`tensors`: weights by PyTorch's names, x [B,T,C], h0 [L*D,B,P], c0 [L*D,B,H], factors gy, gh, gc, lengths [B]."""
 
     cell: str
     layers: int
@@ -64,7 +66,7 @@ class Draw:
         return bool(torch.rand((), generator=self.torch) < p)
 
     def size(self, least: int, largest: int) -> int:
-        """Edges of vectors more often than other sizes."""
+        """Draws edges of vectors more often than other sizes."""
         edges = [0, 1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65]
         edges = [edge for edge in edges if least <= edge <= largest]
         return edges[self.below(len(edges))] if self.chance(0.7) else least + self.below(largest - least + 1)
@@ -86,7 +88,7 @@ def draw(seed: int, largest: int) -> Case:
     projection = random.size(1, hidden) if lstm and hidden > 1 and random.chance(0.25) else 0
     normed, zoned = lstm and random.chance(0.15), random.chance(0.1)
     around, rows = projection or hidden, GATES[cell] * hidden
-    # Relu has no bound: smaller weights keep a state from growing over the steps.
+    # Relu is unbounded. Smaller weights keep a state from growing over the steps.
     bound = (0.5 if cell == "rnn_relu" else 1.0) / max(1, hidden) ** 0.5
     tensors: Tensors = {}
     case = Case(cell, layers, directions, hidden, projection, tensors, [cell, f"{layers} layers", f"{directions} directions"])
@@ -123,7 +125,7 @@ def draw(seed: int, largest: int) -> Case:
 
 @dataclass
 class CtcCase:
-    """`tensors` holds logits [B,T,V], lengths [B], labels [B,L] (-1 behind the last) and blank [1]."""
+    """`tensors`: logits [B,T,V], lengths [B], labels [B,L] (-1 after the last label) and blank [1]."""
 
     tensors: Tensors
     options: list[str] = field(default_factory=list)
@@ -172,7 +174,7 @@ def expected_ctc(case: CtcCase) -> tuple[Tensors, bool]:
 
 
 def loop(case: Case, leaves: Tensors) -> Tensors:
-    """Everything step by step, from the equations."""
+    """Computes a case step by step from the equations."""
 
     def normed(values: torch.Tensor, gain: str) -> torch.Tensor:
         if gain not in leaves:
@@ -229,7 +231,7 @@ def loop(case: Case, leaves: Tensors) -> Tensors:
 
 
 def module(case: Case, leaves: Tensors) -> Tensors | None:
-    """What PyTorch's own module gives, where it takes the case."""
+    """The results of PyTorch's own module, if it accepts the case."""
     tensors = case.tensors
     lengths = tensors["lengths"].long()
     known = "zoneout" not in tensors and "norm_ih_l0" not in tensors and (case.projection == 0 or case.projection < case.hidden)
@@ -273,7 +275,7 @@ def expected(case: Case) -> tuple[Tensors, bool]:
 
 
 def error(wanted: torch.Tensor, got: torch.Tensor) -> float:
-    """Largest difference over the largest value; infinite where shapes differ."""
+    """Largest difference over the largest value; infinite if shapes differ."""
     if wanted.shape != got.shape or not bool((wanted.isfinite() == got.isfinite()).all()):
         return float("inf")
     wanted, got = (values[wanted.isfinite()] for values in (wanted, got))
@@ -283,7 +285,7 @@ def error(wanted: torch.Tensor, got: torch.Tensor) -> float:
 
 
 def refrain(program: str, cases: dict[str, Case]) -> Tensors:
-    """What the example gives for all cases, by `CASE/NAME`."""
+    """The results of the example for all cases, by `CASE/NAME`."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.safetensors"), Path(folder, "out.safetensors")
         save_file({f"{name}/{key}": value.contiguous() for name, case in cases.items() for key, value in case.tensors.items()}, source)
@@ -307,7 +309,7 @@ def fuzz(arguments: argparse.Namespace) -> int:
             for key, value in wanted.items():
                 kind = "gradient" if key.startswith("d_") else "output"
                 found = error(value, results[f"{name}/{key}"])
-                # Normalising what hardly varies magnifies every rounding, PyTorch's too.
+                # Normalising nearly constant values magnifies every rounding error, in PyTorch, too.
                 normed = "layer norm" in case.options
                 kinds = f"{kind} with layer norm" if normed else kind
                 worst[kinds] = max(worst[kinds], found)
@@ -336,7 +338,7 @@ def goldens(arguments: argparse.Namespace) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="target/release/examples/layer_cases", help="the example")
+    parser.add_argument("--program", default="target/release/layer_cases", help="the tool")
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--largest", type=int, default=300, help="largest C and H")

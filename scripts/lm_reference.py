@@ -3,14 +3,14 @@
     pip install torch==2.15.0
     python scripts/lm_reference.py --threads 2 --steps 100
 
-The speed that `refrain train ptb-small` is to be compared with. The training step is the paper's small model: two LSTM layers
+Gives the reference speed for `refrain train ptb-small`. The training step is the paper's small model: two LSTM layers
 of 200 units, no dropout, no tying, every parameter uniform in +-0.1; 20 sequences of 20 steps, the state carried from
-batch to batch without its gradient; the loss summed over the steps and averaged over the sequences; the gradient's global norm
-clipped to 5; plain SGD with rate 1. The rate stays constant here: the paper halves it after each epoch past the fourth, which
-costs no time. The ids are random and uniform, so the loss says nothing about language.
+batch to batch without its gradient; the loss summed over the steps and averaged over the sequences; the gradient's
+global norm clipped to 5; plain SGD with rate 1. The rate stays constant here. The paper halves it after each epoch past
+the fourth; halving takes no time. The ids are random and uniform, so the loss is not that of a language.
 
-Use it on an idle machine. With builds running on the same two cores, two threads were seen to fall to 190 tokens/s where one
-made 5000; such a figure says nothing about PyTorch.
+Use it on an idle machine. With builds running on the same two cores, two threads reached only 190 tokens/s where one
+reached 5000. Such a figure is not PyTorch's speed.
 
 Prints one JSON object: tokens per second and milliseconds per step (median, quartiles, fastest), and the settings.
 """
@@ -100,15 +100,15 @@ def at_least(lowest: int):
 def main() -> None:
     positive = at_least(1)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hidden", type=positive, default=200, help="units of a layer, and of an embedding (200)")
+    parser.add_argument("--hidden", type=positive, default=200, help="units of a layer, and size of an embedding (200)")
     parser.add_argument("--layers", type=positive, default=2, help="LSTM layers (2)")
     parser.add_argument("--batch", type=positive, default=20, help="sequences side by side (20)")
     parser.add_argument("--time", type=positive, default=20, help="steps of a batch (20)")
     parser.add_argument("--vocab", type=positive, default=10_000, help="vocabulary (10000)")
-    parser.add_argument("--steps", type=positive, default=100, help="updates that are timed (100)")
+    parser.add_argument("--steps", type=positive, default=100, help="timed updates (100)")
     parser.add_argument("--warm", type=at_least(0), default=10, help="updates before the timed ones (10)")
     parser.add_argument("--threads", type=positive, default=2, help="CPU threads (2)")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and ids (0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and ids (0)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print(json.dumps(measure(arguments)))

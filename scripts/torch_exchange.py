@@ -4,10 +4,10 @@
     python scripts/torch_exchange.py write crates/refrain/tests/golden/torch
     python scripts/torch_exchange.py read runs/stories --refrain target/release/refrain
 
-`write` saves small modules with `safetensors.torch.save_model`, as a user of PyTorch would, and what they give: Refrain's tests load them.
-`read` loads a language model that `refrain train` wrote with `safetensors.torch.load_model` (strict: no name missing, none over), runs it in
-PyTorch, and compares the logits with those of the model's ONNX file, which ONNX's checker has passed, run by `refrain onnx run` and by ONNX
-Runtime: at most 1e-5 of the largest apart.
+`write` saves small modules with `safetensors.torch.save_model`, as a user of PyTorch would, and their results. Refrain's
+tests load them. `read` loads a language model of `refrain train` with `safetensors.torch.load_model` (strict: no name
+missing, none extra) and runs it in PyTorch. It compares the logits with those of the model's ONNX file, which must pass
+ONNX's checker, run by `refrain onnx run` and by ONNX Runtime. They must agree within 1e-5 of the largest value.
 """
 
 import argparse
@@ -25,7 +25,7 @@ CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class LanguageModel(nn.Module):
-    """The modules and names that Refrain's language model has: sizes of the layers from `hidden`, all equal."""
+    """The modules of Refrain's language model under its names; `hidden` gives the sizes of the layers, all equal."""
 
     def __init__(self, cell: str, vocabulary: int, features: int, hidden: int, layers: int, tied: bool):
         super().__init__()
@@ -89,7 +89,7 @@ def read(arguments: argparse.Namespace) -> int:
 
 
 def checked(path: Path, inputs: dict[str, np.ndarray], wanted: np.ndarray) -> float:
-    """ONNX's own checker and ONNX Runtime on the exported file."""
+    """Runs ONNX's own checker and ONNX Runtime on the exported file."""
     import onnx
     import onnxruntime
 

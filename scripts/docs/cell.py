@@ -4,7 +4,7 @@
     python3 scripts/docs/cell.py rnn                # or lstm, gru; prints every step
     python3 scripts/docs/cell.py rnn --steps 50     # the first input is 1, the other 49 are 0
 
-Needs Python's standard library only. Writes CELL.onnx and CELL.npz, so that the program can compute the same:
+Needs Python's standard library only. Writes CELL.onnx and CELL.npz as input for the program:
 
     refrain onnx run rnn.onnx --input rnn.npz --output out.npz
     python3 scripts/docs/cell.py rnn --check out.npz
@@ -31,7 +31,7 @@ def sigmoid(x):
 
 
 def step(cell, x, h, c):
-    """One step: the new h and c, and the gates on the way."""
+    """One step: the new h and c, and the values of the gates."""
     sums = {gate: w * x + u * h + b for gate, (w, u, b) in CELLS[cell].items()}
     if cell == "rnn":
         return math.tanh(sums["h"]), c, {}
@@ -57,7 +57,7 @@ def run(cell, inputs):
 def show(rows):
     print("  t  " + "".join(f"{name:>9}" for name in rows[0]))
     for t, row in enumerate(rows, 1):
-        # The middle of a long table says nothing new.
+        # The middle of a long table repeats the pattern.
         if len(rows) <= 12 or t <= 4 or t > len(rows) - 2:
             print(f"{t:3}  " + "".join(f"{value:9.5f}" for value in row.values()))
         elif t == 5:
@@ -65,7 +65,7 @@ def show(rows):
 
 
 def influence(cell, inputs):
-    """The derivative of the last output for the first input, as a difference quotient."""
+    """The derivative of the last output with respect to the first input, as a difference quotient."""
     ends = [run(cell, [inputs[0] + nudge, *inputs[1:]])[-1]["h"] for nudge in (1e-4, -1e-4)]
     return (ends[0] - ends[1]) / 2e-4
 
@@ -135,7 +135,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cell", choices=CELLS)
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--check", metavar="OUT.npz", help="compare with the program's answer instead")
+    parser.add_argument("--check", metavar="OUT.npz", help="only compare with the program's answer")
     options = parser.parse_args()
     if options.check:
         theirs = read_npz(options.check, "Y")

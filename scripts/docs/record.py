@@ -3,9 +3,9 @@
 
     python3 scripts/docs/record.py docs/train.svg --prompt "refrain train" -- target/release/refrain train --out runs/svg
 
-The picture shows the text that the command printed, line by line in the order in which it came, in a terminal that
-scrolls. Only the waiting is shortened. A viewer without animation shows the end of the run. `--log FILE` keeps the
-lines and their times; `--from FILE` draws them again without a run.
+The picture shows the printed text line by line, in the order of printing, in a terminal that scrolls. Only the waiting
+is shortened. A viewer without animation shows the end of the run. `--log FILE` keeps the lines and their times.
+`--from FILE` draws them again without a run.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def record(command):
 
 
 def appearances(lines, seconds):
-    """When each line appears: the longer a wait, the more it is shortened, and the whole run takes `seconds`."""
+    """Times at which the lines appear. Longer waits are shortened more, and the whole run takes `seconds`."""
     waits, before = [], 0.0
     for at, _ in lines:
         waits.append(0.02 + max(at - before, 0.0) ** 0.5)
@@ -59,7 +59,7 @@ def animate(kind, values, times, options):
 
 
 def draw(lines, options):
-    """The SVG: a window, and in it the prompt and the lines, which scroll."""
+    """The SVG: a window with the prompt and the scrolling lines."""
     rows = [(0.0, f"$ {options.prompt}", "#7ee787")]
     for (_, text), at in zip(lines, appearances(lines, options.seconds)):
         parts = textwrap.wrap(text, options.columns, replace_whitespace=False) or [""]
@@ -94,11 +94,11 @@ def read(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", metavar="OUT.svg")
-    parser.add_argument("--prompt", help="the command as the picture shows it")
+    parser.add_argument("--prompt", help="the command, as shown in the picture")
     parser.add_argument("--log", metavar="FILE", help="keep the lines and their times")
-    parser.add_argument("--from", dest="source", metavar="FILE", help="draw what --log kept; run nothing")
+    parser.add_argument("--from", dest="source", metavar="FILE", help="draw the lines kept by --log; run nothing")
     parser.add_argument("--seconds", type=float, default=14.0, help="length of the animation")
-    parser.add_argument("--pause", type=float, default=10.0, help="seconds before it begins again")
+    parser.add_argument("--pause", type=float, default=10.0, help="seconds before the animation repeats")
     parser.add_argument("--columns", type=int, default=104, help="width of the terminal")
     parser.add_argument("--rows", type=int, default=24, help="height of the terminal")
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)

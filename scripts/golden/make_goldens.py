@@ -5,10 +5,10 @@
 
 Without a name, all are made. Two runs write the same bytes.
 
-All random values are drawn in float32, so that a float32 program starts from exactly these numbers; everything is then
-computed in float64 on the CPU and rounded once, to float32, when it is stored. The gradient of `a` is named `d_a`.
-The same computation is repeated in float32: what it prints is how far PyTorch's own float32 lies from the golden, and so
-what a tolerance must allow.
+All random values are drawn in float32, so that a float32 program starts from exactly these numbers. All computation is
+in float64 on the CPU; results are rounded once, to float32, when they are stored. The gradient of `a` is named `d_a`.
+The same computation is repeated in float32. The script prints the distance of PyTorch's own float32 results from the
+goldens, a lower bound for every tolerance.
 
 Shapes: B batch, T time, C input features, H hidden, V vocabulary, L layers, D directions.
 """
@@ -52,7 +52,7 @@ def furthest(golden: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) ->
 
 @dataclass
 class Case:
-    """One recurrent layer and one batch; `lengths` None is a batch without padding."""
+    """One recurrent layer and one batch; without padding if `lengths` is None."""
 
     name: str
     cell: str
@@ -108,9 +108,9 @@ def draw_case(case: Case) -> dict[str, torch.Tensor]:
 
 
 def run_layer(case: Case, drawn: dict[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """`y`, the last states, and the gradient of sum(y*gy) + sum(h_n*gh) + sum(c_n*gc) for everything that went in.
+    """`y`, the last states, and the gradient of sum(y*gy) + sum(h_n*gh) + sum(c_n*gc) for every input and parameter.
 
-    Steps past a sequence's end give zeros in `y` and take no part in anything, whatever `x` and `gy` hold there.
+    Steps after the end of a sequence give zeros in `y` and affect nothing, whatever the values of `x` and `gy` there.
     """
     module = case.module().to(dtype)
     module.load_state_dict({name: drawn[name] for name, _ in module.named_parameters()})
@@ -173,7 +173,7 @@ VARIANTS = {
         "optimizer": {"kind": "sgd", "lr": 1.0},
         "clip": 0.25,
     },
-    # The settings of the recipe ptb-small: most steps are clipped, which in "sgd" only one is.
+    # The settings of the recipe ptb-small. Most steps are clipped; in "sgd" only one is.
     "sgd_lr20": {
         "model": {"cell": "lstm", "embedding": 12, "hidden": 16, "layers": 2, "tied": False},
         "optimizer": {"kind": "sgd", "lr": 20.0},

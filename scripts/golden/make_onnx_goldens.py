@@ -5,8 +5,8 @@
 
 node       the recurrent node tests of the onnx package, with its own data
 runtime    random recurrent cases of scripts/fuzz_onnx.py, outputs by ONNX Runtime
-operators  one node each of the other operators, outputs by the reference evaluator of the onnx package (by ONNX Runtime for
-           versions of operators that the evaluator does not know)
+operators  one node each of the other operators, outputs by the reference evaluator of the onnx package (by ONNX Runtime
+           for versions of operators that the evaluator does not support)
 
 An archive holds NAME.onnx and NAME.npz for every case; in the .npz, `in.X` is input X and `out.Y` output Y.
 Two runs write the same bytes.
@@ -39,7 +39,7 @@ def npz(arrays: dict[str, np.ndarray]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             one = io.BytesIO()
-            # Also for numbers without a dimension, which ascontiguousarray would give one.
+            # Also for numbers without a dimension: ascontiguousarray would add one.
             np.save(one, np.array(array, order="C"))
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), one.getvalue(), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
@@ -82,7 +82,7 @@ def runtime() -> dict:
         number += 1
         try:
             outputs = case.expected()
-        except Exception:  # What ONNX Runtime refuses is no case.
+        except Exception:  # A model refused by ONNX Runtime is no case.
             continue
         if not fuzz_onnx.bounded(outputs):
             continue
@@ -105,7 +105,7 @@ def operators() -> dict:
         return np.array(values, dtype=np.int64)
 
     def case(name: str, op: str, opset: int, *inputs, outputs: int = 1, runtime: bool = False, **attributes) -> None:
-        """One node; `runtime` asks ONNX Runtime where the reference evaluator knows only a later version of the operator."""
+        """One node; `runtime` asks ONNX Runtime if the reference evaluator supports only a later operator version."""
         names = ["" if array is None else f"x{i}" for i, array in enumerate(inputs)]
         given = {n: a for n, a in zip(names, inputs) if a is not None}
         made = [f"y{i}" for i in range(outputs)]

@@ -5,10 +5,11 @@
     cargo build --release
     peers/bin/python scripts/peers/compare.py lstm-train lm --threads 2 --out times.jsonl --tables tables.md
 
-Without a name, everything is measured (about an hour and a half with one number of threads). Each engine runs in a process of its own; they take turns,
-a burst each, while the others wait, so that a disturbance of the machine meets all of them. A figure is the median over all bursts.
-Names of groups: `--list`. `--guard` measures the groups that the project makes claims of, each with the engines of the claim, and
-exits with 1 where one does not hold here. Another engine joins with `--engine NAME=COMMAND` if it speaks the protocol of `refrain bench --worker`.
+Without a name, everything is measured (about an hour and a half with one number of threads). Each engine runs in its
+own process. The engines take turns, one burst each, while the others wait, so that a disturbance of the machine affects
+all of them. A figure is the median over all bursts. `--list` prints the names of the groups. `--guard` measures the
+groups of the project's claims, each with the engines of the claim, and exits with 1 if a claim does not hold here.
+Another engine joins with `--engine NAME=COMMAND` if it speaks the protocol of `refrain bench --worker`.
 """
 
 import argparse
@@ -59,7 +60,7 @@ class Engine:
 
 
 def measure(name, engines, threads, options):
-    """Median seconds of every engine that does this work."""
+    """Median seconds of every engine that supports this work."""
     config, ready, times = parse(name), [], {}
     for engine in engines:
         answer = engine.ask(op="setup", threads=threads, **config, **engine.fields)
@@ -83,7 +84,11 @@ def geometric_mean(values):
 
 
 def sides(engines):
-    """The engine that is judged, and those it is judged by: our `f32` by others, our bf16 where all others multiply bf16, the last of ours by the rest."""
+    """The judged engine, and its opponents.
+
+    Our `f32` is judged by other engines, and our bf16 if all others multiply bf16. Without others, the last of our
+    engines is judged by the rest.
+    """
     others = [engine for engine in engines if not engine.startswith("refrain")]
     if not others:
         return (engines or ["refrain"])[-1], engines[:-1]
@@ -126,17 +131,17 @@ def arguments():
     parser.add_argument("--engine", action="append", default=[], metavar="NAME=COMMAND", help="another engine")
     parser.add_argument("--refrain", default="target/release/refrain", help="the binary")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=5, help="bursts of each engine")
+    parser.add_argument("--rounds", type=int, default=5, help="bursts per engine")
     parser.add_argument("--burst", type=float, default=0.25, help="seconds of a burst")
     parser.add_argument("--out", type=Path, help="append one JSON line per configuration")
     parser.add_argument("--tables", type=Path, help="write the tables as Markdown")
-    parser.add_argument("--guard", action="store_true", help="measure the groups of the headlines, and fail where one does not hold")
+    parser.add_argument("--guard", action="store_true", help="measure the groups of the claims; fail if one does not hold")
     parser.add_argument("--list", action="store_true", help="print the groups and end")
     return parser.parse_args()
 
 
 def compare(names, engines, options, tables):
-    """Measures groups or configurations, and adds their tables; gives the ratio of each."""
+    """Measures groups or configurations, and adds their tables; returns the ratio of each."""
     others = dict(item.split("=", 1) for item in options.engine)
     engines = [Engine(name, options.threads, options.refrain, others) for name in [*engines.split(","), *others]]
     ours = next((engine for engine in engines if engine.name.startswith("refrain")), None)
@@ -144,7 +149,7 @@ def compare(names, engines, options, tables):
         rows = []
         for name in groups().get(group, [group]):
             medians = measure(name, engines, options.threads, options)
-            # The machine's speed drifts: what it can do at best is asked for beside each configuration.
+            # The machine's speed drifts, so its peak is measured beside each configuration.
             peak = ours.ask(op="peak", threads=options.threads)["peak"] if ours else math.nan
             row = {"config": name, "threads": options.threads, "median_s": medians, "flops": flops(parse(name)), "peak": peak}
             rows.append(row)

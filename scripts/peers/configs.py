@@ -1,9 +1,11 @@
 """The configurations of the comparison: their names, sizes and cost.
 
-    {rnn|lstm|gru}-{T}x{B}x{C}x{H}[-bi][-l2]-{fwd|train}   a layer over whole sequences; train = forward, and backward of the sum of the outputs
-    stream-{rnn|lstm|gru}-{H}                              one step at a time, batch 1, state carried, C = H (time per step)
-    lm-{ptb-medium|char256|char512}                        a training step of a language model: embedding, dropout, LSTMs, linear,
-                                                           cross-entropy, SGD
+    {rnn|lstm|gru}-{T}x{B}x{C}x{H}[-bi][-l2]-{fwd|train}   a layer over whole sequences; train = forward, and backward
+                                                           of the sum of the outputs
+    stream-{rnn|lstm|gru}-{H}                              one step at a time, batch 1, state carried, C = H
+                                                           (time per step)
+    lm-{ptb-medium|char256|char512}                        a training step of a language model: embedding, dropout,
+                                                           LSTMs, linear, cross-entropy, SGD
 """
 
 SIZES = ["35x20x200x200", "35x20x650x650", "100x32x256x256", "100x64x512x512", "200x16x128x128", "500x8x320x320", "32x256x512x512"]
@@ -27,8 +29,8 @@ def groups():
     return out
 
 
-# What docs/results.md and README.md claim of whole groups, by the engines that are compared: the geometric mean of the best other engine's time over
-# ours is at least this.
+# The claims of docs/results.md and README.md about whole groups, by the compared engines. Each number is a lower bound
+# for the geometric mean of the best other engine's time over ours.
 HEADLINES = {
     "torch,onnxruntime,openvino,jax,refrain": {
         "lstm-train": 1.1,
@@ -70,7 +72,7 @@ def flops(config):
 
 
 def limit(config, threads, peak):
-    """Seconds that the work cannot undercut by much: a model, see docs/results.md. `peak` is what the best register tile does on the machine."""
+    """A modelled lower bound of the seconds, see docs/results.md. `peak` is the speed of the best register tile."""
     rate = 0.944 * peak
     directions = 2 if config["bi"] else 1
     passes = 2 if config["mode"] == "train" else 1

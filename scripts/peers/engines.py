@@ -1,4 +1,4 @@
-"""One engine in a process of its own: answers the line protocol of `refrain bench --worker` on standard input and output.
+"""Runs one engine in its own process. Answers the line protocol of `refrain bench --worker` on standard streams.
 
     python engines.py {torch|torch-bf16|onnxruntime|openvino|openvino-bf16|jax} THREADS
 """
@@ -13,7 +13,7 @@ from configs import CELLS
 
 
 class Unsupported(Exception):
-    """The engine does not do this kind of work."""
+    """The engine does not support this kind of work."""
 
 
 def weights(config):
@@ -34,7 +34,7 @@ def weights(config):
 
 
 def inputs(config):
-    """[T,B,C]: time first, as every engine here likes it best."""
+    """[T,B,C]: time first, the fastest layout of every engine here."""
     import numpy as np
 
     return np.random.RandomState(2).randn(config["T"], config["B"], config["I"]).astype("float32")
@@ -108,7 +108,7 @@ def torch_language_model(torch, config):
 
 
 def onnx_model(config):
-    """The layer as an ONNX file: one recurrent operator per layer; for a stream with its state as inputs and outputs."""
+    """The layer as an ONNX file: one recurrent operator per layer; a stream has its state as inputs and outputs."""
     import numpy as np
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -173,7 +173,7 @@ def onnxruntime_engine(config, threads):
                 values = session.run(None, {"x": x, **dict(zip(states, values))})[1:]
 
         return stream
-    # Input and output are bound once, so that no copy and no allocation in Python is timed.
+    # Input and output are bound once, so no copy and no allocation in Python is timed.
     binding = session.io_binding()
     binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(x))
     output = session.get_outputs()[0]
@@ -211,7 +211,7 @@ def openvino_engine(config, threads, bf16=False):
 
 
 def jax_engine(config, threads):
-    # XLA on a CPU has no option for the number of threads; it obeys the affinity of the process.
+    # XLA on a CPU has no option for the number of threads. It follows the affinity of the process.
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:threads]))
     import jax
     import jax.numpy as jnp
@@ -285,7 +285,7 @@ ENGINES = {
 
 def main():
     name, threads = sys.argv[1], int(sys.argv[2])
-    # What the libraries print goes to standard error; the protocol keeps standard output to itself.
+    # Output of the libraries goes to standard error. Standard output is for the protocol only.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     clock, work, inner = time.perf_counter, None, 1
@@ -310,7 +310,7 @@ def main():
                     work()
                     times.append((clock() - began) / inner)
                 answer = {"times": times}
-        except Exception as error:  # reported to the driver, which goes on
+        except Exception as error:  # reported to the driver, which continues
             answer = {"error": f"{type(error).__name__}: {error}"[:300], "unsupported": isinstance(error, Unsupported)}
         out.write(json.dumps(answer) + "\n")
         out.flush()

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What share of the best register tile a product reaches whose weights were packed before, by another engine: oneDNN, through PyTorch.
+"""Measures products with packed weights of another engine (oneDNN, through PyTorch) beside the best register tile.
 
     peers/bin/python scripts/peers/packed.py --threads 2
 
-The limit in the tables of docs/results/ takes 0.944 for it, what such products reached on a Zen 5. This prints what they reach here, for the products of
-the layers' sizes, `[T·B, C]` with `[4H, C]` transposed; product and tile take turns, a burst each.
+The limit in the tables of docs/results/ assumes a share of 0.944, measured on a Zen 5. This prints the share on this
+machine, for the sizes of the layers' products, `[T·B, C]` with `[4H, C]` transposed. Product and tile take turns, one
+burst each.
 """
 
 import argparse
@@ -32,7 +33,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--refrain", default="target/release/refrain", help="the binary, for its tile")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=5, help="bursts of each")
+    parser.add_argument("--rounds", type=int, default=5, help="bursts of product and tile")
     parser.add_argument("--burst", type=float, default=0.25, help="seconds of a burst")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

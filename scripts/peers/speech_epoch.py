@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Times an epoch of a speech recipe beside PyTorch: the same model, the same batches, batch for batch in turn.
+"""Times an epoch of a speech recipe beside PyTorch: the same model, the same batches, in turns batch by batch.
 
-    cargo build --release -p refrain --example speech_epoch
+    cargo build --release -p refrain-bench
     python3 scripts/peers/speech_epoch.py recipes/speech/kerstin-de.toml DATA --threads 1
 
-Needs the packages of scripts/peers/requirements.txt. Augmented features are computed once, before, and are in neither time.
+Needs the packages of scripts/peers/requirements.txt. Augmented features are computed beforehand and in neither time.
 """
 
 import argparse
@@ -59,14 +59,14 @@ if __name__ == "__main__":
     parser.add_argument("recipe")
     parser.add_argument("data")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batches", type=int, help="how many to time [default: all of the epoch]")
+    parser.add_argument("--batches", type=int, help="number of timed batches [default: all of the epoch]")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = tomllib.loads(pathlib.Path(arguments.recipe).read_text())
     with tempfile.TemporaryDirectory() as folder:
         dump = os.path.join(folder, "batches.npz")
         ours = subprocess.Popen(
-            [ROOT / "target/release/examples/speech_epoch", arguments.recipe, arguments.data, dump],
+            [ROOT / "target/release/speech_epoch", arguments.recipe, arguments.data, dump],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "THREADS": str(arguments.threads)},
         )
         count = int(ours.stdout.readline())
@@ -76,12 +76,13 @@ if __name__ == "__main__":
         print("parameters:", sum(p.numel() for p in model.parameters()))
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
         loss_of = nn.CTCLoss(blank=classes - 1, zero_infinity=True)
-        # Once before, untimed: first touches of memory and compilation of primitives.
+        # One untimed pass: first touches of memory and compilation of primitives.
         timed = min(count, arguments.batches or count)
         times = ([], [])
         for number in range(-1, timed):
             i = max(number, 0)
-            # The worker goes through the batches in order; the first line is the untimed one, so it is one behind.
+            # The worker goes through the batches in order. Its first line is the untimed one, so it is one batch
+            # behind.
             ours.stdin.write(f"{i}\n")
             ours.stdin.flush()
             own = float(ours.stdout.readline())

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes English sentences for the shipped speech models: everyday statements, questions, commands, numbers, times, dates and spelled words.
+"""Writes English sentences for the shipped speech models: everyday statements, questions, commands, numbers, times,
+dates and spelled words.
 
     python3 scripts/speech/sentences.py 1000 --seed 1 > sentences.txt
 
-Every word list and pattern here was written for this project. A tenth of the sentences are words in no order, so that a model
-cannot lean on the patterns alone.
+Every word list and pattern here was written for this project. A tenth of the sentences are words in random order, so
+that a model cannot rely on the patterns alone.
 """
 
 import argparse
@@ -103,7 +104,7 @@ DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split()
-# How the letters are written where a word is spelled.
+# Names of the letters in a spelled word.
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -265,7 +266,7 @@ class Writer:
         return self.one(["", "", "my name is spelled ", "it is written "]) + " ".join(word)
 
     def salad(self):
-        """Words in no order."""
+        """Words in random order."""
         forms = [form for verb in VERBS + ALONE for form in verb]
         lists = [NOUNS, NOUNS, [plural(noun) for noun in NOUNS], forms, forms, ADJECTIVES, NAMES, PLACES, ADVERBS + PREPOSITIONS, OTHERS, MONTHS + DAYS + ORDINALS]
         return " ".join(self.one(self.one(lists)) for _ in range(self.random.randrange(2, 8)))
@@ -317,7 +318,7 @@ def spoken(n):
 
 
 def sentences(count, seed):
-    """So many sentences, none twice."""
+    """`count` different sentences."""
     writer, seen = Writer(seed), {}
     tries = 0
     while len(seen) < count and tries < 100 * count:
@@ -328,7 +329,7 @@ def sentences(count, seed):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("count", type=int, help="how many")
+    parser.add_argument("count", type=int, help="number of sentences")
     parser.add_argument("--seed", type=int, default=1, help="another seed gives other sentences")
     arguments = parser.parse_args()
     for sentence in sentences(arguments.count, arguments.seed):

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes the corpus that the English speech models are trained on, with espeak-ng (Debian package espeak-ng; needed for nothing else).
+"""Makes the corpus of the English speech models with espeak-ng (Debian package espeak-ng; needed for nothing else).
 
     python3 scripts/speech/synthesise.py data/english
 
-Writes DIR/train, DIR/val and DIR/test, each a table (.tsv: file, voice, sentence) and an archive of WAV files (.tar), as `refrain train english`
-reads them. Sentences come from sentences.py; no sentence and no voice is in two parts. The same arguments and the same espeak-ng make the same corpus.
-Noise, rooms, other tempos and pitches are added while training, see the recipe.
+Writes DIR/train, DIR/val and DIR/test, each a table (.tsv: file, voice, sentence) and an archive of WAV files (.tar),
+the form that `refrain train english` reads. Sentences come from sentences.py. No sentence and no voice is in two parts.
+The same arguments and the same espeak-ng make the same corpus. Noise, rooms, other tempos and pitches are added during
+training, see the recipe.
 """
 
 import argparse
@@ -29,7 +30,7 @@ VOICES = {
 
 
 def say(sentence):
-    """What espeak-ng is to read: single letters of a spelled word by their names, the article as one."""
+    """Text for espeak-ng: the letters of a spelled word by their names, the article "a" as a word."""
     words = sentence.split()
     single = [len(word) == 1 and word != "I" for word in words]
     for i, word in enumerate(words):
@@ -43,7 +44,7 @@ def synthesise(job):
     sentence, voice, speed, pitch, loudness = job
     command = ["espeak-ng", "-v", voice, "-s", str(speed), "-p", str(pitch), "-a", str(loudness), "--stdout", say(sentence)]
     sound = subprocess.run(command, check=True, capture_output=True).stdout
-    # espeak-ng does not know the length when it writes the header to a pipe.
+    # espeak-ng writes the header to a pipe before it knows the length.
     size = len(sound)
     return sound[:4] + (size - 8).to_bytes(4, "little") + sound[8:40] + (size - 44).to_bytes(4, "little") + sound[44:]
 
@@ -69,7 +70,7 @@ def write(folder, part, lines, seed, threads):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path, help="folder to make")
-    parser.add_argument("--sentences", type=int, default=8000, help="of the training part [default: 8000]")
+    parser.add_argument("--sentences", type=int, default=8000, help="sentences of the training part [default: 8000]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()

@@ -1,4 +1,5 @@
-//! Ctrl-C, a polite kill, and a terminal that closes: the first asks for an orderly end, the second ends the process at once.
+//! Ctrl-C, a polite kill, and a terminal that closes: the first of them asks for an orderly end, the second ends the
+//! process at once.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -49,12 +50,11 @@ impl Interrupt {
 
 /// Signals that end a run in order.
 fn signals() -> Vec<i32> {
-    let mut signals = vec![SIGINT, SIGTERM];
     #[cfg(unix)]
-    if !hangup_is_ignored() {
-        signals.push(signal_hook::consts::SIGHUP);
-    }
-    signals
+    let hangup = (!hangup_is_ignored()).then_some(signal_hook::consts::SIGHUP);
+    #[cfg(not(unix))]
+    let hangup = None;
+    [SIGINT, SIGTERM].into_iter().chain(hangup).collect()
 }
 
 /// Whether the process was started to outlive its terminal, as `nohup` does it: a handler would undo that.

@@ -8,7 +8,9 @@
 
 mod bar;
 mod commands;
+mod drawing;
 mod interrupt;
+mod lines;
 mod progress;
 mod terminal;
 
@@ -24,14 +26,14 @@ use std::process::ExitCode;
     about,
     after_help = "\
 Examples:
-  refrain train                                    learn to write small stories, in about a minute
-  refrain generate runs/stories --prime \"Once a\"   let the model write
-  refrain train book.txt                           a model of your own text
-  refrain transcribe models/sample.wav             speech to text, with a model that ships
-  refrain list                                     the tasks, recipes and models
+  refrain train                                  learn to write small stories
+  refrain generate runs/stories --prime \"Once\"   let the model write
+  refrain train book.txt                         a model of your own text
+  refrain transcribe models/sample.wav           speech to text
+  refrain list                                   the tasks, recipes and models
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by a closed terminal (a training
-run is saved before)."
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C, 143 by
+SIGTERM, 129 by a closed terminal (a training run is saved before)."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -50,6 +52,8 @@ enum Command {
     List(commands::list::Args),
     Pack(commands::pack::Args),
     Export(commands::export::Args),
+    Score(commands::score::Args),
+    Plot(commands::plot::Args),
     Lab(commands::lab::Args),
     Onnx(commands::onnx::Args),
     Speech(commands::speech::Args),
@@ -94,6 +98,8 @@ fn run_command(command: Command, tasks: Tasks) -> anyhow::Result<Ending> {
         Command::List(args) => commands::list::run(&args, tasks),
         Command::Pack(args) => commands::pack::run(&args, tasks),
         Command::Export(args) => commands::export::run(&args, tasks),
+        Command::Score(args) => commands::score::run(&args),
+        Command::Plot(args) => commands::plot::run(&args, tasks),
         Command::Lab(args) => commands::lab::run(&args, tasks),
         Command::Onnx(args) => commands::onnx::run(&args),
         Command::Speech(args) => commands::speech::run(&args),

@@ -1,8 +1,8 @@
 //! A training run as it is watched: a bar on a terminal, plain lines elsewhere.
 
-use crate::terminal::{counted, duration, grouped, say, short, typed};
+use crate::terminal::{self, WIDTH, counted, duration, grouped, say, short, typed};
 use indicatif::{ProgressBar, ProgressStyle};
-use refrain::metrics::{self, Metric};
+use refrain::metrics::{Metric, Metrics};
 use refrain::train::{Event, LossUnit, Stopped, Unit};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -12,14 +12,43 @@ const SMOOTHING: f64 = 0.05;
 /// Shortest and longest time between plain lines; in between, a tenth of the time that has passed.
 const LINE_EVERY: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
 
+/// A loss in nats as a number of a unit.
+pub fn in_unit(unit: LossUnit, nats: f64) -> f64 {
+    match unit {
+        LossUnit::Bits => nats / std::f64::consts::LN_2,
+        LossUnit::Perplexity => nats.exp(),
+        LossUnit::Nats | LossUnit::Error => nats,
+    }
+}
+
 /// A loss in nats in the form of a unit.
 fn loss(unit: LossUnit, nats: f64) -> String {
+    let number = in_unit(unit, nats);
     match unit {
-        LossUnit::Bits => format!("{:.3} bits", nats / std::f64::consts::LN_2),
-        LossUnit::Perplexity => format!("perplexity {:.2}", nats.exp()),
-        LossUnit::Nats => format!("loss {nats:.4}"),
-        LossUnit::Error => format!("loss {nats:.3e}"),
+        LossUnit::Bits => format!("{number:.3} bits"),
+        LossUnit::Perplexity => format!("perplexity {number:.2}"),
+        LossUnit::Nats => format!("loss {number:.4}"),
+        LossUnit::Error => format!("loss {number:.3e}"),
     }
+}
+
+/// As many figures as fit between the begin and the end of a line; always the first.
+fn figures(begin: &str, described: &[Metric], metrics: &Metrics, end: &str) -> String {
+    let known = described.iter().filter(|own| !own.phrase.is_empty());
+    let phrases = known.filter_map(|own| {
+        let value = metrics.get(own.name)?;
+        Some(own.phrase.replace("{}", &own.number(*value)))
+    });
+    let mut line = begin.to_string();
+    for (number, phrase) in phrases.enumerate() {
+        let comma = if number > 0 { ", " } else { "" };
+        let longer = format!("{line}{comma}{phrase}");
+        if number > 0 && longer.chars().count() + end.len() > WIDTH {
+            break;
+        }
+        line = longer;
+    }
+    line + end
 }
 
 /// Shows the events of a run on standard error.
@@ -90,7 +119,7 @@ impl Progress {
     fn line(&self, text: &str) {
         match &self.bar {
             _ if self.quiet => {}
-            Some(bar) => bar.suspend(|| say(text)),
+            Some(bar) => bar.suspend(|| say(&terminal::fold(text, 0, 2))),
             None => say(text),
         }
     }
@@ -115,24 +144,30 @@ impl Progress {
                 best,
                 ..
             } => {
-                let text = format!(
-                    "epoch {epoch}/{} in {}: training {}, validation {}{}",
+                let begin = format!(
+                    "epoch {epoch}/{} in {}: training {}, validation ",
                     self.epochs,
                     duration(self.epoch_began.elapsed().as_secs_f64()),
                     loss(self.unit.loss, *train_loss),
-                    metrics::show(self.metrics, metrics),
-                    if *best { ", the best so far" } else { "" },
                 );
+                let end = if *best { ", best" } else { "" };
                 self.epoch_began = Instant::now();
-                self.line(&text);
+                self.line(&figures(&begin, self.metrics, metrics, end));
             }
             Event::AveragingStarted { epoch, .. } => {
                 self.line(&format!("epoch {epoch}: averaging of weights begins"));
             }
-            Event::Inherited { from, tensors, of } => {
+            Event::Inherited {
+                from,
+                tensors,
+                of,
+                reason,
+            } => {
+                let reason = reason.as_ref().map(|own| format!("; {own}"));
                 self.line(&format!(
-                    "{tensors} of {of} tensors are those of {}",
-                    typed(from)
+                    "{tensors} of {of} tensors are those of {}{}",
+                    typed(from),
+                    reason.unwrap_or_default()
                 ));
             }
             Event::Checkpointed { .. } | Event::Tested { .. } => {}
@@ -208,17 +243,26 @@ impl Progress {
         }
         let done = step.saturating_sub(self.before).max(1) as f64;
         let left = self.steps.saturating_sub(*step) as f64 / done;
-        let text = format!(
-            "epoch {epoch}/{}  {}  {} {}/s  lr {learning_rate:.1e}  {} left",
-            self.epochs,
+        let place = match &self.bar {
+            Some(_) => format!("epoch {epoch}/{}", self.epochs),
+            None => format!("step {step}/{}", self.steps),
+        };
+        let state = format!(
+            "{place}  {}  {} {}/s",
             loss(self.unit.loss, self.pace.loss.unwrap_or(*nats)),
             short(self.pace.tokens / self.pace.seconds.max(1e-9)),
             self.unit.items,
-            duration(left * self.began.elapsed().as_secs_f64()),
         );
+        let rate = format!("  lr {learning_rate:.1e}");
+        let rest = format!(
+            "  {} left",
+            duration(left * self.began.elapsed().as_secs_f64())
+        );
+        let fits = state.len() + rate.len() + rest.len() <= WIDTH;
+        let text = state + if fits { &rate } else { "" } + &rest;
         match &self.bar {
             Some(bar) => bar.set_message(text),
-            None => self.line(&format!("step {step}/{}  {text}", self.steps)),
+            None => self.line(&text),
         }
     }
 
@@ -237,7 +281,8 @@ impl Progress {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{wide_bar:.cyan/dim} {percent:>3}%\n{msg}")
+    // Short lines: a terminal that becomes narrower would break long ones in two, and a part of them would stay.
+    ProgressStyle::with_template("{bar:40.cyan/dim} {percent:>3}%\n{wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -261,5 +306,31 @@ mod tests {
     fn a_loss_is_shown_as_the_field_quotes_it() {
         assert_eq!(loss(LossUnit::Bits, std::f64::consts::LN_2), "1.000 bits");
         assert_eq!(loss(LossUnit::Perplexity, 0.0), "perplexity 1.00");
+    }
+
+    #[test]
+    fn an_epoch_is_a_line_of_80_columns() {
+        let described = [
+            Metric::new("a", "").phrase("perplexity {}"),
+            Metric::new("unnamed", ""),
+            Metric::new("b", "").phrase("bits per character {}"),
+            Metric::new("c", "").phrase("{} of words wrong"),
+        ];
+        let metrics: Metrics = described
+            .iter()
+            .map(|own| (own.name.to_string(), 1.5))
+            .collect();
+        let begin = "epoch 100/100 in 12 min: training ";
+        let line = figures(begin, &described, &metrics, ", best");
+        assert_eq!(
+            line,
+            format!("{begin}perplexity 1.5000, bits per character 1.5000, best")
+        );
+        assert!(line.len() <= WIDTH);
+        let long = "x".repeat(90);
+        assert_eq!(
+            figures(&long, &described, &metrics, ""),
+            format!("{long}perplexity 1.5000")
+        );
     }
 }

@@ -1,7 +1,10 @@
 //! How text, figures and errors are written for people.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
+
+/// Columns of a line for people.
+pub const WIDTH: usize = 80;
 
 /// Writes to standard output at once.
 pub fn print(text: &str) -> anyhow::Result<()> {
@@ -11,7 +14,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a line to standard error. A terminal or disk that has gone must not end the work, so a failed write is ignored.
+/// Writes a line to standard error. A failed write is ignored: a terminal or disk that has gone must not end the work.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
@@ -38,8 +41,8 @@ pub fn one_line(error: &anyhow::Error) -> String {
     plain(&line.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// A panic is a mistake of ours: one sentence that says so, and the end, whichever thread it happened in. Only `println!` panics for
-/// another reason: its reader has gone.
+/// A panic is a mistake of ours: one sentence that says so, and the end, whichever thread it happened in. Only
+/// `println!` panics for another reason: its reader has gone.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let payload = panic.payload();
@@ -69,6 +72,59 @@ pub fn plain(text: &str) -> String {
         c => c.to_string(),
     };
     text.chars().map(shown).collect()
+}
+
+/// Text of a model for people. A terminal gets it without the codes that it would obey, a file or pipe as it is.
+pub fn foreign(text: &str) -> String {
+    match std::io::stdout().is_terminal() {
+        true => plain(text),
+        false => text.to_string(),
+    }
+}
+
+/// Text in lines of at most [`WIDTH`] columns, broken at spaces. Lines after the first begin with `indent` spaces; the
+/// first one has `used` columns in front of it.
+pub fn fold(text: &str, used: usize, indent: usize) -> String {
+    let (mut folded, mut column) = (String::new(), used);
+    for (number, word) in text.split_whitespace().enumerate() {
+        let length = word.chars().count();
+        if number > 0 && column + 1 + length > WIDTH {
+            folded += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if number > 0 {
+            folded.push(' ');
+            column += 1;
+        }
+        folded += word;
+        column += length;
+    }
+    folded
+}
+
+/// Rows below each other: the first column to the left, the others to the right.
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let length = |cell: &String| cell.chars().count();
+    let widths: Vec<usize> = (0..N)
+        .map(|column| {
+            rows.iter()
+                .map(|row| length(&row[column]))
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            line += &match column {
+                0 => format!("{cell:width$}"),
+                _ => format!("  {cell:>width$}"),
+            };
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 /// `1 h 02 min`, `3 min 04 s`, `12 s`
@@ -113,11 +169,19 @@ pub fn counted(n: u64, thing: &str) -> String {
 /// A path as it has to be typed in a shell.
 pub fn typed(path: &Path) -> String {
     let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+    let bare = |c: char| c.is_alphanumeric() || "/._-+=:,@".contains(c);
+    if !text.is_empty() && text.chars().all(bare) {
+        return text;
     }
+    if !text.chars().any(char::is_control) {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let escaped = |c: char| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("$'{}'", text.chars().map(escaped).collect::<String>())
 }
 
 #[cfg(test)]
@@ -148,9 +212,35 @@ mod tests {
     }
 
     #[test]
+    fn codes_that_terminals_obey_are_spelled_out() {
+        assert_eq!(plain("a\u{1b}[31m\tb\n"), "a\\u{1b}[31m\tb\n");
+        assert_eq!(plain("\u{9b}2J\r"), "\\u{9b}2J\\u{d}");
+    }
+
+    #[test]
+    fn long_text_is_folded_at_spaces() {
+        let text = "word ".repeat(40);
+        let folded = fold(&text, 11, 4);
+        let lines: Vec<_> = folded.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(11 + lines[0].len() <= WIDTH && lines[1].len() <= WIDTH);
+        assert!(lines[1].starts_with("    word"));
+        assert_eq!(folded.split_whitespace().count(), 40);
+        let long = "x".repeat(100);
+        assert_eq!(fold(&long, 0, 2), long);
+    }
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let rows = [["run", "time"], ["runs/a", "3 s"]].map(|row| row.map(String::from));
+        assert_eq!(columns(&rows), "run     time\nruns/a   3 s\n");
+    }
+
+    #[test]
     fn paths_can_be_pasted_into_a_shell() {
         assert_eq!(typed(Path::new("runs/a-1")), "runs/a-1");
         assert_eq!(typed(Path::new("my runs/it's")), r"'my runs/it'\''s'");
+        assert_eq!(typed(Path::new("\u{1b}[2J\\'")), r"$'\u001b[2J\\\''");
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub enum DataError {
 fn hint(source_hint: &Option<String>) -> String {
     source_hint
         .as_ref()
-        .map_or_else(String::new, |s| format!(" (it comes from {s})"))
+        .map_or_else(String::new, |s| format!(" (source: {s})"))
 }
 
 impl DataError {

@@ -58,6 +58,27 @@ fn one() -> usize {
 }
 
 impl Problem {
+    /// # Errors
+    /// A size that cannot work.
+    pub fn check(&self) -> Result<(), DataError> {
+        match *self {
+            Self::Adding { length, examples } | Self::Copy { length, examples }
+                if !(2..=LONGEST).contains(&length) || examples == 0 =>
+            {
+                Err(DataError::Memory(format!(
+                    "a length of {length} with {examples} examples; \
+                     2 to {LONGEST} steps and at least 1 example are needed"
+                )))
+            }
+            Self::Mnist { pixels, .. } if pixels == 0 || !(SIDE * SIDE).is_multiple_of(pixels) => {
+                Err(DataError::Memory(format!(
+                    "{pixels} pixels a step do not divide the 784 of a picture"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Numbers of a step, `C`.
     pub fn features(&self) -> usize {
         match self {
@@ -163,26 +184,12 @@ impl Source {
             pictures: None,
             order: problem.pixel_order(seed),
         };
-        match *problem {
-            Problem::Adding { length, examples } | Problem::Copy { length, examples } => {
-                if !(2..=LONGEST).contains(&length) || examples == 0 {
-                    return Err(DataError::Memory(format!(
-                        "a length of {length} with {examples} examples; \
-                         2 to {LONGEST} steps and at least 1 example are needed"
-                    )));
-                }
-            }
-            Problem::Mnist { pixels, .. } => {
-                if pixels == 0 || !(SIDE * SIDE).is_multiple_of(pixels) {
-                    return Err(DataError::Memory(format!(
-                        "{pixels} pixels a step do not divide the 784 of a picture"
-                    )));
-                }
-                let mut train = idx::Pictures::load(&data.join("mnist"), "train", SIDE)?;
-                let valid = train.split_off(HELD_BACK);
-                let test = idx::Pictures::load(&data.join("mnist"), "t10k", SIDE)?;
-                own.pictures = Some([train, valid, test]);
-            }
+        problem.check()?;
+        if let Problem::Mnist { .. } = problem {
+            let mut train = idx::Pictures::load(&data.join("mnist"), "train", SIDE)?;
+            let valid = train.split_off(HELD_BACK);
+            let test = idx::Pictures::load(&data.join("mnist"), "t10k", SIDE)?;
+            own.pictures = Some([train, valid, test]);
         }
         Ok(own)
     }

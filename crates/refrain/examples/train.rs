@@ -5,6 +5,7 @@ use refrain::Error;
 use refrain::tasks::language::{GenerateOptions, Language};
 use refrain::tasks::{Out, Site, TASKS, open};
 use refrain::train::{Control, Event};
+use std::sync::Arc;
 
 fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
@@ -20,7 +21,11 @@ fn main() -> Result<(), Error> {
         Control::Continue
     })?;
     println!("{summary:#?}");
-    let model = open::<Language>(&summary.folder, GenerateOptions::default(), &site)?;
+    let model = Arc::new(open::<Language>(
+        &summary.folder,
+        GenerateOptions::default(),
+        &site,
+    )?);
     model.generate(&model.generate, &mut |piece| {
         print!("{piece}");
         Control::Continue

@@ -1,4 +1,4 @@
-//! What can go wrong in the library; each message is one sentence, with a hint where one helps.
+//! Errors of the library. Each message is one sentence, with a hint if one helps.
 
 use refrain_kernels::KernelError;
 use std::io;
@@ -10,11 +10,11 @@ pub enum Error {
     /// A file or folder could not be read or written.
     #[error("cannot {operation} {}: {source}", .path.display())]
     Io {
-        /// What was tried: "read", "write", "rename".
+        /// The attempted operation: "read", "write", "rename".
         operation: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's reason.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A pipe, a folder or a device where a file is needed.
@@ -23,7 +23,7 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
-    /// A model that is not where models are looked for.
+    /// A model that is in none of the searched folders.
     #[error(
         "there is no model \"{name}\": neither a model folder of this name, nor a shipped model in {}; \
          copy the `models` folder of the project to one of these places, or let REFRAIN_MODELS name it",
@@ -44,12 +44,12 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// A folder that holds a run already.
+    /// A folder that already holds a run.
     #[error(
         "model folder {}: it already holds a {}run; {}choose another folder with --out, or replace it with --force",
         .path.display(),
         if *.finished { "finished " } else { "" },
-        if *.finished { "" } else { "go on with it by --resume, " }
+        if *.finished { String::new() } else { format!("go on with `refrain train --resume {}`, ", .path.display()) }
     )]
     Occupied {
         /// The folder.
@@ -57,7 +57,7 @@ pub enum Error {
         /// Whether that run is finished.
         finished: bool,
     },
-    /// A model that needs more memory than there is.
+    /// A model that needs more memory than is available.
     #[error(
         "the model needs about {needed} of memory for {purpose}, and {available} are available; lower {settings}"
     )]
@@ -71,26 +71,26 @@ pub enum Error {
         /// The settings that decide the size.
         settings: &'static str,
     },
-    /// A request that the task of a model does not serve.
+    /// A request that the task of a model does not support.
     #[error("a model of the task \"{task}\" {problem}")]
     Unsupported {
         /// The task.
         task: &'static str,
-        /// What it does not do, and what helps.
+        /// The unsupported request and its remedy.
         problem: &'static str,
     },
-    /// The stored state of a session that cannot be used.
+    /// The stored state of a session is invalid.
     #[error("state of a session: {0}; begin a new session")]
     State(String),
-    /// A device that this build does not have, or nobody knows.
+    /// A device that is unknown or not part of this build.
     #[error("device \"{name}\": {problem}")]
     Device {
         /// Its name.
         name: String,
-        /// What is wrong, and what helps.
+        /// The problem and its remedy.
         problem: String,
     },
-    /// A setting that cannot work.
+    /// An invalid setting.
     #[error("{0}")]
     Config(String),
     /// A recipe with a missing or unknown key.
@@ -98,10 +98,10 @@ pub enum Error {
     Recipe {
         /// The recipe's name or file.
         recipe: String,
-        /// The key and what is wrong with it.
+        /// The key and the problem with it.
         problem: String,
     },
-    /// A model's parameter is not among the tensors.
+    /// A parameter of the model is missing among the tensors.
     #[error("tensor \"{name}\" is missing; the file belongs to another model, or is incomplete")]
     MissingTensor {
         /// The parameter's name.
@@ -125,12 +125,12 @@ pub enum Error {
         /// The tensor's shape.
         got: Vec<usize>,
     },
-    /// A checkpoint that cannot be gone on from.
+    /// A checkpoint from which training cannot continue.
     #[error("checkpoint {}: {problem}", .path.display())]
     Checkpoint {
         /// The checkpoint file.
         path: PathBuf,
-        /// What is wrong, and what helps.
+        /// The problem and its remedy.
         problem: String,
     },
     /// A folder that is not a usable model folder, or must not be overwritten.
@@ -138,20 +138,21 @@ pub enum Error {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What is wrong, and what helps.
+        /// The problem and its remedy.
         problem: String,
     },
-    /// The loss or the gradients stopped being numbers.
+    /// The loss or the gradients are no longer finite numbers.
     #[error(
-        "training diverged: {skipped} updates in a row had {reason}; try a smaller train.optimizer.lr or a tighter train.clip"
+        "training diverged: {skipped} updates in a row had {reason}; \
+         try a smaller train.optimizer.lr or a tighter train.clip"
     )]
     Diverged {
-        /// Updates left out one after the other.
+        /// Updates skipped in a row.
         skipped: u32,
-        /// What was seen.
+        /// The value that was not finite.
         reason: String,
     },
-    /// A kernel's arguments do not fit.
+    /// Invalid arguments of a kernel.
     #[error(transparent)]
     Kernel(#[from] KernelError),
     /// An ONNX model that cannot be read, run or written.
@@ -166,33 +167,33 @@ pub enum Error {
     /// A sound that cannot be read or used.
     #[error(transparent)]
     Sound(#[from] refrain_sound::SoundError),
-    /// Scores that no text can be found in.
+    /// Scores from which no text can be decoded.
     #[error(transparent)]
     Ctc(#[from] refrain_decode::ctc::CtcError),
-    /// Settings of a search that cannot be.
+    /// Invalid settings of a search.
     #[error(transparent)]
     Beam(#[from] refrain_decode::ctc::beam::BeamError),
-    /// Text that no n-gram model can be learned from.
+    /// Text from which no n-gram model can be learned.
     #[error(transparent)]
     Ngram(#[from] refrain_decode::ngram::TrainError),
-    /// A file that holds no n-gram model.
+    /// A file without a valid n-gram model.
     #[error("{}: {source}", .path.display())]
     Arpa {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem in the file.
         source: refrain_decode::ngram::arpa::ArpaError,
     },
-    /// Characters that cannot be labels.
+    /// Characters that are invalid as labels.
     #[error(transparent)]
     Labels(#[from] refrain_decode::text::TextError),
-    /// Scores that nothing can be drawn from, or a sampler that cannot be.
+    /// Scores from which nothing can be drawn, or invalid settings of a sampler.
     #[error(transparent)]
     Sample(#[from] refrain_decode::SampleError),
 }
 
 impl Error {
-    /// For `map_err` on file operations.
+    /// Wraps an error of a file operation, for `map_err`.
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             operation,

@@ -1,4 +1,4 @@
-//! Initial values, the same on every machine for the same seed.
+//! Initial values of parameters; the same seed gives the same values on every machine.
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,4 +1,4 @@
-//! What happens inside a model while it learns: how much of a loss reaches the states long before it.
+//! Gradients of a loss with respect to earlier states: how far back a model learns.
 
 use crate::error::Error;
 use crate::models::SequenceModel;
@@ -9,17 +9,20 @@ use refrain_kernels::{
     forward,
 };
 
-/// The mean over the sequences of ‖∂loss/∂h‖ for the state `k` steps before the last one, for every lag `k` from 0 to `T − 1`; the loss is
-/// that of the answer after the last step, and the norm goes over the states h of all layers.
+/// The mean over the sequences of ‖∂loss/∂h‖ for the state `k` steps before the last one, for every lag `k` from 0 to
+/// `T − 1`. The loss is that of the answer after the last step. The norm is taken over the states h of all layers.
 ///
-/// Vanishing gradients (Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013) are a line that falls with the lag.
+/// With vanishing gradients (Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013) the norm falls with the
+/// lag.
 ///
 /// # Errors
 /// Sequences that do not fit the model.
 pub fn gradients(model: &SequenceModel, sequences: &Sequences) -> Result<Vec<f64>, Error> {
     if model.variant().changes_inference() {
         return Err(Error::Config(
-            "its layers have a projection, a norm or zoneout, whose gradients are not taken apart here; use a model without [model.variant]".into(),
+            "its layers have a projection, a norm or zoneout, whose gradients are not computed here; \
+             use a model without [model.variant]"
+                .into(),
         ));
     }
     let layers = Layers::of(model);
@@ -71,7 +74,7 @@ struct State {
     c: Vec<f32>,
 }
 
-/// What the way back through one layer and step needs.
+/// Values that the backward pass of one layer and step needs.
 struct Kept {
     x: Vec<f32>,
     before: State,
@@ -87,7 +90,7 @@ struct Layer {
     b_hh: Vec<f32>,
 }
 
-/// A model taken apart.
+/// The layers of a model as plain numbers.
 struct Layers {
     cell: Cell,
     layers: Vec<Layer>,
@@ -168,7 +171,7 @@ impl Layers {
         Ok((kept, after))
     }
 
-    /// Gradients of the states before a step from those of the states after it.
+    /// Gradients of the states before a step, from the gradients of the states after it.
     fn back(&self, step: Vec<Kept>, after: Vec<State>, batch: usize) -> Result<Vec<State>, Error> {
         let mut from_above: Option<Vec<f32>> = None;
         let mut before = Vec::new();
@@ -206,7 +209,7 @@ impl Layers {
         Ok(before)
     }
 
-    /// `[B,H]`: gradient of each sequence's own loss with respect to the last state.
+    /// `[B,H]`: gradient of each sequence's loss with respect to the last state.
     fn d_loss(&self, h: &[f32], sequences: &Sequences) -> Vec<f32> {
         let [weight, bias] = &self.output;
         let (outputs, hidden) = (bias.len(), weight.len() / bias.len().max(1));
@@ -232,7 +235,7 @@ impl Layers {
     }
 }
 
-/// Scores become the gradient of the cross-entropy: softmax less the target.
+/// Replaces scores by the gradient of the cross-entropy: softmax minus the target.
 fn softmax_gradient(scores: &mut [f32], target: u32) {
     let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     scores.iter_mut().for_each(|s| *s = (*s - most).exp());

@@ -1,18 +1,14 @@
-//! Memory that is asked for before it is taken.
+//! Checks of available memory before an allocation.
 
 use crate::error::Error;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-/// Refuses `numbers` of 32 bits where the machine, or the control group of the process, does not have the memory for them.
-/// Where the system does not tell, only sizes that no address can hold are refused.
+/// Refuses `numbers` of 32 bits if the machine, or the control group of the process, does not have the memory for them.
+/// If the system does not report its memory, only sizes beyond the address space are refused.
 ///
 /// # Errors
 /// [`Error::TooLarge`].
-pub(crate) fn check(
-    numbers: usize,
-    purpose: &'static str,
-    settings: &'static str,
-) -> Result<(), Error> {
+pub fn check(numbers: usize, purpose: &'static str, settings: &'static str) -> Result<(), Error> {
     let needed = (numbers as u64).saturating_mul(4);
     let available = match available() {
         0 => isize::MAX as u64,
@@ -29,13 +25,16 @@ pub(crate) fn check(
     }
 }
 
-/// Bytes that can still be had; 0 where the system does not tell.
+/// Available bytes; 0 if the system does not report them.
 fn available() -> u64 {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(memory);
     let free = system.available_memory();
     match system.cgroup_limits() {
-        Some(limits) if limits.free_memory > 0 => free.min(limits.free_memory),
+        // Cached pages of files are given back on demand, so only memory of processes counts as used.
+        Some(limits) if limits.total_memory > 0 => {
+            free.min(limits.total_memory.saturating_sub(limits.rss))
+        }
         _ => free,
     }
 }

@@ -15,27 +15,28 @@ pub struct Metric {
     pub meaning: &'static str,
     /// Unit of the value, e.g. `bits/character` or `%`; empty for a plain number.
     pub unit: &'static str,
-    /// The figure as a phrase, `{}` for the number, e.g. `perplexity {}`; empty: only shown beside another figure.
+    /// The figure as a phrase, with `{}` for the number, e.g. `perplexity {}`. If empty, the figure is only shown
+    /// beside another.
     pub phrase: &'static str,
-    /// How the number is written.
+    /// The format of the number.
     pub digits: Digits,
-    /// In which direction a model improves.
+    /// The direction of improvement.
     pub better: Better,
-    /// Name of the figure that the best possible model would have.
+    /// Name of the figure of the best possible model.
     pub bound: Option<&'static str>,
 }
 
-/// How a number is written.
+/// Format of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Digits {
-    /// So many digits behind the point.
+    /// This many digits after the decimal point.
     Fixed(usize),
-    /// So many digits behind the point, and a power of ten.
+    /// This many digits after the decimal point, and a power of ten.
     Scientific(usize),
 }
 
-/// In which direction a figure improves.
+/// Direction in which a figure improves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
@@ -71,17 +72,17 @@ impl Metric {
         Self { phrase, ..self }
     }
 
-    /// How the number is written.
+    /// The format of the number.
     pub const fn digits(self, digits: Digits) -> Self {
         Self { digits, ..self }
     }
 
-    /// In which direction the figure improves.
+    /// The direction of improvement.
     pub const fn better(self, better: Better) -> Self {
         Self { better, ..self }
     }
 
-    /// Name of the figure that the best possible model would have.
+    /// Name of the figure of the best possible model.
     pub const fn bound(self, bound: &'static str) -> Self {
         Self {
             bound: Some(bound),
@@ -97,7 +98,7 @@ impl Metric {
         }
     }
 
-    /// The figure as a phrase, with its bound where that is known; `None` where it is absent or has no phrase.
+    /// The figure as a phrase, with its bound if that is known; `None` if the figure is missing or has no phrase.
     pub fn show(&self, metrics: &Metrics) -> Option<String> {
         let value = *metrics.get(self.name)?;
         if self.phrase.is_empty() {
@@ -110,7 +111,7 @@ impl Metric {
         Some(text)
     }
 
-    /// By how many percent the figure is above the bound, where both are known.
+    /// Distance of the figure above its bound in percent; `None` if either is missing.
     pub fn above_bound(&self, metrics: &Metrics) -> Option<f64> {
         let value = metrics.get(self.name)?;
         let bound = metrics.get(self.bound?)?;

@@ -7,7 +7,7 @@ use burn::tensor::{Gradients, Tensor, TensorData};
 use refrain_kernels::KernelError;
 use std::collections::BTreeMap;
 
-/// A tensor as a model folder or a checkpoint keeps it.
+/// A tensor as stored in a model folder or a checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor {
     /// `rnn.weight_ih_l0`
@@ -58,7 +58,8 @@ pub fn export<M: Module>(model: &M) -> Vec<NamedTensor> {
 /// The model with its parameters replaced.
 ///
 /// # Errors
-/// A parameter that is missing or has another shape, or a tensor that the model does not have; each is named.
+/// A parameter that is missing or has another shape, or a tensor without a parameter in the model; the message names
+/// it.
 pub fn import<M: Module>(model: M, tensors: &BTreeMap<String, NamedTensor>) -> Result<M, Error> {
     let expected = export_shapes(&model);
     for (name, shape) in &expected {
@@ -98,11 +99,11 @@ pub fn import<M: Module>(model: M, tensors: &BTreeMap<String, NamedTensor>) -> R
     Ok(model.map(&mut Import(Vec::new(), tensors)))
 }
 
-/// The model with those of its parameters replaced whose name and shape are among the tensors, and how many these are of how many.
+/// Copies every tensor whose name and shape match a parameter; returns the model and `[copied, parameters]`.
 ///
 /// # Errors
-/// None that is known.
-pub fn import_fitting<M: Module>(
+/// As [`import`]; none is expected, because every tensor fits.
+pub(crate) fn import_fitting<M: Module>(
     model: M,
     tensors: &BTreeMap<String, NamedTensor>,
 ) -> Result<(M, [usize; 2]), Error> {
@@ -136,8 +137,8 @@ fn export_shapes<M: Module>(model: &M) -> BTreeMap<String, Vec<usize>> {
     visitor.1
 }
 
-/// Runs the backward pass of `loss`, or of its sum where it has several elements, and takes out the gradient of every parameter that it
-/// depends on.
+/// Runs the backward pass of `loss` (of its sum if it has several elements), and takes out the gradient of every
+/// parameter that `loss` depends on.
 pub fn gradients<M: Module, const D: usize>(model: &M, loss: &Tensor<D>) -> Vec<Gradient> {
     struct Take(Vec<String>, Gradients, Vec<Gradient>);
     impl ModuleVisitor for Take {
@@ -161,10 +162,10 @@ pub fn gradients<M: Module, const D: usize>(model: &M, loss: &Tensor<D>) -> Vec<
     visitor.2
 }
 
-/// Lets `f(name, parameter, gradient)` change every parameter that has a gradient, in place.
+/// Calls `f(name, parameter, gradient)`, which may change the parameter in place, for every parameter with a gradient.
 ///
 /// # Errors
-/// The first of `f`; what it was not called for by then stays as it was.
+/// The first error of `f`; parameters not yet visited are unchanged.
 pub fn update<M: Module>(
     model: M,
     gradients: Vec<Gradient>,

@@ -2,18 +2,18 @@
 
 use super::{Compute, Data, Model, Options, Precision};
 use crate::Ending;
-use crate::terminal;
+use crate::terminal::{self, say};
 use anyhow::Result;
 use refrain::tasks::{Edited, EvaluateData, EvaluateOn, Site, Split, Tasks};
 use refrain_decode::metrics::edit::Edit;
 use std::path::PathBuf;
 
-/// Measure a model with its field's metrics
+/// Measure a model with the metrics of its field
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-A text is read as one stream, from its first token to its last. Characters or words outside of the vocabulary count as the
-unknown token.
-Data is looked for in --data, else in REFRAIN_DATA, else where the training found it.
+A text is read as one stream, from its first token to its last. Characters or
+words outside of the vocabulary count as the unknown token. The data folder is
+--data, else REFRAIN_DATA, else the folder of the training.
 
 Examples:
   refrain eval runs/stories
@@ -24,7 +24,7 @@ pub struct Args {
     #[command(flatten)]
     model: Model,
 
-    /// Part of the model's own data to measure on
+    /// Part of the recipe's data to measure on
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
 
@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     text: Option<PathBuf>,
 
-    /// Show how the most wrong utterances differ from what was said
+    /// Show the N most wrong utterances beside their references
     #[arg(long, value_name = "N", default_value_t = 0)]
     worst: usize,
 
@@ -63,7 +63,7 @@ enum SplitName {
 /// Runs the command.
 ///
 /// # Errors
-/// A model or a text that cannot be read.
+/// A model, data or a text that cannot be read.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let data = match (&args.text, args.split) {
         (Some(file), _) => EvaluateData::File(file.clone()),
@@ -91,13 +91,17 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     for metric in described {
         if let Some(value) = evaluation.metrics.get(metric.name) {
             let (name, number) = (metric.name, metric.number(*value));
-            text += &format!("{name:26} {number:>10}  {}\n", metric.meaning);
+            let meaning = terminal::fold(metric.meaning, 39, 39);
+            text += &format!("{name:26} {number:>10}  {meaning}\n");
         }
     }
     for metric in described {
         if let Some(above) = metric.above_bound(&evaluation.metrics) {
             text += &format!("the model is {above:.1}% above the best possible\n");
         }
+    }
+    if args.worst > 0 && evaluation.worst.is_empty() {
+        say("note: there are no wrong utterances to show");
     }
     for own in &evaluation.worst {
         text += &beside(own);
@@ -106,7 +110,7 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// The spoken words above the written ones; wrong words in capitals, missing ones as stars.
+/// The reference above the hypothesis; wrong words in capitals, missing ones as stars.
 fn beside(own: &Edited) -> String {
     let (mut above, mut below) = (String::new(), String::new());
     let (mut reference, mut hypothesis) = (own.reference.iter(), own.hypothesis.iter());

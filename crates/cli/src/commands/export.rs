@@ -12,10 +12,12 @@ use std::path::PathBuf;
 /// Write a model as an ONNX file, for other engines
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-For language models. The file takes `tokens` (int64, [batch, time]: numbers of the tokens in the model's vocabulary file) and the state
-before them, `h_l0`, `h_l1` and so on (and `c_l0` ... for an LSTM; [1, batch, units], zeros at the start). It gives
-`logits` [batch, time, vocabulary] and the state after them, `h_n_l0` ..., which goes in again with the next tokens.
-Numbers are 32-bit floats.
+For language models. The inputs are `tokens` and the state before them.
+`tokens` is int64 [batch, time] and holds numbers of the tokens in the model's
+vocabulary file. The state is `h_l0`, `h_l1` and so on (and `c_l0` ... for an
+LSTM), each [1, batch, units], zeros at the start. The outputs are `logits`
+[batch, time, vocabulary] and the state after the tokens, `h_n_l0` and so on,
+which is the input state of the next tokens. Numbers are 32-bit floats.
 
 Examples:
   refrain export runs/stories stories.onnx
@@ -32,7 +34,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A model that ONNX cannot express, or a file that cannot be written.
+/// A model that ONNX cannot represent, or a file that cannot be written.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let folder = ModelFolder::open(&args.model.folder()?)?;
     let bytes = tasks.of(&folder)?.export(&folder, &Site::default())?;

@@ -30,7 +30,7 @@ pub struct Args {
 /// A folder that does not hold a model.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let folder = ModelFolder::open(&args.model.folder()?)?;
-    // Before the end of the first epoch there is no model to look at.
+    // The first epoch writes the model. Before its end there is nothing to open.
     if folder.path().join(MODEL).exists() {
         folder.tensors()?;
     }

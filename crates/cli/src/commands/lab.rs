@@ -1,20 +1,19 @@
 //! `refrain lab`
 
-pub mod plot;
-
 use super::{Compute, Data};
 use crate::Ending;
+use crate::drawing::{self, Panel, quoted};
 use crate::terminal;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use plot::Line;
+use plotters::chart::SeriesLabelPosition;
 use refrain::lab;
 use refrain::store::ModelFolder;
 use refrain::tasks::long_memory::{fresh, trained_and_begun};
 use refrain::tasks::{Site, Tasks, data_folder};
 use std::path::{Path, PathBuf};
 
-/// Look inside models while they learn
+/// Look inside models during training
 #[derive(Debug, Parser)]
 pub struct Args {
     #[command(subcommand)]
@@ -26,12 +25,14 @@ enum Experiment {
     Gradients(GradientArgs),
 }
 
-/// Measure how much of a loss reaches the states long before it, and draw it
+/// Measure how strongly a loss depends on earlier states, and draw it
 #[derive(Debug, Parser)]
 #[command(after_help = "\
-For every lag k: the norm of the gradient of the loss after the last step with respect to the state h, k steps before; the mean over
-some test sequences. A recipe is measured as it begins, a model folder as it began and as it is now. Several of them share a picture.
-Writes OUT.svg, OUT.png and OUT.csv. Models and recipes of the tasks adding, copy and mnist can be measured.
+For every lag k: the norm of the gradient of the loss after the last step with
+respect to the state h, k steps before; the mean over some test sequences. A
+recipe is measured before training, a model folder before and after its
+training. Several of them share a picture. Writes OUT.svg, OUT.png and OUT.csv.
+Models and recipes of the tasks adding, copy and mnist can be measured.
 
 Examples:
   refrain lab gradients adding-rnn adding-lstm adding-gru --out before
@@ -41,7 +42,7 @@ struct GradientArgs {
     #[arg(value_name = "MODEL|RECIPE", required = true)]
     models: Vec<String>,
 
-    /// Where to write, without the ending
+    /// Files to write, without extension
     #[arg(long, value_name = "OUT", default_value = "gradients")]
     out: PathBuf,
 
@@ -76,7 +77,7 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
         let found = site.compute(|| measure(tasks, name, data.as_deref(), &site, args.sequences));
         lines.extend(found.with_context(|| format!("measuring {name}"))?);
     }
-    plot::write(&args.out, &lines)?;
+    drawing::write(&args.out, &[panel(&lines)], &table(&lines))?;
     if args.json {
         let all: serde_json::Map<_, _> = lines
             .iter()
@@ -103,6 +104,48 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     text += &format!("drawn in {out}.svg and {out}.png, numbers in {out}.csv\n");
     terminal::print(&text)?;
     Ok(Ending::Done)
+}
+
+/// The norm of a gradient at every lag.
+struct Line {
+    name: String,
+    norms: Vec<f64>,
+}
+
+fn panel(lines: &[Line]) -> Panel {
+    let drawn = |line: &Line| drawing::Line {
+        name: terminal::plain(&line.name),
+        points: line
+            .norms
+            .iter()
+            .enumerate()
+            .map(|(lag, norm)| (lag as f64, *norm))
+            .collect(),
+    };
+    Panel {
+        caption: "How much of the loss reaches the state, k steps before".into(),
+        axes: ["lag k, steps", "norm of the gradient"].map(String::from),
+        logarithmic: true,
+        legend: SeriesLabelPosition::LowerLeft,
+        lines: lines.iter().map(drawn).collect(),
+        levels: Vec::new(),
+    }
+}
+
+/// One column per line, one row per lag.
+fn table(lines: &[Line]) -> String {
+    let names = lines.iter().map(|line| quoted(&line.name));
+    let mut text = format!("lag,{}\n", names.collect::<Vec<_>>().join(","));
+    let longest = lines.iter().map(|line| line.norms.len()).max().unwrap_or(0);
+    for lag in 0..longest {
+        let norm = |line: &Line| {
+            let norm = line.norms.get(lag);
+            norm.map_or(String::new(), |norm| format!("{norm:e}"))
+        };
+        let norms: Vec<_> = lines.iter().map(norm).collect();
+        text += &format!("{lag},{}\n", norms.join(","));
+    }
+    text
 }
 
 /// The lines of a model folder or a recipe.

@@ -57,66 +57,73 @@ fn as_json(profiles: &[&Profile]) -> String {
     format!("{}\n", json!({ "tasks": tasks.collect::<Vec<_>>() }))
 }
 
-/// A block of a few lines for each task.
+/// A few lines for each task.
 fn table(profiles: &[&Profile]) -> String {
     let mut text = String::new();
     for own in profiles {
-        text += &format!("{:10} {}\n", own.name, own.summary);
+        text += &block(&[own.name], own.summary);
         let recipes = own.recipes.iter().map(|shipped| {
             let tried = !shipped.header().expected.is_empty();
             format!("{}{}", shipped.name, if tried { "" } else { "*" })
         });
-        text += &wrapped("recipes", &recipes.collect::<Vec<_>>());
-        let models = own.models.iter().map(|name| {
-            let there = store::shipped(name).is_some();
-            format!("{name}{}", if there { "" } else { " (not installed)" })
+        text += &block(&["", "recipes"], &recipes.collect::<Vec<_>>().join(", "));
+        let models = own.models.iter().map(|name| match store::shipped(name) {
+            Some(_) => name.to_string(),
+            None => format!("({name})"),
         });
-        text += &wrapped("models", &models.collect::<Vec<_>>());
+        text += &block(&["", "models"], &models.collect::<Vec<_>>().join(", "));
     }
-    if text.contains('*') {
-        text += "\n* untried: never run to its end\n";
+    let untried = text.contains('*');
+    let mut models = profiles.iter().flat_map(|own| own.models);
+    let absent = models.any(|name| store::shipped(name).is_none());
+    if untried || absent {
+        text.push('\n');
     }
-    text += "\nDetails: refrain list TASK. Train with: refrain train RECIPE [--data DIR], or a text file: refrain train book.txt\n";
-    text
+    if untried {
+        text += "NAME* is untried: never run to its end\n";
+    }
+    if absent {
+        text += "(NAME) is not installed: `refrain info NAME` says where it belongs\n";
+    }
+    text += "\nDetails: refrain list TASK. Train with: refrain train RECIPE [--data DIR],\n";
+    text + "or on a text file: refrain train book.txt\n"
 }
 
-/// Names behind a title, in lines of 100 columns.
-fn wrapped(title: &str, names: &[String]) -> String {
-    const WIDTH: usize = 100;
-    let (mut text, mut line) = (String::new(), String::new());
-    for (number, name) in names.iter().enumerate() {
-        let comma = if number + 1 < names.len() { "," } else { "" };
-        if !line.is_empty() && 20 + line.len() + name.len() > WIDTH {
-            text += &format!(
-                "{:10} {:8} {}\n",
-                "",
-                if text.is_empty() { title } else { "" },
-                line.trim_end()
-            );
-            line.clear();
-        }
-        line += &format!("{name}{comma} ");
+/// Text behind titles, below itself where it is long; nothing without text.
+fn block(titles: &[&str], text: &str) -> String {
+    const TITLE: usize = 11;
+    if text.is_empty() {
+        return String::new();
     }
-    if !line.is_empty() {
-        text += &format!(
-            "{:10} {:8} {}\n",
-            "",
-            if text.is_empty() { title } else { "" },
-            line.trim_end()
-        );
-    }
-    text
+    let titles: String = titles
+        .iter()
+        .map(|title| format!("{title:TITLE$}"))
+        .collect();
+    let indent = titles.len();
+    format!("{titles}{}\n", terminal::fold(text, indent, indent))
 }
 
 fn details(own: &Profile) -> String {
-    let mut text = format!("{}: {}\n\nfigures\n", own.name, own.summary);
+    let mut text = format!(
+        "{}: {}\n\nfigures\n",
+        own.name,
+        terminal::fold(own.summary, own.name.len() + 2, 2)
+    );
     for metric in own.metrics {
-        text += &format!("  {:26} {}\n", metric.name, metric.meaning);
+        text += &format!(
+            "  {:26} {}\n",
+            metric.name,
+            terminal::fold(metric.meaning, 29, 29)
+        );
     }
     text += "\nrecipes\n";
     for shipped in own.recipes {
         let header = shipped.header();
-        text += &format!("  {}: {}\n", shipped.name, header.description);
+        let title = format!("  {}: ", shipped.name);
+        text += &format!(
+            "{title}{}\n",
+            terminal::fold(&header.description, title.len(), 4)
+        );
         let expected = match header.expected.is_empty() {
             true => "untried: never run to its end",
             false => &header.expected,
@@ -125,10 +132,13 @@ fn details(own: &Profile) -> String {
             ("data", header.data.as_str()),
             ("expected", expected),
             ("time", &header.time),
-            ("command", &header.command),
         ];
         for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-            text += &format!("    {name:9} {value}\n");
+            text += &format!("    {name:9} {}\n", terminal::fold(value, 14, 14));
+        }
+        // A command stays whole, to be copied.
+        if !header.command.is_empty() {
+            text += &format!("    command   {}\n", header.command);
         }
     }
     if !own.models.is_empty() {

@@ -10,7 +10,9 @@ pub mod list;
 pub mod new;
 pub mod onnx;
 pub mod pack;
+pub mod plot;
 pub mod run;
+pub mod score;
 pub mod speech;
 pub mod train;
 pub mod transcribe;
@@ -94,7 +96,7 @@ impl Compute {
 /// Precision of the products of a model.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Precision {
-    /// Precision of the products: bf16 and int8 are faster on large models, and a little less exact [default: that of the model]
+    /// Precision of the products: bf16 and int8 are faster and a little less exact [default: that of the model]
     #[arg(long = "precision", value_name = "P", value_enum)]
     name: Option<PrecisionName>,
 }

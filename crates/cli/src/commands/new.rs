@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-/// Write a commented recipe for a task, to begin your own with
+/// Write a commented recipe for a task, as a start for your own
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +27,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// An unknown task, or a file that is there already.
+/// An unknown task, or a file that already exists.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let profile = tasks.find(&args.task)?.profile();
     let file = match &args.file {

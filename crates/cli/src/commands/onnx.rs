@@ -24,10 +24,12 @@ enum Action {
 /// Run a model once, on arrays from a file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Models are made of RNN, GRU and LSTM, all options included, and of what usually joins them (MatMul, Gather,
-Transpose, Reshape, Softmax and so on), opset 7 to 22. What is not supported is named.
+Supports RNN, GRU and LSTM with all options, and the operators that usually
+accompany them (MatMul, Gather, Transpose, Reshape, Softmax and so on), opset 7
+to 22. An error names the operators that are not supported.
 
-Arrays go in and out as .npz archives of NumPy, one array for each input and output of the model, by its name:
+Inputs and outputs are .npz archives of NumPy, with one array for each input
+and output of the model, by its name:
 
   import numpy
   numpy.savez(\"in.npz\", X=numpy.zeros((10, 1, 40), dtype=numpy.float32))
@@ -59,7 +61,7 @@ struct Run {
 /// Runs the command.
 ///
 /// # Errors
-/// A model or an archive that cannot be read, is not supported or do not fit each other.
+/// A model or an archive that cannot be read or is not supported, or an archive that does not fit the model.
 pub fn run(args: &Args) -> Result<Ending> {
     let Action::Run(args) = &args.action;
     let site = args.compute.site()?;

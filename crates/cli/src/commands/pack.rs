@@ -9,11 +9,13 @@ use refrain::store::ModelFolder;
 use refrain::tasks::Tasks;
 use std::path::PathBuf;
 
-/// Copy a model for others to use: half the size or less, without the files that only training needs
+/// Copy a model for others to use: half the size or less, without the files for training
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Parameters are stored in half precision (IEEE 754, 16 bits), or with --int8 as bytes with a scale for each row. The checkpoint,
-the log and files that are not the model's stay behind. The copy is used as the original is; `refrain eval` shows the cost.
+Parameters are stored in half precision (IEEE 754, 16 bits), or with --int8 as
+bytes with a scale for each row. The checkpoint, the log and files that do not
+belong to the model are not copied. The copy is used like the original;
+`refrain eval` shows the cost.
 
 Examples:
   refrain pack runs/english models/english
@@ -38,7 +40,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A folder that holds no model, or one that already does.
+/// A folder without a model, or a target folder that already holds one.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let folder = ModelFolder::open(&args.model.folder()?)?;
     let own = tasks.of(&folder)?.files(folder.path());

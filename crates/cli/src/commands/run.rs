@@ -5,21 +5,26 @@ use super::{Compute, Model, Options, Precision};
 use crate::Ending;
 use crate::bar::Bar;
 use crate::interrupt::Interrupt;
+use crate::lines::{Lines, is_standard_input, open};
 use crate::terminal::{self, say, typed};
 use anyhow::{Context, Result, bail};
 use refrain::tasks::{Medium, Numbers, Piece, Session, Site, Sound, Tasks, Use};
 use refrain::train::Control;
 use refrain_sound::Pcm;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Longest text that is read, bytes.
+const LONGEST_TEXT: u64 = 1 << 28;
 
 /// Use a trained model of any task: text, sound or numbers in, its answer out
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-`refrain info MODEL` shows the task of a model, `refrain list TASK` its settings. Without a file, or for -, the input comes from
-standard input: text, signed 16-bit samples (--rate), or rows of numbers. A row is a line with commas or spaces; an empty line
-ends a sequence.
+`refrain info MODEL` shows the task of a model, `refrain list TASK` its
+settings. Without a file, or for -, the input comes from standard input: text,
+signed 16-bit samples (--rate), or rows of numbers. A row is a line with commas
+or spaces; an empty line ends a sequence.
 
 Examples:
   echo \"Once a\" | refrain run runs/stories --set temperature=0.7
@@ -34,12 +39,17 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Print one JSON object for each piece of an answer, with the details that the model gives
+    /// Print one JSON object for each piece of an answer, with its details
     #[arg(long)]
     json: bool,
 
-    /// Samples a second of sound from standard input
-    #[arg(long, value_name = "HZ", default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1000..=384_000))]
+    /// Samples per second of sound from standard input
+    #[arg(
+        long,
+        value_name = "HZ",
+        default_value_t = 16_000,
+        value_parser = clap::value_parser!(u32).range(1000..=384_000)
+    )]
     rate: u32,
 
     #[command(flatten)]
@@ -55,7 +65,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A model that cannot be used, or an input that could not be read.
+/// A model that cannot be used, or an input that cannot be read.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let site = Site {
         precision: args.precision.get(),
@@ -75,8 +85,15 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
             if terminal::is_broken_pipe(&error) {
                 return Err(error);
             }
-            let text = format!("{}: {}", typed(file), terminal::one_line(&error));
-            bar.aside(|| say(&text));
+            let (name, text) = (typed(file), terminal::one_line(&error));
+            let named = text.contains(&name);
+            bar.aside(|| {
+                say(&if named {
+                    text
+                } else {
+                    format!("{name}: {text}")
+                })
+            });
             failed += 1;
         }
         if let Some(signal) = interrupt.signal() {
@@ -94,7 +111,7 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     }
 }
 
-/// One input from its beginning to its end.
+/// Runs one input from beginning to end.
 fn one(args: &Args, model: &Arc<dyn Use>, file: &Path, interrupt: &Interrupt) -> Result<()> {
     let mut outcome = Ok(());
     let mut give = |piece: Piece| {
@@ -112,14 +129,19 @@ fn one(args: &Args, model: &Arc<dyn Use>, file: &Path, interrupt: &Interrupt) ->
         other => bail!("{other:?} cannot be read from the command line"),
     };
     outcome?;
-    fed
+    fed?;
+    // A text that goes on another one has no line end of its own.
+    if model.ports().takes == Medium::Text && !args.json {
+        terminal::print("\n")?;
+    }
+    Ok(())
 }
 
 type Give<'a> = &'a mut dyn FnMut(Piece) -> Control;
 
 fn show(piece: &Piece, json: bool, file: &Path) -> Result<()> {
     let text = match (piece, json) {
-        (Piece::Text(text), false) => text.text.clone(),
+        (Piece::Text(text), false) => terminal::foreign(&text.text),
         (Piece::Text(text), true) => {
             let object = serde_json::json!({
                 "file": file, "text": text.text, "detail": text.detail,
@@ -140,22 +162,15 @@ fn show(piece: &Piece, json: bool, file: &Path) -> Result<()> {
     terminal::print(&text)
 }
 
-/// A file, or standard input for `-`.
-fn open(file: &Path) -> Result<Box<dyn Read>> {
-    if file == Path::new("-") {
-        return Ok(Box::new(std::io::stdin()));
-    }
-    let opened = std::fs::File::open(file);
-    Ok(Box::new(
-        opened.with_context(|| format!("cannot read {}", typed(file)))?,
-    ))
-}
-
 fn text(session: &mut dyn Session, file: &Path, give: Give) -> Result<()> {
     let mut bytes = Vec::new();
-    open(file)?.read_to_end(&mut bytes)?;
+    let read = open(file)?.take(LONGEST_TEXT + 1).read_to_end(&mut bytes);
+    read.with_context(|| format!("cannot read {}", typed(file)))?;
+    if bytes.len() as u64 > LONGEST_TEXT {
+        bail!("the text is longer than {LONGEST_TEXT} bytes; cut it");
+    }
     // The line end of `echo` is not part of the text.
-    if file == Path::new("-") && bytes.ends_with(b"\n") {
+    if is_standard_input(file) && bytes.ends_with(b"\n") {
         bytes.pop();
     }
     let text = String::from_utf8(bytes).map_err(|e| {
@@ -165,9 +180,7 @@ fn text(session: &mut dyn Session, file: &Path, give: Give) -> Result<()> {
         )
     })?;
     session.push(Piece::text(text), give)?;
-    session.finish(give)?;
-    give(Piece::text("\n"));
-    Ok(())
+    Ok(session.finish(give)?)
 }
 
 fn sound(
@@ -177,7 +190,7 @@ fn sound(
     interrupt: &Interrupt,
     give: Give,
 ) -> Result<()> {
-    if file == Path::new("-") {
+    if is_standard_input(file) {
         let mut samples = Pcm::new(std::io::stdin(), rate);
         while let Some(samples) = samples.next_chunk()? {
             session.push(Piece::Sound(Sound { samples, rate }), give)?;
@@ -201,8 +214,9 @@ fn sound(
 
 fn numbers(session: &mut dyn Session, file: &Path, give: Give) -> Result<()> {
     let mut open_sequence = false;
-    for (number, line) in BufReader::new(open(file)?).lines().enumerate() {
-        let line = line.with_context(|| format!("reading line {}", number + 1))?;
+    let mut lines = Lines::open(file)?;
+    while let Some(line) = lines.read()? {
+        let place = || format!("line {}", lines.number());
         if line.trim().is_empty() {
             if std::mem::take(&mut open_sequence) {
                 session.finish(give)?;
@@ -213,10 +227,10 @@ fn numbers(session: &mut dyn Session, file: &Path, give: Give) -> Result<()> {
             .split([',', ' ', '\t', ';'])
             .filter(|part| !part.is_empty());
         let values: Result<Vec<f32>, _> = parts.map(str::parse).collect();
-        let values =
-            values.with_context(|| format!("line {} is not a row of numbers", number + 1))?;
+        let values = values.with_context(|| format!("{} is not a row of numbers", place()))?;
         let columns = values.len();
-        session.push(Piece::Numbers(Numbers { values, columns }), give)?;
+        let row = Piece::Numbers(Numbers { values, columns });
+        session.push(row, give).with_context(place)?;
         open_sequence = true;
     }
     if open_sequence {

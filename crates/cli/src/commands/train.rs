@@ -15,11 +15,13 @@ use std::path::{Path, PathBuf};
 /// Train a model from a recipe, or on a text file
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
-Without a recipe the model learns to write small stories that Refrain makes up itself; no data is needed. Given a text file, a
-model of its characters is trained, of a size that fits the text.
-Ctrl-C saves a checkpoint and stops; after that, or after a crash, --resume goes on as if nothing had happened.
-Where the default folder holds a finished run, the new one goes beside it: runs/stories-2, and so on.
-The folder gets the model, its vocabulary, model.toml (recipe and figures) and train.jsonl (events, one a line).
+Without a recipe the model learns to write small stories that Refrain makes up
+itself; no data is needed. Given a text file, a model of its characters is
+trained, of a size that fits the text. Ctrl-C saves a checkpoint and stops;
+after that, or after a crash, --resume goes on as if nothing had happened.
+Where the default folder holds a finished run, the new one goes beside it:
+runs/stories-2, and so on. The folder gets the model, its vocabulary,
+model.toml (recipe and figures) and train.jsonl (events, one a line).
 
 Examples:
   refrain train
@@ -30,8 +32,8 @@ Examples:
   refrain train --resume runs/wide --epochs 20
   refrain train my-speech.toml --init english --data DIR
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C with everything saved (143 by SIGTERM, 129 by a closed
-terminal).")]
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C with
+everything saved (143 by SIGTERM, 129 by a closed terminal).")]
 pub struct Args {
     /// A recipe's name (see `refrain list`), a TOML file, or a text file
     #[arg(value_name = "RECIPE", default_value = "stories")]
@@ -92,8 +94,8 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
         // An observer stops a run only for a signal.
         return Ok(Ending::Interrupted(interrupt.signal().unwrap_or(2)));
     }
-    if !args.quiet {
-        terminal::print(&report(&summary, tasks)?)?;
+    // The model is saved: a report that cannot be written is no failure of the training.
+    if !args.quiet && terminal::print(&report(&summary, tasks)?).is_ok() {
         show(&summary, tasks, &site, &interrupt)?;
     }
     Ok(Ending::Done)

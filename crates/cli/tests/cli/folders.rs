@@ -1,6 +1,8 @@
 //! Where runs are put, and what becomes of those that are there already.
 
-use crate::tools::{copy_of_model, err, model, ok, path, refrain, strs, train};
+use crate::tools::{
+    copy_of_model, err, fails, model, ok, path, refrain, strs, train, train_adding,
+};
 use std::path::Path;
 use std::process::{Output, Stdio};
 
@@ -103,4 +105,103 @@ fn a_reader_that_leaves_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", err(&output));
     assert_eq!(err(&output), "");
+}
+
+/// A run that lasts until it is stopped, once it has begun.
+fn long_run(run: &Path, more: &[&str]) -> std::process::Child {
+    let arguments = train(
+        run,
+        &[&["--quiet", "--set", "train.epochs=5000"], more].concat(),
+    );
+    let child = refrain(&strs(&arguments))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !run.join("checkpoint.safetensors").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child
+}
+
+#[test]
+fn a_second_training_in_a_folder_that_is_in_use_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut first = long_run(&run, &[]);
+    for second in [
+        strs(&train(
+            &run,
+            &["--force", "--quiet", "--set", "model.hidden=48"],
+        )),
+        vec!["train", "--resume", &path(&run)],
+    ] {
+        let error = fails(&second);
+        assert!(
+            error.contains("another process is training in it"),
+            "{error}"
+        );
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    // The end of the process gives the folder back, whatever ended it.
+    let info = ok(&["info", &path(&run)]);
+    assert!(
+        info.contains("24 units") && info.contains("not finished"),
+        "{info}"
+    );
+    ok(&strs(&train(&run, &["--force", "--quiet"])));
+}
+
+#[test]
+fn two_trainings_that_begin_together_take_two_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let begin = || {
+        let arguments = train(Path::new(""), &["--quiet"]);
+        refrain(&strs(&[&arguments[..1], &arguments[3..]].concat()))
+            .current_dir(folder.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let both = [begin(), begin()];
+    for child in both {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", err(&output));
+    }
+    for name in ["stories", "stories-2"] {
+        let run = folder.path().join("runs").join(name);
+        assert!(ok(&["info", &path(&run)]).contains("test"), "{name}");
+    }
+}
+
+#[test]
+fn force_removes_the_files_of_the_old_run_and_no_others() {
+    let (_keep, copy) = copy_of_model();
+    for name in ["notes.txt", "words.arpa"] {
+        std::fs::write(copy.join(name), "mine").unwrap();
+    }
+    assert!(copy.join("vocabulary.json").is_file());
+    ok(&strs(&train_adding("adding-gru", &copy, &["--force"])));
+    assert!(!copy.join("vocabulary.json").exists());
+    for name in [
+        "notes.txt",
+        "words.arpa",
+        "model.safetensors",
+        "train.jsonl",
+    ] {
+        assert!(copy.join(name).is_file(), "{name}");
+    }
+    assert!(ok(&["info", &path(&copy)]).contains("adding"));
+}
+
+#[test]
+fn a_finished_run_goes_on_to_more_epochs() {
+    let (_keep, copy) = copy_of_model();
+    let model = path(&copy);
+    let text = ok(&["train", "--resume", &model, "--epochs", "3"]);
+    assert!(text.contains("trained for 3 epochs"), "{text}");
+    assert!(ok(&["info", &model]).contains("3 epochs"));
+    let error = fails(&["train", "--resume", &model, "--epochs", "2"]);
+    assert!(error.contains("3 epochs"), "{error}");
 }

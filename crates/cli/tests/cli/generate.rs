@@ -1,6 +1,6 @@
 //! `generate`.
 
-use crate::tools::{err, fails, model, ok, out, path, run};
+use crate::tools::{err, fails, model, ok, out, path, refused, run};
 
 #[test]
 fn the_same_seed_gives_the_same_text() {
@@ -79,6 +79,98 @@ fn settings_out_of_range_are_errors() {
         ["--top-p", "1.5"],
     ] {
         let [name, value] = setting;
-        fails(&["generate", &model, &format!("{name}={value}")]);
+        refused(&["generate", &model, &format!("{name}={value}")]);
+        assert!(refused(&["generate", &model, name, value]).contains(value));
     }
+}
+
+fn objects(text: &str) -> Vec<serde_json::Value> {
+    let lines = text.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn several_texts_are_those_of_their_seeds() {
+    let model = path(&model());
+    let base = [
+        "generate", &model, "--length", "30", "--prime", "Once a", "--seed",
+    ];
+    let one = |seed: &str| ok(&[&base[..], &[seed]].concat());
+    let many = ok(&[&base[..], &["7", "--count", "3"]].concat());
+    assert_eq!(many, one("7") + &one("8") + &one("9"));
+}
+
+#[test]
+fn primes_of_a_file_are_written_in_their_order() {
+    let model = path(&model());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("primes.txt");
+    // More than are written at once, of different lengths.
+    let primes: Vec<String> = (0..40).map(|n| "Once a girl ".repeat(n % 4)).collect();
+    std::fs::write(&file, primes.join("\n") + "\n").unwrap();
+    let set = ["--length", "12", "--stop", "e"];
+    let all = ok(&[&["generate", &model, "--primes", &path(&file)][..], &set].concat());
+    let alone = |prime: &String| ok(&[&["generate", &model, "--prime", prime][..], &set].concat());
+    let expected: String = primes[..4].iter().map(alone).collect();
+    assert_eq!(all, expected.repeat(10));
+
+    let json = ok(&[
+        "generate",
+        &model,
+        "--primes",
+        &path(&file),
+        "--json",
+        "-n",
+        "5",
+        "--count",
+        "2",
+    ]);
+    let objects = objects(&json);
+    assert_eq!(objects.len(), 80);
+    assert_eq!(
+        (&objects[3]["prime"], &objects[3]["seed"]),
+        (&primes[1].as_str().into(), &2.into())
+    );
+    std::fs::write(&file, b"good\n\xff\n").unwrap();
+    assert!(fails(&["generate", &model, "--primes", &path(&file)]).contains("line 2"));
+}
+
+#[test]
+fn json_holds_log_probabilities() {
+    let model = path(&model());
+    let base = ["generate", &model, "-n", "60", "--seed", "3"];
+    let plain = ok(&base);
+    let text = ok(&[&base[..], &["--json", "--top", "2", "--stop", "zzzz"]].concat());
+    let [object] = &objects(&text)[..] else {
+        panic!("one object: {text}")
+    };
+    assert_eq!(format!("{}\n", object["text"].as_str().unwrap()), plain);
+    assert_eq!(
+        (&object["finished"], &object["seed"]),
+        (&"length".into(), &3.into())
+    );
+    let tokens = object["tokens"].as_array().unwrap();
+    let joined: String = tokens
+        .iter()
+        .map(|token| token["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(object["text"], joined);
+    for token in tokens {
+        let p = token["log_probability"].as_f64().unwrap();
+        let best: Vec<f64> = token["alternatives"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|own| own["log_probability"].as_f64().unwrap())
+            .collect();
+        assert!(
+            best.len() == 2 && best[0] >= best[1] && p <= best[0] && best[0] <= 0.0,
+            "{token}"
+        );
+    }
+    let stopped = ok(&[&base[..], &["--json", "--stop", "e"]].concat());
+    assert_eq!(objects(&stopped)[0]["finished"], "stop");
+    fails(&["generate", &model, "--top", "2"]);
 }

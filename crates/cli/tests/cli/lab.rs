@@ -65,6 +65,9 @@ fn gradients_of_a_recipe_and_a_model_are_drawn() {
     assert!(png.starts_with(b"\x89PNG") && png.len() > 5_000);
 
     let wrong = fails(&["lab", "gradients", "stories"]);
-    assert!(wrong.contains("language"), "{wrong}");
+    assert!(
+        wrong.contains("\"language\"") && wrong.contains("adding, copy, mnist"),
+        "{wrong}"
+    );
     assert_eq!(run(&["lab", "gradients"]).status.code(), Some(2));
 }

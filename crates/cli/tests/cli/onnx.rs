@@ -79,7 +79,7 @@ fn an_exported_model_runs() {
 }
 
 #[test]
-fn what_does_not_fit_is_said_in_one_sentence() {
+fn inputs_that_do_not_fit_get_an_error_of_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let onnx = path(&exported(folder.path()));
     let source = folder.path().join("in.npz");

@@ -58,8 +58,8 @@ fn wait_for_checkpoints(child: &mut Child, folder: &Path, writes: u64) {
     }
 }
 
-/// The moments are counted in checkpoints, not in seconds, so that they fall into the run on any machine: some before the first one
-/// of a process, most a moment after a later one, when the next may be half written.
+/// The moments are counted in checkpoints, not in seconds, so that they fall into the run on any machine: some before
+/// the first one of a process, most a moment after a later one, when the next may be half written.
 #[test]
 fn killed_at_random_moments_it_ends_with_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
@@ -100,8 +100,8 @@ fn killed_at_random_moments_it_ends_with_the_same_bits() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_or_a_polite_kill_saves_and_says_how_to_go_on() {
-    for signal in ["-INT", "-TERM"] {
+fn ctrl_c_a_polite_kill_or_a_closed_terminal_saves_and_says_how_to_go_on() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("model");
         let child = start(&strs(&train(&model, &["--set", "train.epochs=500"])));
@@ -117,10 +117,37 @@ fn ctrl_c_or_a_polite_kill_saves_and_says_how_to_go_on() {
         assert!(kill.success());
         let output = child.wait_with_output().unwrap();
         let message = err(&output);
-        assert_eq!(output.status.code(), Some(130), "{message}");
+        assert_eq!(output.status.code(), Some(code), "{signal}: {message}");
         let told = format!("refrain train --resume {}", path(&model));
         assert!(message.contains(&told), "{message}");
         let info = ok(&["info", &path(&model)]);
         assert!(info.contains("not finished"), "{info}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    let program = env!("CARGO_BIN_EXE_refrain");
+    // As `nohup` does it: the signal is ignored when the program starts.
+    let child = std::process::Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh", program])
+        .args(train(&model, &["--quiet", "--set", "train.epochs=10"]))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !model.join("checkpoint.safetensors").exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let killed = std::process::Command::new("kill")
+        .args(["-HUP", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(ok(&["info", &path(&model)]).contains("10 epochs"));
 }

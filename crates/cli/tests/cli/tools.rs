@@ -53,13 +53,22 @@ pub fn fails(arguments: &[&str]) -> String {
     message
 }
 
+/// The error of arguments that are refused before anything begins: the exit code 2.
+pub fn refused(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let message = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+    assert!(message.starts_with("error: "), "{message}");
+    message
+}
+
 /// Settings that make the default recipe small enough for a test.
 pub const SMALL: [&str; 7] = [
     "data.text.characters=40000",
     "model.hidden=24",
     "model.embedding=12",
     "train.batch=8",
-    "train.time=40",
+    "data.time=40",
     "train.epochs=2",
     "generate.length=40",
 ];
@@ -68,6 +77,24 @@ pub const SMALL: [&str; 7] = [
 pub fn train(folder: &Path, more: &[&str]) -> Vec<String> {
     let mut arguments = vec!["train".to_string(), "--out".into(), path(folder)];
     for setting in SMALL {
+        arguments.extend(["--set".into(), setting.into()]);
+    }
+    arguments.extend(more.iter().map(ToString::to_string));
+    arguments
+}
+
+/// `refrain train` of a tiny model that adds numbers, from `recipe` into `folder`, with more arguments.
+pub fn train_adding(recipe: &str, folder: &Path, more: &[&str]) -> Vec<String> {
+    let mut arguments = ["train", recipe, "--quiet", "--out"]
+        .map(String::from)
+        .to_vec();
+    arguments.push(path(folder));
+    for setting in [
+        "data.length=12",
+        "data.examples=200",
+        "model.hidden=8",
+        "train.epochs=2",
+    ] {
         arguments.extend(["--set".into(), setting.into()]);
     }
     arguments.extend(more.iter().map(ToString::to_string));

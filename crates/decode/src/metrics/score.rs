@@ -73,13 +73,13 @@ pub enum ScoreError {
     },
     /// The texts have different numbers of lines.
     #[error(
-        "score: the {longer} goes on after line {lines}, where the other text ends; each line needs its counterpart"
+        "score: the hypothesis has {hypothesis} lines and the reference has {reference}; each line needs its counterpart"
     )]
     Lines {
-        /// "reference" or "hypothesis".
-        longer: &'static str,
-        /// Lines of the shorter text.
-        lines: u64,
+        /// Lines of the hypothesis.
+        hypothesis: u64,
+        /// Lines of the reference.
+        reference: u64,
     },
 }
 
@@ -132,7 +132,7 @@ pub fn score<R: AsRef<str>, H: AsRef<str>>(
     let (mut reference, mut hypothesis) = (reference.into_iter(), hypothesis.into_iter());
     let mut lines = 0;
     loop {
-        let longer = match (reference.next(), hypothesis.next()) {
+        let more = match (reference.next(), hypothesis.next()) {
             (Some(reference), Some(hypothesis)) => {
                 let pair = (reference.as_ref(), hypothesis.as_ref());
                 tallies
@@ -142,10 +142,14 @@ pub fn score<R: AsRef<str>, H: AsRef<str>>(
                 continue;
             }
             (None, None) => break,
-            (Some(_), None) => "reference",
-            (None, Some(_)) => "hypothesis",
+            (Some(_), None) => [0, 1 + reference.count() as u64],
+            (None, Some(_)) => [1 + hypothesis.count() as u64, 0],
         };
-        return Err(ScoreError::Lines { longer, lines });
+        let [hypothesis, reference] = more.map(|more| lines + more);
+        return Err(ScoreError::Lines {
+            hypothesis,
+            reference,
+        });
     }
     let scores = metrics.iter().zip(tallies).map(|(metric, tally)| Score {
         metric: metric.name,

@@ -62,16 +62,16 @@ fn names_and_lines_are_checked() {
     assert_eq!(
         error,
         ScoreError::Lines {
-            longer: "reference",
-            lines: 1
+            hypothesis: 1,
+            reference: 2
         }
     );
     let error = score(&all(), ["a"], ["a", "b", "c"]).unwrap_err();
     assert_eq!(
         error,
         ScoreError::Lines {
-            longer: "hypothesis",
-            lines: 1
+            hypothesis: 3,
+            reference: 1
         }
     );
 }

@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Atomic writes: a file is complete or absent.
 
 use crate::error::Error;
 use std::fs::{self, File};
@@ -8,7 +8,7 @@ use std::path::Path;
 /// Writes `bytes` under a temporary name beside `path`, flushes them to the disk, renames, and flushes the folder.
 ///
 /// # Errors
-/// Any of these fails: what `path` held before is then untouched.
+/// Any of these steps fails. The previous content of `path` is then unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -19,11 +19,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     name.push(".tmp");
     let aside = folder.join(name);
     if let Err(error) = fill(&aside, bytes) {
-        // A full disk gets its space back; that the removal may fail too changes nothing.
+        // Frees the space on a full disk. A failed removal changes nothing for the caller.
         let _ = fs::remove_file(&aside);
         return Err(Error::io("write", path)(error));
     }
-    fs::rename(&aside, path).map_err(Error::io("rename to", path))?;
+    if let Err(error) = fs::rename(&aside, path) {
+        let _ = fs::remove_file(&aside);
+        return Err(Error::io("rename to", path)(error));
+    }
     flush_folder(folder)
 }
 

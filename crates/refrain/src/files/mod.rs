@@ -1,4 +1,4 @@
-//! Files: written whole or not at all, and read only where they are ordinary files.
+//! Files: written atomically, and read only if they are ordinary files.
 
 pub mod atomic;
 pub mod tensors;
@@ -12,7 +12,7 @@ use std::path::Path;
 /// Opens an ordinary file. A pipe or a device would block, or never end.
 ///
 /// # Errors
-/// A file that is missing, or no ordinary file.
+/// A file that is missing, or is not an ordinary file.
 pub(crate) fn open(path: &Path) -> Result<File, Error> {
     let about = std::fs::metadata(path).map_err(Error::io("read", path))?;
     if !about.is_file() {
@@ -40,7 +40,7 @@ pub fn write_toml<T: Serialize>(folder: &Path, name: &str, content: &T) -> Resul
     atomic::write(&folder.join(name), text.as_bytes())
 }
 
-/// The content of a TOML file; `None` if there is no such file.
+/// The content of a TOML file; `None` if the file is missing.
 ///
 /// # Errors
 /// A file that cannot be read, or does not hold a `T`.

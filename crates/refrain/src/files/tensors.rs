@@ -10,20 +10,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
 
-/// Text beside the tensors.
+/// Texts stored beside the tensors, by name.
 pub type Metadata = HashMap<String, String>;
 
-/// Longest header that is believed, bytes.
+/// Longest header that is accepted, bytes.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// How numbers are stored.
+/// Number format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// 32-bit floats, unchanged.
+    /// 32-bit floats, exact.
     F32,
     /// 16-bit floats (IEEE 754): half the size, eleven significant bits.
     F16,
-    /// Matrices as bytes with a scale for each row, the rest as 16-bit floats: a quarter of the size, seven significant bits.
+    /// Matrices as bytes with a scale per row, other tensors as 16-bit floats: a quarter of the size, seven significant
+    /// bits.
     Int8,
 }
 
@@ -97,10 +98,10 @@ impl Stored {
     }
 }
 
-/// Writes the tensors with one line of metadata (more than one would have no fixed order); gives the size in bytes.
+/// Writes the tensors with one entry of metadata (several would have no fixed order); returns the size in bytes.
 ///
 /// # Errors
-/// A write that fails; the file from before is then still whole.
+/// A write that fails; the previous file is then unchanged.
 pub fn save(
     path: &Path,
     tensors: Vec<NamedTensor>,
@@ -109,7 +110,7 @@ pub fn save(
     save_as(path, tensors, Storage::F32, metadata)
 }
 
-/// As [`save`], with the numbers stored in another way.
+/// As [`save`], with the given storage of the numbers.
 ///
 /// # Errors
 /// As [`save`], or a number that the storage cannot hold.
@@ -150,8 +151,8 @@ pub fn save_as(
 /// Reads a file.
 ///
 /// # Errors
-/// A file that is missing, truncated or forged (every size is checked against the file's before memory is taken), or that
-/// holds another type of numbers than floats of 32 or 16 bits and bytes with scales.
+/// A file that is missing, truncated or forged: every size is checked against the size of the file before memory is
+/// taken. A file with other numbers than floats of 32 or 16 bits, or bytes with scales.
 pub fn load(path: &Path) -> Result<(BTreeMap<String, NamedTensor>, Metadata), Error> {
     let bytes = read(path)?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged(path))?;

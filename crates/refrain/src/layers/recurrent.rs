@@ -15,7 +15,7 @@ use refrain_kernels::random::Key;
 use refrain_kernels::{Cell, Direction, KernelError, Precision};
 use std::sync::Arc;
 
-/// Configuration of a recurrent stack; [`LstmConfig`], [`GruConfig`] and [`RnnConfig`] make it.
+/// Configuration of a recurrent stack, made by [`LstmConfig`], [`GruConfig`] or [`RnnConfig`].
 #[derive(Clone, Debug)]
 pub struct RecurrentConfig {
     cell: Cell,
@@ -70,7 +70,7 @@ impl RnnConfig {
         RecurrentConfig::new(Cell::RnnTanh, input, hidden)
     }
 
-    /// With the rectifier in place of tanh.
+    /// The same with the rectifier (ReLU) in place of tanh.
     pub fn relu(input: usize, hidden: usize) -> RecurrentConfig {
         RecurrentConfig::new(Cell::RnnRelu, input, hidden)
     }
@@ -104,19 +104,19 @@ impl RecurrentConfig {
         self
     }
 
-    /// Units of the last layer, where they differ (as in AWD-LSTM with tied embeddings).
+    /// Units of the last layer, if they differ from those of the others (as in AWD-LSTM with tied embeddings).
     pub fn with_last_hidden(mut self, hidden: usize) -> Self {
         self.last_hidden = Some(hidden);
         self
     }
 
-    /// Both directions side by side: `D = 2`, outputs concatenated.
+    /// Runs both directions: `D = 2`, outputs concatenated.
     pub fn with_bidirectional(mut self, bidirectional: bool) -> Self {
         self.bidirectional = bidirectional;
         self
     }
 
-    /// From the last step to the first (ignored when bidirectional).
+    /// Runs from the last step to the first (ignored when bidirectional).
     pub fn with_reverse(mut self, reverse: bool) -> Self {
         self.reverse = reverse;
         self
@@ -146,21 +146,22 @@ impl RecurrentConfig {
         self
     }
 
-    /// Chrono initialisation (Tallec & Ollivier 2018, eq. 16) for dependencies of up to `longest` steps: ln u, with u uniform in
-    /// 1..`longest`, is added to the bias of an LSTM's forget gate and of a GRU's update gate, and taken from that of an LSTM's
-    /// input gate. A vanilla RNN has no gate and starts as ever.
+    /// Chrono initialisation (Tallec & Ollivier 2018, eq. 16) for dependencies of up to `longest` steps. Draws u
+    /// uniformly from 1..`longest`. Adds ln u to the bias of an LSTM's forget gate and of a GRU's update gate, and
+    /// subtracts it from the bias of an LSTM's input gate. A vanilla RNN has no gate and keeps its usual initial
+    /// values.
     pub fn with_chrono(mut self, longest: usize) -> Self {
         self.chrono = Some(longest);
         self
     }
 
-    /// What the products multiply (default `f32`); parameters, states and sums are `f32` in any case.
+    /// Precision of the products (default `f32`). Parameters, states and sums are `f32` in any case.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
-    /// What the layers do beside their cell (default: nothing). A pass of a cell that has no form of it gives an error.
+    /// Additions to the cell (default: none). A forward pass returns an error if the cell does not support the variant.
     pub fn with_variant(mut self, variant: Variant) -> Self {
         self.variant = variant;
         self
@@ -180,7 +181,7 @@ impl RecurrentConfig {
         }
     }
 
-    /// How many numbers the stack has; the largest `usize` if there are more.
+    /// Number of parameters of the stack; `usize::MAX` if the number overflows.
     pub fn parameters(&self) -> usize {
         let directions = self.directions().len() as u128;
         let layer = |input: u128, hidden: usize| {
@@ -331,12 +332,12 @@ impl Weights {
     }
 }
 
-/// `(h, c)` of one layer, after the last real step of every sequence.
+/// `(h, c)` of one layer, after the last valid step of every sequence.
 #[derive(Clone, Debug)]
 pub struct LayerState {
     /// `[D,B,H]`; `[D,B,P]` with a projection.
     pub h: Tensor<3>,
-    /// `[D,B,H]`; `[D,B,0]` for a cell without memory.
+    /// `[D,B,H]`; `[D,B,0]` for a cell without a memory cell c.
     pub c: Tensor<3>,
 }
 
@@ -347,14 +348,14 @@ pub struct State {
     pub layers: Vec<LayerState>,
 }
 
-/// What a forward pass may be given beside its input.
+/// Optional arguments of a forward pass.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// State before the first step; zeros if absent.
+    /// State before the first step; zeros if missing.
     pub state: Option<State>,
-    /// Real length of each sequence; all `T` if absent.
+    /// Valid length of each sequence; all `T` if missing.
     pub lengths: Option<Vec<usize>>,
-    /// Switches dropout on; everything random follows from the key.
+    /// Key of all random numbers of the pass; dropout is on if it is given.
     pub dropout: Option<Key>,
 }
 
@@ -392,7 +393,7 @@ impl Recurrent {
         self.weights.first().map_or(0, |first| first.w_ih.dims()[1])
     }
 
-    /// What the products multiply.
+    /// Precision of the products.
     pub fn precision(&self) -> Precision {
         self.precision
     }
@@ -403,7 +404,7 @@ impl Recurrent {
         self
     }
 
-    /// What its layers do beside the cell.
+    /// Additions to the cell.
     pub fn variant(&self) -> Variant {
         self.variant
     }
@@ -507,7 +508,7 @@ impl Recurrent {
         LayerState { h, c }
     }
 
-    /// A layer that the fused operation does not know.
+    /// Runs a layer that the fused operation does not support.
     fn step_by_step(
         &self,
         x: &Tensor<3>,
@@ -538,7 +539,7 @@ impl Recurrent {
         layer.forward(x, state, &values.collect::<Vec<_>>())
     }
 
-    /// Weights of one layer, its recurrent ones thinned by weight drop when `key` is given.
+    /// Weights of one layer; with `key`, weight drop is applied to the recurrent ones.
     fn values(
         &self,
         weights: &[Weights],
@@ -615,7 +616,7 @@ impl Module for Recurrent {
         Self { weights, ..self }
     }
 
-    // By hand for PyTorch's names and order.
+    // Written by hand to keep PyTorch's names and order.
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
         for (index, w) in self.weights.iter().enumerate() {
             let suffix = self.suffix(index);

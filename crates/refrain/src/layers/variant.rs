@@ -1,4 +1,5 @@
-//! What the fused layers do not know, step by step in Burn's operations: projection, layer normalisation, zoneout, recurrent dropout.
+//! Layers that the fused kernels do not support, composed of Burn's operations step by step: projection, layer
+//! normalisation, zoneout and recurrent dropout.
 
 use super::recurrent::LayerState;
 use crate::ops::{DirectionWeights, fits};
@@ -10,29 +11,30 @@ use serde::{Deserialize, Serialize};
 
 const OP: &str = "recurrent layer, step by step";
 
-/// What a layer does beside its cell. All of it off is the fused layer; otherwise the steps are made of Burn's operations in `f32`,
-/// much slower (recurrent dropout only while it is on, that is, in training).
+/// Additions to the cell of a layer. Without any, the fused kernels run the layer. With one, the steps are composed of
+/// Burn's operations in `f32`, which is much slower. Recurrent dropout needs this only in training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Variant {
-    /// Of an LSTM: what goes out and around is W_hr·h, of this many features `P` (Sak et al. 2014; PyTorch's `proj_size`).
+    /// LSTM only: the output and the recurrent input are W_hr·h, of `P` features (Sak et al. 2014; PyTorch's
+    /// `proj_size`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projection: Option<usize>,
-    /// Of an LSTM: both products and the memory that reaches the output are normalised over their features, with a gain each (Ba et al.
-    /// 2016, eq. 20–22); the biases stand outside the norm.
+    /// LSTM only: normalises both products, and c on its way to the output, over their features, with a gain each (Ba
+    /// et al. 2016, eq. 20–22). The biases are added after the normalisation.
     pub layer_norm: bool,
-    /// Probability that a unit of h stays as it was (Krueger et al. 2017); at inference the mean of both.
+    /// Probability that a unit of h keeps its previous value (Krueger et al. 2017). Inference takes the expected value.
     pub zoneout_h: f64,
-    /// The same of an LSTM's c.
+    /// The same for the c of an LSTM.
     pub zoneout_c: f64,
-    /// Dropout on what is added to the memory: g of an LSTM, n of a GRU, and on h before the product of a vanilla RNN (Semeniuta et al.
-    /// 2016). One mask a step, or one a sequence where dropout is variational.
+    /// Dropout on the new value: g of an LSTM, n of a GRU, and h before the recurrent product of a vanilla RNN
+    /// (Semeniuta et al. 2016). One mask per step, or one per sequence if dropout is variational.
     pub recurrent_dropout: f64,
 }
 
 impl Variant {
     /// # Errors
-    /// What this cell has no form of; the first setting that cannot be, as a shape: a projection of 0.
+    /// A setting that this cell does not support, a probability outside `[0,1)`, or a projection of 0.
     pub fn check(&self, cell: Cell) -> Result<(), KernelError> {
         let lstm_only = [
             ("projection", self.projection.is_some()),
@@ -69,19 +71,19 @@ impl Variant {
         }
     }
 
-    /// Whether a pass needs the steps one by one.
+    /// Whether a pass has to be composed step by step.
     pub(super) fn step_by_step(&self, training: bool) -> bool {
         self.changes_inference() || (training && self.recurrent_dropout > 0.0)
     }
 
-    /// Whether a trained model computes something else than its cell.
+    /// Whether the variant changes the computation of a trained model.
     pub(crate) fn changes_inference(&self) -> bool {
         let zoneout = self.zoneout_h > 0.0 || self.zoneout_c > 0.0;
         self.projection.is_some() || self.layer_norm || zoneout
     }
 }
 
-/// Numbers of a layer normalisation.
+/// Parameters of a layer normalisation.
 #[derive(Clone, Debug)]
 pub(super) struct NormWeights {
     /// `[G·H]`: gain of W_ih·x.
@@ -94,7 +96,7 @@ pub(super) struct NormWeights {
     pub c_bias: Tensor<1>,
 }
 
-/// Numbers of one direction.
+/// Parameters of one direction.
 pub(super) struct VariantWeights {
     pub direction: DirectionWeights,
     /// `[P,H]`
@@ -102,20 +104,20 @@ pub(super) struct VariantWeights {
     pub norm: Option<NormWeights>,
 }
 
-/// A layer as it is run.
+/// A layer with the settings of one pass.
 pub(super) struct VariantLayer<'a> {
     pub cell: Cell,
     pub variant: Variant,
     pub directions: &'a [Direction],
     pub lengths: Option<&'a [usize]>,
-    /// Randomness of a training pass.
+    /// Key of the random numbers of a training pass.
     pub key: Option<Key>,
     /// One mask a sequence instead of one a step.
     pub variational: bool,
 }
 
 impl VariantLayer<'_> {
-    /// `x` `[B,T,C]` → (`[B,T,D·P]`, state after the last real step).
+    /// `x` `[B,T,C]` → (`[B,T,D·P]`, state after the last valid step).
     pub fn forward(
         &self,
         x: &Tensor<3>,
@@ -224,7 +226,7 @@ impl VariantLayer<'_> {
         (y, [h, c])
     }
 
-    /// One step: `x` `[B,G·H]` is what the input adds to the gates.
+    /// One step; `x` `[B,G·H]` holds the contribution of the input to the gates.
     fn step(
         &self,
         x: Tensor<2>,
@@ -307,7 +309,7 @@ fn biased(x: Tensor<2>, bias: &Tensor<1>) -> Tensor<2> {
     x + bias.clone().unsqueeze()
 }
 
-/// Mean 0 and variance 1 over the features of each row, times the gain; with no gain, nothing.
+/// Normalises each row to mean 0 and variance 1, then multiplies it by the gain. Without a gain, returns `x` unchanged.
 fn normed(x: Tensor<2>, gain: Option<&Tensor<1>>) -> Tensor<2> {
     let Some(gain) = gain else { return x };
     let centred = x.clone() - x.mean_dim(1);
@@ -326,16 +328,16 @@ fn mix(share: &Tensor<2>, new: Tensor<2>, old: Tensor<2>) -> Tensor<2> {
     share.clone() * new + share.clone().neg().add_scalar(1.0) * old
 }
 
-/// `new` in the rows that are on; what the others hold does not count, numbers or not.
+/// `new` in the rows where `on` is true, `old` in the others. A NaN in the value that is not chosen has no effect.
 fn chosen(on: &Tensor<2, Bool>, new: Tensor<2>, old: Tensor<2>) -> Tensor<2> {
     match old.dims() {
-        // A cell without memory; Burn expands to no size of 0.
+        // A cell without c. Burn cannot expand to a size of 0.
         [_, 0] => old,
         shape => old.mask_where(on.clone().expand(shape), new),
     }
 }
 
-/// At least one matrix, as the slices along a new dimension. (To Burn's reshaping a size of 0 is one to be kept.)
+/// Stacks at least one matrix along a new dimension. (Burn's reshape reads a size of 0 as "keep this size".)
 fn stacked(parts: Vec<Tensor<2>>, dim: usize) -> Tensor<3> {
     let mut shape = parts[0].dims().to_vec();
     shape.insert(dim, parts.len());

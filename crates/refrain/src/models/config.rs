@@ -43,21 +43,21 @@ impl From<CellKind> for Cell {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dropout {
-    /// On the embedded input.
+    /// Dropout of the embedded input.
     pub embedding: f64,
-    /// Between recurrent layers.
+    /// Dropout between recurrent layers.
     pub hidden: f64,
-    /// On the last layer's output.
+    /// Dropout of the last layer's output.
     pub output: f64,
-    /// On the recurrent weights (weight drop).
+    /// Dropout of the recurrent weights (weight drop).
     pub weights: f64,
-    /// On whole words: every occurrence in a batch falls away together (Gal & Ghahramani 2016).
+    /// Dropout of whole words: all occurrences of a word in a batch are dropped together (Gal & Ghahramani 2016).
     pub words: f64,
     /// One mask for all steps of a sequence instead of one per step.
     pub variational: bool,
 }
 
-/// [`Precision`] as recipes write it.
+/// [`Precision`] with its names in recipes.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Precision", rename_all = "lowercase")]
 pub(super) enum PrecisionName {
@@ -73,6 +73,6 @@ pub enum Init {
     /// As PyTorch's modules: embedding N(0,1), the rest uniform in ±1/√H.
     #[default]
     Pytorch,
-    /// Everything uniform in ± this.
+    /// All parameters uniform in ± this value.
     Uniform(f64),
 }

@@ -48,6 +48,12 @@ struct StoredTensor {
     data: Vec<f32>,
 }
 
+impl From<NamedTensor> for StoredTensor {
+    fn from(NamedTensor { name, shape, data }: NamedTensor) -> Self {
+        Self { name, shape, data }
+    }
+}
+
 /// Buffers of a step; they grow with the largest batch so far.
 #[derive(Clone, Debug, Default)]
 pub struct GeneratorScratch(StepScratch);
@@ -127,16 +133,21 @@ impl Generator {
     /// # Errors
     /// A state of other sizes, or with values that are not numbers.
     pub fn check(&self, state: &GeneratorState) -> Result<(), Error> {
-        let wrong = || Error::State("it belongs to a model of other sizes".into());
-        if let Engine::Packed(_) = &self.engine {
-            let start = self.start();
-            let own = start.tensors.iter().map(|own| (&own.name, own.data.len()));
-            let got = state.tensors.iter().map(|got| (&got.name, got.data.len()));
-            if !own.eq(got) {
-                return Err(wrong());
+        let own = match &self.engine {
+            Engine::Packed(_) => self.start().tensors,
+            Engine::Composed(_) if state.tensors.is_empty() => Vec::new(),
+            Engine::Composed(model) => {
+                // The state after a token has the sizes of all later ones.
+                let (_, after) = model.read(0, None)?;
+                after.export().into_iter().map(StoredTensor::from).collect()
             }
-        } else if !state.tensors.is_empty() {
-            self.lift(state).map_err(|_| wrong())?;
+        };
+        let sizes = |tensors: &[StoredTensor]| -> Vec<(String, Vec<usize>, usize)> {
+            let size = |own: &StoredTensor| (own.name.clone(), own.shape.clone(), own.data.len());
+            tensors.iter().map(size).collect()
+        };
+        if sizes(&own) != sizes(&state.tensors) {
+            return Err(Error::State("it belongs to a model of other sizes".into()));
         }
         let broken = state.tensors.iter().flat_map(|own| &own.data);
         match broken.clone().all(|x| x.is_finite()) {
@@ -192,10 +203,8 @@ impl Generator {
                     };
                     let (own, after) = model.read(*id, before)?;
                     logits.extend(own);
-                    let tensors = after.export().into_iter();
-                    state.tensors = tensors
-                        .map(|NamedTensor { name, shape, data }| StoredTensor { name, shape, data })
-                        .collect();
+                    let after = after.export().into_iter();
+                    state.tensors = after.map(StoredTensor::from).collect();
                 }
                 Ok(logits)
             }

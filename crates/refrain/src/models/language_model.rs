@@ -230,18 +230,26 @@ impl State {
     /// From what [`Self::export`] gave.
     ///
     /// # Errors
-    /// Tensors that are not pairs of three dimensions.
+    /// Tensors that are not pairs of three dimensions, or that have another number of values than their shape says.
     pub fn import(tensors: &[NamedTensor], device: &Device) -> Result<Self, Error> {
-        let tensor = |t: &NamedTensor| match t.shape.len() {
-            3 => Ok(Tensor::<3>::from_data(
+        let full = |t: &NamedTensor| {
+            let values = t
+                .shape
+                .iter()
+                .try_fold(1usize, |n, size| n.checked_mul(*size));
+            t.shape.len() == 3 && values == Some(t.data.len())
+        };
+        let tensor = |t: &NamedTensor| match full(t) {
+            true => Ok(Tensor::<3>::from_data(
                 TensorData::new(t.data.clone(), t.shape.clone()),
                 device,
             )),
-            _ => Err(Error::TensorShape {
-                name: t.name.clone(),
-                expected: vec![0, 0, 0],
-                got: t.shape.clone(),
-            }),
+            false => Err(Error::Config(format!(
+                "tensor \"{}\" of a recurrent state has {} values for the shape {:?}; it is damaged",
+                t.name,
+                t.data.len(),
+                t.shape
+            ))),
         };
         let layers = tensors.chunks(2).map(|pair| match pair {
             [h, c] => Ok(LayerState {
@@ -312,6 +320,11 @@ impl LanguageModel {
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.rnn = self.rnn.with_precision(precision);
         self
+    }
+
+    /// What its products multiply.
+    pub fn precision(&self) -> Precision {
+        self.rnn.precision()
     }
 
     /// Cross-entropy of the next tokens.

@@ -15,7 +15,7 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    /// Uniform in ±1/√H, as PyTorch starts it.
+    /// Uniform in ±1/√H, as PyTorch initialises it.
     pub fn init([outputs, inputs]: [usize; 2], key: Key, device: &Device) -> Self {
         let bound = 1.0 / (inputs as f32).sqrt();
         let weight = uniform([outputs, inputs], bound, key.fold(1));

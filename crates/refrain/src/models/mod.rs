@@ -1,4 +1,4 @@
-//! Models: layers put together. No files, no loops.
+//! Models: layers put together, without files and loops.
 
 mod acoustic_model;
 mod acoustic_stream;
@@ -29,7 +29,7 @@ fn check_sizes(sizes: &[(&str, usize)]) -> Result<(), Error> {
 }
 
 /// # Errors
-/// The first that is no probability below one.
+/// The first value that is not a probability below one.
 fn check_probabilities(probabilities: &[(&str, f64)]) -> Result<(), Error> {
     match probabilities.iter().find(|(_, p)| !(0.0..1.0).contains(p)) {
         Some((name, p)) => Err(Error::Config(format!(

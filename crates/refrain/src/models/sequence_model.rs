@@ -25,14 +25,14 @@ pub struct SequenceModelConfig {
     pub layers: usize,
     /// Dropout between layers, a probability.
     pub dropout: f64,
-    /// Added to an LSTM's forget gate bias at the start: how long it remembers before it has learned to.
+    /// Added to an LSTM's forget gate bias at the start: a larger value makes an untrained model remember longer.
     pub forget_bias: f64,
-    /// Longest dependency that the gates' biases begin with (chrono initialisation, Tallec & Ollivier 2018); absent: biases as in PyTorch.
+    /// Longest dependency of chrono initialisation (Tallec & Ollivier 2018); missing: biases as in PyTorch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chrono: Option<usize>,
-    /// What the layers do beside their cell.
+    /// Additions to the cell.
     pub variant: Variant,
-    /// What the products of the layers multiply, as for a language model.
+    /// Precision of the products of the layers.
     #[serde(with = "PrecisionName")]
     pub precision: Precision,
 }
@@ -66,12 +66,12 @@ impl SequenceModelConfig {
         }
     }
 
-    /// Features that the linear layer sees.
+    /// Features of the linear layer's input.
     fn answers_from(&self) -> usize {
         self.variant.projection.unwrap_or(self.hidden)
     }
 
-    /// How many numbers a model has; the largest `usize` if there are more.
+    /// Number of parameters of a model; `usize::MAX` if the number overflows.
     pub fn parameters(&self, [features, outputs]: [usize; 2]) -> usize {
         let output = outputs.saturating_mul(self.answers_from().saturating_add(1));
         self.stack(features).parameters().saturating_add(output)
@@ -80,7 +80,7 @@ impl SequenceModelConfig {
     /// A model with fresh parameters.
     ///
     /// # Errors
-    /// A size of zero, or a dropout that is no probability below one.
+    /// A size of zero, or a dropout that is not a probability below one.
     pub fn init(
         &self,
         [features, outputs]: [usize; 2],
@@ -105,11 +105,11 @@ pub struct SequenceModel {
     output: Linear,
 }
 
-/// What [`SequenceModel::loss`] gives.
+/// Result of [`SequenceModel::loss`].
 pub struct SequenceLoss {
     /// `[1]`: mean over the answers.
     pub loss: Tensor<1>,
-    /// Squared errors, or nats, of each answer.
+    /// Squared error or nats of each answer.
     pub each: Vec<f32>,
 }
 
@@ -125,7 +125,7 @@ impl SequenceModel {
         self.rnn.cell()
     }
 
-    /// What its layers do beside the cell.
+    /// Additions to the cell.
     pub fn variant(&self) -> Variant {
         self.rnn.variant()
     }
@@ -140,7 +140,7 @@ impl SequenceModel {
         (layers, output)
     }
 
-    /// `[N,H]`: what the linear layer sees, after the last step or at each one.
+    /// `[N,H]`: input of the linear layer, after the last step or at each one.
     fn states(&self, sequences: &Sequences, key: Option<Key>) -> Result<Tensor<2>, Error> {
         let Sequences {
             batch,
@@ -167,7 +167,7 @@ impl SequenceModel {
         })
     }
 
-    /// Mean squared error of numbers, cross-entropy of classes and symbols; with `key`, dropout is on.
+    /// Mean squared error of numbers, or cross-entropy of classes and symbols. With `key`, dropout is on.
     ///
     /// # Errors
     /// A shape or a target that does not fit.

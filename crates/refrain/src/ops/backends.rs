@@ -1,4 +1,4 @@
-//! The backends that the operations run on, without gradients; [`Autodiff`](burn::backend::Autodiff) wraps any of them.
+//! The backends that run the operations, without gradients. [`Autodiff`](burn::backend::Autodiff) wraps any of them.
 
 use super::ctc::{CtcBackend, CtcKernels, CtcTargets};
 use super::dropout::{DropoutBackend, DropoutKernels, DropoutSpec};
@@ -10,7 +10,7 @@ use burn::backend::tensor::FloatTensor;
 use refrain_kernels::Precision;
 use std::sync::Arc;
 
-/// What the dispatch calls on a backend, from its kernels.
+/// Implements the dispatch of all operations for a backend by its kernels.
 macro_rules! runs_on {
     ($backend:ty) => {
         impl RecurrentBackend for $backend {
@@ -53,7 +53,7 @@ macro_rules! runs_on {
 
 runs_on!(Flex);
 
-/// A backend without kernels of ours: everything is composed of Burn's own operations.
+/// A backend without kernels of this project: every operation is composed of Burn's own.
 #[cfg(any(feature = "ndarray", feature = "vulkan"))]
 macro_rules! composed_on {
     ($backend:ty) => {

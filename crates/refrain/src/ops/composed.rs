@@ -1,4 +1,5 @@
-//! The fused operations made of Burn's own, for backends without kernels of ours, and as a second opinion in tests.
+//! The fused operations composed of Burn's own, for backends without kernels of this project and as a reference in
+//! tests.
 
 use super::ctc::CtcTargets;
 use super::dropout::DropoutSpec;
@@ -252,7 +253,7 @@ pub fn linear_cross_entropy<B: Backend>(
     }
 }
 
-/// [`super::ctc_loss`] over primitives: by the kernel, on what is read back from the device.
+/// [`super::ctc_loss`] over primitives: reads the logits back from the device and runs the kernel on the CPU.
 pub fn ctc_loss<B: Backend>(
     logits: FloatTensor<B>,
     targets: &CtcTargets,

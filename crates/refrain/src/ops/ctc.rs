@@ -13,14 +13,14 @@ use refrain_kernels::KernelError;
 use refrain_kernels::ctc::{self, CtcBatch};
 use std::sync::Arc;
 
-/// What the classes of a batch are to become.
+/// Target labels of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CtcTargets {
     /// `B` sequences of labels.
     pub labels: Vec<Vec<u32>>,
-    /// Real steps of each, at most `T`.
+    /// Valid steps of each sequence, at most `T`.
     pub lengths: Vec<usize>,
-    /// The class of no label.
+    /// The class that stands for "no label".
     pub blank: u32,
 }
 
@@ -29,14 +29,14 @@ impl CtcTargets {
         self.labels.iter().map(Vec::as_slice).collect()
     }
 
-    /// Weight of each utterance in the loss.
+    /// Weight of each sequence in the loss.
     fn scale(&self) -> Vec<f32> {
         let utterances = self.labels.len() as f32;
         let of = |labels: &Vec<u32>| 1.0 / (labels.len().max(1) as f32 * utterances);
         self.labels.iter().map(of).collect()
     }
 
-    /// Loss, nats of each utterance, and the loss's gradient where `train`.
+    /// Loss, nats of each sequence, and the gradient of the loss if `train`.
     pub(super) fn loss(
         &self,
         logits: &[f32],
@@ -66,18 +66,18 @@ impl CtcTargets {
     }
 }
 
-/// What [`ctc_loss`] gives.
+/// Result of [`ctc_loss`].
 #[derive(Clone, Debug)]
 pub struct CtcOutput {
-    /// `[1]`: the mean over the utterances of −ln p(labels) / number of labels.
+    /// `[1]`: the mean over the sequences of −ln p(labels) / number of labels.
     pub loss: Tensor<1>,
-    /// `[B]`: −ln p(labels) in nats; infinite where no path has the length. Not differentiable.
+    /// `[B]`: −ln p(labels) in nats; infinite if the labels do not fit into the steps. Not differentiable.
     pub nll: Vec<f32>,
 }
 
 /// The kernel of a backend for [`ctc_loss`].
 pub trait CtcKernels: LossKernels {
-    /// Loss `[1]`, nats of each utterance, and the loss's gradient `[B,T,V]` where `train`.
+    /// Loss `[1]`, nats of each sequence, and the gradient of the loss `[B,T,V]` if `train`.
     fn ctc_forward(
         logits: FloatTensor<Self>,
         targets: &CtcTargets,
@@ -99,9 +99,10 @@ pub trait CtcBackend: Backend {
     fn ctc_op(logits: FloatTensor<Self>, targets: Arc<CtcTargets>) -> LossPrimitives<Self>;
 }
 
-/// The loss of sequences of labels shorter than their inputs (Graves et al. 2006): the mean over the utterances of −ln p(labels | x) per
-/// label, as PyTorch's `ctc_loss` with `reduction="mean"` and `zero_infinity=True`. An utterance that no path fits, because it has more
-/// labels and repeats than steps, adds nothing and has no gradient; its `nll` says so.
+/// Connectionist temporal classification (Graves et al. 2006): the loss of label sequences shorter than their inputs.
+/// Mean over the sequences of −ln p(labels | x) per label, as PyTorch's `ctc_loss` with `reduction="mean"` and
+/// `zero_infinity=True`. A sequence with more labels and repeats than steps has no valid path: it adds nothing to the
+/// loss, has no gradient, and its `nll` is infinite.
 ///
 /// `logits` `[B,T,V]`, before the softmax. Differentiable in them.
 ///

@@ -1,4 +1,4 @@
-//! Dropout whose mask is a function of a key, so that nothing is stored and a run can be repeated.
+//! Dropout with a mask computed from a key. No mask is stored, and a run can be repeated.
 
 use super::composed;
 use super::flex::{contiguous, slice, tensor};
@@ -13,7 +13,7 @@ use refrain_kernels::KernelError;
 pub use refrain_kernels::random::DropoutMask;
 use refrain_kernels::random::{self, Key};
 
-/// Which elements fall away: probability, key and the mask's shape.
+/// The dropped elements, given by probability, key and shape of the mask.
 #[derive(Clone, Copy, Debug)]
 pub struct DropoutSpec {
     p: f32,
@@ -22,7 +22,7 @@ pub struct DropoutSpec {
 }
 
 impl DropoutSpec {
-    /// `y = x ⊙ keep / (1 − p)` over a slice; its own gradient.
+    /// `y = x ⊙ keep / (1 − p)` over a slice. The backward pass applies the same function to the gradient.
     pub fn apply(&self, x: &[f32]) -> Vec<f32> {
         random::dropout(x, self.p, self.key, self.mask).expect("`dropout` has checked the sizes")
     }
@@ -30,7 +30,7 @@ impl DropoutSpec {
 
 /// The kernel of a backend for [`dropout`].
 pub trait DropoutKernels: Backend {
-    /// The same shape as `x`; serves the backward pass too.
+    /// A tensor of the shape of `x`. The backward pass calls it with the gradient.
     fn dropout_forward(x: FloatTensor<Self>, spec: &DropoutSpec) -> FloatTensor<Self> {
         composed::dropout::<Self>(x, spec)
     }
@@ -44,7 +44,7 @@ pub trait DropoutKernels: Backend {
 )]
 /// Dispatch of [`dropout`].
 pub trait DropoutBackend: Backend {
-    /// The same shape as `x`.
+    /// A tensor of the shape of `x`.
     fn dropout_op(x: FloatTensor<Self>, spec: DropoutSpec) -> FloatTensor<Self>;
 }
 

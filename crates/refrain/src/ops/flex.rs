@@ -81,7 +81,7 @@ pub fn floats_mut<const D: usize>(tensor: Tensor<D>, f: impl FnOnce(&mut [f32]))
     }
 }
 
-/// The elements of a tensor that is done with, in row-major order, without a copy on Flex.
+/// The elements of a tensor in row-major order, without a copy on Flex. Consumes the tensor.
 pub struct Values(FlexTensor);
 
 impl Values {

@@ -14,12 +14,12 @@ use refrain_kernels::{KernelError, Precision};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// What [`linear_cross_entropy`] gives.
+/// Result of [`linear_cross_entropy`].
 #[derive(Clone, Debug)]
 pub struct LossOutput {
-    /// `[1]`: mean over the targets that count, in nats.
+    /// `[1]`: mean over the targets other than [`IGNORE`], in nats.
     pub loss: Tensor<1>,
-    /// `[N]`: each target's negative log-likelihood in nats, 0 where it does not count; not differentiable.
+    /// `[N]`: negative log-likelihood of each target in nats; 0 for [`IGNORE`]. Not differentiable.
     pub nll: Vec<f32>,
 }
 
@@ -30,13 +30,14 @@ pub struct LossParts<B: Backend> {
     pub loss: FloatTensor<B>,
     /// `[N]`
     pub nll: Vec<f32>,
-    /// Of the loss, if asked for.
+    /// Gradients of the loss, if requested.
     pub gradients: Option<[FloatTensor<B>; 3]>,
 }
 
 /// The kernels of a backend for [`linear_cross_entropy`].
 pub trait LossKernels: Backend {
-    /// Loss, and its gradients where `train`; `precision` is that of the products, where there are kernels. Inputs: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`.
+    /// Loss, and its gradients if `train`. Inputs: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`. `precision` applies to the
+    /// products of backends with kernels.
     fn loss_forward(
         inputs: [FloatTensor<Self>; 3],
         targets: &[u32],
@@ -78,8 +79,8 @@ pub trait LossBackend: Backend {
     ) -> LossPrimitives<Self>;
 }
 
-/// Mean cross-entropy of `softmax(h·wᵀ + b)` against `targets`, without ever holding all logits beside all their
-/// gradients: the gradients are made chunk by chunk in the forward pass.
+/// Mean cross-entropy of `softmax(h·wᵀ + b)` against `targets`. The forward pass computes the gradients chunk by chunk,
+/// so all logits and all their gradients are never in memory together.
 ///
 /// `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`, `targets` `[N]`, each below `V` or [`IGNORE`]. Differentiable in `h`, `w`, `b`.
 ///
@@ -172,7 +173,7 @@ impl LossKernels for Flex {
     }
 }
 
-/// The way back of a loss whose gradients were made beside it: each times the loss's own.
+/// Backward pass of a loss whose gradients the forward pass has computed: each is multiplied by the incoming gradient.
 #[derive(Debug)]
 pub(super) struct ScaledGradients;
 

@@ -1,9 +1,9 @@
 //! Fused operations: the Burn face of the kernels, one file per operation.
 //!
-//! Each file holds a *kernel trait* (what a raw backend gives: forward and backward over primitives), a
-//! *backend extension* (what a tensor call is dispatched on), the zero-copy implementation for Flex, the
-//! autodiff node, and one public function over [`Tensor`](burn::tensor::Tensor). The kernel traits have default
-//! bodies made of Burn's own operations ([`composed`]), so another backend joins with one line in `backends.rs`.
+//! Each file holds a *kernel trait* (forward and backward of a raw backend over primitives), a *backend extension* (the
+//! dispatch of a tensor call), the zero-copy implementation for Flex, the autodiff node, and one public function over
+//! [`Tensor`](burn::tensor::Tensor). The kernel traits have default bodies composed of Burn's own operations
+//! ([`composed`]), so another backend joins with one line in `backends.rs`.
 //!
 //! This is the only module that names Flex or Autodiff.
 
@@ -20,7 +20,8 @@ mod recurrent;
 pub use ctc::{CtcOutput, CtcTargets, ctc_loss};
 pub use dropout::{DropoutMask, dropout};
 pub use embedding::embedding;
-pub use flex::{Values, floats, floats_mut};
+pub use flex::floats;
+pub(crate) use flex::{Values, floats_mut};
 pub use loss::{LossOutput, linear_cross_entropy};
 pub(crate) use recurrent::fits;
 pub use recurrent::{DirectionWeights, PackedWeights, RecurrentOutput, RecurrentSpec, recurrent};

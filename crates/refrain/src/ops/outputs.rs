@@ -1,7 +1,7 @@
 //! One autodiff node with several outputs.
 //!
-//! Burn's nodes have one output each. A *hub* node owns the inputs and runs the backward kernel once; each output
-//! hangs below it as a *leaf* whose backward only puts its gradient into a slot and wakes the hub.
+//! Burn's nodes have one output each. A *hub* node owns the inputs and runs the backward kernel once. Each output is a
+//! *leaf* below it. The backward pass of a leaf only stores its gradient in a slot and wakes the hub.
 
 use burn::backend::TensorMetadata;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};

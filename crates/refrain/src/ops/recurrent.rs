@@ -16,28 +16,28 @@ use refrain_kernels::{
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a recurrent layer computes, apart from its numbers.
+/// Settings of a recurrent layer, without its weights.
 #[derive(Clone, Debug)]
 pub struct RecurrentSpec {
     /// The recurrence.
     pub cell: Cell,
     /// One or two directions.
     pub directions: Vec<Direction>,
-    /// Real length of each of the `B` sequences; `None`: all have `T` steps.
+    /// Valid length of each of the `B` sequences; `None`: all have `T` steps.
     pub lengths: Option<Arc<[usize]>>,
-    /// What the products multiply, where there are kernels for it; Burn's own operations take `f32`, and so does a pass that gradients are
-    /// wanted of where this is `Int8`.
+    /// Product precision of the fused kernels. Composed backends use `f32`; training with `Int8` uses `f32`.
     pub precision: Precision,
-    /// The weights as the kernels read them.
+    /// Cached weights in the layout of the kernels.
     pub packed: PackedWeights,
 }
 
-/// The weights of a layer as the kernels read them, kept from one pass of inference to the next while the tensors stay the same. It
-/// holds the tensors, so none of them can change in its place; a pass of training lets go of them. Clones share what is kept.
+/// Weights of a layer in the layout of the kernels, cached between inference passes while the tensors stay the same.
+/// The cache holds the tensors, so none of them can be changed in place. A training pass clears the cache. Clones share
+/// it.
 #[derive(Clone, Debug, Default)]
 pub struct PackedWeights(Arc<Mutex<Option<KeptWeights>>>);
 
-/// The tensors and what was made of them.
+/// The tensors and the cache made from them.
 type KeptWeights = (Vec<FlexTensor>, WeightCache);
 
 impl PackedWeights {
@@ -45,7 +45,7 @@ impl PackedWeights {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The cache that belongs to these tensors.
+    /// The cache of these tensors.
     fn of(&self, weights: &[FlexTensor]) -> WeightCache {
         let mut kept = self.kept();
         let same = |(own, _): &&KeptWeights| {
@@ -81,14 +81,14 @@ pub struct DirectionWeights {
     pub b_hh: Tensor<1>,
 }
 
-/// What a recurrent layer gives.
+/// Result of a recurrent layer.
 #[derive(Clone, Debug)]
 pub struct RecurrentOutput {
     /// `[B,T,D·H]`, zeros past the end of a sequence.
     pub y: Tensor<3>,
     /// `[D,B,H]`
     pub h_n: Tensor<3>,
-    /// `[D,B,H]`; `[D,B,0]` for a cell without memory.
+    /// `[D,B,H]`; `[D,B,0]` for a cell without a memory cell c.
     pub c_n: Tensor<3>,
 }
 
@@ -102,13 +102,13 @@ pub struct RecurrentPrimitives<B: Backend> {
 
 /// The fused kernels of a backend. Inputs, in order: x, h0, c0, then w_ih, w_hh, b_ih, b_hh of each direction.
 pub trait RecurrentKernels: Backend {
-    /// What the backward pass needs beside inputs and `y`.
+    /// Values of the forward pass that the backward pass needs beside inputs and `y`.
     type Reserve: Clone + Debug + Send + 'static;
 
     /// Whether this backend has the fused kernels; otherwise the layer is composed of Burn's operations.
     const FUSED: bool = false;
 
-    /// Outputs y, h_n, c_n, and the reserve where `train`.
+    /// Outputs y, h_n, c_n, and the reserve if `train`.
     fn recurrent_forward<const N: usize>(
         inputs: [FloatTensor<Self>; N],
         spec: &RecurrentSpec,
@@ -118,7 +118,7 @@ pub trait RecurrentKernels: Backend {
         (composed::recurrent::<Self>(inputs.into(), spec), None)
     }
 
-    /// Gradients of the inputs that are wanted. Only called where [`Self::FUSED`].
+    /// Gradients of the requested inputs. Only called if [`Self::FUSED`].
     fn recurrent_backward<const N: usize>(
         _inputs: [FloatTensor<Self>; N],
         _y: FloatTensor<Self>,
@@ -172,8 +172,8 @@ pub trait RecurrentBackend: Backend {
 
 /// Runs a recurrent layer over whole sequences.
 ///
-/// `x` `[B,T,C]`, `h0` `[D,B,H]`, `c0` `[D,B,H]` (`[D,B,0]` for a cell without memory), one entry of `weights` per
-/// direction of `spec`. Differentiable in every tensor.
+/// `x` `[B,T,C]`, `h0` `[D,B,H]`, `c0` `[D,B,H]` (`[D,B,0]` for a cell without a memory cell c), one entry of `weights`
+/// per direction of `spec`. Differentiable in every tensor.
 ///
 /// # Errors
 /// A shape that does not fit, or a length over `T`.
@@ -495,7 +495,7 @@ macro_rules! route {
 
 pub(super) use route;
 
-/// [`recurrent`] where no gradient is asked for.
+/// [`recurrent`] without gradients.
 pub(super) fn untracked<B: RecurrentKernels, const N: usize>(
     inputs: [FloatTensor<B>; N],
     spec: RecurrentSpec,

@@ -4,15 +4,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-/// Most parts of a key: deeper tables would only exhaust the stack.
+/// Most parts of a key; deeper tables would only exhaust the stack.
 const DEEPEST: usize = 16;
 
-/// Types a table; `also` are keys that are valid beside those of `T`, for the message.
+/// Deserializes a table. `also` lists further valid keys for the error message.
 ///
 /// # Errors
 /// A key that is unknown (with the closest known one) or missing, or a value of the wrong type, in one line.
 pub fn typed<T: DeserializeOwned>(table: Table, also: &[&str]) -> Result<T, String> {
-    // Only the top level of the table has those other keys.
+    // Only the top level of the table has the keys of `also`.
     let top: Vec<String> = table.keys().cloned().collect();
     Value::Table(table)
         .try_into()
@@ -44,13 +44,13 @@ pub fn from_settings(settings: &[String]) -> Result<Table, String> {
     Ok(table)
 }
 
-/// The table of a value as TOML text shows it: a float of 32 bits keeps its short form.
+/// A value as a table, as TOML text would hold it: an `f32` keeps its short form.
 pub(crate) fn table<T: Serialize>(value: &T) -> Result<Table, String> {
     let text = toml::to_string(value).map_err(|e| e.to_string())?;
     text.parse().map_err(|e: toml::de::Error| flat(&e))
 }
 
-/// An error's text in one line.
+/// The text of an error in one line.
 pub(super) fn flat(error: &toml::de::Error) -> String {
     error
         .to_string()
@@ -59,7 +59,7 @@ pub(super) fn flat(error: &toml::de::Error) -> String {
         .join(" ")
 }
 
-/// "line 3: " where the error lies.
+/// The line of an error, e.g. "line 3: ".
 pub(super) fn place(text: &str, error: &toml::de::Error) -> String {
     error.span().map_or_else(String::new, |span| {
         let line = text.get(..span.start).unwrap_or(text).matches('\n').count() + 1;
@@ -114,9 +114,9 @@ pub(super) fn set(tree: &mut Table, entry: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The message of a key or value that does not fit, with the closest known name.
+/// The message about an unknown key or a wrong value, with the closest known name.
 pub(super) fn hint(message: &str) -> String {
-    // Keys that moved, by their old name and table.
+    // Keys that have moved, by their former table and name.
     if message.starts_with("unknown field `time`") && message.ends_with("in `train`") {
         return format!("{message}; for text it is `data.time`");
     }
@@ -133,7 +133,7 @@ pub(super) fn hint(message: &str) -> String {
     }
 }
 
-/// The name most like `word`, if any is similar.
+/// The name most similar to `word`, if any is similar enough.
 pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let alike = names.map(|name| (strsim::jaro_winkler(word, name), name));
     let best = alike.max_by(|a, b| a.0.total_cmp(&b.0))?;

@@ -1,4 +1,4 @@
-//! Recipes: one TOML file per run. The parts that all tasks share are typed here, the rest by the task.
+//! Recipes: one TOML file per run. The parts that all tasks share are typed here; each task types its own part.
 
 mod keys;
 mod shipped;
@@ -24,17 +24,17 @@ use toml::{Table, Value};
 pub struct Recipe {
     /// Name of the task.
     pub task: String,
-    /// For the reader.
+    /// Facts for the reader.
     pub recipe: Header,
-    /// The part that the task types: its data, its model, and the rest.
+    /// The part that the task types: its data, its model and further tables.
     #[serde(flatten)]
     pub body: Table,
-    /// How to train.
+    /// Settings of the training.
     pub train: TrainConfig,
 }
 
 impl<'de> Deserialize<'de> for Recipe {
-    /// Types the common parts; the body stays as it is.
+    /// Deserializes the common parts; the body stays untyped.
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut tree = Table::deserialize(from)?;
         let task = match tree.remove("task") {
@@ -72,24 +72,24 @@ pub struct Header {
     pub name: String,
     /// One sentence.
     pub description: String,
-    /// Which data, and where it comes from.
+    /// The data and its source.
     pub data: String,
     /// The command that runs it.
     pub command: String,
     /// The score to expect; empty if the recipe was never run to its end.
     pub expected: String,
-    /// How long it takes.
+    /// Duration of the run.
     pub time: String,
-    /// The machine of that time.
+    /// The machine on which `time` was measured.
     pub hardware: String,
 }
 
 impl Recipe {
-    /// Reads a recipe; `overrides` such as `train.epochs=3` come on top (`train.lr` is short for `train.optimizer.lr`).
-    /// `name` is for messages. The body is not typed yet: [`Tasks::read`](crate::tasks::Tasks::read) does that.
+    /// Reads a recipe and applies `overrides` such as `train.epochs=3` (`train.lr` is short for `train.optimizer.lr`).
+    /// `name` appears in messages. The body stays untyped; [`Tasks::read`](crate::tasks::Tasks::read) types it.
     ///
     /// # Errors
-    /// Text that is not TOML, a key of the common parts that is unknown (with the closest known one), or a value out of range.
+    /// Text that is not TOML, an unknown key in the common parts (with the closest known one), or a value out of range.
     pub fn parse(text: &str, overrides: &[String], name: &str) -> Result<Self, Error> {
         let mut tree: Table = text
             .parse()
@@ -115,7 +115,7 @@ impl Recipe {
         })
     }
 
-    /// The body as its task types it.
+    /// The body, deserialized by its task.
     ///
     /// # Errors
     /// A key that is unknown (with the closest known one) or missing.
@@ -124,10 +124,10 @@ impl Recipe {
             .map_err(|problem| problem_in(&self.recipe.name, problem))
     }
 
-    /// As a model folder keeps it, defaults included.
+    /// The recipe as a model folder stores it, defaults included.
     ///
     /// # Errors
-    /// A number that TOML cannot hold.
+    /// A number that TOML cannot represent.
     pub fn to_toml(&self) -> Result<String, Error> {
         toml::to_string(self).map_err(|e| problem_in(&self.recipe.name, e.to_string()))
     }

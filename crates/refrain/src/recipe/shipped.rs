@@ -12,7 +12,7 @@ pub struct Shipped {
 }
 
 impl Shipped {
-    /// Facts for the reader; tests make sure that the files hold them.
+    /// Facts for the reader. Tests check that every shipped file has them.
     pub fn header(&self) -> Header {
         Recipe::parse(self.text, &[], self.name)
             .map_or_else(|_| Header::default(), |own| own.recipe)

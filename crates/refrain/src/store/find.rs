@@ -4,7 +4,7 @@ use super::ModelFolder;
 use crate::error::Error;
 use std::path::{Path, PathBuf};
 
-/// Names the folder that holds shipped models.
+/// Environment variable with the folder of the shipped models.
 const VARIABLE: &str = "REFRAIN_MODELS";
 
 /// Folders that may hold shipped models, the most specific first: `REFRAIN_MODELS`, the user's and the system's data
@@ -50,10 +50,10 @@ pub fn models() -> Vec<(String, PathBuf)> {
     found.into_iter().collect()
 }
 
-/// The folder of a model that a user names: a folder that holds a model, or else a shipped model of that name.
+/// The folder of a model that a user names: a model folder, or else the shipped model of that name.
 ///
 /// # Errors
-/// Neither of them.
+/// Neither exists.
 pub fn find(name: &Path) -> Result<PathBuf, Error> {
     let plain = name.components().count() == 1;
     if ModelFolder::is_run(name) || !plain {
@@ -61,7 +61,7 @@ pub fn find(name: &Path) -> Result<PathBuf, Error> {
     }
     match shipped(&name.to_string_lossy()) {
         Some(folder) => Ok(folder),
-        // A folder or file without a model gets the message of whoever opens it.
+        // A file, or a folder without a model. Opening it gives a more exact message.
         None if name.exists() => Ok(name.to_path_buf()),
         None => Err(Error::NoModel {
             name: name.to_string_lossy().into_owned(),

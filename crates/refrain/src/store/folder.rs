@@ -1,4 +1,4 @@
-//! A folder with one model in it.
+//! A folder that holds one model.
 
 use crate::error::Error;
 use crate::files::{self, tensors};
@@ -22,7 +22,7 @@ const LOG: &str = "train.jsonl";
 pub struct About {
     /// Version of Refrain that wrote it.
     pub version: String,
-    /// How large and how good the model is.
+    /// Size and quality of the model.
     pub figures: Figures,
     /// The recipe of the training, defaults and overrides included.
     pub recipe: Recipe,
@@ -42,9 +42,9 @@ pub struct Figures {
     pub seconds: f64,
     /// Whether training ended by itself.
     pub finished: bool,
-    /// Of the best epoch.
+    /// Figures of the best epoch.
     pub validation: Metrics,
-    /// Of the best model, after training.
+    /// Figures of the best model on the test set, after training.
     pub test: Metrics,
 }
 
@@ -56,14 +56,14 @@ pub struct ModelFolder {
 }
 
 impl ModelFolder {
-    /// Whether a run was begun in `path`.
+    /// Whether `path` holds a run, finished or not.
     pub fn is_run(path: &Path) -> bool {
         Self::common_files()
             .iter()
             .any(|name| *name != LOG && path.join(name).exists())
     }
 
-    /// Files of every model folder, whatever its task.
+    /// Files of every model folder, independent of the task.
     pub(super) fn common_files() -> [&'static str; 4] {
         [MODEL, ABOUT, checkpoint::FILE, LOG]
     }
@@ -91,7 +91,7 @@ impl ModelFolder {
         })
     }
 
-    /// Writes `model.toml` into a folder that is there.
+    /// Writes `model.toml` into an existing folder.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -113,13 +113,19 @@ impl ModelFolder {
         self.write_about()
     }
 
-    /// Rewrites `model.toml` with another recipe.
+    /// Rewrites `model.toml` for a run that goes on with this recipe: it is not finished.
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn set_recipe(&mut self, recipe: Recipe) -> Result<(), Error> {
+    pub fn reopen(&mut self, recipe: Recipe) -> Result<(), Error> {
         self.about.recipe = recipe;
+        self.about.figures.finished = false;
         self.write_about()
+    }
+
+    /// Whether the best parameters of an epoch are there.
+    pub fn has_model(&self) -> bool {
+        self.path.join(MODEL).exists()
     }
 
     fn write_about(&self) -> Result<(), Error> {
@@ -160,33 +166,23 @@ impl ModelFolder {
         }
     }
 
-    /// Path of a file that the folder names, e.g. in a setting.
+    /// Path of a file that the model refers to, e.g. in a setting.
     ///
     /// # Errors
-    /// A name that leads out of the folder, by itself or by a link: a folder from elsewhere must not read other files.
+    /// A name that leads out of the folder, directly or through a link. A folder from elsewhere must not read other
+    /// files.
     pub fn inside(&self, name: &Path) -> Result<PathBuf, Error> {
-        let outside = || {
+        inside(&self.path, name).ok_or_else(|| {
             let problem = format!(
                 "it names the file {}, which lies outside of it; copy the file into the folder and give its name alone",
                 name.display()
             );
             Error::folder(&self.path, problem)
-        };
-        let plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
-        if !name.components().all(plain) {
-            return Err(outside());
-        }
-        let path = self.path.join(name);
-        // A file that is missing is the reader's concern.
-        let real = path.canonicalize().ok().zip(self.path.canonicalize().ok());
-        match real.is_some_and(|(file, folder)| !file.starts_with(folder)) {
-            true => Err(outside()),
-            false => Ok(path),
-        }
+        })
     }
 
-    /// Copies the files that using the model needs into another folder, with its parameters as `storage` says; gives the
-    /// bytes of the copy. `own` are the names of the task's files. Checkpoint and log stay behind.
+    /// Copies the files that are needed to use the model into another folder, with its parameters in `storage`. `own`
+    /// lists the names of the files of the task. Checkpoint and log are not copied. Returns the bytes of the copy.
     ///
     /// # Errors
     /// A folder that already holds a run, or files that cannot be read or written.
@@ -200,11 +196,12 @@ impl ModelFolder {
             return Err(Error::folder(out, "it already holds a run; choose another"));
         }
         let tensors: Vec<NamedTensor> = self.tensors()?.into_values().collect();
+        let own = own.iter().map(|name| Ok((name, self.inside(name)?)));
+        let own = own.collect::<Result<Vec<_>, Error>>()?;
         std::fs::create_dir_all(out).map_err(Error::io("make the folder", out))?;
         let note = ("format", "pt".to_string());
         let mut bytes = tensors::save_as(&out.join(MODEL), tensors, storage, note)?;
-        for name in own {
-            let from = self.inside(name)?;
+        for (name, from) in own {
             if !from.is_file() {
                 continue;
             }
@@ -214,7 +211,7 @@ impl ModelFolder {
             }
             bytes += std::fs::copy(&from, &to).map_err(Error::io("copy", &from))?;
         }
-        // The model that the training began with may not exist elsewhere.
+        // The model of `train.init` may be missing on another machine.
         let mut about = self.about.clone();
         about.recipe.train.init = None;
         Self::create(out, about)?;
@@ -239,7 +236,8 @@ impl ModelFolder {
         match tensors.values().find(broken) {
             Some(tensor) => {
                 let problem = format!(
-                    "tensor \"{}\" of {MODEL} holds values that are not numbers; copy the file again or train anew",
+                    "tensor \"{}\" of {MODEL} holds values that are not numbers; \
+                     copy the file again or train anew",
                     tensor.name
                 );
                 Err(Error::folder(&self.path, problem))
@@ -247,4 +245,17 @@ impl ModelFolder {
             None => Ok(tensors),
         }
     }
+}
+
+/// Path of a file that a folder names; `None` for a name that leads out of the folder, by itself or by a link.
+pub(super) fn inside(folder: &Path, name: &Path) -> Option<PathBuf> {
+    let plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
+    if !name.components().all(plain) {
+        return None;
+    }
+    let path = folder.join(name);
+    // A file that is missing is the reader's concern.
+    let real = path.canonicalize().ok().zip(folder.canonicalize().ok());
+    let leads_out = real.is_some_and(|(file, folder)| !file.starts_with(folder));
+    (!leads_out).then_some(path)
 }

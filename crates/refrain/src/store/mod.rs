@@ -1,4 +1,4 @@
-//! The model folder: the files that running, evaluating and resuming need.
+//! The model folder: all files for running, evaluating and resuming.
 //!
 //! | file | content |
 //! |---|---|

@@ -1,19 +1,20 @@
 //! A folder for a new run: chosen, cleared and locked.
 
 use super::ModelFolder;
+use super::folder::inside;
 use crate::error::Error;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
-/// Folders that are tried beside the one that was asked for.
+/// Most names tried beside the wanted folder.
 const MOST_BESIDE: u32 = 10_000;
 
 /// Exclusive use of a model folder for training, until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {
-    /// Closing the file gives the lock back.
+    /// Closing the file releases the lock.
     _file: Option<File>,
 }
 
@@ -30,21 +31,21 @@ impl Lock {
             Err(TryLockError::WouldBlock) => Err(Error::InUse {
                 path: folder.to_path_buf(),
             }),
-            // Some file systems have no locks; a run there is as safe as its user is careful.
+            // Some file systems have no locks. The run then proceeds without one.
             Err(TryLockError::Error(_)) => Ok(Self { _file: None }),
         }
     }
 }
 
-/// How to treat a run that the folder already holds.
+/// Treatment of a run that the folder already holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// It is an error.
+    /// Returns an error.
     #[default]
     Refuse,
-    /// Its files are removed.
+    /// Removes its files.
     Replace,
-    /// A finished or active run stays, and the new one goes beside it: `NAME-2`, `NAME-3` and so on.
+    /// Keeps a finished or active run; the new one gets a folder beside it: `NAME-2`, `NAME-3` and so on.
     Beside,
 }
 
@@ -58,13 +59,12 @@ pub struct Room {
 }
 
 impl Room {
-    /// Refuses a run in the way, before time is spent on its successor.
+    /// Refuses a folder that already holds a run, before time is spent on the new run.
     ///
     /// # Errors
     /// [`Error::Occupied`].
     pub fn check(wanted: &Path, existing: Existing) -> Result<(), Error> {
-        let run = ModelFolder::open(wanted);
-        let finished = run.is_ok_and(|run| run.about().figures.finished);
+        let finished = is_finished(wanted);
         match ModelFolder::is_run(wanted) && existing == Existing::Refuse {
             true => Err(Error::Occupied {
                 path: wanted.to_path_buf(),
@@ -74,10 +74,10 @@ impl Room {
         }
     }
 
-    /// Finds or makes the folder. `own` gives the names of a run's files beside those of every run.
+    /// Finds or makes the folder. `own` returns the names of a run's files beside those of every run.
     ///
     /// # Errors
-    /// A run that is in the way, in use, or cannot be removed; a folder that cannot be made.
+    /// A run that already exists, is in use or cannot be removed; a folder that cannot be made.
     pub fn make(
         wanted: &Path,
         existing: Existing,
@@ -85,8 +85,7 @@ impl Room {
     ) -> Result<Self, Error> {
         for number in 1..=MOST_BESIDE {
             let path = beside(wanted, number);
-            let finished = ModelFolder::open(&path).is_ok_and(|run| run.about().figures.finished);
-            if existing == Existing::Beside && finished {
+            if existing == Existing::Beside && is_finished(&path) {
                 continue;
             }
             fs::create_dir_all(&path).map_err(Error::io("make the folder", &path))?;
@@ -94,6 +93,11 @@ impl Room {
                 Err(Error::InUse { .. }) if existing == Existing::Beside => continue,
                 lock => lock?,
             };
+            // The process that held the lock may have finished the run in the meantime.
+            let finished = is_finished(&path);
+            if existing == Existing::Beside && finished {
+                continue;
+            }
             match (ModelFolder::is_run(&path), existing) {
                 (false, _) => {}
                 (true, Existing::Replace) => remove(&path, &own(&path))?,
@@ -106,6 +110,10 @@ impl Room {
     }
 }
 
+fn is_finished(folder: &Path) -> bool {
+    ModelFolder::open(folder).is_ok_and(|run| run.about().figures.finished)
+}
+
 /// `NAME` for 1, `NAME-2` for 2 and so on.
 fn beside(folder: &Path, number: u32) -> PathBuf {
     let mut path = folder.to_path_buf();
@@ -116,11 +124,12 @@ fn beside(folder: &Path, number: u32) -> PathBuf {
     path
 }
 
-/// Removes a run's files and nothing else.
+/// Removes the files of a run, and no others.
 fn remove(folder: &Path, own: &[PathBuf]) -> Result<(), Error> {
     let common = ModelFolder::common_files().map(PathBuf::from);
-    for name in common.iter().chain(own) {
-        let file = folder.join(name);
+    // A name that leads out of the folder is not the run's, whatever the folder says.
+    let files = common.iter().chain(own);
+    for file in files.filter_map(|name| inside(folder, name)) {
         match fs::remove_file(&file) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(Error::io("remove", &file)(error));

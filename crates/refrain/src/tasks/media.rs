@@ -1,4 +1,4 @@
-//! Trained models in use: media in, media out. Servers and command lines know media, never tasks.
+//! Trained models in use: media in, media out. Servers and command lines know media only, not tasks.
 
 use crate::error::Error;
 use crate::train::Control;
@@ -25,19 +25,19 @@ pub struct Ports {
     pub takes: Medium,
     /// Medium of the output.
     pub gives: Medium,
-    /// Seconds that an answer waits for further input; `None` for a model that answers at the end of the input.
+    /// Seconds of further input that an answer waits for; `None` for a model that answers at the end of the input.
     pub latency: Option<f64>,
 }
 
-/// A stretch of some medium.
+/// A piece of one medium.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Piece {
-    /// Text that goes on where the last piece ended.
+    /// Text that continues the previous piece.
     Text(Text),
-    /// Sound that goes on where the last piece ended.
+    /// Sound that continues the previous piece.
     Sound(Sound),
-    /// Rows that go on where the last piece ended.
+    /// Rows that continue the previous piece.
     Numbers(Numbers),
 }
 
@@ -60,7 +60,7 @@ impl Piece {
     }
 }
 
-/// Text, and what the task knows of it.
+/// Text and its details.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Text {
     /// The text.
@@ -87,36 +87,37 @@ pub struct Numbers {
     pub columns: usize,
 }
 
-/// Receives the pieces of an answer; it can end the work.
+/// Receives the pieces of an answer, and can stop the work.
 pub type Receiver<'a> = &'a mut dyn FnMut(Piece) -> Control;
 
 /// A trained model in use. Many sessions share one.
 pub trait Use: Send + Sync {
-    /// The media that it takes and gives.
+    /// The media of input and output.
     fn ports(&self) -> Ports;
 
-    /// Begins a session.
+    /// Starts a session.
     ///
     /// # Errors
     /// Options that do not fit the model.
     fn begin(self: Arc<Self>) -> Result<Box<dyn Session>, Error>;
 
-    /// Continues a session that [`Session::store`] wrote, here or in another process with the same build and model.
+    /// Continues a session from the bytes of [`Session::store`], in this or another process of the same build and
+    /// model.
     ///
     /// # Errors
-    /// State of another model or build, or state that is damaged; a model whose sessions cannot be stored.
+    /// State of another model or build, or damaged state; a model whose sessions cannot be stored.
     fn restore(self: Arc<Self>, state: &[u8]) -> Result<Box<dyn Session>, Error>;
 }
 
-/// One input that is being read, with its answer. It owns its state and shares its model.
+/// One input and its answer. A session owns its state and shares its model.
 pub trait Session: Send {
-    /// Takes a piece of the input; `give` receives the pieces of the answer that are ready.
+    /// Reads a piece of the input; `give` receives the finished pieces of the answer.
     ///
     /// # Errors
     /// A piece of another medium, or one that cannot be used.
     fn push(&mut self, piece: Piece, give: Receiver) -> Result<(), Error>;
 
-    /// Ends the input; `give` receives the rest of the answer. The session can take another input after it.
+    /// Ends the input; `give` receives the rest of the answer. The session can then read another input.
     ///
     /// # Errors
     /// Input that is incomplete.
@@ -132,7 +133,7 @@ pub trait Session: Send {
 /// The error for a piece of another medium than the session takes.
 pub fn wrong_medium(takes: Medium, got: &Piece) -> Error {
     Error::Config(format!(
-        "the model takes {takes:?} and was given {:?}; `refrain info` shows what a model takes",
+        "the input must be {takes:?}, not {:?}; `refrain info` shows the input of a model",
         got.medium()
     ))
 }

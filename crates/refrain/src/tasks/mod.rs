@@ -1,6 +1,6 @@
-//! Tasks: data, model and decoder wired together. [`TASKS`] is the one list that help texts, routes and docs come from.
+//! Tasks: data, model and decoder combined. [`TASKS`] is the only list; help texts, routes and docs derive from it.
 //!
-//! A kind of task is a folder with a [`Spec`] in it and one line in the list; docs/adding-a-task.md shows how.
+//! A kind of task is a folder with a [`Spec`] and one line in the list; docs/adding-a-task.md explains it.
 
 pub mod language;
 pub mod long_memory;
@@ -36,7 +36,7 @@ pub const TASKS: Tasks = Tasks::new(&[
     &Of::<speech::Speech>::NEW,
 ]);
 
-/// A list of tasks: the one of this library, or one with tasks of your own.
+/// A list of tasks: the one of this library, or one with further tasks.
 #[derive(Clone, Copy)]
 pub struct Tasks(&'static [&'static dyn Task]);
 
@@ -45,7 +45,7 @@ pub struct Tasks(&'static [&'static dyn Task]);
 pub struct Out {
     /// Its path.
     pub folder: PathBuf,
-    /// How to treat a run that it already holds.
+    /// Treatment of a run that it already holds.
     pub existing: Existing,
 }
 
@@ -59,30 +59,30 @@ impl Out {
     }
 }
 
-/// A part of a recipe's data.
+/// A part of the data of a recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
     /// Data for training.
     Train,
     /// Data that chooses the best epoch.
     Validation,
-    /// Data that the model never saw.
+    /// Data that is used neither for training nor for choosing the best epoch.
     Test,
 }
 
-/// The data that a model is measured on.
+/// The data for a measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvaluateOn {
-    /// A part of the recipe's data, or a file.
+    /// A part of the data of the recipe, or a file.
     pub data: EvaluateData,
-    /// How many of the most wrong sequences to give.
+    /// Number of the most wrong sequences to report.
     pub worst: usize,
 }
 
-/// A part of the recipe's data, or a file.
+/// A part of the data of a recipe, or a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EvaluateData {
-    /// A part of the data that the recipe names.
+    /// A part of the data named in the recipe.
     Split(Split),
     /// Another file.
     File(PathBuf),
@@ -97,7 +97,7 @@ impl From<Split> for EvaluateOn {
     }
 }
 
-/// A sequence beside its reference.
+/// A sequence and its reference.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Edited {
     /// Its name in the data.
@@ -112,20 +112,20 @@ pub struct Edited {
     pub edits: Vec<Edit>,
 }
 
-/// How good a model is.
+/// Quality of a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// The task's name.
     pub task: &'static str,
     /// Its figures.
     pub metrics: Metrics,
-    /// The most wrong sequences, if they were asked for and the task has any.
+    /// The most wrong sequences, if requested and if the task reports any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub worst: Vec<Edited>,
 }
 
 impl Tasks {
-    /// A list of tasks with different names.
+    /// A list of tasks with distinct names.
     pub const fn new(tasks: &'static [&'static dyn Task]) -> Self {
         Self(tasks)
     }
@@ -135,10 +135,10 @@ impl Tasks {
         self.0.iter().copied()
     }
 
-    /// The task of this name.
+    /// The task with this name.
     ///
     /// # Errors
-    /// There is none.
+    /// An unknown name.
     pub fn find(&self, name: &str) -> Result<&'static dyn Task, Error> {
         let found = self.iter().find(|task| task.profile().name == name);
         found.ok_or_else(|| {
@@ -151,12 +151,12 @@ impl Tasks {
         })
     }
 
-    /// All recipes that ship, in the order of their tasks.
+    /// All shipped recipes, in the order of their tasks.
     pub fn recipes(&self) -> impl Iterator<Item = &'static Shipped> {
         self.iter().flat_map(|task| task.profile().recipes)
     }
 
-    /// Reads a recipe; `overrides` such as `train.epochs=3` come on top. `name` is for messages.
+    /// Reads a recipe and applies `overrides` such as `train.epochs=3`. `name` appears in messages.
     ///
     /// # Errors
     /// Text that is not TOML, a key that is unknown (with the closest known one) or missing, or a value out of range.
@@ -171,10 +171,10 @@ impl Tasks {
         })
     }
 
-    /// The shipped recipe of this name, the recipe in this TOML file, or a recipe that trains on this file.
+    /// The shipped recipe with this name, the recipe in this TOML file, or a recipe that trains on this text file.
     ///
     /// # Errors
-    /// None of them, or as [`Self::read`].
+    /// No such recipe or file; otherwise as [`Self::read`].
     pub fn recipe(&self, name_or_path: &str, overrides: &[String]) -> Result<Recipe, Error> {
         if let Some(shipped) = self.recipes().find(|own| own.name == name_or_path) {
             return self.read(shipped.text, overrides, shipped.name);
@@ -203,7 +203,7 @@ impl Tasks {
         Ok(recipe)
     }
 
-    /// The recipe of the first task that can learn from a file as it is.
+    /// The recipe of the first task that can train on a file without further preparation.
     fn recipe_for(&self, file: &Path) -> Result<Option<Recipe>, Error> {
         for task in self.iter() {
             if let Some(recipe) = task.recipe_for(file)? {
@@ -233,17 +233,23 @@ impl Tasks {
         observe: Observer,
     ) -> Result<Summary, Error> {
         let task = self.find(&recipe.task)?;
+        let data = std::path::absolute(&site.data).map_err(Error::io("find", &site.data))?;
         let site = Site {
+            data,
             seed: recipe.train.seed,
             threads: site.threads.or(recipe.train.threads),
             ..site.clone()
         };
         Room::check(&out.folder, out.existing)?;
-        // The files of a run that is replaced are those of its own task.
+        // A replaced run loses the files of its own task, which may be another task.
         let own = |path: &Path| {
             let folder = ModelFolder::open(path);
             let task = folder.and_then(|folder| self.of(&folder));
-            task.map_or_else(|_| Vec::new(), |task| task.files(path))
+            match task {
+                Ok(task) => task.files(path),
+                // A folder that cannot be read any more may hold the files of any task.
+                Err(_) => self.iter().flat_map(|task| task.files(path)).collect(),
+            }
         };
         let start = Start {
             recipe,
@@ -253,8 +259,9 @@ impl Tasks {
         site.compute(|| task.train(start, observe))
     }
 
-    /// Goes on with a run from its last checkpoint, to the same bits as without the interruption. A finished run gives its
-    /// summary. `data` and `threads` absent: those of the run so far. With `epochs`, the run goes on to so many of them.
+    /// Continues a run from its last checkpoint, to the same bits as without the interruption. A finished run returns
+    /// its summary. If `data` or `threads` is missing, the values of the run so far apply. With `epochs`, the run
+    /// continues to that number of epochs.
     ///
     /// # Errors
     /// As [`Self::train`], and a checkpoint that is damaged.
@@ -266,8 +273,11 @@ impl Tasks {
         epochs: Option<u64>,
         observe: Observer,
     ) -> Result<Summary, Error> {
+        let lock = match ModelFolder::is_run(folder) {
+            true => Some(Lock::take(folder)?),
+            false => None,
+        };
         let folder = ModelFolder::open(folder)?;
-        let lock = Lock::take(folder.path())?;
         let task = self.of(&folder)?;
         let train = &folder.recipe().train;
         let site = Site {
@@ -285,10 +295,11 @@ impl Tasks {
         site.compute(|| task.resume(resume, observe))
     }
 
-    /// Figures of a model on a part of its recipe's data or on another file. `data` absent: the folder of its training.
+    /// Figures of a model on a part of the data of its recipe, or on another file. If `data` is missing, the data
+    /// folder of its training applies.
     ///
     /// # Errors
-    /// A folder, file or data that cannot be used.
+    /// A folder, a file or data that cannot be used.
     pub fn evaluate(
         &self,
         folder: &Path,
@@ -304,7 +315,11 @@ impl Tasks {
         };
         let task = self.of(&folder)?;
         let evaluation = site.compute(|| task.evaluate(&folder, options, on, &site))?;
-        match evaluation.metrics.iter().find(|(_, value)| value.is_nan()) {
+        match evaluation
+            .metrics
+            .iter()
+            .find(|(_, value)| !value.is_finite())
+        {
             Some((name, _)) => Err(Error::Config(format!(
                 "the model gives no number for {name}; its parameters are damaged"
             ))),
@@ -315,7 +330,7 @@ impl Tasks {
     /// Opens a trained model for use.
     ///
     /// # Errors
-    /// A folder that cannot be used, or options that do not fit.
+    /// A folder that cannot be used, or options that do not fit the model.
     pub fn load(&self, folder: &Path, options: Table, site: &Site) -> Result<Arc<dyn Use>, Error> {
         let folder = ModelFolder::open(folder)?;
         let task = self.of(&folder)?;
@@ -323,7 +338,7 @@ impl Tasks {
     }
 }
 
-/// The data folder of a finished or running model: the given one, else the one of its training, else the current folder.
+/// The data folder of a model: the given one, else that of its training, else the current folder.
 pub fn data_folder(folder: &ModelFolder, given: Option<&Path>) -> PathBuf {
     let remembered = || Checkpoint::progress(&folder.checkpoint()).ok()?.data;
     given

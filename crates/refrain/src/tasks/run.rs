@@ -1,4 +1,4 @@
-//! A training run in its folder, the same for all tasks.
+//! A training run in its folder, for all tasks.
 
 use super::site::Site;
 use super::spec::{Begin, Spec};
@@ -20,22 +20,30 @@ use std::path::{Path, PathBuf};
 pub struct Start<'a> {
     /// Its settings.
     pub recipe: &'a Recipe,
-    /// Where and with what it computes.
+    /// Data folder, device, seed and threads.
     pub site: &'a Site,
-    /// Finds and locks the folder, once the data and the settings have proven to be valid.
+    /// Finds and locks the folder; called after data and settings have been validated.
     pub room: &'a dyn Fn() -> Result<Room, Error>,
 }
 
-/// A run that goes on.
+/// A run that continues.
 pub struct Resume {
     /// Its folder.
     pub folder: ModelFolder,
     /// Exclusive use of the folder.
-    pub lock: Lock,
-    /// Where and with what it computes.
+    pub lock: Option<Lock>,
+    /// Data folder, device, seed and threads.
     pub site: Site,
-    /// Another number of epochs than the recipe's.
+    /// A number of epochs that replaces the recipe's.
     pub epochs: Option<u64>,
+}
+
+/// The typed body of a recipe, if its settings can work: a recipe may come from a file that was edited by hand.
+fn checked<S: Spec>(recipe: &Recipe) -> Result<S::Recipe, Error> {
+    recipe.train.check()?;
+    let body = recipe.body()?;
+    S::check(&body)?;
+    Ok(body)
 }
 
 /// The result of a run.
@@ -45,28 +53,29 @@ pub struct Summary {
     pub folder: PathBuf,
     /// The task's name.
     pub task: &'static str,
-    /// Why it ended.
+    /// Reason for the end.
     pub stopped: Stopped,
     /// Epochs done.
     pub epochs: u64,
     /// Steps done.
     pub steps: u64,
-    /// Wall time of training, over all sittings.
+    /// Wall time of training, over all sessions.
     pub seconds: f64,
     /// Trainable numbers.
     pub parameters: usize,
-    /// Of the best epoch.
+    /// Figures of the best epoch.
     pub validation: Option<Metrics>,
-    /// Of the best model, once training ended by itself.
+    /// Figures of the best model on the test set, if training was completed.
     pub test: Option<Metrics>,
 }
 
-/// A new run.
+/// Trains a new run.
 ///
 /// # Errors
 /// As [`Spec::prepare`] and [`fit`], or a folder that cannot be made.
 pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary, Error> {
     let Start { recipe, site, room } = start;
+    let body = checked::<S>(recipe)?;
     let init = recipe.train.init.as_deref().map(ModelFolder::open);
     let init = init.transpose()?;
     let begin = Begin {
@@ -75,10 +84,10 @@ pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary,
         resumes: None,
         init: init.as_ref(),
     };
-    let (trainee, mut model) = S::prepare(&recipe.body()?, begin)?;
+    let (trainee, mut model) = S::prepare(&body, begin)?;
     let inherited = match &init {
         Some(from) => {
-            let (inherited, event) = inherit(model, from)?;
+            let (inherited, event) = inherit(model, from, S::misfit(&trainee))?;
             model = inherited;
             Some(event)
         }
@@ -93,8 +102,9 @@ pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary,
         },
         recipe: recipe.clone(),
     };
-    let folder = ModelFolder::create(&path, about)?;
+    // A run is there once model.toml is; its other files come first.
     trainee.save(&path)?;
+    let folder = ModelFolder::create(&path, about)?;
     if let Some(event) = inherited {
         observe(&event);
     }
@@ -102,12 +112,12 @@ pub(super) fn train<S: Spec>(start: Start, observe: Observer) -> Result<Summary,
         folder,
         site,
         checkpoint: None,
-        _lock: lock,
+        _lock: Some(lock),
     };
     run.fit::<S>(trainee, model, observe)
 }
 
-/// A run that goes on.
+/// Continues a run.
 ///
 /// # Errors
 /// As [`train`], or a checkpoint that cannot be read.
@@ -118,34 +128,36 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
         site,
         epochs,
     } = resume;
-    let file = folder.checkpoint();
-    let progress = file
-        .exists()
-        .then(|| Checkpoint::progress(&file))
-        .transpose()?;
-    let done = progress.as_ref().map_or(0, |progress| progress.epoch);
-    let more = epochs.filter(|epochs| *epochs > done);
+    let checkpoint = match folder.checkpoint() {
+        file if file.exists() => Some(Checkpoint::load(&file)?),
+        // A run that was killed before its first checkpoint begins anew.
+        _ if !folder.has_model() => None,
+        _ => {
+            let problem =
+                "it has a model and no checkpoint to go on from; begin a new run with --init";
+            return Err(Error::folder(folder.path(), problem));
+        }
+    };
+    let done = checkpoint.as_ref().map_or(0, |own| own.progress.epoch);
     if let Some(epochs) = epochs.filter(|epochs| *epochs < done) {
         return Err(Error::Config(format!(
             "the run has done {done} epochs and cannot end after {epochs}; give more"
         )));
     }
-    if folder.about().figures.finished && more.is_none() {
-        let stopped = progress.and_then(|progress| progress.stopped);
-        return Ok(summary::<S>(&folder, stopped.unwrap_or(Stopped::Done)));
+    let stopped = checkpoint.as_ref().and_then(|own| own.progress.stopped);
+    let ended = stopped.filter(|stopped| *stopped != Stopped::Asked);
+    let goes_on = epochs.is_some_and(|epochs| epochs > done);
+    if folder.about().figures.finished && !goes_on {
+        return Ok(summary::<S>(&folder, ended.unwrap_or(Stopped::Done)));
     }
-    if let Some(epochs) = epochs {
-        let mut recipe = folder.recipe().clone();
-        recipe.train.epochs = epochs;
-        folder.set_recipe(recipe)?;
-    }
-    let recipe = folder.recipe().clone();
-    // A run that was killed before its first checkpoint begins anew.
-    let mut checkpoint = file.exists().then(|| Checkpoint::load(&file)).transpose()?;
-    if let (Some(checkpoint), Some(_)) = (&mut checkpoint, more) {
+    let mut checkpoint = checkpoint;
+    if let Some(checkpoint) = checkpoint.as_mut().filter(|_| goes_on && ended.is_some()) {
         checkpoint.progress.stopped = None;
         checkpoint.progress.waited = 0;
     }
+    let mut recipe = folder.recipe().clone();
+    recipe.train.epochs = epochs.unwrap_or(recipe.train.epochs);
+    let body = checked::<S>(&recipe)?;
     let init = match &checkpoint {
         Some(_) => None,
         None => recipe.train.init.as_deref().map(ModelFolder::open),
@@ -157,9 +169,11 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
         resumes: Some(&folder),
         init: init.as_ref(),
     };
-    let (trainee, mut model) = S::prepare(&recipe.body()?, begin)?;
+    let (trainee, mut model) = S::prepare(&body, begin)?;
+    // From here on the run has another end, and is not finished.
+    folder.reopen(recipe)?;
     if let Some(from) = &init {
-        let (inherited, event) = inherit(model, from)?;
+        let (inherited, event) = inherit(model, from, S::misfit(&trainee))?;
         model = inherited;
         observe(&event);
     }
@@ -172,34 +186,40 @@ pub(super) fn resume<S: Spec>(resume: Resume, observe: Observer) -> Result<Summa
     run.fit::<S>(trainee, model, observe)
 }
 
-/// A model with the parameters of another one, where names and shapes fit.
+/// Replaces the parameters of a model by those of another one, where names and shapes fit.
 ///
 /// # Errors
-/// None fit.
-fn inherit<M: Module>(model: M, from: &ModelFolder) -> Result<(M, Event), Error> {
+/// No parameter fits.
+fn inherit<M: Module>(
+    model: M,
+    from: &ModelFolder,
+    misfit: Option<String>,
+) -> Result<(M, Event), Error> {
     let (model, [tensors, of]) = params::import_fitting(model, &from.tensors()?)?;
     if tensors == 0 {
-        let problem = "none of its parameters has a name and shape of the new model; train one of the same kind and size from it";
+        let problem = "none of its parameters has a name and shape of the new model; \
+                       train one of the same kind and size from it";
         return Err(Error::folder(from.path(), problem));
     }
     let event = Event::Inherited {
         from: from.path().to_path_buf(),
         tensors,
         of,
+        reason: misfit.filter(|_| tensors < of),
     };
     Ok((model, event))
 }
 
-/// A run with its folder.
+/// A run and its folder.
 struct Run<'a> {
     folder: ModelFolder,
     site: &'a Site,
     checkpoint: Option<Checkpoint>,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 impl Run<'_> {
-    /// Trains `model`, and measures the best one on test data if training ended by itself.
+    /// Trains `model`. If training is completed, measures the best model on the test set.
     ///
     /// # Errors
     /// As [`fit`] and [`Trainee::test`].
@@ -266,11 +286,11 @@ fn summary<S: Spec>(folder: &ModelFolder, stopped: Stopped) -> Summary {
     }
 }
 
-/// The best model of a folder. Before memory is taken for one as large as `model.toml` says, `model.safetensors` must hold as
-/// many numbers.
+/// Loads the best model of a folder. `model.toml` gives its size. `model.safetensors` must hold at least as many
+/// numbers before memory for the model is taken.
 ///
 /// # Errors
-/// Parameters that are missing, damaged or of another model; as `init`.
+/// Parameters that are missing, damaged or of another model; otherwise as `init`.
 pub fn load_model<M: Module>(
     folder: &ModelFolder,
     parameters: usize,
@@ -280,7 +300,8 @@ pub fn load_model<M: Module>(
     let held: usize = tensors.values().map(|tensor| tensor.data.len()).sum();
     if parameters > held {
         let problem = format!(
-            "model.toml describes {parameters} parameters and model.safetensors holds {held}: they belong to different models; copy the folder again"
+            "model.toml describes {parameters} parameters and model.safetensors holds {held}: \
+             they belong to different models; copy the folder again"
         );
         return Err(Error::folder(folder.path(), problem));
     }
@@ -290,14 +311,15 @@ pub fn load_model<M: Module>(
 /// Compares files of the data folder with the checksums of a recipe.
 ///
 /// # Errors
-/// A file that is missing or another.
+/// A file that is missing or differs.
 pub(super) fn check_sums(sha256: &BTreeMap<String, String>, folder: &Path) -> Result<(), Error> {
     for (name, expected) in sha256 {
         let path = folder.join(name);
         let got = corpus::sha256(&path)?;
         if got != *expected {
             return Err(Error::Config(format!(
-                "{} is not the file that the recipe was made with (SHA-256 {got} instead of {expected}); to train on it all the same, \
+                "{} is not the file that the recipe was made with (SHA-256 {got} instead of {expected}); \
+                 to train on it all the same, \
                  copy the recipe and drop data.sha256",
                 path.display()
             )));
@@ -306,7 +328,7 @@ pub(super) fn check_sums(sha256: &BTreeMap<String, String>, folder: &Path) -> Re
     Ok(())
 }
 
-/// A hash as text, for fingerprints.
+/// A hash as hexadecimal text, for fingerprints.
 pub(super) fn hex(hash: Sha256) -> String {
     let bytes = hash.finalize();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

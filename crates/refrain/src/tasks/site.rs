@@ -5,23 +5,23 @@ use burn::tensor::Device;
 use refrain_kernels::{Precision, Threads};
 use std::path::{Path, PathBuf};
 
-/// Where and with what a run computes.
+/// Data folder, device, seed and threads of a run.
 #[derive(Clone, Debug)]
 pub struct Site {
-    /// Folder with the files that recipes name.
+    /// Folder of the files that recipes name.
     pub data: PathBuf,
     /// Device of the tensors.
     pub device: DeviceName,
-    /// Everything random follows from it.
+    /// Seed of all random numbers.
     pub seed: u64,
-    /// Threads that compute; `None`: all cores. Results do not depend on it.
+    /// Number of threads; `None`: all cores. Results do not depend on it.
     pub threads: Option<usize>,
-    /// Precision of the products of a loaded model; `None`: that of its recipe.
+    /// Product precision of a loaded model; `None`: that of its recipe.
     pub precision: Option<Precision>,
 }
 
 impl Default for Site {
-    /// The current folder, the CPU with our own kernels, all cores.
+    /// The current folder, the CPU with this project's kernels, all cores.
     fn default() -> Self {
         Self {
             data: PathBuf::from("."),
@@ -34,7 +34,7 @@ impl Default for Site {
 }
 
 impl Site {
-    /// With another data folder.
+    /// Replaces the data folder.
     pub fn with_data(mut self, data: impl AsRef<Path>) -> Self {
         self.data = data.as_ref().to_path_buf();
         self
@@ -56,10 +56,10 @@ impl Site {
     }
 }
 
-/// A device by its name. Only those that are built in can be made.
+/// A device by its name. Only devices of this build exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceName {
-    /// The CPU, with the kernels of this project on Burn's Flex backend.
+    /// The CPU, with this project's kernels on Burn's Flex backend.
     #[default]
     Cpu,
     /// Burn's NdArray backend, layers composed of its operations (feature `ndarray`).
@@ -70,14 +70,14 @@ pub enum DeviceName {
     Vulkan,
 }
 
-/// Devices that a build may have, and the feature of each.
+/// All known devices, each with the feature that builds it.
 const NAMES: [(&str, &str); 3] = [("cpu", ""), ("ndarray", "ndarray"), ("vulkan", "vulkan")];
 
 impl DeviceName {
-    /// The device of a name: `cpu`, `ndarray` or `vulkan`.
+    /// The device with this name: `cpu`, `ndarray` or `vulkan`.
     ///
     /// # Errors
-    /// A name that is unknown, or a device that this build does not have.
+    /// A name that is unknown, or a device that is not part of this build.
     pub fn find(name: &str) -> Result<Self, Error> {
         let problem = match name {
             "cpu" => return Ok(Self::Cpu),

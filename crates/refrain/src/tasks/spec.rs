@@ -1,4 +1,4 @@
-//! The two faces of a kind of task: [`Spec`], typed, which its folder provides, and [`Task`], which everything else uses.
+//! The two interfaces of a kind of task. Its folder implements [`Spec`], which is typed. All other code uses [`Task`].
 
 use super::media::{Piece, Use};
 use super::run::{self, Resume, Start, Summary};
@@ -9,7 +9,7 @@ use crate::memory;
 use crate::metrics::Metric;
 use crate::recipe::{self, Recipe, Shipped, problem_in};
 use crate::store::ModelFolder;
-use crate::train::{Observer, TrainConfig, Trainee};
+use crate::train::{AverageConfig, Observer, TrainConfig, Trainee};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
@@ -24,36 +24,37 @@ pub struct Profile {
     pub name: &'static str,
     /// One sentence.
     pub summary: &'static str,
-    /// Its figures, the most telling first.
+    /// Its figures, the most important first.
     pub metrics: &'static [Metric],
-    /// Recipes that ship, the best first one first.
+    /// Shipped recipes, the best first one first.
     pub recipes: &'static [Shipped],
-    /// A commented recipe to begin one's own with; `refrain new` writes it.
+    /// A commented recipe to start a new one from; `refrain new` writes it.
     pub template: &'static str,
-    /// Models that ship; the first is the default.
+    /// Shipped models; the first is the default.
     pub models: &'static [&'static str],
-    /// Names of its own files in a model folder.
+    /// Names of the task's files in a model folder.
     pub files: &'static [&'static str],
-    /// A command that uses a trained model, `{model}` for its folder.
+    /// A command that uses a trained model; `{model}` stands for its folder.
     pub next: &'static str,
 }
 
-/// A run that begins, or goes on.
+/// A run that starts or continues.
 #[derive(Clone, Copy)]
 pub struct Begin<'a> {
-    /// How to train.
+    /// Settings of the training.
     pub train: &'a TrainConfig,
-    /// Where and with what.
+    /// Data folder, device, seed and threads.
     pub site: &'a Site,
-    /// The folder of a run that goes on.
+    /// The folder of a run that continues.
     pub resumes: Option<&'a ModelFolder>,
-    /// The model that a new run begins with.
+    /// The model whose parameters a new run starts from.
     pub init: Option<&'a ModelFolder>,
 }
 
 impl Begin<'_> {
-    /// Refuses a model that cannot fit in memory while it trains. `parameters` are its trainable numbers, `activations` those
-    /// that a step keeps for its gradient; `settings` names the keys that decide the size.
+    /// Refuses a model that cannot fit in memory during training. `parameters` is the number of its parameters.
+    /// `activations` is the number of values that a step keeps for its gradient. `settings` names the keys that decide
+    /// the size.
     ///
     /// # Errors
     /// [`Error::TooLarge`].
@@ -63,45 +64,55 @@ impl Begin<'_> {
         activations: usize,
         settings: &'static str,
     ) -> Result<(), Error> {
-        // Values, gradient, two moments of the optimizer, and a copy of the first three for a checkpoint.
-        const COPIES: usize = 7;
+        // Values and two moments of the optimizer, and perhaps an average: each live, in a checkpoint, and in its bytes. The
+        // gradient is gone by then.
+        let kept = match self.train.average {
+            AverageConfig::None {} => 3,
+            AverageConfig::Asgd { .. } => 4,
+        };
         let numbers = parameters
-            .saturating_mul(COPIES)
+            .saturating_mul(3 * kept)
             .saturating_add(activations);
         memory::check(numbers, "training", settings)
     }
 }
 
-/// A kind of task, as its folder provides it: typed, and blind to other tasks.
+/// A kind of task, implemented in its folder. It knows no other task.
 pub trait Spec: Send + Sync + Sized + 'static {
-    /// Facts about it.
+    /// Facts about the task.
     const PROFILE: Profile;
-    /// The tables of a recipe beside `[recipe]` and `[train]`; with `deny_unknown_fields`.
+    /// The tables of a recipe beside `[recipe]` and `[train]`; must refuse unknown fields.
     type Recipe: Serialize + DeserializeOwned;
-    /// Settings of a model in use, each with a default; with `deny_unknown_fields`.
+    /// Settings of a loaded model, each with a default; must refuse unknown fields.
     type Options: Serialize + DeserializeOwned + Default;
-    /// Its batches, losses and figures for the training loop.
+    /// Batches, losses and figures for the training loop.
     type Trainee: Trainee;
     /// A trained model.
     type Trained: Use + 'static;
 
-    /// Refuses settings that cannot work before anything is read.
+    /// Refuses invalid settings before any file is read.
     ///
     /// # Errors
-    /// The first such setting.
+    /// The first invalid setting.
     fn check(recipe: &Self::Recipe) -> Result<(), Error> {
         let _ = recipe;
         Ok(())
     }
 
-    /// Reads the data, and makes a model with fresh parameters.
+    /// Reads the data and makes a model with fresh parameters.
     ///
     /// # Errors
-    /// Data that is missing, or settings that cannot work.
+    /// Data that is missing, or invalid settings.
     fn prepare(
         recipe: &Self::Recipe,
         begin: Begin,
     ) -> Result<(Self::Trainee, <Self::Trainee as Trainee>::Model), Error>;
+
+    /// The reason why parameters of the model that a run begins with may not fit, e.g. another vocabulary.
+    fn misfit(trainee: &Self::Trainee) -> Option<String> {
+        let _ = trainee;
+        None
+    }
 
     /// Opens a trained model.
     ///
@@ -114,7 +125,7 @@ pub trait Spec: Send + Sync + Sized + 'static {
         site: &Site,
     ) -> Result<Self::Trained, Error>;
 
-    /// Measures a trained model on a part of its data or on another file.
+    /// Measures a trained model on a part of its data, or on another file.
     ///
     /// # Errors
     /// Data that is missing or of the wrong kind.
@@ -125,7 +136,7 @@ pub trait Spec: Send + Sync + Sized + 'static {
         site: &Site,
     ) -> Result<Evaluation, Error>;
 
-    /// The model in rows of a name and a value.
+    /// Description of the model as rows of a name and a value.
     ///
     /// # Errors
     /// A file of the folder that cannot be read.
@@ -134,13 +145,13 @@ pub trait Spec: Send + Sync + Sized + 'static {
         folder: &ModelFolder,
     ) -> Result<Vec<(&'static str, String)>, Error>;
 
-    /// Names of its own files in a model folder, which copies take along and a replaced run loses.
+    /// Names of the task's files in a model folder. A copy includes them; replacing a run removes them.
     fn files(folder: &Path) -> Vec<PathBuf> {
         let _ = folder;
         Self::PROFILE.files.iter().map(PathBuf::from).collect()
     }
 
-    /// An input that shows a model at the end of its training.
+    /// An input to demonstrate a model at the end of its training.
     fn sample(recipe: &Self::Recipe) -> Option<Piece> {
         let _ = recipe;
         None
@@ -149,7 +160,7 @@ pub trait Spec: Send + Sync + Sized + 'static {
     /// The model as an ONNX file.
     ///
     /// # Errors
-    /// A task or model that ONNX cannot express.
+    /// A task or a model that ONNX cannot represent.
     fn export(trained: &Self::Trained) -> Result<Vec<u8>, Error> {
         let _ = trained;
         Err(Error::Unsupported {
@@ -158,31 +169,31 @@ pub trait Spec: Send + Sync + Sized + 'static {
         })
     }
 
-    /// A recipe that trains on this file, for a file that the task can learn from as it is.
+    /// A recipe that trains on this file, if the task can use such a file without further preparation.
     ///
     /// # Errors
-    /// Such a file that cannot be read.
+    /// A suitable file that cannot be read.
     fn recipe_for(file: &Path) -> Result<Option<Recipe>, Error> {
         let _ = file;
         Ok(None)
     }
 }
 
-/// A kind of task, as everything outside its folder sees it.
+/// A kind of task for all code outside of its folder.
 pub trait Task: Send + Sync {
     /// Facts about it.
     fn profile(&self) -> &'static Profile;
 
-    /// A recipe with its body typed and defaults filled in.
+    /// A recipe with its body typed and its defaults filled in.
     ///
     /// # Errors
-    /// A key that is unknown or missing, or a setting that cannot work.
+    /// A key that is unknown or missing, or an invalid setting.
     fn resolve(&self, recipe: Recipe) -> Result<Recipe, Error>;
 
-    /// The options of a model in use with their defaults.
+    /// The options of a loaded model with their defaults.
     ///
     /// # Errors
-    /// None on the options of this library.
+    /// Options that TOML cannot represent; those of this library can all be represented.
     fn options(&self) -> Result<Table, Error>;
 
     /// Trains a new model.
@@ -191,7 +202,7 @@ pub trait Task: Send + Sync {
     /// As [`Tasks::train`](super::Tasks::train).
     fn train(&self, start: Start, observe: Observer) -> Result<Summary, Error>;
 
-    /// Goes on with a run.
+    /// Continues a run.
     ///
     /// # Errors
     /// As [`Tasks::resume`](super::Tasks::resume).
@@ -220,16 +231,16 @@ pub trait Task: Send + Sync {
         site: &Site,
     ) -> Result<Evaluation, Error>;
 
-    /// The model in rows of a name and a value.
+    /// Description of the model as rows of a name and a value.
     ///
     /// # Errors
     /// As [`Spec::describe`].
     fn describe(&self, folder: &ModelFolder) -> Result<Vec<(&'static str, String)>, Error>;
 
-    /// Names of its own files in a model folder.
+    /// Names of the task's files in a model folder.
     fn files(&self, folder: &Path) -> Vec<PathBuf>;
 
-    /// An input that shows a model at the end of its training.
+    /// An input to demonstrate a model at the end of its training.
     ///
     /// # Errors
     /// A recipe of another task.
@@ -241,7 +252,7 @@ pub trait Task: Send + Sync {
     /// As [`Spec::load`] and [`Spec::export`].
     fn export(&self, folder: &ModelFolder, site: &Site) -> Result<Vec<u8>, Error>;
 
-    /// As [`Spec::recipe_for`].
+    /// Same as [`Spec::recipe_for`].
     ///
     /// # Errors
     /// As [`Spec::recipe_for`].
@@ -252,14 +263,14 @@ pub trait Task: Send + Sync {
 pub struct Of<S>(PhantomData<fn() -> S>);
 
 impl<S: Spec> Of<S> {
-    /// For the list.
+    /// The value for a list of tasks.
     pub const NEW: Self = Self(PhantomData);
 }
 
-/// A trained model of the task `S` with its own type, for what only that task can do.
+/// Opens a trained model of the task `S` as its own type, for features that only this task has.
 ///
 /// # Errors
-/// A folder of another task; as [`Spec::load`].
+/// A folder of another task; otherwise as [`Spec::load`].
 pub fn open<S: Spec>(folder: &Path, options: S::Options, site: &Site) -> Result<S::Trained, Error> {
     let folder = ModelFolder::open(folder)?;
     let task = &folder.recipe().task;

@@ -1,4 +1,5 @@
-//! Averages of the weights over the last part of training (Polyak & Juditsky 1992), begun as AWD-LSTM does it (Merity et al. 2017).
+//! Averages of the weights over the last part of training (Polyak & Juditsky 1992), started as in AWD-LSTM (Merity et
+//! al. 2017).
 
 use crate::error::Error;
 use crate::params::NamedTensor;
@@ -6,18 +7,19 @@ use refrain_kernels::{KernelError, update};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// When to average.
+/// Kind and start of the averaging.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum AverageConfig {
     /// Never.
     None {},
-    /// Every weight after the trigger counts the same.
+    /// The plain mean of all weights after the start.
     Asgd {
-        /// Begin after this many epochs.
+        /// Start after this many epochs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from_epoch: Option<u64>,
-        /// Begin once validation is worse than its best of more than this many epochs ago (AWD-LSTM's non-monotone trigger, n).
+        /// Start once validation is worse than its best of more than this many epochs ago (AWD-LSTM's non-monotone
+        /// trigger, n).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nonmonotone: Option<usize>,
     },
@@ -31,20 +33,21 @@ impl Default for AverageConfig {
 
 impl AverageConfig {
     /// # Errors
-    /// An average that never begins.
+    /// An average that never starts.
     pub fn check(&self) -> Result<(), Error> {
         match self {
             Self::Asgd {
                 from_epoch: None,
                 nonmonotone: None,
             } => Err(Error::Config(
-                "train.average.kind = \"asgd\" needs from_epoch or nonmonotone, to know when to begin".into(),
+                "train.average.kind = \"asgd\" needs from_epoch or nonmonotone, to know when to begin"
+                    .into(),
             )),
             _ => Ok(()),
         }
     }
 
-    /// Whether to begin now, after `history.len()` epochs whose validation metrics were `history`.
+    /// Whether to start now; `history` holds the validation metric of each epoch so far.
     pub fn begins(&self, history: &[f64]) -> bool {
         let Self::Asgd {
             from_epoch,
@@ -76,15 +79,15 @@ pub struct Averager {
 }
 
 impl Averager {
-    /// Begins a new point of the average: one per update.
+    /// Starts the next point of the average; one point per update.
     pub fn begin(&mut self) {
         self.count += 1;
     }
 
-    /// Takes in one parameter.
+    /// Adds one parameter to the current point.
     ///
     /// # Errors
-    /// Another size than before.
+    /// Another size than in the previous points.
     pub fn add(&mut self, name: &str, parameter: &[f32]) -> Result<(), KernelError> {
         match self.means.get_mut(name) {
             Some(mean) => update::average(mean, parameter, 1.0 / self.count as f32),
@@ -95,12 +98,12 @@ impl Averager {
         }
     }
 
-    /// Points so far.
+    /// Number of points so far.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// `tensors` with the average in place of every value that has one.
+    /// `tensors` with every averaged parameter replaced by its mean.
     pub fn apply(&self, tensors: Vec<NamedTensor>) -> Vec<NamedTensor> {
         let average = |mut tensor: NamedTensor| {
             if let Some(mean) = self.means.get(&tensor.name) {
@@ -121,7 +124,7 @@ impl Averager {
         self.means.iter().map(named).collect()
     }
 
-    /// Goes on from what [`Self::export`] and [`Self::count`] gave; `sizes` are those of the parameters.
+    /// Continues from the values of [`Self::export`] and [`Self::count`]. `sizes` are those of the parameters.
     ///
     /// # Errors
     /// A mean without its parameter, or of another size.

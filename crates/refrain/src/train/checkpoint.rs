@@ -1,11 +1,11 @@
-//! A checkpoint: everything that a run needs to go on, in one file, so that it is there whole or not at all.
+//! Checkpoints: everything that a run needs to continue, in one file that is complete or absent.
 
 use super::Progress;
 use crate::error::Error;
 use crate::files::tensors::{self, Metadata};
 use crate::params::NamedTensor;
+use refrain_data::fingerprint::Fingerprint;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Name of the file in a run's folder.
@@ -15,7 +15,7 @@ const KEY: &str = "refrain_progress";
 /// The state of a run.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// All that is not a tensor.
+    /// Everything that is not a tensor.
     pub progress: Progress,
     /// Parameters.
     pub model: Vec<NamedTensor>,
@@ -28,10 +28,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes the file aside, then renames it; gives its size in bytes.
+    /// Writes a temporary file, then renames it; returns its size in bytes.
     ///
     /// # Errors
-    /// A write that fails; the file from before is then still whole.
+    /// A write that fails; the previous file is then unchanged.
     pub fn save(self, path: &Path) -> Result<u64, Error> {
         let parts = [
             ("model", self.model),
@@ -41,7 +41,7 @@ impl Checkpoint {
         ];
         let prefixed = |(part, tensors): (&'static str, Vec<NamedTensor>)| {
             tensors.into_iter().enumerate().map(move |(i, mut tensor)| {
-                // The order matters to carried state, and a file keeps names sorted.
+                // The order of carried tensors matters, and a file sorts its names.
                 tensor.name = match part {
                     "carried" => format!("{part}/{i:06}/{}", tensor.name),
                     _ => format!("{part}/{}", tensor.name),
@@ -51,9 +51,11 @@ impl Checkpoint {
         };
         let mut tensors: Vec<_> = parts.into_iter().flat_map(prefixed).collect();
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        let progress = serde_json::to_string(&self.progress)
+            .map_err(|e| Error::checkpoint(path, format!("cannot be written: {e}")))?;
         let state = State {
-            sha256: checksum(tensors.iter()),
-            progress: self.progress,
+            sha256: checksum(&progress, tensors.iter()),
+            progress,
         };
         let state = serde_json::to_string(&state)
             .map_err(|e| Error::checkpoint(path, format!("cannot be written: {e}")))?;
@@ -63,18 +65,20 @@ impl Checkpoint {
     /// Reads the file.
     ///
     /// # Errors
-    /// A file that is missing, damaged or no checkpoint.
+    /// A file that is missing, damaged, or not a checkpoint.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let broken = |problem: String| Error::checkpoint(path, problem);
         let (tensors, metadata) = tensors::load(path)?;
-        let State { sha256, progress } = read_state(&metadata).map_err(broken)?;
-        if checksum(tensors.values()) != sha256 {
+        let state = read_state(&metadata).map_err(broken)?;
+        if checksum(&state.progress, tensors.values()) != state.sha256 {
             return Err(broken(
-                "it is damaged: its checksum does not fit its tensors; take an older copy, or train anew".into(),
+                "it is damaged: its checksum does not fit its tensors; \
+                 take an older copy, or train anew"
+                    .into(),
             ));
         }
         let mut checkpoint = Self {
-            progress,
+            progress: state.progress().map_err(broken)?,
             model: Vec::new(),
             optimizer: Vec::new(),
             average: Vec::new(),
@@ -106,46 +110,52 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Reads where a run is, without its tensors.
+    /// Reads the progress of a run without its tensors.
     ///
     /// # Errors
     /// As [`Self::load`].
     pub fn progress(path: &Path) -> Result<Progress, Error> {
         let metadata = tensors::load_metadata(path)?;
-        let state = read_state(&metadata).map_err(|problem| Error::checkpoint(path, problem))?;
-        Ok(state.progress)
+        let progress = read_state(&metadata).and_then(|state| state.progress());
+        progress.map_err(|problem| Error::checkpoint(path, problem))
     }
 }
 
 /// The metadata of a checkpoint.
 #[derive(Serialize, Deserialize)]
 struct State {
-    /// Of the names, shapes and values of all tensors.
+    /// Fingerprint of the progress and of the names, shapes and values of all tensors.
     sha256: String,
-    progress: Progress,
+    /// The [`Progress`] as JSON text, so that the fingerprint covers its bytes.
+    progress: String,
 }
 
-/// SHA-256 of tensors in the order of their names.
-fn checksum<'a>(tensors: impl Iterator<Item = &'a NamedTensor>) -> String {
-    let mut hash = Sha256::new();
-    for tensor in tensors {
-        hash.update(tensor.name.as_bytes());
-        for size in &tensor.shape {
-            hash.update((*size as u64).to_le_bytes());
-        }
-        for block in tensor.data.chunks(1 << 12) {
-            let bytes: Vec<u8> = block.iter().flat_map(|x| x.to_le_bytes()).collect();
-            hash.update(&bytes);
-        }
+impl State {
+    fn progress(&self) -> Result<Progress, String> {
+        serde_json::from_str(&self.progress).map_err(unreadable)
     }
-    let bytes = hash.finalize();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Fingerprint of the progress, and of tensors in the order of their names.
+fn checksum<'a>(progress: &str, tensors: impl Iterator<Item = &'a NamedTensor>) -> String {
+    let mut hash = Fingerprint::new();
+    hash.text(progress);
+    for tensor in tensors {
+        let shape = format!("{} {:?}", tensor.name, tensor.shape);
+        hash.text(&shape).floats(&tensor.data);
+    }
+    hash.finish()
 }
 
 fn read_state(metadata: &Metadata) -> Result<State, String> {
     let text = metadata
         .get(KEY)
         .ok_or("holds no training state; it was not written by `refrain train`")?;
-    serde_json::from_str(text)
-        .map_err(|e| format!("its training state cannot be read ({e}); it was written by another version, or is damaged"))
+    serde_json::from_str(text).map_err(unreadable)
+}
+
+fn unreadable(error: serde_json::Error) -> String {
+    format!(
+        "its training state cannot be read ({error}); it was written by another version, or is damaged"
+    )
 }

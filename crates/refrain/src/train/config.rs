@@ -5,7 +5,10 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// How to train.
+/// Most epochs of a run; each is counted before it begins.
+const MOST_EPOCHS: u64 = 1_000_000;
+
+/// Settings of the training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
@@ -13,17 +16,18 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Passes over the training data.
     pub epochs: u64,
-    /// Largest global norm of the gradient; 0: no limit.
+    /// Largest global norm of the gradient; 0 means no limit.
     pub clip: f64,
-    /// Everything random follows from it.
+    /// Seed of all random numbers.
     pub seed: u64,
-    /// Threads; absent: all cores. The result is the same bit for bit.
+    /// Number of threads; missing: all cores. The result has the same bits for any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
-    /// A model folder whose parameters this run begins with, where their names and shapes fit; absent: as drawn.
+    /// Model folder whose parameters this run starts from, as far as names and shapes fit; missing: random initial
+    /// values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
-    /// Wall time between checkpoints, seconds; there is one at the end of each epoch in any case.
+    /// Wall time between checkpoints in seconds. The end of each epoch writes one in any case.
     pub checkpoint_every_seconds: f64,
     /// Updates between two `step` lines in `train.jsonl`.
     pub log_every: u64,
@@ -38,11 +42,11 @@ pub struct TrainConfig {
     pub early_stopping: Option<EarlyStopping>,
 }
 
-/// When to give up.
+/// Condition for an early stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// Epochs in a row without a better validation that end the training.
+    /// Training ends after this many epochs in a row without a better validation.
     pub patience: u64,
 }
 
@@ -67,7 +71,7 @@ impl Default for TrainConfig {
 
 impl TrainConfig {
     /// # Errors
-    /// The first setting that cannot work.
+    /// The first invalid setting.
     pub fn check(&self) -> Result<(), Error> {
         let least_one = [
             ("batch", self.batch as u64),
@@ -82,6 +86,12 @@ impl TrainConfig {
         if let Some((name, _)) = least_one.iter().find(|(_, value)| *value == 0) {
             return Err(Error::Config(format!(
                 "train.{name} is 0; it must be at least 1"
+            )));
+        }
+        if self.epochs > MOST_EPOCHS {
+            return Err(Error::Config(format!(
+                "train.epochs is {}; at most {MOST_EPOCHS} are possible",
+                self.epochs
             )));
         }
         let least_zero = [

@@ -1,22 +1,22 @@
-//! What happens while a model trains. The library never prints: a terminal, a log file and a page each show these.
+//! Events of a training run. The library never prints: terminals, log files and web pages show these events.
 
 use crate::metrics::Metrics;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// What an observer asks for.
+/// An observer's answer to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Go on.
+    /// Continue training.
     Continue,
     /// Save a checkpoint and stop.
     Stop,
 }
 
-/// Told of each event as it happens.
+/// Called with each event as it happens.
 pub type Observer<'a> = &'a mut dyn FnMut(&Event) -> Control;
 
-/// Why training ended.
+/// Reason for the end of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stopped {
@@ -24,16 +24,16 @@ pub enum Stopped {
     Done,
     /// Validation has not improved for as long as the recipe allows.
     EarlyStopping,
-    /// An observer asked for it; the run can be resumed.
+    /// An observer requested it; the run can be resumed.
     Asked,
 }
 
-/// How the loss of a training reads, and how its speed is counted.
+/// Units of the loss and of the speed of a training.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
     /// The form in which the loss is shown.
     pub loss: LossUnit,
-    /// The items that speed counts, e.g. "tokens".
+    /// The items counted for speed, e.g. "tokens".
     pub items: String,
 }
 
@@ -45,14 +45,14 @@ pub enum LossUnit {
     Bits,
     /// exp of the loss.
     Perplexity,
-    /// Nats as they are.
+    /// Nats, unchanged.
     Nats,
-    /// An error over many orders of magnitude.
+    /// An error that spans many orders of magnitude.
     Error,
 }
 
 impl Unit {
-    /// A form of the loss, and items such as "tokens".
+    /// Combines a form of the loss with items such as "tokens".
     pub fn new(loss: LossUnit, items: &str) -> Self {
         Self {
             loss,
@@ -61,25 +61,25 @@ impl Unit {
     }
 }
 
-/// One thing that happened; a line of `train.jsonl`.
+/// One event; a line of `train.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// Training begins, or goes on.
+    /// Training starts or continues.
     Started {
         /// The task's name.
         task: String,
         /// Trainable numbers in the model.
         parameters: usize,
-        /// Epochs that the recipe asks for.
+        /// Epochs of the recipe.
         epochs: u64,
-        /// Updates in all of them.
+        /// Updates in all epochs.
         steps: u64,
-        /// The step that a resumed run goes on after.
+        /// The last step before a resumed run continues.
         resumed: Option<u64>,
         /// Known bounds, e.g. `true_bits_per_character`.
         reference: Metrics,
-        /// How loss and speed are shown.
+        /// Units of loss and speed.
         unit: Unit,
     },
     /// Parameters were taken from another model.
@@ -90,16 +90,19 @@ pub enum Event {
         tensors: usize,
         /// Tensors of the model.
         of: usize,
+        /// The reason why the others did not fit, where the task knows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// One update. The log holds every n-th.
     Step {
-        /// From 1.
+        /// Epoch, from 1.
         epoch: u64,
-        /// From 1, over all epochs.
+        /// Step from 1, over all epochs.
         step: u64,
-        /// From 1, in this epoch.
+        /// Batch from 1, in this epoch.
         batch: usize,
-        /// In this epoch.
+        /// Number of batches in this epoch.
         batches: usize,
         /// Mean over the batch, nats per token.
         loss: f64,
@@ -107,25 +110,25 @@ pub enum Event {
         tokens: usize,
         /// Global norm before clipping.
         gradient_norm: f64,
-        /// What this update used.
+        /// Learning rate of this update.
         learning_rate: f64,
         /// Wall time of this step.
         seconds: f64,
     },
-    /// An update was left out.
+    /// An update was skipped.
     Skipped {
-        /// From 1.
+        /// Epoch, from 1.
         epoch: u64,
-        /// From 1.
+        /// Step, from 1.
         step: u64,
-        /// What was not a number.
+        /// The value that was not finite.
         reason: String,
-        /// How many were left out one after the other.
+        /// Updates skipped in a row.
         in_a_row: u32,
     },
-    /// An epoch ended with a look at the validation set.
+    /// An epoch ended, and the model was validated.
     Validated {
-        /// From 1.
+        /// Epoch, from 1.
         epoch: u64,
         /// Updates so far.
         step: u64,
@@ -133,21 +136,21 @@ pub enum Event {
         train_loss: f64,
         /// The task's figures.
         metrics: Metrics,
-        /// Whether this is the best so far: then the model was saved.
+        /// Whether the metrics are the best so far; the model was then saved.
         best: bool,
         /// Wall time of the validation.
         seconds: f64,
     },
-    /// The average of the weights begins here.
+    /// Averaging of the weights starts here.
     AveragingStarted {
-        /// From 1.
+        /// Epoch, from 1.
         epoch: u64,
         /// Updates so far.
         step: u64,
     },
-    /// Everything was saved.
+    /// A checkpoint was written.
     Checkpointed {
-        /// From 1.
+        /// Epoch, from 1.
         epoch: u64,
         /// Updates so far.
         step: u64,
@@ -158,12 +161,12 @@ pub enum Event {
     Finished {
         /// Updates in all.
         step: u64,
-        /// Why.
+        /// Reason for the end.
         stopped: Stopped,
-        /// Wall time of training, over all sittings.
+        /// Wall time of training, over all sessions.
         seconds: f64,
     },
-    /// The best model met the test set.
+    /// The best model was measured on the test set.
     Tested {
         /// The task's figures.
         metrics: Metrics,

@@ -1,4 +1,4 @@
-//! The training loop, the only one.
+//! The training loop. There is only this one.
 
 use super::log::Log;
 use super::{
@@ -17,25 +17,25 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Updates left out in a row after which training gives up.
+/// Training fails after this many skipped updates in a row.
 const MAX_SKIPPED: u32 = 20;
-/// Keeps the loop's random numbers apart from those that initialise a model from the same seed.
+/// Separates the random numbers of the loop from those that initialise a model with the same seed.
 const STREAM: u64 = 0x7472_6169_6e00;
 
-/// Which batch it is.
+/// Position of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// From 0.
+    /// Epoch, from 0.
     pub epoch: u64,
-    /// From 0, in this epoch.
+    /// Batch of the epoch, from 0.
     pub batch: usize,
 }
 
-/// What one batch gives.
+/// Result of one batch.
 pub struct BatchLoss {
-    /// What the gradient is taken of.
+    /// The loss whose gradient is taken.
     pub loss: Tensor<1>,
-    /// The plain loss, summed over tokens, nats: for the log.
+    /// The loss without regularisation, summed over tokens, in nats; for the log.
     pub nats: f64,
     /// Tokens (or frames) in the batch.
     pub tokens: usize,
@@ -43,9 +43,9 @@ pub struct BatchLoss {
     pub rate: f64,
 }
 
-/// What the loop needs from a task.
+/// Everything that the training loop needs from a task.
 pub trait Trainee {
-    /// The model it trains, on an autodiff device.
+    /// The model in training, on an autodiff device.
     type Model: Module;
 
     /// The task's name.
@@ -54,25 +54,25 @@ pub trait Trainee {
     /// Batches of an epoch (from 0).
     fn batches(&mut self, epoch: u64) -> usize;
 
-    /// Loss of one batch. All that is random in it (dropout, noise) follows from `key`.
+    /// Loss of one batch. All random numbers in it (dropout, noise) follow from `key`.
     ///
     /// # Errors
-    /// As the task's model.
+    /// Errors of the task's model.
     fn loss(&mut self, model: &Self::Model, place: Place, key: Key) -> Result<BatchLoss, Error>;
 
-    /// Figures on the validation set; `model` is off autodiff.
+    /// Figures on the validation set. `model` is on a device without autodiff.
     ///
     /// # Errors
-    /// As the task's model.
+    /// Errors of the task's model.
     fn validate(&mut self, model: &Self::Model) -> Result<Metrics, Error>;
 
     /// Name of the figure that training minimises.
     fn criterion(&self) -> &'static str;
 
-    /// How loss and speed are shown.
+    /// Units of loss and speed.
     fn unit(&self) -> Unit;
 
-    /// Writes the task's own files into the folder of a new run.
+    /// Writes the files of the task into the folder of a new run.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -81,27 +81,27 @@ pub trait Trainee {
         Ok(())
     }
 
-    /// Figures of the best model on the test set; `model` is off autodiff. Empty where there is no test set.
+    /// Figures of the best model on the test set; empty if there is none. `model` is on a device without autodiff.
     ///
     /// # Errors
-    /// As the task's model.
+    /// Errors of the task's model.
     fn test(&mut self, model: &Self::Model) -> Result<Metrics, Error> {
         let _ = model;
         Ok(Metrics::new())
     }
 
-    /// Drops what is carried from batch to batch: an epoch begins, or the state is no longer made of numbers.
+    /// Drops the carried state: a new epoch starts, or the state is no longer finite.
     fn forget(&mut self) {}
 
-    /// What is carried from batch to batch.
+    /// State carried from batch to batch.
     fn carried(&self) -> Vec<NamedTensor> {
         Vec::new()
     }
 
-    /// Takes back what [`Self::carried`] gave.
+    /// Restores the state returned by [`Self::carried`].
     ///
     /// # Errors
-    /// Tensors that are not such a state.
+    /// Tensors that are not a carried state.
     fn restore(&mut self, carried: Vec<NamedTensor>) -> Result<(), Error> {
         match carried.into_iter().next() {
             Some(tensor) => Err(Error::ForeignTensor { name: tensor.name }),
@@ -114,13 +114,13 @@ pub trait Trainee {
         Metrics::new()
     }
 
-    /// Of the training data, so that a run goes on with the same.
+    /// Fingerprint of the training data: a run continues only with the same data.
     fn fingerprint(&self) -> String {
         String::new()
     }
 }
 
-/// Where a run keeps its files.
+/// Files of a run.
 #[derive(Clone, Debug)]
 pub struct Files {
     /// The best model.
@@ -131,21 +131,22 @@ pub struct Files {
     pub log: PathBuf,
 }
 
-/// What [`fit`] gives.
+/// Result of [`fit`].
 pub struct Outcome {
     /// Figures of the run; the best model is in the folder.
     pub progress: Progress,
-    /// Why it ended.
+    /// Reason for the end.
     pub stopped: Stopped,
 }
 
-/// Trains `model` as `config` says; with `checkpoint`, goes on from there.
+/// Trains `model` as configured; with `checkpoint`, continues from it.
 ///
-/// `data` is where the data was found: kept in the checkpoint. After each epoch the model is validated, and saved when it is the
-/// best so far. The result depends on the seed, not on when checkpoints were written, nor on interruptions or threads.
+/// `data` is the folder of the data, and is stored in the checkpoint. Each epoch ends with a validation, and the best
+/// model so far is saved. Checkpoints, interruptions and the number of threads do not change the result.
 ///
 /// # Errors
-/// Those of the task, files that cannot be written, a checkpoint of another model or other data, and [`Error::Diverged`].
+/// Errors of the task, files that cannot be written, a checkpoint of another model or other data, and
+/// [`Error::Diverged`].
 pub fn fit<T: Trainee>(
     trainee: &mut T,
     model: T::Model,
@@ -182,7 +183,7 @@ struct Run<'a, 'o, T: Trainee> {
     steps: u64,
     resumed: bool,
     asked: bool,
-    /// Seconds of the sittings before this one.
+    /// Training seconds before this session.
     before: f64,
     began: Instant,
     saved: Instant,
@@ -243,7 +244,8 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
     ) -> Result<(T::Model, Self), Error> {
         let mut progress = checkpoint.progress;
         if progress.fingerprint != trainee.fingerprint() {
-            let problem = "the training data is not what this run began with; give the same files with --data";
+            let problem = "the training data differs from the data that this run began with; \
+                           give the same files with --data";
             return Err(Error::checkpoint(&files.checkpoint, problem));
         }
         let sizes: BTreeMap<_, _> = checkpoint
@@ -290,7 +292,7 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
         )?;
         match self.resumed {
             true => Ok(()),
-            // So that a run killed before its first regular checkpoint can be resumed too.
+            // Makes a run resumable that is killed before its first regular checkpoint.
             false => self.checkpoint(model),
         }
     }
@@ -377,7 +379,7 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
         self.emit(event, logged).map(|()| model)
     }
 
-    /// Factor that brings a gradient of this norm down to the limit, as PyTorch's `clip_grad_norm_`.
+    /// Factor that reduces a gradient of this norm to the limit, as PyTorch's `clip_grad_norm_`.
     fn scale(&self, norm: f64) -> f64 {
         match self.config.clip > 0.0 {
             true => (self.config.clip / (norm + 1e-6)).min(1.0),
@@ -410,7 +412,7 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
 
     fn skip(&mut self, reason: String) -> Result<(), Error> {
         self.progress.skipped += 1;
-        // State that led to such a loss would lead to the next.
+        // The same carried state would give the same invalid loss again.
         self.trainee.forget();
         let in_a_row = self.progress.skipped;
         let event = Event::Skipped {

@@ -1,4 +1,4 @@
-//! `train.jsonl`: one event a line. A resumed run cuts it back to where its checkpoint was.
+//! `train.jsonl`: one event per line. A resumed run truncates it to the length stored in its checkpoint.
 
 use super::events::Event;
 use crate::error::Error;
@@ -13,7 +13,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the log and forgets what came after its first `bytes`.
+    /// Opens the log and drops everything after its first `bytes`.
     pub(crate) fn open(path: &Path, bytes: u64) -> Result<Self, Error> {
         let mut options = OpenOptions::new();
         let mut file = options
@@ -51,7 +51,7 @@ impl Log {
     }
 }
 
-/// Adds an event after training, where there is a next line.
+/// Appends an event after training.
 pub(crate) fn append(path: &Path, event: &Event) -> Result<(), Error> {
     Log::open(path, u64::MAX)?.write(event)
 }

@@ -1,7 +1,8 @@
 //! Training: one loop for every task.
 //!
-//! [`fit`](fit()) runs it over anything that implements [`Trainee`]. All that is random follows from the seed and the step,
-//! so a [`checkpoint`] needs no generator's state and a resumed run ends with the same bits as an undisturbed one.
+//! [`fit`](fit()) trains anything that implements [`Trainee`]. All random numbers follow from the seed and the step. A
+//! [`checkpoint`] therefore needs no generator state, and a resumed run ends with the same bits as an uninterrupted
+//! one.
 
 pub mod average;
 pub mod checkpoint;

@@ -1,4 +1,4 @@
-//! Optimizers: state per parameter name, the arithmetic in one pass over memory (see `refrain_kernels::update`).
+//! Optimizers: state by parameter name, updates in one pass over memory (see `refrain_kernels::update`).
 
 use crate::error::Error;
 use crate::params::NamedTensor;
@@ -7,7 +7,7 @@ use refrain_kernels::update::{self, AdamW};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Which rule, and its constants.
+/// An update rule and its constants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum OptimizerConfig {
@@ -19,7 +19,7 @@ pub enum OptimizerConfig {
         #[serde(default)]
         weight_decay: f64,
     },
-    /// Kingma & Ba 2015; weight decay joins the gradient.
+    /// Kingma & Ba 2015; weight decay is added to the gradient.
     Adam(Moments),
     /// Loshchilov & Hutter 2019; weight decay shrinks the parameter directly.
     AdamW(Moments),
@@ -109,13 +109,13 @@ struct State {
 /// An optimizer at work.
 pub struct Optimizer {
     config: OptimizerConfig,
-    /// Updates so far; those left out do not count.
+    /// Updates so far, without skipped ones.
     step: u64,
     states: BTreeMap<String, State>,
 }
 
 impl Optimizer {
-    /// Before the first update.
+    /// An optimizer before its first update.
     pub fn new(config: OptimizerConfig) -> Self {
         Self {
             config,
@@ -124,15 +124,15 @@ impl Optimizer {
         }
     }
 
-    /// Begins an update of all parameters.
+    /// Starts an update of all parameters.
     pub fn begin(&mut self) {
         self.step += 1;
     }
 
-    /// Updates one parameter; `scale` multiplies the gradient first (clipping).
+    /// Updates one parameter. `scale` multiplies the gradient before the update (clipping).
     ///
     /// # Errors
-    /// A parameter and a gradient that differ in size, or of another size than before.
+    /// A parameter and a gradient of different sizes, or a size other than in earlier updates.
     pub fn update(
         &mut self,
         name: &str,
@@ -195,7 +195,7 @@ impl Optimizer {
             .collect()
     }
 
-    /// An optimizer that goes on from what [`Self::export`] and [`Self::step`] gave; `sizes` are those of the parameters.
+    /// Continues from the values of [`Self::export`] and [`Self::step`]. `sizes` are those of the parameters.
     ///
     /// # Errors
     /// A moment without its parameter or its partner, or of another size.

@@ -1,19 +1,19 @@
-//! Where a training run is: all of its state that is not a tensor.
+//! Progress of a training run: all of its state that is not a tensor.
 
 use super::{Schedule, ScheduleConfig, Stopped};
 use crate::metrics::Metrics;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Position, memories and figures of a run.
+/// Position, history and figures of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
-    /// Epochs that are done.
+    /// Epochs done.
     pub epoch: u64,
-    /// Batches of the current epoch that are done.
+    /// Batches of the current epoch done.
     pub batch: usize,
-    /// Batches done in all, updates that were left out included.
+    /// Batches done in all epochs, skipped updates included.
     pub step: u64,
     /// Updates that the optimizer made.
     pub updates: u64,
@@ -21,36 +21,36 @@ pub struct Progress {
     pub averaged: u64,
     /// Whether the average has begun.
     pub averaging: bool,
-    /// The learning rate's memory.
+    /// State of the learning rate schedule.
     pub schedule: Schedule,
     /// The validation metric of each epoch.
     pub history: Vec<f64>,
-    /// The lowest so far.
+    /// The lowest validation metric so far.
     pub best: Option<f64>,
-    /// All figures of the epoch with the lowest.
+    /// All figures of the epoch with the lowest validation metric.
     pub best_metrics: Metrics,
-    /// Epochs since then.
+    /// Epochs since the best one.
     pub waited: u64,
     /// Loss of this epoch so far, summed over tokens, nats.
     pub nats: f64,
     /// Tokens of this epoch so far.
     pub tokens: u64,
-    /// Updates left out in a row.
+    /// Updates skipped in a row.
     pub skipped: u32,
     /// Length of `train.jsonl`.
     pub log_bytes: u64,
     /// Wall time of training so far.
     pub seconds: f64,
-    /// Why training ended, once it has.
+    /// Reason for the end, once training has ended.
     pub stopped: Option<Stopped>,
-    /// Of the training data: a run goes on only with the same.
+    /// Fingerprint of the training data: a run continues only with the same data.
     pub fingerprint: String,
-    /// Where the data was found, so that a resumed run looks there.
+    /// The folder of the data, for a resumed run.
     pub data: Option<PathBuf>,
 }
 
 impl Progress {
-    /// At the start.
+    /// Progress at the start.
     pub fn new(schedule: ScheduleConfig, fingerprint: String, data: Option<PathBuf>) -> Self {
         Self {
             epoch: 0,
@@ -75,9 +75,9 @@ impl Progress {
         }
     }
 
-    /// Takes in the end of an epoch; says whether it was the best so far.
+    /// Records the end of an epoch; returns whether it was the best so far.
     pub fn end_epoch(&mut self, criterion: f64, metrics: &Metrics) -> bool {
-        // JSON has no infinity.
+        // JSON cannot represent infinity.
         let criterion = if criterion.is_finite() {
             criterion
         } else {

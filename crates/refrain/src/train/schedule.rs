@@ -4,7 +4,7 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
-/// How the learning rate changes; each rule gives a factor of the optimizer's `lr`.
+/// Rules for the learning rate. Each gives a factor of the optimizer's `lr`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ScheduleConfig {
@@ -26,8 +26,8 @@ pub enum ScheduleConfig {
         #[serde(default)]
         last: f64,
     },
-    /// Half a cosine up from `1/start` to 1 during `warmup`, then half a cosine down to `1/(start·end)` (Smith & Topin 2018, as
-    /// PyTorch's `OneCycleLR` with cosine annealing).
+    /// Half a cosine up from `1/start` to 1 during `warmup`, then half a cosine down to `1/(start·end)` (Smith & Topin
+    /// 2018, as PyTorch's `OneCycleLR` with cosine annealing).
     OneCycle {
         /// Fraction of all steps.
         #[serde(default = "third")]
@@ -41,12 +41,12 @@ pub enum ScheduleConfig {
     },
     /// Multiplied by `factor` whenever validation has not improved for more than `patience` epochs.
     Plateau {
-        /// Each time.
+        /// Factor of each reduction.
         factor: f64,
-        /// Epochs without improvement that are borne.
+        /// Epochs without improvement that are tolerated.
         #[serde(default)]
         patience: u64,
-        /// Relative improvement that counts.
+        /// Smallest relative improvement that counts.
         #[serde(default)]
         threshold: f64,
     },
@@ -102,7 +102,7 @@ impl ScheduleConfig {
     }
 }
 
-/// What a plateau schedule remembers.
+/// State of a plateau schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Memory {
     factor: f64,
@@ -118,7 +118,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// At the start of training.
+    /// A schedule at the start of training.
     pub fn new(config: ScheduleConfig) -> Self {
         let memory = Memory {
             factor: 1.0,
@@ -157,7 +157,7 @@ impl Schedule {
         }
     }
 
-    /// Tells the schedule what validation gave: lower is better.
+    /// Tells the schedule the validation metric of an epoch; lower is better.
     pub fn observe(&mut self, metric: f64) {
         let ScheduleConfig::Plateau {
             factor,
@@ -184,7 +184,7 @@ impl Schedule {
     }
 }
 
-/// Where `done` lies between `from` and 1.
+/// Position of `done` between `from` and 1, as a fraction.
 fn phase(done: f64, from: f64) -> f64 {
     match from < 1.0 {
         true => ((done - from) / (1.0 - from)).clamp(0.0, 1.0),

@@ -1,4 +1,4 @@
-//! The model of speech: what stands beside an utterance in a batch, or behind its end, does not change it.
+//! The speech model: neither the other utterances of a batch nor the padding change the result of an utterance.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::models::{AcousticModel, AcousticModelConfig, Chunks, Convolution, Frames};
@@ -29,7 +29,7 @@ fn config(bidirectional: bool) -> AcousticModelConfig {
     }
 }
 
-/// Answers that wait for one step ahead.
+/// A model of chunks that see one step ahead.
 fn chunked() -> AcousticModelConfig {
     AcousticModelConfig {
         chunks: Some(Chunks {
@@ -104,7 +104,7 @@ fn an_utterance_in_a_batch_is_as_it_is_alone() {
     assert_eq!(config(true).frames_a_step(), 6);
 }
 
-/// A model for streams: what comes later changes no step that has been heard.
+/// A model for streams: later frames do not change the steps already computed.
 #[test]
 fn one_direction_hears_no_frame_ahead() {
     let model = model(false, &Device::flex());
@@ -113,7 +113,7 @@ fn one_direction_hears_no_frame_ahead() {
     for length in (6..36).step_by(6) {
         let begun = whole[..length * FEATURES].to_vec();
         let own = &scores(&model, &[begun])[0];
-        // The last step may still be waiting for the end of its stride.
+        // The last step may still need frames to complete its stride.
         assert_close(own, &all[..own.len()]);
         assert_eq!(own.len(), length / 6 * CLASSES);
     }
@@ -199,7 +199,7 @@ fn sizes_that_cannot_be_are_refused() {
     assert_eq!(huge.parameters([FEATURES, CLASSES]), usize::MAX);
 }
 
-/// Frames in pieces of any size give the steps of the whole utterance, also when the stream has been used before.
+/// Frames pushed in pieces of any size give the steps of the whole utterance, also when the stream is reused.
 #[test]
 fn a_stream_hears_what_the_whole_utterance_says() {
     for config in [config(false), chunked()] {
@@ -229,7 +229,7 @@ fn streams(model: &AcousticModel) {
     assert!(stream.push(&[0.0; FEATURES + 1]).is_err());
 }
 
-/// Chunks of an utterance do not see each other, nor the other utterances of a batch, nor more than they may of what comes.
+/// A chunk sees no other chunk, no other utterance of the batch, and no more than its allowed steps ahead.
 #[test]
 fn chunks_see_no_further_than_they_may() {
     let model = chunked()
@@ -241,7 +241,7 @@ fn chunks_see_no_further_than_they_may() {
         let alone = &scores(&model, std::slice::from_ref(own))[0];
         assert_close(alone, together);
     }
-    // Steps 3 to 5 are answered with steps 1 to 6, and a step is six frames that see those before.
+    // Steps 3 to 5 are computed from steps 1 to 6. A step covers six frames, and its convolution sees earlier ones.
     let mut changed = all[0].clone();
     for frame in changed.chunks_mut(FEATURES).skip(7 * 6) {
         frame.fill(3.0);

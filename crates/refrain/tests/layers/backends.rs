@@ -1,4 +1,4 @@
-//! A model on a backend without kernels of ours learns what it learns on Flex.
+//! A model on a backend without kernels of this project learns the same as on Flex.
 
 use burn::tensor::Device;
 use refrain::models::{CellKind, Dropout, LanguageModelConfig};
@@ -7,7 +7,7 @@ use refrain::params;
 use refrain::train::{Optimizer, OptimizerConfig};
 use refrain_kernels::random::Key;
 
-/// The losses of a few training steps, with every kind of dropout and carried state, and the parameters after them.
+/// The losses of a few training steps with every kind of dropout and carried state, and the parameters after them.
 fn train(cell: CellKind, device: Device) -> Vec<f32> {
     let config = LanguageModelConfig {
         cell,

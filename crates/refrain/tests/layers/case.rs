@@ -1,5 +1,6 @@
-//! A recurrent stack or a CTC loss as it comes from elsewhere: weights, inputs and the loss's factors by name; results and gradients by name.
-//! The goldens and the example `layer_cases`, which the fuzz drives, both read cases so.
+//! Test cases from files: a recurrent stack or a CTC loss. Inputs are weights, arguments and factors of the loss by
+//! name. Outputs are results and gradients by name. The goldens and the tool `layer_cases` of crates/bench, which
+//! the fuzz tests drive, both read cases in this form.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 
 pub type Tensors = BTreeMap<String, NamedTensor>;
 
-/// The tensors below `prefix/`, by the rest of their names.
+/// The tensors with names below `prefix/`, without the prefix.
 pub fn below(all: &Tensors, prefix: &str) -> Tensors {
     let prefix = format!("{prefix}/");
     let named = all.iter().filter_map(|(name, tensor)| {
@@ -26,7 +27,7 @@ pub fn below(all: &Tensors, prefix: &str) -> Tensors {
     named.collect()
 }
 
-/// What a gradient is asked of.
+/// The model and the inputs whose gradients are computed.
 #[derive(Module, Debug)]
 struct Leaves {
     model: Recurrent,
@@ -35,7 +36,7 @@ struct Leaves {
     c0: Param<Tensor<3>>,
 }
 
-/// The case's stack with its weights; a name begins with its cell.
+/// The case's stack with its weights; the name of a case starts with its cell.
 fn stack(name: &str, case: &Tensors, device: &Device) -> Result<Recurrent, Error> {
     let cell = match name {
         name if name.starts_with("lstm") => Cell::Lstm,
@@ -71,7 +72,7 @@ fn named(name: String, shape: Vec<usize>, data: Vec<f32>) -> (String, NamedTenso
     (name.clone(), NamedTensor { name, shape, data })
 }
 
-/// What a case gives; the first part of its name says what it is.
+/// Runs a case; its name starts with the kind of case.
 pub fn run(name: &str, case: &Tensors) -> Result<Tensors, Error> {
     match name.starts_with("ctc") {
         true => run_ctc(case),
@@ -79,7 +80,8 @@ pub fn run(name: &str, case: &Tensors) -> Result<Tensors, Error> {
     }
 }
 
-/// `loss` `[1]`, `nll` `[B]` and `d_logits` of `logits` `[B,T,V]`, `lengths` `[B]`, `labels` `[B,L]` (−1 behind the last) and `blank` `[1]`.
+/// Computes `loss` `[1]`, `nll` `[B]` and `d_logits` `[B,T,V]`. Inputs: `logits` `[B,T,V]`, `lengths` `[B]`, `labels`
+/// `[B,L]` (−1 after the last label) and `blank` `[1]`.
 fn run_ctc(case: &Tensors) -> Result<Tensors, Error> {
     let device = Device::flex().autodiff();
     let shape = case["logits"].shape.clone();
@@ -109,7 +111,8 @@ fn run_ctc(case: &Tensors) -> Result<Tensors, Error> {
     ]))
 }
 
-/// `y`, `h_n`, `c_n` and `d_NAME` of the loss Σ y·gy + Σ h_n·gh + Σ c_n·gc for every parameter and `x`, `h0`, `c0`.
+/// Computes `y`, `h_n`, `c_n`, and `d_NAME` for every parameter and for `x`, `h0` and `c0`. The loss is Σ y·gy + Σ
+/// h_n·gh + Σ c_n·gc.
 fn run_stack(name: &str, case: &Tensors) -> Result<Tensors, Error> {
     let device = Device::flex().autodiff();
     let model = stack(name, case, &device)?;
@@ -150,7 +153,7 @@ fn run_stack(name: &str, case: &Tensors) -> Result<Tensors, Error> {
     if case.contains_key("c0") {
         results.push(("c_n", "gc", joined(|layer| layer.c.clone())));
     }
-    // A loss that depends on something, even where all results are empty.
+    // Makes the loss depend on something, even if all results are empty.
     let mut loss = leaves.x.val().sum().mul_scalar(0.0);
     for (_, factor, value) in &results {
         loss = loss + (value.clone() * tensor(factor)).sum();
@@ -166,7 +169,7 @@ fn run_stack(name: &str, case: &Tensors) -> Result<Tensors, Error> {
     for parameter in params::export(&leaves) {
         let of = parameter.name.trim_start_matches("model.");
         if let Some(own) = case.get(of) {
-            // Where nothing flows to, there is no gradient.
+            // A tensor that does not affect the loss has no gradient.
             let zeros = || vec![0.0; own.data.len()];
             let data = gradients
                 .get(&parameter.name)

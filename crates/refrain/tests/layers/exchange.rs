@@ -1,5 +1,5 @@
-//! Parameters that `safetensors.torch.save_model` wrote load by name, and ours are laid out as they were (scripts/torch_exchange.py does the
-//! way back, in PyTorch).
+//! Parameters written by `safetensors.torch.save_model` load by name, and ours are written in the same layout.
+//! scripts/torch_exchange.py tests the other direction, in PyTorch.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -38,7 +38,7 @@ fn layout(bytes: &[u8]) -> Layout {
         .collect()
 }
 
-/// The model with PyTorch's parameters, after its own have gone out in the same layout.
+/// The model with PyTorch's parameters, after its initial ones were written in the same layout.
 fn exchanged<M: Module>(model: M, file: &str) -> M {
     let ours = std::env::temp_dir().join(format!("refrain-{}-{file}", std::process::id()));
     tensors::save(&ours, params::export(&model), ("made_by", "a test".into())).unwrap();

@@ -1,4 +1,4 @@
-//! Against PyTorch: tests/golden/README.md says how the files were made.
+//! Comparison with PyTorch; tests/golden/README.md explains how the files were made.
 
 use crate::case::{self, below};
 use burn::module::Module;
@@ -54,7 +54,7 @@ fn recurrent_stacks_agree_with_pytorch() {
     stacks("cells", 22);
 }
 
-/// Sizes from 0, lengths, layers, projection, layer norm and zoneout, drawn by scripts/fuzz_torch.py.
+/// Cases drawn by scripts/fuzz_torch.py: sizes from 0, lengths, layers, projection, layer norm and zoneout.
 #[test]
 fn drawn_stacks_agree_with_pytorch() {
     stacks("fuzz", 50);

@@ -1,4 +1,4 @@
-//! Layers and fused operations on Burn: against Burn's own operations and against PyTorch.
+//! Layers and fused operations on Burn, compared with Burn's own operations and with PyTorch.
 
 mod acoustic;
 #[cfg(feature = "ndarray")]

@@ -1,4 +1,4 @@
-//! The recurrent stacks as a user sees them.
+//! The recurrent stacks through their public interface.
 
 use crate::second_opinion::{close, random};
 use burn::module::Module;

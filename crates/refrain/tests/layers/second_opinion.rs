@@ -1,4 +1,4 @@
-//! Every fused operation against the same made of Burn's own operations, values and gradients.
+//! Every fused operation compared with its composition of Burn's own operations: values and gradients.
 
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -40,7 +40,7 @@ const C: usize = 4;
 const H: usize = 18;
 
 impl Layer {
-    /// The same numbers every time, as leaves of their own.
+    /// The same numbers every time, as new leaves of the graph.
     fn new(cell: Cell, directions: &[Direction], ragged: bool) -> Self {
         let device = Device::flex().autodiff();
         let (d, rows) = (directions.len(), cell.gates() * H);
@@ -96,7 +96,7 @@ impl Layer {
         }
     }
 
-    /// The gradients of a loss that weighs every element of the chosen outputs differently.
+    /// The gradients of a loss with a different weight for every element of the chosen outputs.
     fn gradients(&self, out: RecurrentOutput, of: [bool; 3]) -> Vec<(&'static str, Vec<f32>)> {
         let device = Device::flex().autodiff();
         let mut loss = Tensor::<1>::zeros([1], &device);
@@ -228,7 +228,7 @@ fn the_loss_agrees_with_the_composed_one() {
             Precision::F32,
         )
         .unwrap();
-        // Twice the loss, so that the gradient that flows in is not 1.
+        // Twice the loss, so that the incoming gradient is not 1.
         let mut grads = out.loss.clone().mul_scalar(2.0).backward();
 
         let plain = |t: &Tensor<2>| t.clone().inner().try_into_primitive::<Flex>().unwrap();

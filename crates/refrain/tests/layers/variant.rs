@@ -1,4 +1,4 @@
-//! What layers do beside their cell: against the fused layer where both can do it, and against what the papers say.
+//! Variants of the cells, compared with the fused layer where it supports them, and with the equations of the papers.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::error::Error;
@@ -59,7 +59,7 @@ fn assert_close(got: &[f32], expected: &[f32], what: &str) {
     }
 }
 
-/// A dropout that hardly ever happens makes the steps run one by one: they give what the fused layer gives.
+/// A tiny dropout probability forces the composed steps. Their result equals that of the fused layer.
 #[test]
 fn the_steps_agree_with_the_fused_layer() {
     for cell in CELLS {
@@ -95,7 +95,7 @@ fn a_projection_by_the_identity_is_none() {
     assert_close(&run(&projected, None).0, &run(&plain, None).0, "y");
 }
 
-/// While training a unit stays as it was or is renewed; at inference it is the mean of both.
+/// In training a unit keeps its value or takes the new one. Inference takes the expected value.
 #[test]
 fn zoneout_keeps_units_as_they_were() {
     let device = Device::flex();
@@ -142,7 +142,8 @@ fn zoneout_keeps_units_as_they_were() {
     assert_ne!(step(&model, Some(8)).0, h);
 }
 
-/// Masks are scaled, so that their mean over many keys is the pass without them: exactly for what is linear in them, the memory of an LSTM.
+/// Masks are scaled. The mean over many keys therefore equals the pass without masks, exactly for values that are
+/// linear in the masks, such as the c of an LSTM.
 #[test]
 fn recurrent_dropout_keeps_the_mean_of_the_memory() {
     let device = Device::flex();
@@ -177,7 +178,7 @@ fn recurrent_dropout_keeps_the_mean_of_the_memory() {
     }
 }
 
-/// With one mask for all steps a unit's memory is never written or always.
+/// With one mask for all steps, a unit's c is updated at every step or never.
 #[test]
 fn a_variational_mask_stays_for_the_sequence() {
     let variant = Variant {
@@ -320,7 +321,7 @@ fn what_a_cell_has_no_form_of_is_refused() {
     assert!(matches!(refused, Err(Error::Config(text)) if text.contains("tied")));
 }
 
-/// A state or input of the wrong size is an error with both shapes, as of the fused layer.
+/// A state or input of the wrong size gives an error with both shapes, as in the fused layer.
 #[test]
 fn shapes_that_do_not_fit_are_named() {
     let variant = Variant {
@@ -341,7 +342,7 @@ fn shapes_that_do_not_fit_are_named() {
     assert!(model.forward_with(x(&Device::flex()), options).is_err());
 }
 
-/// NaN past the end of a sequence does not count, and NaN in one stays in it.
+/// NaN after the end of a sequence has no effect, and NaN in one sequence does not reach the others.
 #[test]
 fn nan_stays_in_its_own_sequence() {
     let variant = Variant {
@@ -373,7 +374,7 @@ fn nan_stays_in_its_own_sequence() {
     assert!(sequences[2].iter().any(|v| v.is_nan()));
 }
 
-/// A language model with all of it writes token by token what it gives on the whole text.
+/// A language model with all variants gives the same results token by token and on the whole text.
 #[test]
 fn a_language_model_writes_with_it() {
     let config = LanguageModelConfig {

@@ -1,4 +1,4 @@
-//! The loop: interruptions, early stopping, averages, losses that are no numbers.
+//! The training loop: interruptions, early stopping, averages, losses that are not finite.
 
 use crate::toy::{SIZE, Toy, events, files, run, weight};
 use refrain::Error;
@@ -175,12 +175,13 @@ fn the_model_is_the_one_of_the_best_epoch() {
     assert_eq!(weight(&files(folder.path()).model), last.model[0].data);
 }
 
-/// SGD on half a squared distance: w ← w − lr·(w − target), and the average counts every point after the trigger the same.
+/// SGD on half a squared distance: w ← w − lr·(w − target). The average is the plain mean of all points after the
+/// start.
 #[test]
 fn the_average_is_the_mean_of_the_weights_since_its_start() {
     let folder = tempdir().unwrap();
     let mut toy = Toy::new(3);
-    // The average's validation is the best, so that it is what is saved.
+    // The validation of the average is the best, so the average is saved.
     toy.script = vec![3.0, 2.0, 1.0];
     let config = TrainConfig {
         epochs: 3,

@@ -5,7 +5,7 @@ use refrain::Error;
 use refrain::files::tensors::{self, Storage};
 use refrain::store::{Existing, Lock, ModelFolder, Room};
 use refrain::tasks::{Out, Site, Split, TASKS};
-use refrain::train::{Control, Event, Stopped};
+use refrain::train::{Checkpoint, Control, Event, Stopped};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::{TempDir, tempdir};
@@ -55,7 +55,7 @@ fn one_process_trains_in_a_folder() {
     assert_eq!(beside.path, folder.path().join("run-2"));
     drop(room);
     train(&run, &[]).unwrap();
-    // A run that goes on holds the folder, too.
+    // A resumed run locks the folder, too.
     let lock = Lock::take(&run).unwrap();
     let resumed = support::resume(&run, &mut |_| Control::Continue);
     assert!(matches!(resumed, Err(Error::InUse { .. })));
@@ -102,6 +102,65 @@ fn a_finished_run_can_be_trained_on() {
     let opened = ModelFolder::open(&run).unwrap();
     assert_eq!(opened.recipe().train.epochs, 4);
     assert!(opened.about().figures.finished);
+}
+
+#[test]
+fn a_run_that_is_trained_on_can_be_killed_and_resumed() {
+    let folder = tempdir().unwrap();
+    let stopping = ["train.early_stopping={ patience = 4 }", "train.epochs=3"];
+    let [calm, rough] = ["calm", "rough"].map(|name| folder.path().join(name));
+    let on = |run: &Path, stop_at: u32| {
+        let mut steps = 0;
+        TASKS.resume(run, None, &Site::default(), Some(9), &mut |event| {
+            steps += u32::from(matches!(event, Event::Step { .. }));
+            let about = fs::read_to_string(run.join("model.toml")).unwrap();
+            let ended = matches!(event, Event::Finished { .. } | Event::Tested { .. });
+            assert!(ended || about.contains("finished = false"), "{event:?}");
+            match steps >= stop_at {
+                true => Control::Stop,
+                false => Control::Continue,
+            }
+        })
+    };
+    for run in [&calm, &rough] {
+        train(run, &stopping).unwrap();
+    }
+    let whole = on(&calm, u32::MAX).unwrap();
+    // The same command again, as after a kill, and then without the number of epochs.
+    assert_eq!(on(&rough, 11).unwrap().stopped, Stopped::Asked);
+    assert_eq!(on(&rough, 9).unwrap().stopped, Stopped::Asked);
+    let parts = support::resume(&rough, &mut |_| Control::Continue).unwrap();
+    assert_eq!((parts.epochs, parts.steps), (whole.epochs, whole.steps));
+    let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+    assert_eq!(model(&calm), model(&rough));
+}
+
+#[test]
+fn a_model_without_a_checkpoint_is_not_trained_over() {
+    let (keep, run) = trained();
+    let copy = keep.path().join("copy");
+    support::pack(&run, &copy).unwrap();
+    let before = fs::read(copy.join("model.safetensors")).unwrap();
+    let mut observe = |_: &Event| Control::Continue;
+    let on = TASKS.resume(&copy, None, &Site::default(), Some(20), &mut observe);
+    let error = on.unwrap_err().to_string();
+    assert!(error.contains("no checkpoint"), "{error}");
+    assert_eq!(before, fs::read(copy.join("model.safetensors")).unwrap());
+}
+
+#[test]
+fn a_folder_cannot_have_other_files_removed() {
+    let (keep, run) = trained();
+    let victim = keep.path().join("victim.txt");
+    fs::write(&victim, "mine").unwrap();
+    fs::write(run.join("words.txt"), "own").unwrap();
+    let forged = |_: &Path| {
+        let names = [Path::new("../victim.txt"), &victim, Path::new("words.txt")];
+        names.map(PathBuf::from).to_vec()
+    };
+    Room::make(&run, Existing::Replace, &forged).unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+    assert!(!run.join("words.txt").exists() && !run.join("model.toml").exists());
 }
 
 #[test]
@@ -183,7 +242,7 @@ fn bytes_with_scales_come_back_within_half_a_step() {
             assert!((got - expected).abs() <= step + 1e-6, "{got} {expected}");
         }
     }
-    // Without its scales the file says nothing.
+    // A file without the scales of its bytes is invalid.
     let bytes = fs::read(&file).unwrap();
     let text = String::from_utf8_lossy(&bytes).replace("w.row_scales", "v.row_scales");
     assert!(text.contains("v.row_scales"));
@@ -218,6 +277,17 @@ fn a_checkpoint_with_a_changed_byte_is_damaged() {
         let error = support::resume(&run, &mut |_| Control::Continue);
         let error = error.unwrap_err().to_string();
         assert!(error.contains("damaged"), "{error}");
+    }
+    // The same for the state of the run, which is text before the tensors.
+    let header = u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    for place in (8..8 + header).step_by(7) {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1;
+        fs::write(&file, &bytes).unwrap();
+        let loaded = Checkpoint::load(&file);
+        let around = String::from_utf8_lossy(&whole[place.saturating_sub(20)..place + 20]);
+        // Spaces that fill the header up to a multiple of 8 mean nothing.
+        assert!(loaded.is_err() || whole[place] == b' ', "{place}: {around}");
     }
     fs::write(&file, whole).unwrap();
     support::resume(&run, &mut |_| Control::Continue).unwrap();
@@ -264,7 +334,7 @@ fn a_model_that_no_memory_holds_is_refused_before_it_is_made() {
         assert!(error.to_string().contains("model.hidden"), "{error}");
         assert!(!out.exists(), "{setting}");
     }
-    // The same where a folder says so.
+    // The same for sizes in the `model.toml` of a folder.
     train(&out, &["train.epochs=1"]).unwrap();
     let about = fs::read_to_string(out.join("model.toml")).unwrap();
     let forged = about

@@ -1,14 +1,19 @@
 //! The language task from recipe to text, in process.
 
 use crate::support;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use refrain::Error;
 use refrain::recipe::Recipe;
 use refrain::store::ModelFolder;
 use refrain::tasks::language::{GenerateConfig, Loaded};
-use refrain::tasks::{EvaluateData, EvaluateOn, Split, Summary};
+use refrain::tasks::{EvaluateData, EvaluateOn, Split, Summary, TASKS};
 use refrain::train::{Control, Event, Observer, Stopped};
+use refrain_data::vocab::Vocabulary;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::{TempDir, tempdir};
 
 const SMALL: &str = r#"
@@ -42,14 +47,14 @@ fn train(overrides: &[&str], folder: &Path) -> Result<Summary, Error> {
     train_watched(&recipe(overrides), folder, &mut |_| Control::Continue)
 }
 
-fn trained() -> (TempDir, Loaded) {
+fn trained() -> (TempDir, Arc<Loaded>) {
     let folder = tempdir().unwrap();
     train(&["train.epochs=1"], folder.path()).unwrap();
     let loaded = support::language(&folder.path().join("run")).unwrap();
     (folder, loaded)
 }
 
-fn write(loaded: &Loaded, options: &GenerateConfig) -> String {
+fn write(loaded: &Arc<Loaded>, options: &GenerateConfig) -> String {
     let mut text = String::new();
     let mut append = |piece: &str| {
         text.push_str(piece);
@@ -133,7 +138,7 @@ fn training_lowers_the_loss_and_evaluation_agrees_with_it() {
 fn a_folder_that_holds_a_run_is_not_overwritten() {
     let (folder, _) = trained();
     let error = train(&[], folder.path()).unwrap_err().to_string();
-    assert!(error.contains("--resume"), "{error}");
+    assert!(error.contains("--force"), "{error}");
 }
 
 #[test]
@@ -287,4 +292,173 @@ fn one_thread_and_two_give_the_same_bits() {
         fs::read(folder.path().join("run/model.safetensors")).unwrap()
     });
     assert!(models[0] == models[1]);
+}
+
+/// The loss of the first step, and the tensors taken over.
+fn first_step(recipe: &Recipe, out: &Path, data: &Path) -> (f64, Option<Event>) {
+    let (mut loss, mut inherited) = (0.0, None);
+    let mut observe = |event: &Event| match event {
+        Event::Step {
+            step: 1, loss: own, ..
+        } => {
+            loss = *own;
+            Control::Stop
+        }
+        Event::Inherited { .. } => {
+            inherited = Some(event.clone());
+            Control::Continue
+        }
+        _ => Control::Continue,
+    };
+    support::train(recipe, out, data, &mut observe).unwrap();
+    (loss, inherited)
+}
+
+#[test]
+fn a_run_keeps_the_vocabulary_of_the_model_it_begins_with_where_the_text_fits_in_it() {
+    let folder = tempdir().unwrap();
+    let data = folder.path();
+    let plain = ["model.dropout={}", "train.optimizer.lr=0.02"];
+    let summary = train(&[&plain[..], &["train.epochs=6"]].concat(), data).unwrap();
+    let learned = summary.validation.unwrap()["perplexity"].ln();
+    let known = support::language(&data.join("run"))
+        .unwrap()
+        .vocabulary
+        .clone();
+
+    // Text of the same kind with fewer different characters, and with two that are new.
+    let mut text = String::new();
+    let stories = GenerateConfig {
+        length: 9000,
+        temperature: 0.5,
+        ..GenerateConfig::default()
+    };
+    let loaded = support::language(&data.join("run")).unwrap();
+    loaded
+        .generate(&stories, &mut |piece| {
+            text += piece;
+            Control::Continue
+        })
+        .unwrap();
+    let fewer: String = text
+        .chars()
+        .filter(|c| !"q,\"'!?ABC".contains(*c))
+        .collect();
+    fs::write(data.join("fewer.txt"), &fewer).unwrap();
+    fs::write(data.join("new.txt"), format!("\u{fc}\u{4e2d}{fewer}")).unwrap();
+    let run = |file: &str, init: Option<&str>| {
+        let text = format!("data.text={{ from = \"file\", file = \"{file}\" }}");
+        let path = data.join("run").display().to_string();
+        let from = init.map(|_| format!("train.init=\"{path}\""));
+        let overrides = plain
+            .iter()
+            .copied()
+            .chain([text.as_str()])
+            .chain(from.as_deref());
+        let overrides: Vec<&str> = overrides.collect();
+        let out = data.join(format!("{file}-{}", init.is_some()));
+        let (loss, event) = first_step(&recipe(&overrides), &out, data);
+        (loss, event)
+    };
+    let (fresh, none) = run("fewer.txt", None);
+    assert!(none.is_none() && fresh > 2.5, "{fresh}");
+    let (loss, event) = run("fewer.txt", Some("run"));
+    let Some(Event::Inherited {
+        tensors,
+        of,
+        reason,
+        ..
+    }) = event
+    else {
+        panic!("no event");
+    };
+    assert_eq!((tensors, reason), (of, None));
+    assert!(loss < learned + 0.2, "it begins at {loss} after {learned}");
+    let kept = Vocabulary::load(&data.join("fewer.txt-true")).unwrap();
+    assert_eq!(kept.len(), known.len());
+
+    let (_, event) = run("new.txt", Some("run"));
+    let Some(Event::Inherited {
+        tensors,
+        of,
+        reason,
+        ..
+    }) = event
+    else {
+        panic!("no event");
+    };
+    let reason = reason.expect("embedding and output do not fit");
+    assert!(
+        tensors < of && reason.contains("lacks 2 characters"),
+        "{tensors} of {of}: {reason}"
+    );
+}
+
+#[test]
+fn any_text_file_trains_and_others_are_refused_with_a_reason() {
+    let folder = tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let train = |path: &Path| {
+        let small = ["model.hidden=8", "model.embedding=8", "train.epochs=1"].map(String::from);
+        let recipe = TASKS.recipe(path.to_str().unwrap(), &small)?;
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let out = folder.path().join("runs").join(name);
+        support::train(&recipe, &out, folder.path(), &mut |_| Control::Continue)
+    };
+    let text = "The cat sat on the mat, and the d\u{f6}g sat on the cat.\n".repeat(60);
+    let marked = format!("\u{feff}{text}");
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(marked.as_bytes()).unwrap();
+    let packed = file("packed.txt.gz", &packed.finish().unwrap());
+    let mut figures = Vec::new();
+    for path in [
+        file("plain.txt", text.as_bytes()),
+        file("marked", marked.as_bytes()),
+        packed.clone(),
+    ] {
+        let summary = train(&path).unwrap();
+        figures.push((summary.parameters, summary.test.unwrap()));
+    }
+    assert!(figures.iter().all(|own| *own == figures[0]), "{figures:?}");
+    let bytes = |path: &Path| {
+        TASKS
+            .recipe(path.to_str().unwrap(), &[])
+            .unwrap()
+            .train
+            .batch
+    };
+    let long = "a longer text\n".repeat(20_000);
+    let mut again = GzEncoder::new(Vec::new(), Compression::default());
+    again.write_all(long.as_bytes()).unwrap();
+    let again = file("long.gz", &again.finish().unwrap());
+    assert_eq!(
+        bytes(&again),
+        bytes(&file("long.txt", long.as_bytes())),
+        "sizes follow the text"
+    );
+
+    for (name, bytes, reasons) in [
+        ("empty.txt", &b""[..], &["empty"][..]),
+        ("mark.txt", "\u{feff}".as_bytes(), &["empty"]),
+        ("same.txt", &[b'a'; 900], &["one character", "'a'"]),
+        ("short.txt", b"ab", &["text"]),
+        ("latin.txt", b"caf\xe9 and more", &["offset 3", "convert"]),
+        ("sound.zip", b"PK\x03\x04\xff\xfe\x00", &["zip archive"]),
+        ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00", &["offset 0"]),
+        ("torn.gz", &fs::read(&packed).unwrap()[..60], &["gzip"]),
+    ] {
+        let error = train(&file(name, bytes)).unwrap_err().to_string();
+        assert!(
+            reasons.iter().all(|reason| error.contains(reason)),
+            "{name}: {error}"
+        );
+        assert!(
+            !folder.path().join("runs").join(name).exists(),
+            "nothing is left behind"
+        );
+    }
 }

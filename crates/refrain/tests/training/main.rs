@@ -18,3 +18,4 @@ mod streams;
 mod support;
 mod tones;
 mod toy;
+mod writing;

@@ -1,4 +1,4 @@
-//! The tasks of long memory from recipe to figures, and the gradients that reach far back.
+//! The long-memory tasks from recipe to figures, and their gradients at long lags.
 
 use crate::support;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -94,7 +94,7 @@ fn a_recipe_of_one_task_is_none_of_another() {
     assert!(error.contains("did you mean \"adding\""), "{error}");
 }
 
-/// ‖∂loss/∂h‖ of one sequence by automatic differentiation: the steps after `t` from a state that is a leaf.
+/// ‖∂loss/∂h‖ of one sequence by automatic differentiation: runs the steps after `t` from a state that is a leaf.
 fn by_autodiff(config: &SequenceModelConfig, sequence: &Sequences, t: usize) -> f64 {
     let device = Device::flex().autodiff();
     let model = config.init([2, 1], 5, &device).unwrap();
@@ -156,5 +156,41 @@ fn gradients_through_time_are_those_of_automatic_differentiation() {
                 "{cell:?} {lag}: {norm} {expected}"
             );
         }
+    }
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn another_device_learns_the_same() {
+    use refrain::tasks::{DeviceName, Out, Site, TASKS};
+    let folder = tempdir().unwrap();
+    let small = recipe(ADDING, &["train.epochs=2", "data.examples=500"]);
+    let figures = ["cpu", "ndarray"].map(|name| {
+        let site = Site {
+            device: DeviceName::find(name).unwrap(),
+            ..Site::default()
+        };
+        let out = Out::new(folder.path().join(name));
+        let summary = TASKS.train(&small, &out, &site, &mut |_| Control::Continue);
+        let run = folder.path().join(name);
+        let options = toml::Table::new();
+        let again = TASKS.evaluate(&run, options, &Split::Test.into(), None, &site);
+        let test = summary.unwrap().test.unwrap()["mse"];
+        assert_eq!(again.unwrap().metrics["mse"], test, "{name}");
+        test
+    });
+    let [cpu, other] = figures;
+    assert!((cpu - other).abs() < 1e-3 * cpu, "{cpu} {other}");
+}
+
+#[test]
+fn a_device_that_is_not_built_in_is_named() {
+    use refrain::tasks::DeviceName;
+    assert_eq!(DeviceName::find("cpu").unwrap(), DeviceName::Cpu);
+    let unknown = DeviceName::find("gpu").unwrap_err().to_string();
+    assert!(unknown.contains("cpu, ndarray, vulkan"), "{unknown}");
+    if cfg!(not(feature = "vulkan")) {
+        let absent = DeviceName::find("vulkan").unwrap_err().to_string();
+        assert!(absent.contains("--features vulkan"), "{absent}");
     }
 }

@@ -1,4 +1,4 @@
-//! Damaged and forged recipes and model folders: an error or a model, never a panic, never memory without bound.
+//! Damaged and forged recipes and model folders: opening gives an error or a model, without panic or unbounded memory.
 
 use crate::changes::{cases, changed, changes};
 use crate::support;
@@ -21,7 +21,7 @@ use std::sync::LazyLock;
 /// Files of a folder by name.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// A small language model and a small model of sequences, with all that the layers can have, as their folders.
+/// The folders of a small language model and a small sequence model with all variants of layers.
 static FOLDERS: LazyLock<[Files; 2]> = LazyLock::new(|| {
     let variant = "variant = { projection = 3, layer_norm = true, zoneout_h = 0.1 }";
     let language = format!(
@@ -95,7 +95,7 @@ fn the_folders_open_as_they_are() {
     }
 }
 
-/// Numbers that a forger would write.
+/// Numbers a forged file may contain.
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("0".to_string()),
@@ -108,7 +108,7 @@ fn number() -> impl Strategy<Value = String> {
     ]
 }
 
-/// The text with the `which`th of its numbers replaced.
+/// The text with one of its numbers replaced; `which` is the index of the number.
 fn forged(text: &[u8], which: usize, number: &str) -> Vec<u8> {
     let text = String::from_utf8_lossy(text);
     let is_digit = |c: char| c.is_ascii_digit() || c == '.';
@@ -123,7 +123,7 @@ fn forged(text: &[u8], which: usize, number: &str) -> Vec<u8> {
     format!("{}{number}{}", &text[..start], &text[start + length..]).into_bytes()
 }
 
-/// Opens a folder with one of its files changed.
+/// Opens a folder after replacing one of its files.
 fn with_changed(which: usize, file: usize, change: impl Fn(&str, &[u8]) -> Vec<u8>) {
     let files = &FOLDERS[which % 2];
     let folder = tempfile::tempdir().unwrap();
@@ -172,9 +172,14 @@ proptest! {
     }
 
     #[test]
-    fn folders_with_forged_numbers_do_not_panic(which in 0..2usize, file in 0..6usize, at in 0..1000usize, number in number()) {
+    fn folders_with_forged_numbers_do_not_panic(
+        which in 0..2usize,
+        file in 0..6usize,
+        at in 0..1000usize,
+        number in number(),
+    ) {
         with_changed(which, file, |name, bytes| match name.ends_with(".safetensors") {
-            // The length and the header, then numbers.
+            // The length, the header, then numbers.
             true => {
                 let length = bytes[..8].try_into().map_or(0, |b| u64::from_le_bytes(b) as usize);
                 let header = forged(&bytes[8..8 + length], at, &number);

@@ -1,4 +1,4 @@
-//! Update rules against PyTorch's formulas in `f64`, and their state through a checkpoint.
+//! Update rules compared with PyTorch's formulas in `f64`, and optimizer state in checkpoints.
 
 use refrain::train::optimizer::{Moments, Optimizer, OptimizerConfig};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Recipes: what ships is complete, what is wrong is named.
+//! Recipes: shipped ones are complete, and errors name the problem.
 
 use refrain::recipe::Recipe;
 use refrain::tasks::TASKS;
@@ -31,7 +31,7 @@ fn every_shipped_recipe_is_complete_and_belongs_to_a_task() {
         for text in [&h.description, &h.data, &h.command] {
             assert!(!text.is_empty(), "{}", shipped.name);
         }
-        // A figure belongs to a time and a machine; a recipe without one is untried.
+        // A figure belongs to a time and a machine. A recipe without a figure is untried.
         assert_eq!(h.expected.is_empty(), h.time.is_empty(), "{}", shipped.name);
         let task = TASKS.find(&recipe.task).unwrap().profile();
         assert!(task.recipes.iter().any(|r| r.name == shipped.name));
@@ -45,7 +45,7 @@ fn every_template_is_a_recipe_of_its_task() {
         let profile = task.profile();
         let recipe = TASKS.read(profile.template, &[], profile.name).unwrap();
         assert_eq!(recipe.task, profile.name);
-        // A commented key is valid, too: with its mark removed the file still reads, one key at a time.
+        // A commented key is valid, too: after removing its mark the file still reads, one key at a time.
         let commented = profile.template.lines().filter(|line| {
             let key = line
                 .strip_prefix("# ")

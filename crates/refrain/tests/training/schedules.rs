@@ -1,4 +1,4 @@
-//! Learning rates against their published formulas.
+//! Learning rates compared with their published formulas.
 
 use refrain::train::{Schedule, ScheduleConfig};
 
@@ -59,8 +59,8 @@ fn cosine_rises_and_falls() {
     );
 }
 
-/// `torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=1, total_steps=100, pct_start=0.3)`: `get_last_lr()` after 0, 29, 99 steps, and
-/// halfway down its second phase.
+/// `torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=1, total_steps=100, pct_start=0.3)`: `get_last_lr()` after 0, 29,
+/// 99 steps, and halfway through its second phase.
 #[test]
 fn one_cycle_is_pytorchs() {
     let config = ScheduleConfig::OneCycle {

@@ -1,4 +1,4 @@
-//! Files: whole or not at all, and nothing that is read is believed unchecked.
+//! Files: complete or absent, and all input is checked.
 
 use refrain::files::tensors::Storage;
 use refrain::files::{atomic, tensors};
@@ -100,7 +100,7 @@ fn a_write_that_fails_leaves_the_file_from_before() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("x");
     atomic::write(&file, b"before").unwrap();
-    // Where the new file would be put together, something is in the way.
+    // A folder blocks the name of the temporary file.
     fs::create_dir(folder.path().join(".x.tmp")).unwrap();
     assert!(atomic::write(&file, b"after").is_err());
     assert_eq!(fs::read(&file).unwrap(), b"before");

@@ -1,4 +1,4 @@
-//! The library as most tests use it: recipes from text, runs in a folder, models opened with their defaults.
+//! Helpers of the tests: recipes from text, runs in a folder, models opened with default options.
 
 use refrain::Error;
 use refrain::recipe::Recipe;
@@ -15,7 +15,7 @@ pub fn recipe(text: &str, overrides: &[&str]) -> Result<Recipe, Error> {
     TASKS.read(text, &overrides, "text")
 }
 
-/// Trains into a folder that must not hold a run.
+/// Trains into a folder without a run.
 pub fn train(
     recipe: &Recipe,
     out: &Path,
@@ -35,8 +35,8 @@ pub fn evaluate(folder: &Path, on: impl Into<EvaluateOn>) -> Result<Evaluation, 
     TASKS.evaluate(folder, options, &on.into(), None, &Site::default())
 }
 
-pub fn language(folder: &Path) -> Result<language::Loaded, Error> {
-    tasks::open::<Language>(folder, Default::default(), &Site::default())
+pub fn language(folder: &Path) -> Result<Arc<language::Loaded>, Error> {
+    tasks::open::<Language>(folder, Default::default(), &Site::default()).map(Arc::new)
 }
 
 pub fn speech(folder: &Path) -> Result<Arc<speech::Loaded>, Error> {

@@ -1,4 +1,4 @@
-//! The smallest thing that can be trained: points that pull at a vector.
+//! The smallest trainable model: a vector that is pulled towards points.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -29,14 +29,14 @@ pub fn point() -> Point {
     }
 }
 
-/// Loss: half the squared distance to a place that depends on the batch, on noise and on carried state.
+/// The loss is half the squared distance to a point that depends on the batch, on noise and on carried state.
 pub struct Toy {
     pub batches: usize,
     pub noise: f32,
-    /// What validation says, in order; the distance to the origin when it runs out.
+    /// Successive results of the validation; after the last one, the distance to the origin.
     pub script: Vec<f64>,
     pub validated: usize,
-    /// Loss is not a number in these steps of the run.
+    /// Whether the loss of this step is NaN.
     pub broken: fn(Place) -> bool,
     pub state: f32,
 }
@@ -126,7 +126,7 @@ pub fn files(folder: &Path) -> Files {
     }
 }
 
-/// Begins or goes on, whichever the folder asks for.
+/// Starts or resumes a run, depending on the folder.
 pub fn run(
     toy: &mut Toy,
     config: &TrainConfig,
@@ -145,7 +145,7 @@ pub fn weight(file: &Path) -> Vec<f32> {
     tensors::load(file).unwrap().0["weight"].data.clone()
 }
 
-/// The log's events, without what an interruption or the clock changes.
+/// The events of the log, without those that depend on interruptions or the clock.
 pub fn events(folder: &Path) -> Vec<Event> {
     let text = std::fs::read_to_string(folder.join("train.jsonl")).unwrap();
     let timeless = |line: &str| match serde_json::from_str(line).unwrap() {

@@ -1,10 +1,11 @@
-//! What to measure: the names of the side-by-side benchmark and their sizes.
+//! Configurations of the side-by-side benchmark: names and sizes.
 
 use anyhow::{Context, Result, bail};
+use refrain::memory;
 use refrain_kernels::Cell;
 use serde::Deserialize;
 
-/// Which kind of work.
+/// Kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
@@ -22,11 +23,11 @@ pub enum Task {
 pub enum Mode {
     /// Inference.
     Fwd,
-    /// The sum of the outputs differentiated for weights and input.
+    /// Forward pass, and the gradients of the sum of the outputs for weights and input.
     Train,
 }
 
-/// One configuration, in the field names of the line protocol.
+/// One configuration; the fields have the names of the line protocol.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Config {
     pub task: Task,
@@ -65,7 +66,7 @@ fn f32_name() -> String {
 }
 
 impl Config {
-    /// From a name such as `lstm-100x32x256x256-bi-train`.
+    /// Reads a name such as `lstm-100x32x256x256-bi-train`.
     pub fn parse(name: &str, threads: usize) -> Result<Self> {
         let parts: Vec<&str> = name.split('-').collect();
         let config = match parts[..] {
@@ -160,7 +161,52 @@ impl Config {
             "rnn" => Cell::RnnTanh,
             "lstm" => Cell::Lstm,
             "gru" => Cell::Gru,
-            other => bail!("`{other}` is not a cell; rnn, lstm and gru are"),
+            other => bail!("`{other}` is not a cell; the cells are rnn, lstm and gru"),
+        })
+    }
+
+    /// Refuses sizes that no memory here can hold, before any is taken.
+    ///
+    /// # Errors
+    /// Such sizes, or more threads than a program can have.
+    pub fn check(&self) -> Result<()> {
+        const MOST_THREADS: usize = 1024;
+        if self.threads > MOST_THREADS {
+            bail!(
+                "{} threads are asked for; {MOST_THREADS} are the most",
+                self.threads
+            );
+        }
+        Ok(memory::check(
+            self.numbers()?,
+            "a benchmark",
+            "T, B, C, H or the number of layers",
+        )?)
+    }
+
+    /// Numbers that an iteration holds, roughly: weights and values of all layers, twice as many with their gradients.
+    fn numbers(&self) -> Result<usize> {
+        let product =
+            |factors: &[usize]| factors.iter().fold(1, |a: usize, b| a.saturating_mul(*b));
+        let sum = |parts: &[usize]| parts.iter().fold(0, |a: usize, b| a.saturating_add(*b));
+        let (gates, hidden) = (self.cell()?.gates(), self.hidden);
+        let directions = 1 + usize::from(self.bidirectional);
+        let rows = product(&[self.time, self.batch]);
+        let layer = |input: usize| {
+            let weights = product(&[gates, hidden, sum(&[input, hidden, 2])]);
+            let values = product(&[rows, gates + 3, hidden]);
+            product(&[directions, sum(&[weights, values])])
+        };
+        let others = self.layers.saturating_sub(1);
+        let held = sum(&[
+            product(&[rows, self.input]),
+            layer(self.input),
+            product(&[others, layer(product(&[directions, hidden]))]),
+            product(&[self.vocabulary, sum(&[self.input, hidden, rows])]),
+        ]);
+        Ok(match self.mode {
+            Mode::Fwd => held,
+            Mode::Train => product(&[2, held]),
         })
     }
 

@@ -1,4 +1,4 @@
-//! `refrain bench`: how fast the layers run here, for people and for a side-by-side driver.
+//! `refrain bench`: speed of the layers on this machine, for people and for a side-by-side driver.
 
 mod config;
 mod work;
@@ -27,7 +27,7 @@ Examples:
   refrain bench lstm-100x64x512x512-fwd --precision bf16
   refrain bench --worker      # JSON lines on standard input and output, for a driver that times engines in turn")]
 pub struct Args {
-    /// What to measure; a selection of everything if nothing is named
+    /// Configurations to measure; without any, a selection of all
     #[arg(value_name = "CONFIG")]
     configs: Vec<String>,
 
@@ -67,7 +67,7 @@ const SELECTION: [&str; 10] = [
 /// Runs the command.
 ///
 /// # Errors
-/// An unknown configuration, or standard input that breaks off.
+/// An unknown configuration, or standard input that ends early.
 pub fn run(args: Args) -> Result<()> {
     if args.worker {
         return worker::serve();
@@ -87,7 +87,16 @@ pub fn run(args: Args) -> Result<()> {
             .collect(),
         false => args.configs,
     };
-    // What the products could reach if nothing else took time.
+    let configs = names.iter().map(|name| {
+        let mut config = Config::parse(name, threads)?;
+        config.dtype = args.precision.name().into();
+        config
+            .check()
+            .with_context(|| format!("measuring {name}"))?;
+        Ok(config)
+    });
+    let configs = configs.collect::<Result<Vec<_>>>()?;
+    // Speed of the best register tile: an upper bound for the products.
     let peak = refrain_kernels::peak(threads, precision);
     if !args.json {
         terminal::print(&format!(
@@ -101,10 +110,8 @@ pub fn run(args: Args) -> Result<()> {
             "of best",
         ))?;
     }
-    for name in &names {
-        let mut config = Config::parse(name, threads)?;
-        config.dtype = args.precision.name().into();
-        let times = measure(&config, args.seconds).with_context(|| format!("measuring {name}"))?;
+    for (name, config) in names.iter().zip(&configs) {
+        let times = measure(config, args.seconds).with_context(|| format!("measuring {name}"))?;
         let (median, best) = (times[times.len() / 2], times[0]);
         let rate = config.flops() / median;
         let share = rate / peak;
@@ -131,7 +138,7 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Prints how time grows with the length of a sequence: 4 where it is linear.
+/// Prints the growth of time with the length of a sequence. Linear growth gives 4.
 fn growth(threads: usize, seconds: f64) -> Result<()> {
     for (mode, label) in [("fwd", "forward"), ("train", "forward + backward")] {
         let names = [100, 400].map(|time| format!("lstm-{time}x32x256x256-{mode}"));
@@ -158,7 +165,7 @@ fn growth(threads: usize, seconds: f64) -> Result<()> {
     Ok(())
 }
 
-/// Prints the memory of a training step against what it cannot do without.
+/// Prints the memory of a training step beside the minimum it needs.
 fn memory(threads: usize) -> Result<()> {
     let name = "lstm-100x64x512x512-train";
     let config = Config::parse(name, threads)?;
@@ -168,11 +175,12 @@ fn memory(threads: usize) -> Result<()> {
     work.run();
     let rows = config.time * config.batch;
     let weights = 4 * config.hidden * (config.input + config.hidden);
-    // x, y and their gradients, gates and cells once each; the weights, packed for both passes, and their gradients.
+    // x, y and their gradients, gates and cells once each. The weights packed for both passes, and their gradients.
     let values = rows * (2 * config.input + 7 * config.hidden) + 3 * weights;
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
     terminal::print(&format!(
-        "memory of {name}: {:.0} MB; inputs, outputs, their gradients, gates and cells once, weights three times: {:.0} MB\n",
+        "memory of {name}: {:.0} MB; inputs, outputs, their gradients, gates and cells once, \
+         weights three times: {:.0} MB\n",
         megabytes(most_in_use()),
         megabytes(4 * values),
     ))?;

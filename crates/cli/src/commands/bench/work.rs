@@ -1,4 +1,4 @@
-//! The work itself: what a user of the library would call.
+//! The timed work: calls that a user of the library would make.
 
 use super::config::{Config, Mode, Task};
 use anyhow::{Result, bail};
@@ -10,7 +10,7 @@ use refrain_kernels::random::Key;
 use refrain_kernels::{Precision, StepScratch, StepWeights, Threads, Weights, update};
 use std::time::Instant;
 
-/// Something to time: one call is one iteration, made of `inner` units.
+/// A timed unit of work. One call is one iteration of `inner` units.
 pub struct Work {
     iteration: Box<dyn FnMut()>,
     threads: Threads,
@@ -28,6 +28,7 @@ impl Work {
 
 /// Sets up a configuration.
 pub fn prepare(config: &Config) -> Result<Work> {
+    config.check()?;
     let precision = match (config.dtype.as_str(), config.task) {
         ("f32", _) => Precision::F32,
         ("bf16", _) => Precision::Bf16,
@@ -75,7 +76,7 @@ fn layer(config: &Config, precision: Precision) -> Result<Box<dyn FnMut()>> {
     let x = x.require_grad();
     Ok(Box::new(move || {
         let (y, _) = model.forward(x.clone(), None).expect("shapes fit");
-        // Of the sum, whose gradient is ones: Burn begins with those for a tensor of any shape.
+        // The sum has a gradient of ones. Burn starts a backward pass with ones for a tensor of any shape.
         std::hint::black_box(y.clone().inner().sum());
         std::hint::black_box(params::gradients(&model, &y));
     }))

@@ -1,8 +1,11 @@
 //! The line protocol of a side-by-side driver: one JSON object in, one out.
 //!
-//! `{"op":"setup","task":..,"cell":..,"T":..,..}` → `{"ok":true,"setup_s":..,"first_s":..}`;
-//! `{"op":"run","seconds":..,"min_reps":..,"warm":..}` → `{"times":[..]}` in seconds per iteration (per step for a stream);
-//! `{"op":"peak","threads":..}` → `{"peak":..}`, the floating-point operations per second of the best tile in `f32`; `{"op":"exit"}` ends. What fails answers `{"error":".."}`.
+//! `{"op":"setup","task":..,"cell":..,"T":..,..}` → `{"ok":true,"setup_s":..,"first_s":..}`.
+//! `{"op":"run","seconds":..,"min_reps":..,"warm":..}` → `{"times":[..]}` in seconds per iteration (per step for a
+//! stream).
+//! `{"op":"peak","threads":..}` → `{"peak":..}`: floating-point operations per second of the best register tile in
+//! `f32`.
+//! `{"op":"exit"}` ends the worker. A failed request is answered by `{"error":".."}`.
 
 use super::config::Config;
 use super::work::{self, Work};

@@ -1,7 +1,7 @@
 //! The frames of a sound, and the scores of its characters.
 
-use crate::commands::lab::plot::{COLOURS, font};
 use crate::commands::speech::files;
+use crate::drawing::{COLOURS, font};
 use crate::terminal::typed;
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;

@@ -1,20 +1,22 @@
 //! A trained language model in use.
 
-use super::generate::{Generated, Writer};
+use super::generate::{Drawn, Generated, Writer};
+use super::measure;
 use super::recipe::{GenerateConfig, GenerateOptions, LanguageRecipe};
 use super::text::{self, Text};
-use super::{NAME, measure};
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::models::LanguageModel;
+use crate::models::{Generator, LanguageModel};
+use crate::params;
 use crate::store::ModelFolder;
-use crate::tasks::media::wrong_medium;
+use crate::tasks::media::{self, wrong_medium};
 use crate::tasks::run::load_model;
 use crate::tasks::{EvaluateData, Medium, Piece, Ports, Receiver, Session, Site, Use};
 use crate::train::Control;
+use refrain_data::fingerprint::Fingerprint;
 use refrain_data::vocab::Vocabulary;
 use refrain_kernels::Precision;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A trained language model with its vocabulary and settings.
 pub struct Loaded {
@@ -26,9 +28,25 @@ pub struct Loaded {
     pub recipe: LanguageRecipe,
     /// How a session writes.
     pub generate: GenerateConfig,
+    /// Of `model`, made for the first session.
+    generator: OnceLock<Generator>,
+    /// Of all that a stored session depends on.
+    fingerprint: OnceLock<String>,
 }
 
 impl Loaded {
+    /// A model in use, of its parts; sessions write as the recipe says.
+    pub fn new(model: LanguageModel, vocabulary: Vocabulary, recipe: LanguageRecipe) -> Self {
+        Self {
+            model,
+            vocabulary,
+            generate: recipe.generate.clone(),
+            recipe,
+            generator: OnceLock::new(),
+            fingerprint: OnceLock::new(),
+        }
+    }
+
     pub(super) fn open(
         folder: &ModelFolder,
         recipe: LanguageRecipe,
@@ -43,12 +61,8 @@ impl Loaded {
         })?;
         let generate = options.over(&recipe.generate);
         generate.sampler()?;
-        let loaded = Self {
-            model,
-            vocabulary,
-            generate,
-            recipe,
-        };
+        let mut loaded = Self::new(model, vocabulary, recipe);
+        loaded.generate = generate;
         Ok(match site.precision {
             Some(precision) => loaded.with_precision(precision),
             None => loaded,
@@ -58,7 +72,37 @@ impl Loaded {
     /// The same model with products of another precision than the one of its training.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.model = self.model.with_precision(precision);
+        (self.generator, self.fingerprint) = (OnceLock::new(), OnceLock::new());
         self
+    }
+
+    /// The weights as all sessions share them.
+    pub(super) fn generator(&self) -> Result<&Generator, Error> {
+        if let Some(generator) = self.generator.get() {
+            return Ok(generator);
+        }
+        let generator = self.model.generator()?;
+        Ok(self.generator.get_or_init(|| generator))
+    }
+
+    /// Equal for models with the same parameters, vocabulary, settings and precision.
+    pub(super) fn fingerprint(&self) -> &str {
+        self.fingerprint.get_or_init(|| {
+            let mut print = Fingerprint::new();
+            print.text(&format!(
+                "{:?} {:?} {}",
+                self.recipe.model,
+                self.model.precision(),
+                self.vocabulary.kind()
+            ));
+            for tensor in params::export(&self.model) {
+                print.text(&tensor.name).floats(&tensor.data);
+            }
+            for id in 0..self.vocabulary.len() as u32 {
+                print.text(&self.vocabulary.token(id).unwrap_or_default());
+            }
+            print.finish()
+        })
     }
 
     /// Figures on a text. Characters (or words) that the vocabulary lacks count as `<unk>`.
@@ -91,12 +135,17 @@ impl Loaded {
     /// # Errors
     /// A temperature, top-k or top-p out of range.
     pub fn generate(
-        &self,
+        self: &Arc<Self>,
         options: &GenerateConfig,
         write: &mut dyn FnMut(&str) -> Control,
     ) -> Result<Generated, Error> {
-        let mut writer = Writer::new(&self.model, &self.vocabulary, options)?;
-        writer.write(&options.prime, write)
+        let mut writer = Writer::new(self, options)?;
+        writer.read(&options.prime);
+        writer.write(&mut |written| match written.text.is_empty() {
+            true => Control::Continue,
+            false => write(&written.text),
+        })?;
+        Ok(writer.counts())
     }
 }
 
@@ -110,48 +159,77 @@ impl Use for Loaded {
     }
 
     fn begin(self: Arc<Self>) -> Result<Box<dyn Session>, Error> {
+        let writer = Writer::new(&self, &self.generate)?;
         Ok(Box::new(WritingSession {
-            loaded: self,
-            prime: String::new(),
+            fresh: writer.clone(),
+            writer,
         }))
     }
 
-    fn restore(self: Arc<Self>, _: &[u8]) -> Result<Box<dyn Session>, Error> {
-        Err(Error::Unsupported {
-            task: NAME,
-            problem: "cannot restore a session yet",
-        })
+    fn restore(self: Arc<Self>, state: &[u8]) -> Result<Box<dyn Session>, Error> {
+        let writer = Writer::restore(&self, state)?;
+        Ok(Box::new(WritingSession {
+            fresh: writer.anew()?,
+            writer,
+        }))
     }
 }
 
-/// A text that is read and then continued.
+/// A text that is read and then continued. A receiver that asks to stop pauses [`Session::finish`], and the next call goes
+/// on; the next piece of input begins a new text.
 struct WritingSession {
-    loaded: Arc<Loaded>,
-    prime: String,
+    /// At the beginning of a text.
+    fresh: Writer,
+    writer: Writer,
 }
+
+/// Bytes of text that are read at a time.
+const PART: usize = 1 << 16;
 
 impl Session for WritingSession {
     fn push(&mut self, piece: Piece, _: Receiver) -> Result<(), Error> {
-        match piece {
-            Piece::Text(text) => self.prime.push_str(&text.text),
-            other => return Err(wrong_medium(Medium::Text, &other)),
+        let Piece::Text(text) = piece else {
+            return Err(wrong_medium(Medium::Text, &piece));
+        };
+        if self.writer.ended() {
+            self.writer = self.fresh.clone();
+        }
+        let mut rest = text.text.as_str();
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(rest.floor_char_boundary(PART));
+            rest = after;
+            self.writer.read(part);
+            self.writer.catch_up()?;
         }
         Ok(())
     }
 
     fn finish(&mut self, give: Receiver) -> Result<(), Error> {
-        let options = GenerateConfig {
-            prime: std::mem::take(&mut self.prime),
-            ..self.loaded.generate.clone()
-        };
-        let mut write = |text: &str| give(Piece::text(text));
-        self.loaded.generate(&options, &mut write).map(|_| ())
+        let mut paused = false;
+        let mut tokens: Vec<Drawn> = Vec::new();
+        self.writer.write(&mut |written| {
+            tokens.extend(written.drawn);
+            if written.text.is_empty() && written.finished.is_none() {
+                return Control::Continue;
+            }
+            let detail = serde_json::json!({
+                "tokens": std::mem::take(&mut tokens),
+                "finished": written.finished,
+            });
+            let control = give(Piece::Text(media::Text {
+                text: written.text,
+                detail: Some(detail),
+            }));
+            paused = control == Control::Stop;
+            control
+        })?;
+        if !paused {
+            self.writer = self.fresh.clone();
+        }
+        Ok(())
     }
 
     fn store(&self) -> Result<Vec<u8>, Error> {
-        Err(Error::Unsupported {
-            task: NAME,
-            problem: "cannot store a session yet",
-        })
+        self.writer.store()
     }
 }

@@ -4,12 +4,14 @@ mod export;
 mod generate;
 mod loaded;
 mod measure;
+mod prime;
 mod recipe;
+mod stop;
 mod text;
 mod trainee;
 
 pub use export::onnx;
-pub use generate::Generated;
+pub use generate::{Drawn, Finished, Generated, Token, Writer, Written};
 pub use loaded::Loaded;
 pub use recipe::{DataConfig, GenerateConfig, GenerateOptions, LanguageRecipe};
 
@@ -111,6 +113,10 @@ impl Spec for Language {
         Ok((trainee, model))
     }
 
+    fn misfit(trainee: &LanguageTrainee) -> Option<String> {
+        trainee.own_vocabulary().map(str::to_string)
+    }
+
     fn load(
         folder: &ModelFolder,
         recipe: LanguageRecipe,
@@ -168,7 +174,7 @@ impl Spec for Language {
     fn recipe_for(file: &Path) -> Result<Option<Recipe>, Error> {
         let about = std::fs::metadata(file).map_err(Error::io("read", file))?;
         match about.is_file() {
-            true => recipe::for_text(file, about.len()).map(Some),
+            true => recipe::for_text(file).map(Some),
             false => Ok(None),
         }
     }

@@ -1,14 +1,17 @@
 //! The recipe of a language model.
 
 use crate::error::Error;
-use crate::models::{CellKind, LanguageModelConfig};
+use crate::models::{CellKind, Dropout, LanguageModelConfig};
 use crate::recipe::{self, Header, Recipe};
-use crate::train::{ScheduleConfig, TrainConfig};
+use crate::train::optimizer::Moments;
+use crate::train::{OptimizerConfig, ScheduleConfig, TrainConfig};
 use refrain_data::corpus::Source;
 use refrain_data::vocab::VocabularyKind;
 use refrain_decode::Sampler;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Data, model and sample of a language model.
@@ -72,6 +75,13 @@ pub struct GenerateConfig {
     pub stop: Vec<String>,
     /// The same seed gives the same text.
     pub seed: u64,
+    /// Likeliest tokens that are told beside each token of the text.
+    #[serde(skip_serializing_if = "is_none")]
+    pub alternatives: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Default for GenerateConfig {
@@ -84,6 +94,7 @@ impl Default for GenerateConfig {
             top_p: None,
             stop: Vec::new(),
             seed: 1,
+            alternatives: 0,
         }
     }
 }
@@ -120,6 +131,9 @@ pub struct GenerateOptions {
     /// As [`GenerateConfig::seed`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// As [`GenerateConfig::alternatives`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternatives: Option<usize>,
 }
 
 impl GenerateOptions {
@@ -136,30 +150,55 @@ impl GenerateOptions {
                 false => self.stop.clone(),
             },
             seed: self.seed.unwrap_or(config.seed),
+            alternatives: self.alternatives.unwrap_or(config.alternatives),
         }
     }
 }
 
-/// A recipe for a model of characters that fits a text of `bytes` in `file`.
-pub(super) fn for_text(file: &Path, bytes: u64) -> Result<Recipe, Error> {
-    // About 5 bytes of text for each parameter, within sizes that train in minutes to hours on two cores.
-    let hidden = match bytes {
-        0..200_000 => 128,
-        200_000..2_000_000 => 256,
-        2_000_000..20_000_000 => 512,
-        _ => 768,
+/// Bytes of the text in a file. A gzip file says at its end how many it unpacks to.
+fn text_bytes(file: &Path) -> io::Result<u64> {
+    let mut open = File::open(file)?;
+    let packed = open.metadata()?.len();
+    let (mut start, mut end) = (Vec::new(), [0; 4]);
+    (&mut open).take(2).read_to_end(&mut start)?;
+    if start != [0x1F, 0x8B] || packed < 4 {
+        return Ok(packed);
+    }
+    open.seek(SeekFrom::End(-4))?;
+    open.read_exact(&mut end)?;
+    Ok(u64::from(u32::from_le_bytes(end)).max(packed))
+}
+
+/// A recipe for a model of characters that fits the text in `file`.
+pub(super) fn for_text(file: &Path) -> Result<Recipe, Error> {
+    let bytes = text_bytes(file).map_err(Error::io("read", file))?;
+    // Measured on Shakespeare's plays, bits per character of validation text. 100 KB: 384 units 2.03 after 10 passes, 256
+    // units 2.10, 128 units 2.14; without dropout 0.05 more. 1.1 MB: 512 units 2.23 after 2 passes, 256 units 2.24 after 4.
+    let (hidden, dropout) = match bytes {
+        0..200_000 => (384, 0.4),
+        200_000..2_000_000 => (512, 0.2),
+        2_000_000..20_000_000 => (512, 0.1),
+        _ => (768, 0.0),
     };
-    let epochs = (60_000_000 / bytes.max(1)).clamp(1, 30);
+    // Minutes to hours on two cores. A short text is read more often.
+    let most = (1_000_000 / bytes.max(1)).clamp(10, 30);
+    let epochs = (20_000_000 / bytes.max(1)).clamp(1, most);
     let name = file
         .file_stem()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
     let file = std::path::absolute(file).map_err(Error::io("find", file))?;
+    let path = file.to_str().ok_or_else(|| {
+        Error::Config(format!(
+            "{} has a name that is not UTF-8, which a recipe cannot hold; rename it",
+            file.display()
+        ))
+    })?;
     let body = LanguageRecipe {
         data: DataConfig {
             text: Source::File {
-                file: file.display().to_string(),
+                file: path.to_string(),
                 fractions: [0.9, 0.05, 0.05],
             },
             vocabulary: VocabularyKind::Characters,
@@ -173,6 +212,10 @@ pub(super) fn for_text(file: &Path, bytes: u64) -> Result<Recipe, Error> {
             embedding: 64,
             hidden,
             layers: 1,
+            dropout: Dropout {
+                output: dropout,
+                ..Dropout::default()
+            },
             ..LanguageModelConfig::default()
         },
         generate: GenerateConfig {
@@ -183,6 +226,12 @@ pub(super) fn for_text(file: &Path, bytes: u64) -> Result<Recipe, Error> {
     let train = TrainConfig {
         batch: (bytes / 20_000).clamp(4, 32) as usize,
         epochs,
+        optimizer: OptimizerConfig::AdamW(Moments {
+            lr: 3e-3,
+            weight_decay: 0.0,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+        }),
         schedule: ScheduleConfig::Cosine {
             warmup: 0.02,
             last: 0.02,
@@ -193,7 +242,7 @@ pub(super) fn for_text(file: &Path, bytes: u64) -> Result<Recipe, Error> {
         task: super::NAME.into(),
         recipe: Header {
             description: format!("characters of {name}"),
-            data: file.display().to_string(),
+            data: path.to_string(),
             name,
             ..Header::default()
         },

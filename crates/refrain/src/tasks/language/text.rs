@@ -13,6 +13,8 @@ use std::path::Path;
 pub(super) struct Text {
     pub(super) corpus: Corpus,
     pub(super) vocabulary: Vocabulary,
+    /// The reason why a run does not keep the vocabulary of the model that it begins with.
+    pub(super) own_vocabulary: Option<String>,
 }
 
 impl Text {
@@ -29,7 +31,11 @@ impl Text {
             check_sums(&named(recipe), folder)?;
         }
         let vocabulary = Vocabulary::build(recipe.data.vocabulary, &corpus.train)?;
-        Ok(Self { corpus, vocabulary })
+        Ok(Self {
+            corpus,
+            vocabulary,
+            own_vocabulary: None,
+        })
     }
 
     /// With the vocabulary of the run that goes on, or of the model that the run begins with where that fits the text: a
@@ -39,13 +45,46 @@ impl Text {
             self.vocabulary = Vocabulary::load(folder.path())?;
         } else if let Some(folder) = begin.init {
             let known = Vocabulary::load(folder.path())?;
-            if known.kind() == self.vocabulary.kind()
-                && known.encode_counting(&self.corpus.train).unknown == 0
-            {
-                self.vocabulary = known;
+            match self.misfit(&known) {
+                None => self.vocabulary = known,
+                reason => self.own_vocabulary = reason,
             }
         }
         Ok(self)
+    }
+
+    /// The reason why a vocabulary does not fit the training text, if it does not. It fits where it leaves no more tokens
+    /// unknown than a vocabulary of the text itself.
+    fn misfit(&self, known: &Vocabulary) -> Option<String> {
+        let [kind, own] = [known.kind(), self.vocabulary.kind()];
+        if kind != own {
+            return Some(format!(
+                "its vocabulary is made of {kind} and the recipe asks for {own}"
+            ));
+        }
+        let unknown = |vocabulary: &Vocabulary| match vocabulary.unknown_id() {
+            Some(_) => vocabulary.encode_counting(&self.corpus.train).unknown,
+            None => 0,
+        };
+        if unknown(known) <= unknown(&self.vocabulary) {
+            return None;
+        }
+        let ids = 0..self.vocabulary.len() as u32;
+        let tokens = ids
+            .filter(|id| Some(*id) != self.vocabulary.unknown_id())
+            .filter_map(|id| self.vocabulary.token(id));
+        let has = |token: &String| known.encode(token).first() != known.unknown_id().as_ref();
+        let missing: Vec<String> = tokens.filter(|token| !has(token)).collect();
+        let shown: Vec<String> = missing
+            .iter()
+            .take(5)
+            .map(|token| format!("{token:?}"))
+            .collect();
+        Some(format!(
+            "its vocabulary lacks {} {kind} of the text, such as {}",
+            missing.len(),
+            shown.join(", ")
+        ))
     }
 
     pub(super) fn part(&self, split: Split) -> &str {

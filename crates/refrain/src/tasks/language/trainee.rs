@@ -36,11 +36,14 @@ impl LanguageTrainee {
     pub(super) fn new(
         recipe: &LanguageRecipe,
         config: &TrainConfig,
-        text: Text,
+        mut text: Text,
         site: &Site,
     ) -> Result<Self, Error> {
         let time = recipe.data.time;
-        let train = text.vocabulary.encode(&text.corpus.train);
+        // The ids are all that training needs, and four times as large as the text.
+        let train = text
+            .vocabulary
+            .encode(&std::mem::take(&mut text.corpus.train));
         let valid = text.vocabulary.encode(&text.corpus.valid);
         // Streams of a few tokens would be all beginning; a short text has fewer of them.
         let streams = (valid.len() / (4 * time)).clamp(1, config.batch);
@@ -56,6 +59,11 @@ impl LanguageTrainee {
             device: site.device(),
             text,
         })
+    }
+
+    /// The reason why the run does not keep the vocabulary of the model that it begins with.
+    pub(super) fn own_vocabulary(&self) -> Option<&str> {
+        self.text.own_vocabulary.as_deref()
     }
 
     fn cut(&mut self, epoch: u64) {

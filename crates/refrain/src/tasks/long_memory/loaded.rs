@@ -1,4 +1,4 @@
-//! A trained model of long memory in use: rows of numbers in, its answer out.
+//! A trained model of a long-memory task: rows of numbers in, an answer out.
 
 use super::MemoryRecipe;
 use crate::error::Error;
@@ -14,14 +14,14 @@ use std::sync::Arc;
 /// Most rows of one sequence.
 const LONGEST: usize = 1 << 20;
 
-/// A trained model of sequences.
+/// A trained sequence model.
 pub struct Loaded {
-    /// Off autodiff.
+    /// The model, on a device without autodiff.
     pub model: SequenceModel,
     /// The recipe of the training.
     pub recipe: MemoryRecipe,
     task: &'static str,
-    /// Seed of the training, which the data follows from.
+    /// Seed of the training; it determines the data.
     seed: u64,
 }
 
@@ -48,7 +48,7 @@ impl Loaded {
         })
     }
 
-    /// The sequences of its recipe.
+    /// The sequences of the recipe.
     ///
     /// # Errors
     /// Data that is missing.
@@ -56,7 +56,8 @@ impl Loaded {
         Ok(Source::new(&self.recipe.data, self.seed, &site.data)?)
     }
 
-    /// The answer `[N,V]` to a sequence `[T,C]`: the sum; probabilities of the classes; those of the symbols at each step.
+    /// The answer `[N,V]` to a sequence `[T,C]`: the sum, the probabilities of the classes, or those of the symbols at
+    /// each step.
     fn answer(&self, rows: Vec<f32>) -> Result<Numbers, Error> {
         let features = self.recipe.data.features();
         let time = rows.len() / features;
@@ -121,7 +122,7 @@ impl Use for Loaded {
         let features = self.recipe.data.features();
         if !state.rows.len().is_multiple_of(features) || state.rows.len() / features > LONGEST {
             return Err(Error::State(format!(
-                "{} numbers are no rows of {features}",
+                "{} numbers do not divide into rows of {features}",
                 state.rows.len()
             )));
         }
@@ -132,7 +133,7 @@ impl Use for Loaded {
     }
 }
 
-/// A sequence that is being read.
+/// A sequence in progress.
 struct MemorySession {
     loaded: Arc<Loaded>,
     state: State,
@@ -155,6 +156,12 @@ impl Session for MemorySession {
             return Err(Error::Config(format!(
                 "a row of {columns} numbers; this model of the task \"{}\" reads rows of {features}",
                 self.loaded.task
+            )));
+        }
+        if !values.len().is_multiple_of(features) || values.iter().any(|x| !x.is_finite()) {
+            return Err(Error::Config(format!(
+                "{} values are not whole rows of {features} finite numbers",
+                values.len()
             )));
         }
         if (self.state.rows.len() + values.len()) / features > LONGEST {

@@ -1,4 +1,4 @@
-//! Long memory, shown: adding, copying, and digits read pixel by pixel.
+//! Long-memory tasks: adding, copying, and digits read pixel by pixel.
 
 mod loaded;
 mod trainee;
@@ -8,19 +8,20 @@ pub use loaded::Loaded;
 use super::spec::{Begin, Profile, Spec};
 use super::{EvaluateData, EvaluateOn, Evaluation, Site};
 use crate::error::Error;
+use crate::memory;
 use crate::metrics::{Better, Digits, Metric};
 use crate::models::{SequenceModel, SequenceModelConfig};
-use crate::recipe::{Recipe, recipes};
+use crate::recipe::{Recipe, problem_in, recipes};
 use crate::store::ModelFolder;
 use refrain_data::long_memory::{Part, Problem, Sequences, Source};
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use trainee::{MemoryTrainee, measure};
 
-/// Numbers that a step keeps for the gradient of a unit: gates, state and output.
+/// Values that a step keeps per unit for its gradient: gates, state and output.
 const KEPT: usize = 8;
 
-/// Problem and model of a task of long memory.
+/// Problem and model of a long-memory task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryRecipe {
@@ -31,15 +32,15 @@ pub struct MemoryRecipe {
     pub model: SequenceModelConfig,
 }
 
-/// A model in use has no settings.
+/// A loaded model has no settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoOptions {}
 
-/// One of the tasks of long memory: they share everything but their [`Profile`].
+/// A long-memory task. These tasks differ in their [`Profile`] only.
 pub struct LongMemory<K>(PhantomData<fn() -> K>);
 
-/// Facts that tell one task of long memory from another.
+/// Facts that distinguish one long-memory task from another.
 pub trait Kind: Send + Sync + 'static {
     /// Facts about the task.
     const PROFILE: Profile;
@@ -140,6 +141,10 @@ impl<K: Kind> Spec for LongMemory<K> {
     type Trainee = MemoryTrainee;
     type Trained = Loaded;
 
+    fn check(recipe: &MemoryRecipe) -> Result<(), Error> {
+        Ok(recipe.data.check()?)
+    }
+
     fn prepare(
         recipe: &MemoryRecipe,
         begin: Begin,
@@ -206,7 +211,7 @@ impl<K: Kind> Spec for LongMemory<K> {
     }
 }
 
-/// A model as a recipe begins with it, and some of the recipe's test sequences.
+/// A freshly initialised model of a recipe, and some of the recipe's test sequences.
 ///
 /// # Errors
 /// A recipe of another task, or data that is missing.
@@ -215,15 +220,26 @@ pub fn fresh(
     site: &Site,
     sequences: usize,
 ) -> Result<(SequenceModel, Sequences), Error> {
+    let names = [AddingKind::PROFILE, CopyKind::PROFILE, DigitsKind::PROFILE].map(|own| own.name);
+    if !names.contains(&recipe.task.as_str()) {
+        let problem = format!(
+            "it is for the task \"{}\"; give a recipe or model of {}",
+            recipe.task,
+            names.join(", ")
+        );
+        return Err(problem_in(&recipe.recipe.name, problem));
+    }
     let own: MemoryRecipe = recipe.body()?;
     let seed = recipe.train.seed;
     let source = Source::new(&own.data, seed, &site.data)?;
     let sizes = [source.features(), source.outputs()];
+    let settings = "model.hidden or model.layers";
+    memory::check(own.model.parameters(sizes), "use", settings)?;
     let model = own.model.init(sizes, seed, &site.device())?;
     Ok((model, source.batch(Part::Test, 0, sequences)))
 }
 
-/// The model of a folder as its training began with it and as it is now, and some test sequences.
+/// The model of a folder before and after its training, and some test sequences.
 ///
 /// # Errors
 /// A folder of another task, or data that is missing.

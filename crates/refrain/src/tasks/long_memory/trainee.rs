@@ -1,4 +1,4 @@
-//! A model of sequences in the training loop, and its figures.
+//! Batches, losses and figures of the long-memory tasks for the training loop.
 
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -8,12 +8,12 @@ use crate::train::{BatchLoss, LossUnit, Place, Trainee, Unit};
 use refrain_data::long_memory::{Part, Sequences, Source, Targets};
 use refrain_kernels::random::Key;
 
-/// Sequences that are measured at once.
+/// Sequences per measured batch.
 const MEASURED: usize = 100;
 /// Mean squared error of always answering 1: twice the variance of a uniform number.
 const GUESSING: f64 = 1.0 / 6.0;
 
-/// Batches and figures of a task of long memory.
+/// Batches and figures of a long-memory task.
 pub struct MemoryTrainee {
     pub(super) task: &'static str,
     pub(super) source: Source,
@@ -74,7 +74,7 @@ impl Trainee for MemoryTrainee {
     }
 }
 
-/// Figures of a model on a part of the data.
+/// Figures of a model on one part of the data.
 pub(super) fn measure(
     model: &SequenceModel,
     source: &Source,
@@ -108,7 +108,7 @@ pub(super) fn measure(
     })
 }
 
-/// How many answers count, and how many of them are right: classes, and the symbols that were to be remembered.
+/// Number of answers, and of the correct ones among them. Answers are classes, or the symbols to remember.
 fn hits(sequences: &Sequences, scores: &[f32]) -> Option<(usize, usize)> {
     let (wanted, silence) = match &sequences.targets {
         Targets::Number(_) => return None,

@@ -1,7 +1,7 @@
-//! Trains a recipe of speech for an epoch, a batch for every line on standard input, and says how long each took: `scripts/peers/speech_epoch.py`
-//! lets PyTorch do the same work in turn.
+//! Trains a recipe of speech for an epoch, a batch for every line on standard input, and says how long each took:
+//! `scripts/peers/speech_epoch.py` lets PyTorch do the same work in turn.
 //!
-//!     cargo run --release -p refrain --example speech_epoch -- RECIPE.toml DATA BATCHES.npz
+//!     cargo run --release -p refrain-bench --bin speech_epoch -- RECIPE.toml DATA BATCHES.npz
 
 use refrain::params;
 use refrain::recipe::Recipe;

@@ -1,10 +1,11 @@
-//! Runs the recurrent stacks of a file and writes what they give, with gradients: `scripts/fuzz_torch.py` compares that with PyTorch.
+//! Runs the recurrent stacks of a file and writes their outputs and gradients: `scripts/fuzz_torch.py` compares them with
+//! PyTorch's.
 //!
-//!     cargo run --release --example layer_cases -- IN.safetensors OUT.safetensors
+//!     cargo run --release -p refrain-bench --bin layer_cases -- IN.safetensors OUT.safetensors
 //!
-//! Each tensor is named `CASE/NAME`; crates/refrain/tests/golden/README.md says which there are.
+//! Each tensor is named `CASE/NAME`; crates/refrain/tests/golden/README.md lists the names.
 
-#[path = "../tests/layers/case.rs"]
+#[path = "../../../refrain/tests/layers/case.rs"]
 mod case;
 
 use refrain::files::tensors;

@@ -1,23 +1,35 @@
-//! `layer_time T B C H cell threads [f32|bf16|int8 [fwd]]`: milliseconds for a forward pass and for forward + backward.
+//! Milliseconds of a layer, forward and forward + backward.
+//!
+//!     cargo run --release -p refrain-bench --bin layer_time -- T B C H rnn|gru|lstm THREADS [f32|bf16|int8 [fwd]]
 
 use refrain_kernels::{
     Cell, Direction, Inputs, OutputGradients, Plan, Precision, Threads, Wanted, Weights, backward,
     forward,
 };
+use std::error::Error;
 use std::time::Instant;
 
 #[global_allocator]
 static MEMORY: refrain_kernels::allocator::Recycler = refrain_kernels::allocator::Recycler;
 
-fn main() {
+fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let threads = arguments[5].parse().expect("a number");
-    Threads::new(threads).install(|| measure(&arguments));
+    let threads = number(&arguments, 5)?;
+    Threads::new(threads).install(|| measure(&arguments))
 }
 
-fn measure(arguments: &[String]) {
-    let number = |i: usize| arguments[i].parse::<usize>().expect("a number");
-    let (time, batch, input, hidden) = (number(0), number(1), number(2), number(3));
+fn number(arguments: &[String], place: usize) -> Result<usize, Box<dyn Error>> {
+    let argument = arguments
+        .get(place)
+        .ok_or("six arguments are needed: T B C H CELL THREADS")?;
+    argument
+        .parse()
+        .map_err(|e| format!("\"{argument}\": {e}").into())
+}
+
+fn measure(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    let size = |place| number(arguments, place);
+    let (time, batch, input, hidden) = (size(0)?, size(1)?, size(2)?, size(3)?);
     let cell = match arguments[4].as_str() {
         "rnn" => Cell::RnnTanh,
         "gru" => Cell::Gru,
@@ -71,18 +83,23 @@ fn measure(arguments: &[String]) {
     let (mut best, start) = ([f64::MAX; 3], Instant::now());
     while start.elapsed().as_secs_f64() < 1.0 {
         let t = Instant::now();
-        std::hint::black_box(forward(&plan, &inputs, false).expect("shapes fit"));
+        std::hint::black_box(forward(&plan, &inputs, false)?);
         best[0] = best[0].min(t.elapsed().as_secs_f64());
         if plan.precision == Precision::Int8 || arguments.get(7).is_some() {
             continue;
         }
         let t = Instant::now();
-        let (out, reserve) = forward(&plan, &inputs, true).expect("shapes fit");
+        let (out, reserve) = forward(&plan, &inputs, true)?;
         best[1] = best[1].min(t.elapsed().as_secs_f64());
-        let reserve = reserve.expect("training keeps it");
-        std::hint::black_box(
-            backward(&plan, &inputs, &out.y, reserve, &d_out, &Wanted::ALL).expect("shapes fit"),
-        );
+        let reserve = reserve.ok_or("no reserve was kept")?;
+        std::hint::black_box(backward(
+            &plan,
+            &inputs,
+            &out.y,
+            reserve,
+            &d_out,
+            &Wanted::ALL,
+        )?);
         best[2] = best[2].min(t.elapsed().as_secs_f64());
     }
     let flops = 2.0 * (time * batch * rows * (input + hidden)) as f64;
@@ -95,4 +112,5 @@ fn measure(arguments: &[String]) {
         best[2] * 1e3,
         3.0 * flops / best[2] / 1e9,
     );
+    Ok(())
 }

@@ -1,4 +1,6 @@
-//! Frames per second of the prefix beam search, one thread: `beam_time [frames] [width]`.
+//! Frames per second of the prefix beam search, one thread.
+//!
+//!     cargo run --release -p refrain-bench --bin beam_time -- [FRAMES] [WIDTH]
 //!
 //! 30 classes, made-up words of a made-up text, each letter one loud frame and two blanks among noise. Printed, not
 //! judged.
