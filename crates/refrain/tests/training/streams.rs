@@ -410,10 +410,10 @@ proptest! {
         let precision = [Precision::F32, Precision::Bf16, Precision::Int8][precision];
         let models = [seed, seed ^ 1].map(|seed| acoustic(cell, chunks, precision, seed).stream().unwrap());
         let key = Key::new(seed);
-        let like = |n: usize| &models[usize::from(odd && n % 3 == 0)];
+        let like = |n: usize| &models[usize::from(odd && n.is_multiple_of(3))];
         let piece = |n: usize, turn: usize| -> Vec<f32> {
             // Mostly the same number of frames for all.
-            let count = if n % 4 == 0 { lengths[n][turn] } else { lengths[0][turn] };
+            let count = if n.is_multiple_of(4) { lengths[n][turn] } else { lengths[0][turn] };
             (0..count * WIDTH).map(|i| key.fold(n as u64).fold(turn as u64).uniform_f32(i as u64) - 0.5).collect()
         };
         let mut streams: Vec<AcousticStream> = (0..lengths.len()).map(|n| like(n).clone()).collect();

@@ -1,7 +1,7 @@
 //! Many streams in one model: how fast steps are side by side, and one after the other.
 //!
 //! ```sh
-//! cargo run --release -p refrain --example streams -- models/english-stream models/sample.wav
+//! cargo run --release -p refrain --example speech_streams -- models/english-stream models/sample.wav
 //! ```
 //!
 //! Each stream gets 20 ms of sound at a time, as from a microphone. A step is such a piece in one stream.
