@@ -46,8 +46,17 @@ fn open_as(path: &Path) -> io::Result<(Box<dyn Read>, bool)> {
 /// All bytes of a file, at most `most`.
 pub(crate) fn read(operation: &'static str, path: &Path, most: u64) -> Result<Vec<u8>, DataError> {
     let failed = |error| DataError::io(operation, path, error);
-    let mut bytes = Vec::new();
     let (file, packed) = open_as(path).map_err(failed)?;
+    // Room for the whole file at once: a large text that grows leaves as much memory behind as it takes.
+    let size = std::fs::metadata(path).map_or(0, |about| about.len());
+    let mut bytes = Vec::new();
+    if !packed && size <= most {
+        let room = usize::try_from(size).unwrap_or(usize::MAX);
+        let short = |_| failed(io::Error::from(io::ErrorKind::OutOfMemory));
+        bytes
+            .try_reserve_exact(room.saturating_add(1))
+            .map_err(short)?;
+    }
     let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|error| {
         failed(match packed {

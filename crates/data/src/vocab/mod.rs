@@ -92,10 +92,12 @@ impl Vocabulary {
     pub fn encode_counting(&self, text: &str) -> Encoded {
         let text = without_mark(text);
         let ids: Vec<u32> = match &self.inner {
-            Inner::Characters(list) => text
-                .chars()
-                .map(|c| list.id(c.encode_utf8(&mut [0; 4])))
-                .collect(),
+            Inner::Characters(list) => {
+                // Room for all of them at once: a large list that grows leaves as much memory behind as it takes.
+                let mut ids = Vec::with_capacity(text.chars().count());
+                ids.extend(text.chars().map(|c| list.id(c.encode_utf8(&mut [0; 4]))));
+                ids
+            }
             Inner::Words(list) => list.encode_words(text),
             Inner::Bpe(bpe) => {
                 return Encoded {
