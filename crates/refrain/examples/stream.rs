@@ -12,21 +12,17 @@ use std::error::Error;
 
 const RECIPE: &str = r#"
 task = "language"
+model = { hidden = 64 }
+train = { epochs = 3 }
 [data]
 text = { from = "generated", seed = 1, characters = 60_000 }
 vocabulary = { kind = "characters" }
-[model]
-hidden = 64
-[train]
-epochs = 3
 "#;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::temp_dir().join("refrain-stream");
-    let out = Out {
-        folder: folder.clone(),
-        existing: Existing::Replace,
-    };
+    let mut out = Out::new(&folder);
+    out.existing = Existing::Replace;
     let (recipe, site) = (TASKS.read(RECIPE, &[], "stream")?, Site::default());
     TASKS.train(&recipe, &out, &site, &mut |_| Control::Continue)?;
 

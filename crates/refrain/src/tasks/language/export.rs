@@ -7,7 +7,8 @@ use refrain_kernels::{Cell, Weights};
 use refrain_onnx::export;
 use std::collections::BTreeMap;
 
-/// A language model as the bytes of an ONNX file, its state as inputs and outputs; [`export::language_model`] says which.
+/// A language model as the bytes of an ONNX file, its state as inputs and outputs; [`export::language_model`] says
+/// which.
 /// Numbers are `f32`, whatever the precision of the training.
 ///
 /// # Errors

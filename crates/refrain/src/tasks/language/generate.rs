@@ -384,7 +384,8 @@ impl Writer {
     }
 }
 
-/// The unknown character never occurs in training text, so it is not written either; an unknown word is a word like others.
+/// The unknown character never occurs in training text, so it is not written either; an unknown word is a word like
+/// others.
 fn never_written(vocabulary: &Vocabulary) -> Option<usize> {
     let unknown = vocabulary
         .unknown_id()

@@ -129,7 +129,8 @@ impl Loaded {
     }
 
     /// Continues `options.prime` (or, where that is empty, begins after a line end); `write` gets the new text piece by
-    /// piece. Characters that the vocabulary lacks are read as its unknown token and counted. The same seed gives the same
+    /// piece. Characters that the vocabulary lacks are read as its unknown token and counted. The same seed gives the
+    /// same
     /// text.
     ///
     /// # Errors
@@ -175,7 +176,8 @@ impl Use for Loaded {
     }
 }
 
-/// A text that is read and then continued. A receiver that asks to stop pauses [`Session::finish`], and the next call goes
+/// A text that is read and then continued. A receiver that asks to stop pauses [`Session::finish`], and the next call
+/// goes
 /// on; the next piece of input begins a new text.
 struct WritingSession {
     /// At the beginning of a text.

@@ -11,7 +11,8 @@ const LONGEST: usize = 4096;
 
 /// Tokens that wait to be read. Plain data.
 ///
-/// Text is cut before white space, where no token of any vocabulary goes across. So the pieces in which it arrives do not
+/// Text is cut before white space, where no token of any vocabulary goes across. So the pieces in which it arrives do
+/// not
 /// change its tokens, and no more than [`LONGEST`] bytes wait for their end.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

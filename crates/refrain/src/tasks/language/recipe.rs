@@ -165,8 +165,10 @@ fn text_bytes(file: &Path) -> io::Result<u64> {
 /// A recipe for a model of characters that fits the text in `file`.
 pub(super) fn for_text(file: &Path) -> Result<Recipe, Error> {
     let bytes = text_bytes(file).map_err(Error::io("read", file))?;
-    // Measured on Shakespeare's plays, bits per character of validation text. 100 KB: 384 units 2.03 after 10 passes, 256
-    // units 2.10, 128 units 2.14; without dropout 0.05 more. 1.1 MB: 512 units 2.23 after 2 passes, 256 units 2.24 after 4.
+    // Measured on Shakespeare's plays, bits per character of validation text. 100 KB: 384 units 2.03 after 10 passes,
+    // 256
+    // units 2.10, 128 units 2.14; without dropout 0.05 more. 1.1 MB: 512 units 2.23 after 2 passes, 256 units 2.24
+    // after 4.
     let (hidden, dropout) = match bytes {
         0..200_000 => (384, 0.4),
         200_000..2_000_000 => (512, 0.2),

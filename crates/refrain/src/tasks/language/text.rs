@@ -38,7 +38,8 @@ impl Text {
         })
     }
 
-    /// With the vocabulary of the run that goes on, or of the model that the run begins with where that fits the text: a
+    /// With the vocabulary of the run that goes on, or of the model that the run begins with where that fits the
+    /// text: a
     /// new one would number its tokens in another way, and the trained embedding and output would be of no use.
     pub(super) fn with_vocabulary_of(mut self, begin: Begin) -> Result<Self, Error> {
         if let Some(folder) = begin.resumes {
@@ -53,7 +54,8 @@ impl Text {
         Ok(self)
     }
 
-    /// The reason why a vocabulary does not fit the training text, if it does not. It fits where it leaves no more tokens
+    /// The reason why a vocabulary does not fit the training text, if it does not. It fits where it leaves no more
+    /// tokens
     /// unknown than a vocabulary of the text itself.
     fn misfit(&self, known: &Vocabulary) -> Option<String> {
         let [kind, own] = [known.kind(), self.vocabulary.kind()];
