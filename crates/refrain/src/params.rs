@@ -1,22 +1,12 @@
 //! Parameters of any Burn module, by PyTorch name, in visiting order.
 
 use crate::error::Error;
+pub use crate::files::tensors::NamedTensor;
 use crate::ops::{Values, floats, floats_mut};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 use refrain_kernels::KernelError;
 use std::collections::BTreeMap;
-
-/// A tensor as stored in a model folder or a checkpoint.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NamedTensor {
-    /// `rnn.weight_ih_l0`
-    pub name: String,
-    /// Sizes, outermost first.
-    pub shape: Vec<usize>,
-    /// Row-major.
-    pub data: Vec<f32>,
-}
 
 /// Gradient of one parameter.
 pub struct Gradient {

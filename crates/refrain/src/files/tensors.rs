@@ -2,13 +2,23 @@
 
 use super::{atomic, open, read};
 use crate::error::Error;
-use crate::params::NamedTensor;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
+
+/// A tensor as stored in a model folder or a checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedTensor {
+    /// `rnn.weight_ih_l0`
+    pub name: String,
+    /// Sizes, outermost first.
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub data: Vec<f32>,
+}
 
 /// Texts stored beside the tensors, by name.
 pub type Metadata = HashMap<String, String>;
