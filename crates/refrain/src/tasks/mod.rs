@@ -31,7 +31,7 @@ use toml::Table;
 pub const TASKS: Tasks = Tasks::new(&[
     &Of::<language::Language>::NEW,
     &Of::<long_memory::Adding>::NEW,
-    &Of::<long_memory::Copy>::NEW,
+    &Of::<long_memory::Copying>::NEW,
     &Of::<long_memory::Digits784>::NEW,
     &Of::<speech::Speech>::NEW,
 ]);

@@ -49,13 +49,13 @@ pub trait Kind: Send + Sync + 'static {
 /// The sum of two marked numbers.
 pub type Adding = LongMemory<AddingKind>;
 /// Ten symbols after a long wait.
-pub type Copy = LongMemory<CopyKind>;
+pub type Copying = LongMemory<CopyKind>;
 /// Handwritten digits, pixel by pixel.
 pub type Digits784 = LongMemory<DigitsKind>;
 
 /// See [`Adding`].
 pub struct AddingKind;
-/// See [`Copy`].
+/// See [`Copying`].
 pub struct CopyKind;
 /// See [`Digits784`].
 pub struct DigitsKind;

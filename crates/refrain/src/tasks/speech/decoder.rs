@@ -91,7 +91,7 @@ impl DecoderConfig {
         [&mut self.words, &mut self.characters, &mut self.lexicon]
     }
 
-    fn beam(&self) -> BeamConfig {
+    fn beam_config(&self) -> BeamConfig {
         BeamConfig {
             width: self.beam,
             word_weight: self.word_weight,
@@ -260,7 +260,7 @@ impl Decoder {
         models: &SearchModels,
     ) -> Result<Self, Error> {
         if config.beam > 0 {
-            let decoder = BeamDecoder::new(labels.clone(), config.beam(), models.0.clone())?;
+            let decoder = BeamDecoder::new(labels.clone(), config.beam_config(), models.0.clone())?;
             return Ok(Self::Beam(decoder));
         }
         match config.needs_beam() {
