@@ -198,7 +198,7 @@ impl Call {
     }
 }
 
-/// What the threads of the pool share about one of them, in lines of the cache of its own. Workers live as long as the
+/// The state of one worker that all threads of the pool share, in cache lines of its own. Workers live as long as the
 /// process.
 #[repr(align(128))]
 struct Worker {

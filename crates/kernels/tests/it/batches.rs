@@ -34,7 +34,7 @@ fn alone(case: &Case, b: usize) -> Case {
     }
 }
 
-/// What `out` of the whole batch holds of sequence `b`.
+/// The part of `out` of the whole batch that belongs to sequence `b`.
 fn part(case: &Case, out: &Outputs, b: usize) -> Vec<u32> {
     let (directions, hidden) = (case.directions.len(), case.hidden);
     let row = case.time * directions * hidden;

@@ -34,15 +34,15 @@ pub struct LanguageModelConfig {
     pub tied: bool,
     /// Regularisation.
     pub dropout: Dropout,
-    /// What the products of layers and loss multiply: `f32`, `bf16` (parameters, states and sums stay `f32`) or `int8` (the layers', and only
-    /// where nothing is being trained; the rest multiplies `f32`).
+    /// Precision of the products of layers and loss: `f32`, `bf16` (parameters, states and sums stay `f32`) or `int8`
+    /// (layers only, and not in training; other products use `f32`).
     #[serde(with = "PrecisionName")]
     pub precision: Precision,
     /// Initial values.
     pub init: Init,
     /// Added to an LSTM's forget gate bias at the start.
     pub forget_bias: f64,
-    /// What the layers do beside their cell.
+    /// Options of the layers beside their cell.
     pub variant: Variant,
 }
 
@@ -299,7 +299,7 @@ impl State {
     }
 }
 
-/// What [`LanguageModel::loss`] gives.
+/// Result of [`LanguageModel::loss`].
 #[derive(Clone, Debug)]
 pub struct LossOutput {
     /// `[1]`: mean negative log-likelihood, nats per token.
@@ -322,7 +322,7 @@ impl LanguageModel {
         self
     }
 
-    /// What its products multiply.
+    /// Precision of its products.
     pub fn precision(&self) -> Precision {
         self.rnn.precision()
     }
@@ -410,7 +410,7 @@ impl LanguageModel {
         }
     }
 
-    /// What its layers do beside the cell.
+    /// Options of its layers beside the cell.
     pub fn variant(&self) -> Variant {
         self.rnn.variant()
     }

@@ -231,7 +231,7 @@ fn a_search_goes_by_its_models() {
     let loaded = support::speech_with(&run, hot).unwrap();
     let text = loaded.transcribe(&sing("bababa"), RATE).unwrap().text;
     assert!(text.contains("bababa"), "{text}");
-    // What cannot be.
+    // Settings that cannot work.
     let refused = |search: SearchOptions| {
         let opened = support::speech_with(&run, search);
         opened.err().unwrap().to_string()

@@ -321,7 +321,7 @@ fn a_child_process_goes_on() {
     fs::write(job.join("heard"), said(&heard).join("\n")).unwrap();
 }
 
-/// What a child process makes of the rest of a sound.
+/// The text that a child process finds in the rest of a sound.
 fn in_a_child(model: &Path, beam: bool, state: &[u8], rest: &[f32]) -> Vec<String> {
     let job = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(job.path().join(name), bytes).unwrap();
