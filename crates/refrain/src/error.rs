@@ -143,7 +143,7 @@ pub enum Error {
     },
     /// The loss or the gradients are no longer finite numbers.
     #[error(
-        "training diverged: {skipped} updates in a row had {reason}; \
+        "training diverged: {reason}, after {skipped} updates in a row were skipped; \
          try a smaller train.optimizer.lr or a tighter train.clip"
     )]
     Diverged {

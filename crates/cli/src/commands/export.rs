@@ -3,7 +3,7 @@
 use super::Model;
 use crate::Ending;
 use crate::terminal::{self, grouped, typed};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use refrain::files::atomic;
 use refrain::store::ModelFolder;
 use refrain::tasks::{Site, Tasks};
@@ -29,6 +29,10 @@ pub struct Args {
     /// File to write
     #[arg(value_name = "OUT.onnx")]
     out: PathBuf,
+
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs the command.
@@ -36,6 +40,12 @@ pub struct Args {
 /// # Errors
 /// A model that ONNX cannot represent, or a file that cannot be written.
 pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
+    if args.out.exists() && !args.force {
+        bail!(
+            "{} exists already; give another name, or replace it with --force",
+            typed(&args.out)
+        );
+    }
     let folder = ModelFolder::open(&args.model.folder()?)?;
     let bytes = tasks.of(&folder)?.export(&folder, &Site::default())?;
     atomic::write(&args.out, &bytes)?;

@@ -7,9 +7,17 @@ use std::path::Path;
 
 /// Writes `bytes` under a temporary name beside `path`, flushes them to the disk, renames, and flushes the folder.
 ///
+/// A link stays, and its target is written.
+///
 /// # Errors
-/// Any of these steps fails. The previous content of `path` is then unchanged.
+/// Any of these steps fails: the previous content of `path` is then unchanged. A folder, a pipe or a device at `path`,
+/// which a file must not replace.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let target = path.canonicalize();
+    let path = target.as_deref().unwrap_or(path);
+    if fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        return Err(Error::NotAFile { path: path.into() });
+    }
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -117,8 +117,11 @@ pub(super) fn set(tree: &mut Table, entry: &str) -> Result<(), String> {
 /// The message about an unknown key or a wrong value, with the closest known name.
 pub(super) fn hint(message: &str) -> String {
     // Keys that have moved, by their former table and name.
-    if message.starts_with("unknown field `time`") && message.ends_with("in `train`") {
-        return format!("{message}; for text it is `data.time`");
+    for key in ["time", "random_lengths"] {
+        let unknown = format!("unknown field `{key}`");
+        if message.starts_with(&unknown) && message.ends_with("in `train`") {
+            return format!("{message}; for text it is `data.{key}`");
+        }
     }
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let close = match quoted.split_first() {

@@ -114,6 +114,22 @@ fn a_write_that_fails_leaves_the_file_from_before() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_stays_and_a_device_is_not_replaced() {
+    let folder = tempdir().unwrap();
+    let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+    atomic::write(&target, b"before").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    atomic::write(&link, b"after").unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"after");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let device = folder.path().join("device");
+    std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+    let error = atomic::write(&device, b"x").unwrap_err().to_string();
+    assert!(error.contains("ordinary file"), "{error}");
+}
+
 #[test]
 fn a_folder_that_is_none_says_so() {
     let folder = tempdir().unwrap();
