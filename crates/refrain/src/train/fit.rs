@@ -450,12 +450,6 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
                 "validation gave no {name}; the validation data may be empty"
             ))
         })?;
-        if !criterion.is_finite() {
-            return Err(Error::Diverged {
-                skipped: self.progress.skipped,
-                reason: format!("a validation {name} of {criterion}"),
-            });
-        }
         let train_loss = self.progress.nats / self.progress.tokens.max(1) as f64;
         let best = self.progress.end_epoch(criterion, &metrics);
         if best {
