@@ -11,7 +11,6 @@ use crate::train::{Checkpoint, Event, Observer, Stopped, Trainee, fit, log};
 use burn::module::Module;
 use refrain_data::corpus;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -326,10 +325,4 @@ pub(super) fn check_sums(sha256: &BTreeMap<String, String>, folder: &Path) -> Re
         }
     }
     Ok(())
-}
-
-/// A hash as hexadecimal text, for fingerprints.
-pub(super) fn hex(hash: Sha256) -> String {
-    let bytes = hash.finalize();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

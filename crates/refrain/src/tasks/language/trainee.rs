@@ -7,13 +7,12 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::models::{LanguageModel, State};
 use crate::params::NamedTensor;
-use crate::tasks::run::hex;
 use crate::tasks::{Site, Split};
 use crate::train::{BatchLoss, LossUnit, Place, TrainConfig, Trainee, Unit};
 use burn::tensor::Device;
+use refrain_data::Fingerprint;
 use refrain_data::batch::Continuous;
 use refrain_kernels::random::Key;
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// A language model's batches and figures.
@@ -77,12 +76,11 @@ impl LanguageTrainee {
 }
 
 fn fingerprint(parts: &[&[u32]]) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = Fingerprint::new();
     for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        part.iter().for_each(|id| hash.update(id.to_le_bytes()));
+        hash.ids(part);
     }
-    hex(hash)
+    hash.finish()
 }
 
 impl Trainee for LanguageTrainee {
