@@ -59,6 +59,16 @@ pub enum KernelError {
         /// Size of the table.
         bound: usize,
     },
+    /// A number that is infinite or NaN where it may not be.
+    #[error("{op}: {what} at position {position} is infinite or NaN; give a finite number")]
+    NotFinite {
+        /// The operation.
+        op: &'static str,
+        /// The kind of number.
+        what: &'static str,
+        /// Where it stands.
+        position: usize,
+    },
     /// An instruction set that is unknown, or that this machine lacks.
     #[error("REFRAIN_SIMD is {name:?}; on this machine it is one of {available:?}")]
     Level {

@@ -1,8 +1,11 @@
-//! Linear projection, softmax and cross-entropy as one operation, for large vocabularies.
+//! Linear projection, softmax and cross-entropy as one operation, for large vocabularies; softmax of scores by itself.
 //!
 //! logits = h·wᵀ + b, p = softmax(logits), nll = −ln p`[target]`; d_logits = (p − one-hot)/count, d_h = d_logits·w, d_w
 //! = d_logitsᵀ·h. The forward pass computes the gradients, too, chunk by chunk of rows; d_logits overwrites the logits
 //! (as Liger Kernel does on GPUs, Hsu et al. 2024). Thus at most `CHUNK_BYTES` of either exist.
+//!
+//! With label smoothing ε (Szegedy et al. 2016), the one-hot target becomes q = (1−ε)·one-hot + ε/V. The loss of a row
+//! is then −Σ q·ln p = (1−ε)·nll + ε·mean(−ln p), and d_logits = (p − q)/count.
 
 use crate::act::exp;
 use crate::call::Precision;
@@ -40,16 +43,21 @@ pub struct LceBatch<'a> {
     pub vocabulary: usize,
     /// Of the three products; [`Precision::Int8`] computes in `f32` here.
     pub precision: Precision,
+    /// Label smoothing ε, in [0, 1): the share of the target that is spread evenly over all classes.
+    pub smoothing: f32,
+    /// `[N]`, finite: the weight of each row's loss; ones if absent. A row of weight 0 adds nothing to the loss or its
+    /// gradients, whatever its logits are.
+    pub weights: Option<&'a [f32]>,
 }
 
 /// Result of [`linear_cross_entropy`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearCrossEntropy {
-    /// `[N]`, nats; 0 where the target does not count.
+    /// `[N]`, nats, without smoothing and weights; 0 where the target does not count.
     pub nll: Vec<f32>,
-    /// Targets that count.
+    /// Targets that count, whatever their weights.
     pub count: usize,
-    /// Mean over those, summed in `f64`; 0 if there are none.
+    /// Sum over those of weight times smoothed nll, divided by `count`; summed in `f64`; 0 if there are none.
     pub loss: f32,
     /// Gradients of `loss`, where asked for.
     pub gradients: Option<LceGradients>,
@@ -67,11 +75,29 @@ pub struct LceGradients {
 }
 
 impl<'a> LceBatch<'a> {
-    fn check(&self, op: &'static str) -> Result<(), KernelError> {
+    pub(crate) fn check(&self, op: &'static str) -> Result<(), KernelError> {
         let (n, vocabulary) = (self.targets.len(), self.vocabulary);
         expect(op, "h", &[n, self.hidden], self.h.len())?;
         expect(op, "w", &[vocabulary, self.hidden], self.w.len())?;
         expect_some(op, "b", &[vocabulary], self.b)?;
+        expect_some(op, "weights", &[n], self.weights)?;
+        if !(0.0..1.0).contains(&self.smoothing) {
+            return Err(KernelError::Option {
+                op,
+                what: "smoothing",
+                problem: "it is a share of the target; give a number from 0 up to, but below, 1",
+            });
+        }
+        if let Some(position) = self
+            .weights
+            .and_then(|w| w.iter().position(|w| !w.is_finite()))
+        {
+            return Err(KernelError::NotFinite {
+                op,
+                what: "weight",
+                position,
+            });
+        }
         let outside = |&target: &u32| target != IGNORE && target as usize >= vocabulary;
         match self.targets.iter().position(outside) {
             None => Ok(()),
@@ -89,7 +115,8 @@ impl<'a> LceBatch<'a> {
     fn rows(&self, rows: Range<usize>) -> Self {
         Self {
             h: &self.h[rows.start * self.hidden..rows.end * self.hidden],
-            targets: &self.targets[rows],
+            targets: &self.targets[rows.clone()],
+            weights: self.weights.map(|weights| &weights[rows]),
             ..*self
         }
     }
@@ -157,6 +184,7 @@ struct Unwritten<'a> {
 ///
 /// # Errors
 /// [`KernelError::Shape`]: a slice of the wrong size. [`KernelError::Index`]: a target outside the vocabulary.
+/// [`KernelError::Option`]: a smoothing outside [0, 1). [`KernelError::NotFinite`]: a weight that is infinite or NaN.
 /// [`KernelError::TooLarge`]: gradients that do not fit into memory.
 pub fn linear_cross_entropy(
     batch: &LceBatch,
@@ -169,6 +197,7 @@ pub fn linear_cross_entropy(
     let scale = train.then_some(1.0 / count.max(1) as f32);
     let of = |rows| if train { rows } else { 0 };
     let mut nll = vec![0.0; n];
+    let mut uniform = vec![0.0; if batch.smoothing > 0.0 { n } else { 0 }];
     let mut d_h = unwritten(OP, "d_h", &[of(n), hidden])?;
     let mut d_w = unwritten(OP, "d_w", &[of(vocabulary), hidden])?;
     let mut d_b = batch.b.filter(|_| train).map(|_| vec![0.0; vocabulary]);
@@ -183,13 +212,11 @@ pub fn linear_cross_entropy(
         let rows = start..(start + chunk).min(n);
         let part = batch.rows(rows.clone());
         let logits = part.logits(&mut logits[..rows.len() * vocabulary]);
-        softmax_rows(
-            logits,
-            part.targets,
-            &mut nll[rows.clone()],
-            vocabulary,
-            scale,
-        );
+        let losses = RowLosses {
+            nll: &mut nll[rows.clone()],
+            uniform: uniform.get_mut(rows.clone()),
+        };
+        softmax_rows(&part, logits, losses, scale);
         if train {
             let mut d = Unwritten {
                 d_h: &mut d_h[rows.start * hidden..rows.end * hidden],
@@ -199,7 +226,7 @@ pub fn linear_cross_entropy(
             part.gradients(logits, start > 0, &mut d);
         }
     }
-    let total: f64 = nll.iter().map(|&x| f64::from(x)).sum();
+    let total = total_loss(batch, &nll, &uniform);
     Ok(LinearCrossEntropy {
         nll,
         count,
@@ -211,6 +238,24 @@ pub fn linear_cross_entropy(
             LceGradients { d_h, d_w, d_b }
         }),
     })
+}
+
+/// The sum of all rows' losses, from the nll `[N]` and, with smoothing, the means over V of −ln p, `[N]`.
+fn total_loss(batch: &LceBatch, nll: &[f32], uniform: &[f32]) -> f64 {
+    let smoothing = f64::from(batch.smoothing);
+    let loss = |row: usize| {
+        let nll = f64::from(nll[row]);
+        match uniform.get(row) {
+            Some(&uniform) => (1.0 - smoothing) * nll + smoothing * f64::from(uniform),
+            None => nll,
+        }
+    };
+    let weighted = |row: usize| match batch.weights {
+        Some(weights) if weights[row] == 0.0 => 0.0,
+        Some(weights) => f64::from(weights[row]) * loss(row),
+        None => loss(row),
+    };
+    (0..nll.len()).map(weighted).sum()
 }
 
 /// Computes a product on all threads.
@@ -438,30 +483,37 @@ impl RowProduct<'_> {
     }
 }
 
-/// nll of every row; where `scale` is given, the logits become (softmax − one-hot)·scale, zero at ignored targets.
-fn softmax_rows(
-    logits: &mut [f32],
-    targets: &[u32],
-    nll: &mut [f32],
-    vocabulary: usize,
-    scale: Option<f32>,
-) {
-    let n = targets.len();
+/// Losses of some rows, to be written; both are 0 where the target does not count.
+struct RowLosses<'a> {
+    /// `[N]`
+    nll: &'a mut [f32],
+    /// `[N]`: mean over V of −ln p, with smoothing.
+    uniform: Option<&'a mut [f32]>,
+}
+
+/// The losses of every row of `batch`, from its logits `[N,V]`. Where `scale` is given, the logits become
+/// (softmax − target)·scale·weight, zero at ignored targets.
+fn softmax_rows(batch: &LceBatch, logits: &mut [f32], losses: RowLosses, scale: Option<f32>) {
+    let (n, vocabulary) = (batch.targets.len(), batch.vocabulary);
     let threads = pool::threads().clamp(1, n.max(1));
-    let (logits, nll) = (Parts::new(logits), Parts::new(nll));
+    let (logits, nll) = (Parts::new(logits), Parts::new(losses.nll));
+    let uniform = losses.uniform.map(Parts::new);
     pool::run(threads, |id, threads| {
         let own = share(n, id, threads);
         // SAFETY: the shares of two threads do not overlap.
-        let (logits, nll) = unsafe {
+        let (logits, nll, mut uniform) = unsafe {
             let logits = logits.take(own.start * vocabulary..own.end * vocabulary);
-            (logits, nll.take(own.clone()))
+            let uniform = uniform.as_ref().map(|uniform| uniform.take(own.clone()));
+            (logits, nll.take(own.clone()), uniform)
         };
-        for (i, (nll, &target)) in nll.iter_mut().zip(&targets[own]).enumerate() {
-            let logits = &mut logits[i * vocabulary..(i + 1) * vocabulary];
+        for (i, nll) in nll.iter_mut().enumerate() {
+            let weight = batch.weights.map(|weights| weights[own.start + i]);
             let row = SoftmaxRow {
-                logits,
-                target,
-                scale,
+                logits: &mut logits[i * vocabulary..(i + 1) * vocabulary],
+                target: batch.targets[own.start + i],
+                smoothing: batch.smoothing,
+                scale: scale.map(|scale| weight.map_or(scale, |weight| weight * scale)),
+                uniform: uniform.as_deref_mut().map(|uniform| &mut uniform[i]),
             };
             *nll = dispatch(Level::best(), row);
         }
@@ -471,7 +523,10 @@ fn softmax_rows(
 struct SoftmaxRow<'a> {
     logits: &'a mut [f32],
     target: u32,
+    smoothing: f32,
     scale: Option<f32>,
+    /// Takes the mean of −ln p, with smoothing.
+    uniform: Option<&'a mut f32>,
 }
 
 impl Kernel for SoftmaxRow<'_> {
@@ -482,7 +537,9 @@ impl Kernel for SoftmaxRow<'_> {
         let Self {
             logits,
             target,
+            smoothing,
             scale,
+            uniform,
         } = self;
         if target == IGNORE {
             logits.fill(0.0);
@@ -490,25 +547,11 @@ impl Kernel for SoftmaxRow<'_> {
         }
         let picked = logits[target as usize];
         let (p, n) = (logits.as_mut_ptr(), logits.len());
-        let whole = n / S::LANES * S::LANES;
-        let mut lanes = [f32::NEG_INFINITY; 16];
-        // SAFETY: whole vectors inside the row, and no vector is longer than sixteen floats. The caller has the
-        // instruction set.
-        unsafe {
-            let mut most = S::splat(f32::NEG_INFINITY);
-            for i in (0..whole).step_by(S::LANES) {
-                most = S::max(most, S::load(p.add(i)));
-            }
-            S::store(lanes.as_mut_ptr(), most);
-        }
-        let greater = |m: f32, &x: &f32| if x > m { x } else { m };
-        let largest = lanes
-            .iter()
-            .chain(&logits[whole..])
-            .fold(f32::NEG_INFINITY, greater);
         // SAFETY: `load_edge` and `store_edge` touch at most the n − i elements from i on; the target is below V, as
         // `picked` has shown. The caller has the instruction set.
         unsafe {
+            let largest = largest::<S>(logits);
+            let mean = uniform.is_some().then(|| mean_below::<S>(logits, largest));
             let shift = S::splat(-largest);
             let mut sum = S::splat(0.0);
             for i in (0..n).step_by(S::LANES) {
@@ -519,15 +562,137 @@ impl Kernel for SoftmaxRow<'_> {
                 sum = S::add(sum, e);
             }
             let sum = S::sum(sum);
-            if let Some(scale) = scale {
-                let factor = S::splat(scale / sum);
-                for i in (0..n).step_by(S::LANES) {
-                    let e = S::mul(load_edge::<S>(p.add(i), n - i), factor);
-                    store_edge::<S>(p.add(i), e, n - i);
+            if let (Some(uniform), Some(mean)) = (uniform, mean) {
+                *uniform = sum.ln() - mean;
+            }
+            match scale {
+                // Also where a probability is not a number.
+                Some(0.0) => logits.fill(0.0),
+                Some(scale) if smoothing > 0.0 => {
+                    let (factor, share) = (S::splat(scale / sum), smoothing / n as f32);
+                    let share = S::splat(-share * scale);
+                    for i in (0..n).step_by(S::LANES) {
+                        let d = S::fma(load_edge::<S>(p.add(i), n - i), factor, share);
+                        store_edge::<S>(p.add(i), d, n - i);
+                    }
+                    *p.add(target as usize) -= (1.0 - smoothing) * scale;
                 }
-                *p.add(target as usize) -= scale;
+                Some(scale) => {
+                    let factor = S::splat(scale / sum);
+                    for i in (0..n).step_by(S::LANES) {
+                        let e = S::mul(load_edge::<S>(p.add(i), n - i), factor);
+                        store_edge::<S>(p.add(i), e, n - i);
+                    }
+                    *p.add(target as usize) -= scale;
+                }
+                None => {}
             }
             largest + sum.ln() - picked
+        }
+    }
+}
+
+/// The largest of a row, NaN aside; −∞ if there is none.
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
+#[inline(always)]
+pub(crate) unsafe fn largest<S: Simd>(row: &[f32]) -> f32 {
+    let whole = row.len() / S::LANES * S::LANES;
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    // SAFETY: whole vectors inside the row, and no vector is longer than sixteen floats. The caller has the instruction
+    // set.
+    unsafe {
+        let mut most = S::splat(f32::NEG_INFINITY);
+        for i in (0..whole).step_by(S::LANES) {
+            most = S::max(most, S::load(row.as_ptr().add(i)));
+        }
+        S::store(lanes.as_mut_ptr(), most);
+    }
+    let greater = |m: f32, &x: &f32| if x > m { x } else { m };
+    lanes
+        .iter()
+        .chain(&row[whole..])
+        .fold(f32::NEG_INFINITY, greater)
+}
+
+/// The mean of x − `largest` over a row, in blocks that are summed in `f64`.
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
+#[inline(always)]
+unsafe fn mean_below<S: Simd>(row: &[f32], largest: f32) -> f32 {
+    const BLOCK: usize = 1024;
+    let mut total = 0.0;
+    for block in row.chunks(BLOCK) {
+        let n = block.len();
+        // SAFETY: `load_edge` reads at most the n − i elements from i on; the caller has the instruction set.
+        unsafe {
+            let mut sum = S::splat(0.0);
+            for i in (0..n).step_by(S::LANES) {
+                let x = load_edge::<S>(block.as_ptr().add(i), n - i);
+                let below = S::sub(x, S::splat(largest));
+                sum = S::add(sum, S::first(below, n - i));
+            }
+            total += f64::from(S::sum(sum));
+        }
+    }
+    (total / row.len() as f64) as f32
+}
+
+/// Values that are worth a thread of their own in [`log_softmax_rows`].
+const WORTH_A_THREAD: usize = 8 * 1024;
+
+/// Replaces each row of `V` = `vocabulary` scores by the natural logarithm of its softmax. `values` are `[N,V]`.
+///
+/// The bits of a row do not depend on the other rows or on the number of threads. A score of −∞ stays −∞. A row with
+/// NaN or +∞, or of −∞ alone, becomes NaN.
+///
+/// # Errors
+/// [`KernelError::Shape`]: values that are no whole number of rows.
+pub fn log_softmax_rows(values: &mut [f32], vocabulary: usize) -> Result<(), KernelError> {
+    let n = values.len().checked_div(vocabulary).unwrap_or(0);
+    expect("log_softmax_rows", "values", &[n, vocabulary], values.len())?;
+    let useful = (values.len() / WORTH_A_THREAD).clamp(1, n.max(1));
+    let values = Parts::new(values);
+    pool::run(pool::threads().min(useful), |id, threads| {
+        let own = share(n, id, threads);
+        // SAFETY: the shares of two threads do not overlap.
+        let rows = unsafe { values.take(own.start * vocabulary..own.end * vocabulary) };
+        dispatch(Level::best(), LogSoftmaxRows { rows, vocabulary });
+    });
+    Ok(())
+}
+
+/// The rows of one thread.
+struct LogSoftmaxRows<'a> {
+    rows: &'a mut [f32],
+    vocabulary: usize,
+}
+
+impl Kernel for LogSoftmaxRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // Without columns there are no values, and no chunk of them.
+        for row in self.rows.chunks_exact_mut(self.vocabulary.max(1)) {
+            let (p, n) = (row.as_mut_ptr(), row.len());
+            // SAFETY: `load_edge` and `store_edge` touch at most the n − i elements from i on. The caller has the
+            // instruction set.
+            unsafe {
+                let shift = S::splat(-largest::<S>(row));
+                let mut sum = S::splat(0.0);
+                for i in (0..n).step_by(S::LANES) {
+                    let x = S::add(load_edge::<S>(p.add(i), n - i), shift);
+                    sum = S::add(sum, S::first(exp::<S>(x), n - i));
+                }
+                let ln = S::splat(S::sum(sum).ln());
+                for i in (0..n).step_by(S::LANES) {
+                    let x = S::add(load_edge::<S>(p.add(i), n - i), shift);
+                    store_edge::<S>(p.add(i), S::sub(x, ln), n - i);
+                }
+            }
         }
     }
 }

@@ -139,6 +139,8 @@ proptest! {
                     hidden,
                     vocabulary,
                     precision,
+                    smoothing: 0.0,
+                    weights: None,
                 };
                 linear_cross_entropy(&batch, false).unwrap().nll
             };

@@ -6,6 +6,7 @@ mod cases;
 mod ctc;
 mod finite_differences;
 mod int8;
+mod loss;
 mod recurrence;
 mod sizes;
 mod stepper;

@@ -245,6 +245,8 @@ fn projections_of_any_huge_size_are_refused() {
             hidden,
             vocabulary,
             precision: Precision::F32,
+            smoothing: 0.0,
+            weights: None,
         };
         match linear_cross_entropy(&none, true) {
             Ok(out) => assert!(hidden.min(vocabulary) == 0 && out.nll.is_empty()),

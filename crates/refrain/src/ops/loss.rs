@@ -143,6 +143,8 @@ impl LossKernels for Flex {
             hidden,
             vocabulary,
             precision,
+            smoothing: 0.0,
+            weights: None,
         };
         let out = softmax::linear_cross_entropy(&batch, train)
             .expect("`linear_cross_entropy` has checked the shapes");

@@ -109,6 +109,8 @@ fn linear_cross_entropy_agrees_with_pytorch() {
         hidden,
         vocabulary,
         precision: Precision::F32,
+        smoothing: 0.0,
+        weights: None,
     };
     let out = softmax::linear_cross_entropy(&batch, true).expect("shapes fit");
     close(&out.nll, data("rows"), 1e-6, "rows");

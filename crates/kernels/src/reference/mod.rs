@@ -8,6 +8,9 @@ use crate::call::{
 use crate::ctc::CtcBatch;
 use crate::error::{KernelError, room};
 
+mod loss;
+pub use loss::{ReferenceLoss, linear_cross_entropy};
+
 /// `f32` or `f64`.
 #[allow(missing_docs)]
 pub trait Float:
@@ -424,7 +427,7 @@ pub fn ctc_loss(batch: &CtcBatch, scale: &[f32]) -> Result<(Vec<f64>, Vec<f64>),
         let first = b * time * vocabulary;
         let length = batch.lengths.map_or(time, |lengths| lengths[b]);
         let utterance = first..first + length * vocabulary;
-        let log_p = log_softmax(&batch.logits[utterance.clone()], vocabulary);
+        let log_p = log_softmax_rows(&batch.logits[utterance.clone()], vocabulary);
         let path = Path {
             target,
             blank: batch.blank,
@@ -467,12 +470,17 @@ fn log_add(a: f64, b: f64) -> f64 {
     }
 }
 
-/// The logarithm of the softmax of each row of `vocabulary` scores.
-fn log_softmax(scores: &[f32], vocabulary: usize) -> Vec<Vec<f64>> {
+/// The logarithm of the softmax of some scores.
+fn log_softmax(scores: &[f64]) -> Vec<f64> {
+    let total = scores.iter().copied().fold(NEVER, log_add);
+    scores.iter().map(|x| x - total).collect()
+}
+
+/// [`log_softmax`] of each row of `vocabulary` scores.
+fn log_softmax_rows(scores: &[f32], vocabulary: usize) -> Vec<Vec<f64>> {
     let of_row = |row: &[f32]| {
-        let row = row.iter().map(|&x| f64::from(x));
-        let total = row.clone().fold(NEVER, log_add);
-        row.map(|x| x - total).collect()
+        let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+        log_softmax(&row)
     };
     scores.chunks(vocabulary).map(of_row).collect()
 }
