@@ -1,5 +1,12 @@
 //! The quality of answers.
 
+mod bleu;
+pub mod bootstrap;
+mod chrf;
+mod dialogue;
 pub mod edit;
+mod measure;
 pub mod perplexity;
+mod rouge;
 pub mod score;
+mod tokens;

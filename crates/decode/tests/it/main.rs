@@ -6,4 +6,5 @@ mod ngram;
 mod sample;
 mod score;
 mod states;
+mod text_metrics;
 mod tools;

@@ -1,0 +1,5 @@
+//! Tests of the text crate.
+
+mod case;
+mod lines;
+mod moses;
