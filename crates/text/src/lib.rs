@@ -3,7 +3,10 @@
 
 mod abbreviations;
 pub mod case;
+pub mod language;
 pub mod lines;
 pub mod moses;
+pub mod protect;
+pub mod sentences;
 
 pub use abbreviations::Language;

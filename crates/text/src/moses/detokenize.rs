@@ -114,6 +114,25 @@ fn part(token: &str, before: Option<&str>, next: Option<&str>, language: Languag
     {
         return Part::Left;
     }
+    let digit_follows = next.is_some_and(|next| next.starts_with(|c: char| c.is_ascii_digit()));
+    match token {
+        "/" => return Part::Both,
+        ":" if digit_follows && before.is_some_and(ends_with_digit) => return Part::Both,
+        "#" if digit_follows => return Part::Right,
+        "'" if language == Language::German
+            && before.is_some_and(ends_with_letter)
+            && next.is_some_and(|next| next == "s" || next.starts_with("s-")) =>
+        {
+            return Part::Both;
+        }
+        _ => {}
+    }
+    if language == Language::German
+        && before.is_some_and(|before| before.chars().all(is_quote))
+        && token.strip_prefix('-').is_some_and(starts_with_letter)
+    {
+        return Part::Left;
+    }
     if token
         .chars()
         .all(|c| is_currency(c) || matches!(c, '(' | '[' | '{' | '¿' | '¡'))
@@ -148,8 +167,7 @@ fn part(token: &str, before: Option<&str>, next: Option<&str>, language: Languag
     {
         return Part::Right;
     }
-    if token.chars().all(is_quote)
-    {
+    if token.chars().all(is_quote) {
         return Part::Quote;
     }
     Part::Word
