@@ -5,5 +5,7 @@ mod ctc;
 mod ngram;
 mod sample;
 mod score;
+mod search;
+mod search_model;
 mod states;
 mod tools;
