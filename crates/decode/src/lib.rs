@@ -1,12 +1,13 @@
 //! From scores to answers, and the quality of the answers.
 //!
-//! Shape alphabet: `B` batch, `T` time, `V` vocabulary, `K` beam. Nothing here reads files or knows tensors: scores
-//! come in as slices, answers go out as indices and figures.
+//! Shape alphabet: `B` batch, `T` time, `S` source length, `V` vocabulary, `K` beam. Nothing here reads files or knows
+//! tensors: scores come in as slices, answers go out as indices and figures.
 //!
 //! | module | contents |
 //! |---|---|
 //! | [`sample`] | one index out of `V` logits: temperature, top-k, top-p |
 //! | [`ctc`] | labels out of CTC scores: the best path, prefix beam search, a known text's place |
+//! | [`search`] | texts out of models that predict the next token: greedy, beam, random draws; forced scores, alignment |
 //! | [`ngram`] | n-gram language models: ARPA files, training, scores |
 //! | [`text`] | texts of labels, lexicons, hot words |
 //! | [`top_k`] | the best `K` of many candidates, for any beam search |
@@ -17,6 +18,7 @@ mod math;
 pub mod metrics;
 pub mod ngram;
 pub mod sample;
+pub mod search;
 mod state;
 pub mod text;
 pub mod top_k;

@@ -179,14 +179,20 @@ impl Sampler {
     /// The indices that pass the filters, as (index, weight relative to the most likely); ranked if a filter is set.
     fn candidates(&self, logits: &[f32]) -> Vec<(usize, f64)> {
         let max = f64::from(logits[argmax(logits)]);
-        let weight = |&l: &f32| libm::exp((f64::from(l) - max) / self.temperature);
-        let mut kept: Vec<_> = logits.iter().map(weight).enumerate().collect();
+        let weight = |l: f32| libm::exp((f64::from(l) - max) / self.temperature);
         if self.top_k.is_none() && self.top_p.is_none() {
-            return kept;
+            return logits.iter().map(|&l| weight(l)).enumerate().collect();
         }
         // By logit, not by weight: weights of different logits can round to the same number.
-        kept.sort_by(|a, b| logits[b.0].total_cmp(&logits[a.0]).then(a.0.cmp(&b.0)));
-        kept.truncate(self.top_k.unwrap_or(kept.len()));
+        let rank = |a: &usize, b: &usize| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b));
+        let mut ranked: Vec<usize> = (0..logits.len()).collect();
+        if let Some(k) = self.top_k.filter(|&k| k < ranked.len()) {
+            ranked.select_nth_unstable_by(k, rank);
+            ranked.truncate(k);
+        }
+        ranked.sort_unstable_by(rank);
+        let weighed = ranked.into_iter().map(|index| (index, weight(logits[index])));
+        let mut kept: Vec<_> = weighed.collect();
         if let Some(p) = self.top_p {
             let goal = p * kept.iter().map(|c| c.1).sum::<f64>();
             kept.truncate(nucleus(&kept, goal));

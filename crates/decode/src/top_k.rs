@@ -39,6 +39,11 @@ impl<T> TopK<T> {
         true
     }
 
+    /// A score of this or less is certainly not among the best; `None` if any still may be.
+    pub fn floor(&self) -> Option<f64> {
+        self.floor
+    }
+
     /// Takes out the best, best first, without those that lie more than `margin` below the best (∞ keeps all). Nothing
     /// is left then.
     pub fn take(&mut self, margin: f64) -> Vec<(f64, T)> {
