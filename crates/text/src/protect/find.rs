@@ -51,7 +51,8 @@ fn item(text: &str, c: char, before: Option<char>) -> Option<(Kind, usize)> {
         let next = text[found.len()..].chars().next();
         let last = found.chars().next_back()?;
         let whole = next.is_none_or(|next| !continues(last, next))
-            && (*kind != Kind::Phone || found.chars().filter(char::is_ascii_digit).count() >= LEAST_PHONE_DIGITS);
+            && (*kind != Kind::Phone
+                || found.chars().filter(char::is_ascii_digit).count() >= LEAST_PHONE_DIGITS);
         whole.then_some((*kind, found.len()))
     })
 }
@@ -109,7 +110,10 @@ fn trimmed(address: &str) -> usize {
         let sentence = match last {
             ')' => round.0 < round.1,
             ']' => square.0 < square.1,
-            _ => matches!(last, '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '(' | '['),
+            _ => matches!(
+                last,
+                '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '(' | '['
+            ),
         };
         if !sentence {
             break;
