@@ -29,8 +29,8 @@ pub fn sentences(text: &str, language: Language) -> Vec<Range<usize>> {
 ///
 /// The pieces are the text when they are put together again. A piece holds as many whole sentences as fit. A sentence
 /// that does not fit is cut behind punctuation, else behind white space, else between any two characters; no other
-/// sentence joins its last piece. One
-/// character that counts more than `limit` is a piece of its own, the only kind of piece that may be above it.
+/// sentence joins its last piece. One character that counts more than `limit` is a piece of its own, the only kind of
+/// piece that may be above it.
 ///
 /// `count` should not fall when text is added; it is called a number of times per piece that grows with the logarithm of
 /// the piece's length.
@@ -244,6 +244,8 @@ fn is_behind_ordinal(word: &str) -> bool {
             | "Klasse"
             | "Platz"
             | "Stock"
+            | "Stocks"
+            | "Stockwerk"
             | "Etage"
             | "Geburtstag"
             | "Mal"
@@ -268,15 +270,19 @@ fn run(text: &str, at: usize, is: impl Fn(char) -> bool) -> usize {
         .map_or(text.len(), |length| at + length)
 }
 
-/// End of the closing quotes and brackets from `at` on. A French `»` may have a space before it.
+/// End of the closing quotes and brackets from `at` on. A French `»` may have a space before it, if no letter follows.
 fn closed(text: &str, at: usize) -> usize {
     let end = run(text, at, is_closing);
     let rest = &text[end..];
-    let spaced = rest.trim_start_matches([' ', '\u{A0}', '\u{202F}']);
-    if spaced.len() < rest.len() && spaced.starts_with('»') {
-        return run(text, text.len() - spaced.len(), is_closing);
+    match rest
+        .trim_start_matches([' ', '\u{A0}', '\u{202F}'])
+        .strip_prefix('»')
+    {
+        Some(behind) if !behind.starts_with(char::is_alphanumeric) => {
+            run(text, text.len() - behind.len(), is_closing)
+        }
+        _ => end,
     }
-    end
 }
 
 fn is_wide_end(c: char) -> bool {

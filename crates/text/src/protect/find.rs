@@ -38,10 +38,10 @@ fn item(text: &str, c: char, before: Option<char>) -> Option<(Kind, usize)> {
     if before.is_some_and(|before| continues(before, c)) {
         return None;
     }
-    if c.is_ascii_alphanumeric() || c == '_' {
-        if let Some(length) = address(text) {
-            return Some(length);
-        }
+    if (c.is_ascii_alphanumeric() || c == '_')
+        && let Some(found) = address(text)
+    {
+        return Some(found);
     }
     if !may_start_number(c) {
         return None;
@@ -149,7 +149,7 @@ static URL: LazyLock<Regex> = LazyLock::new(|| {
 static NUMBERS: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
     let digit = "[0-9０-９]";
     let grouped = format!(
-        r"{digit}{{1,3}}(?:[.,'’\u{{A0}}\u{{202F}}]{digit}{{3}}){{1,6}}(?:[.,]{digit}{{1,9}})?"
+        r"{digit}{{1,3}}(?:[.,'’ \u{{A0}}\u{{202F}}]{digit}{{3}}){{1,6}}(?:[.,]{digit}{{1,9}})?"
     );
     let number = format!("(?:{grouped}|{digit}{{1,20}}(?:[.,]{digit}{{1,9}})?)");
     let space = r"[ \u{A0}\u{202F}]?";

@@ -73,7 +73,7 @@ fn amounts_are_found() {
         &[
             (Kind::Money, "1.000,50 EUR"),
             (Kind::Money, "US$ 1,000"),
-            (Kind::Money, "000 CHF"),
+            (Kind::Money, "5 000 CHF"),
         ],
     );
     items("5\u{A0}000 €です", &[(Kind::Money, "5\u{A0}000 €")]);
