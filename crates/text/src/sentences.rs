@@ -27,9 +27,10 @@ pub fn sentences(text: &str, language: Language) -> Vec<Range<usize>> {
 
 /// Cuts `text` into pieces of which `count` (a number of tokens, for instance) is at most `limit`.
 ///
-/// The pieces are the text when they are put together again. A cut is made behind the last sentence that fits; in a
-/// sentence that does not fit, behind punctuation, else behind white space, else between any two characters. One
-/// character that counts more than `limit` is a piece of its own, the only kind of piece that may be above it.
+/// The pieces are the text when they are put together again. A piece holds as many whole sentences as fit. A sentence
+/// that does not fit is cut behind punctuation, else behind white space, else between any two characters; no other
+/// sentence joins its last piece. One character that counts more than `limit` is a piece of its own, the only kind of
+/// piece that may be above it.
 ///
 /// `count` should not fall when text is added; it is called a number of times per piece that grows with the logarithm of
 /// the piece's length.
@@ -39,59 +40,70 @@ pub fn chunks(
     language: Language,
     count: impl Fn(&str) -> usize,
 ) -> Vec<&str> {
-    let mut levels = [
-        ends(text, language),
-        cuts(text, is_punctuation),
-        cuts(text, char::is_whitespace),
-    ];
-    for level in &mut levels {
-        if level.last() != Some(&text.len()) {
-            level.push(text.len());
-        }
-    }
+    let ends = ends(text, language);
+    let inner = [cuts(text, is_punctuation), cuts(text, char::is_whitespace)];
     let fits = |piece: &str| count(piece) <= limit;
     let mut pieces = Vec::new();
     let mut start = 0;
     while start < text.len() {
-        let behind: Vec<usize> = text[start..]
-            .char_indices()
-            .take(MOST_CHARACTERS)
-            .map(|(at, c)| start + at + c.len_utf8())
-            .collect();
-        let end = levels
-            .iter()
-            .find_map(|level| furthest(text, start, level, fits))
-            .or_else(|| furthest(text, start, &behind, fits))
-            // No single character fits: the next one goes alone.
-            .unwrap_or(behind[0]);
-        pieces.push(&text[start..end]);
-        start = end;
+        if let Some(end) = furthest(text, start, &ends, text.len(), fits) {
+            pieces.push(&text[start..end]);
+            start = end;
+            continue;
+        }
+        let sentence = ends[ends.partition_point(|&end| end <= start)..]
+            .first()
+            .map_or(text.len(), |&end| end);
+        while start < sentence {
+            let end = inner
+                .iter()
+                .find_map(|level| furthest(text, start, level, sentence, fits))
+                .unwrap_or_else(|| anywhere(text, start, sentence, fits));
+            pieces.push(&text[start..end]);
+            start = end;
+        }
     }
     pieces
+}
+
+/// The end of the longest piece that fits, between any two characters; at least one character.
+fn anywhere(text: &str, start: usize, most: usize, fits: impl Fn(&str) -> bool) -> usize {
+    let characters: Vec<usize> = text[start..most]
+        .char_indices()
+        .take(MOST_CHARACTERS)
+        .map(|(at, c)| start + at + c.len_utf8())
+        .collect();
+    furthest(text, start, &characters, most, fits)
+        .or(characters.first().copied())
+        .unwrap_or(most)
 }
 
 /// The most characters in a piece that ends between any two characters.
 const MOST_CHARACTERS: usize = 4096;
 
-/// The last of `cuts` behind `start` up to which the text fits, found by doubling steps and halving them again.
+/// The last of `cuts` between `start` and `most` up to which the text fits, found by doubling steps and halving them
+/// again. `most` is a cut, too.
 fn furthest(
     text: &str,
     start: usize,
     cuts: &[usize],
+    most: usize,
     fits: impl Fn(&str) -> bool,
 ) -> Option<usize> {
-    let cuts = &cuts[cuts.partition_point(|&cut| cut <= start)..];
-    let good = |i: usize| fits(&text[start..cuts[i]]);
-    if cuts.is_empty() || !good(0) {
+    let first = cuts.partition_point(|&cut| cut <= start);
+    let cuts = &cuts[first..first.max(cuts.partition_point(|&cut| cut < most))];
+    let cut = |i: usize| cuts.get(i).copied().unwrap_or(most);
+    let good = |i: usize| fits(&text[start..cut(i)]);
+    if !good(0) {
         return None;
     }
     let mut low = 0;
     let mut step = 1;
-    while low + step < cuts.len() && good(low + step) {
+    while low + step <= cuts.len() && good(low + step) {
         low += step;
         step *= 2;
     }
-    let mut high = (low + step).min(cuts.len());
+    let mut high = (low + step).min(cuts.len() + 1);
     while low + 1 < high {
         let middle = low + (high - low) / 2;
         if good(middle) {
@@ -100,7 +112,7 @@ fn furthest(
             high = middle;
         }
     }
-    Some(cuts[low])
+    Some(cut(low))
 }
 
 /// Ends of the runs of characters for which `is` holds, white space behind them included.
@@ -232,6 +244,8 @@ fn is_behind_ordinal(word: &str) -> bool {
             | "Klasse"
             | "Platz"
             | "Stock"
+            | "Stocks"
+            | "Stockwerk"
             | "Etage"
             | "Geburtstag"
             | "Mal"
@@ -256,15 +270,19 @@ fn run(text: &str, at: usize, is: impl Fn(char) -> bool) -> usize {
         .map_or(text.len(), |length| at + length)
 }
 
-/// End of the closing quotes and brackets from `at` on. A French `»` may have a space before it.
+/// End of the closing quotes and brackets from `at` on. A French `»` may have a space before it, if no letter follows.
 fn closed(text: &str, at: usize) -> usize {
     let end = run(text, at, is_closing);
     let rest = &text[end..];
-    let spaced = rest.trim_start_matches([' ', '\u{A0}', '\u{202F}']);
-    if spaced.len() < rest.len() && spaced.starts_with('»') {
-        return run(text, text.len() - spaced.len(), is_closing);
+    match rest
+        .trim_start_matches([' ', '\u{A0}', '\u{202F}'])
+        .strip_prefix('»')
+    {
+        Some(behind) if !behind.starts_with(char::is_alphanumeric) => {
+            run(text, text.len() - behind.len(), is_closing)
+        }
+        _ => end,
     }
-    end
 }
 
 fn is_wide_end(c: char) -> bool {
@@ -275,7 +293,7 @@ fn is_narrow_end(c: char) -> bool {
     matches!(c, '.' | '!' | '?' | '…' | '‽' | '⁇' | '⁈' | '⁉')
 }
 
-/// `“` and `‘` close German quotes; directly behind a full stop they open none.
+/// `“`, `‘` and `«` close German quotes; directly behind a full stop they open none.
 fn is_closing(c: char) -> bool {
     matches!(
         c,
@@ -286,6 +304,8 @@ fn is_closing(c: char) -> bool {
             | '‘'
             | '»'
             | '›'
+            | '«'
+            | '‹'
             | ')'
             | ']'
             | '}'

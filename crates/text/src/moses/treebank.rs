@@ -16,6 +16,10 @@ pub fn detokenize_treebank(tokens: &str) -> String {
         let text = bracket(&lower).unwrap_or(token);
         let (text, cling) = match text {
             "``" => (opened("\"", &mut open_double, true), Cling::Right),
+            // Some corpora write both quotes as `''`.
+            "''" if !open_double && tokens[i + 1..].contains(&"''") => {
+                (opened("\"", &mut open_double, true), Cling::Right)
+            }
             "''" => (opened("\"", &mut open_double, false), Cling::Left),
             "\"" => {
                 open_double = !open_double;
@@ -27,9 +31,7 @@ pub fn detokenize_treebank(tokens: &str) -> String {
             "." | "," | "?" | "!" | ":" | ";" | ")" | "]" | "}" | "%" | "..." => {
                 (text, Cling::Left)
             }
-            _ if is_contraction(&lower)
-                && before.is_some_and(|word| ends_with_letter_or_digit(word)) =>
-            {
+            _ if is_contraction(&lower) && before.is_some_and(ends_with_letter_or_digit) => {
                 (text, Cling::Left)
             }
             _ => (text, Cling::None),

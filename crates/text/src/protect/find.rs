@@ -38,10 +38,10 @@ fn item(text: &str, c: char, before: Option<char>) -> Option<(Kind, usize)> {
     if before.is_some_and(|before| continues(before, c)) {
         return None;
     }
-    if c.is_ascii_alphanumeric() || c == '_' {
-        if let Some(length) = address(text) {
-            return Some(length);
-        }
+    if (c.is_ascii_alphanumeric() || c == '_')
+        && let Some(found) = address(text)
+    {
+        return Some(found);
     }
     if !may_start_number(c) {
         return None;
@@ -51,7 +51,8 @@ fn item(text: &str, c: char, before: Option<char>) -> Option<(Kind, usize)> {
         let next = text[found.len()..].chars().next();
         let last = found.chars().next_back()?;
         let whole = next.is_none_or(|next| !continues(last, next))
-            && (*kind != Kind::Phone || found.chars().filter(char::is_ascii_digit).count() >= LEAST_PHONE_DIGITS);
+            && (*kind != Kind::Phone
+                || found.chars().filter(char::is_ascii_digit).count() >= LEAST_PHONE_DIGITS);
         whole.then_some((*kind, found.len()))
     })
 }
@@ -109,7 +110,10 @@ fn trimmed(address: &str) -> usize {
         let sentence = match last {
             ')' => round.0 < round.1,
             ']' => square.0 < square.1,
-            _ => matches!(last, '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '(' | '['),
+            _ => matches!(
+                last,
+                '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '(' | '['
+            ),
         };
         if !sentence {
             break;
@@ -145,7 +149,7 @@ static URL: LazyLock<Regex> = LazyLock::new(|| {
 static NUMBERS: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
     let digit = "[0-9０-９]";
     let grouped = format!(
-        r"{digit}{{1,3}}(?:[.,'’\u{{A0}}\u{{202F}}]{digit}{{3}}){{1,6}}(?:[.,]{digit}{{1,9}})?"
+        r"{digit}{{1,3}}(?:[.,'’ \u{{A0}}\u{{202F}}]{digit}{{3}}){{1,6}}(?:[.,]{digit}{{1,9}})?"
     );
     let number = format!("(?:{grouped}|{digit}{{1,20}}(?:[.,]{digit}{{1,9}})?)");
     let space = r"[ \u{A0}\u{202F}]?";

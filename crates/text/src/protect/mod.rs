@@ -8,7 +8,7 @@
 //! | [`Kind::Money`] | `€30`, `$5.50`, `30 €`, `1.000,50 EUR` |
 //! | [`Kind::Time`] | `19:30`, `9:05:07` |
 //! | [`Kind::Measure`] | `3.5 km`, `20 %`, `100 m`, `5 °C` |
-//! | [`Kind::Number`] | `1,000`, `3.14`, `2026`, `12.03.2024`, `1-2` |
+//! | [`Kind::Number`] | `1,000`, `10 000`, `3.14`, `2026`, `12.03.2024`, `1-2` |
 //! | [`Kind::Placeholder`] | a placeholder that stood in the text |
 //!
 //! Whole numbers of one or two digits stay in the text, because models translate `2 men`; [`check`] counts them all the

@@ -1,5 +1,6 @@
 //! Case as marks.
 
+use crate::{corpus, unpacked};
 use proptest::prelude::*;
 use refrain_text::case::{CAPITAL, CAPITALS, decode, encode, is_all_upper};
 
@@ -65,6 +66,34 @@ fn upper_case_sentences_are_found() {
     assert!(is_all_upper("ÉTÉ 2026"));
     for text in ["I", "No entry", "", "日本", "5 %", "NO e"] {
         assert!(!is_all_upper(text), "{text}");
+    }
+}
+
+#[test]
+fn a_corpus_comes_back_in_lower_case() {
+    let Some(folder) = corpus() else {
+        eprintln!("skipped: no shared/data/mt beside the checkout");
+        return;
+    };
+    for code in ["en", "de", "fr"] {
+        let lines = unpacked(&folder.join(format!("multi30k/raw/val.{code}.gz")));
+        let encoded: Vec<String> = lines.iter().map(|line| encode(line)).collect();
+        let upper = encoded
+            .iter()
+            .filter(|line| line.chars().any(char::is_uppercase))
+            .count();
+        assert!(
+            lines
+                .iter()
+                .zip(&encoded)
+                .all(|(line, encoded)| decode(encoded) == *line)
+        );
+        // Only words with mixed case keep capitals.
+        assert!(
+            upper * 50 < lines.len(),
+            "{code}: {upper} of {}",
+            lines.len()
+        );
     }
 }
 

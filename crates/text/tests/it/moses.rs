@@ -1,14 +1,11 @@
 //! The rules of the Moses scripts, against sacremoses and against published files.
 
-use flate2::read::MultiGzDecoder;
+use crate::{corpus, unpacked};
 use proptest::prelude::*;
 use refrain_text::Language::{self, English, French, German};
 use refrain_text::moses::{
     Edition, detokenize, detokenize_japanese, detokenize_treebank, normalize, tokenize, unescape,
 };
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
 
 #[test]
 fn lines_are_as_sacremoses_has_them() {
@@ -89,6 +86,10 @@ fn treebank_tokens_join() {
         "`` come in , '' she said -lrb- softly -rrb- .",
         "\"come in,\" she said (softly).",
     );
+    check(
+        "have you read '' gone , '' tom ?",
+        "have you read \"gone,\" tom?",
+    );
     check("her parents ' house", "her parents' house");
     check("i can not go .", "i can not go.");
     check("'s", "'s");
@@ -111,26 +112,6 @@ fn japanese_tokens_join() {
     );
 }
 
-/// The folder of the real corpora, which lies beside a checkout where there is one.
-fn corpus() -> Option<PathBuf> {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .map(|folder| folder.join("shared/data/mt"))
-        .find(|folder| folder.is_dir())
-}
-
-fn unpacked(path: &Path) -> Vec<String> {
-    let mut text = String::new();
-    MultiGzDecoder::new(File::open(path).expect("the file"))
-        .read_to_string(&mut text)
-        .expect("text");
-    text.strip_suffix('\n')
-        .unwrap_or(&text)
-        .split('\n')
-        .map(str::to_owned)
-        .collect()
-}
-
 /// Lower-cased, normalised and tokenised lines are the published ones; joined again, they are the normalised ones.
 #[test]
 fn published_lines_are_reproduced() {
@@ -149,18 +130,10 @@ fn published_lines_are_reproduced() {
                 let normal = normalize(&line.to_lowercase(), language, Edition::Published);
                 let tokens = tokenize(&normal, language);
                 all += 1;
-                if tokens == expect.trim() {
-                    same += 1;
-                } else if std::env::var_os("SHOW").is_some() {
-                    eprintln!("{line}\n  {tokens}\n  {expect}");
-                }
+                same += usize::from(tokens == expect.trim());
                 let corrected = normalize(line, language, Edition::Corrected);
                 let again = detokenize(&tokenize(&corrected, language), language);
-                if again == corrected {
-                    joined += 1;
-                } else if std::env::var_os("SHOW_JOINED").is_some() {
-                    eprintln!("{corrected}\n  {again}");
-                }
+                joined += usize::from(again == corrected);
             }
         }
         eprintln!(
@@ -168,7 +141,7 @@ fn published_lines_are_reproduced() {
         );
         assert!(same * 1000 >= all * 995, "{code}: {same} of {all}");
         assert!(
-            joined * 1000 >= all * 985,
+            joined * 1000 >= all * 995,
             "{code}: {joined} of {all} joined"
         );
     }
