@@ -191,7 +191,9 @@ impl Sampler {
             ranked.truncate(k);
         }
         ranked.sort_unstable_by(rank);
-        let weighed = ranked.into_iter().map(|index| (index, weight(logits[index])));
+        let weighed = ranked
+            .into_iter()
+            .map(|index| (index, weight(logits[index])));
         let mut kept: Vec<_> = weighed.collect();
         if let Some(p) = self.top_p {
             let goal = p * kept.iter().map(|c| c.1).sum::<f64>();

@@ -169,7 +169,9 @@ where
         self.log_probs.resize(room, 0.0);
         self.decoder.step(&self.rows, &mut self.log_probs)?;
         let (mut first, mut left) = (0, self.log_probs.as_mut_slice());
-        for sentence in &mut self.live {
+        // An empty target has no rows from the start.
+        let asked = self.live.iter_mut().filter(|sentence| sentence.rows() > 0);
+        for sentence in asked {
             let rows = sentence.rows();
             if self.shared.config.attends() {
                 for row in first..first + rows {

@@ -118,7 +118,10 @@ impl Decoder for Model {
         assert_eq!(log_probs.len(), rows.len() * v);
         let runs = rows.chunk_by(|a, b| a.sentence == b.sentence);
         let mut seen: Vec<usize> = runs.map(|run| run[0].sentence).collect();
-        assert!(seen.iter().all(|sentence| self.entered.contains_key(sentence)));
+        assert!(
+            seen.iter()
+                .all(|sentence| self.entered.contains_key(sentence))
+        );
         let count = seen.len();
         seen.sort_unstable();
         seen.dedup();
@@ -129,7 +132,7 @@ impl Decoder for Model {
                 None => (row.sentence, self.entered[&row.sentence]),
             };
             assert_eq!(before.0, row.sentence);
-            assert_eq!(row.from.is_none(), row.token == BEGIN);
+            assert!(row.from.is_some() || row.token == BEGIN);
             (row.sentence, self.kind.next(before.1, row.token))
         });
         let next: Vec<(usize, u64)> = next.collect();
@@ -225,7 +228,7 @@ impl Plain<'_> {
             let log_prob = self.kind.log_probs(path.state)[token as usize];
             path = self.longer(&path, token, log_prob);
         }
-        path
+        self.scored(path)
     }
 
     pub fn longer(&self, path: &Path, token: u32, log_prob: f32) -> Path {
@@ -240,14 +243,20 @@ impl Plain<'_> {
             next.tokens.push(token);
             next.state = self.kind.next(path.state, token);
         }
-        let len = (next.tokens.len() + usize::from(token == END)) as f64;
+        self.scored(next)
+    }
+
+    fn scored(&self, mut path: Path) -> Path {
+        let len = path.tokens.len() + usize::from(path.ending == Ending::Mark);
+        let len = len.max(1) as f64;
         let divisor = match self.config.penalty {
-            LengthPenalty::Power(alpha) => len.powf(alpha),
-            LengthPenalty::Wu(alpha) => ((5.0 + len) / 6.0).powf(alpha),
+            LengthPenalty::Power(alpha) => libm::pow(len, alpha),
+            LengthPenalty::Wu(alpha) => libm::pow((5.0 + len) / 6.0, alpha),
         };
-        let coverage: f64 = next.cover.iter().map(|sum| sum.clamp(1e-9, 1.0).ln()).sum();
-        next.score = next.sum / divisor + self.config.coverage * coverage;
-        next
+        let log = |sum: &f64| libm::log(sum.clamp(1e-9, 1.0));
+        let coverage: f64 = path.cover.iter().map(log).sum();
+        path.score = path.sum / divisor + self.config.coverage * coverage;
+        path
     }
 
     /// The tokens that may follow, with their log-probabilities.
@@ -255,14 +264,24 @@ impl Plain<'_> {
         let log_probs = self.kind.log_probs(path.state);
         let allowed = |token: u32| {
             let early = path.tokens.len() < self.config.length.least;
-            let lacks = self.source.words.iter().any(|word| !contains(&path.tokens, word));
+            let lacks = self
+                .source
+                .words
+                .iter()
+                .any(|word| !contains(&path.tokens, word));
             let banned = [&self.config.banned, &self.source.banned];
             let banned = banned.iter().any(|list| list.contains(&token));
             !(banned || token == END && (early || lacks))
         };
         let all = (0..).zip(log_probs);
-        let all: Vec<(u32, f32)> = all.filter(|o| allowed(o.0) && o.1 > f32::NEG_INFINITY).collect();
-        let free: Vec<(u32, f32)> = all.iter().copied().filter(|o| !self.repeats(path, o.0)).collect();
+        let all: Vec<(u32, f32)> = all
+            .filter(|o| allowed(o.0) && o.1 > f32::NEG_INFINITY)
+            .collect();
+        let free: Vec<(u32, f32)> = all
+            .iter()
+            .copied()
+            .filter(|o| !self.repeats(path, o.0))
+            .collect();
         if free.is_empty() { all } else { free }
     }
 
@@ -272,10 +291,14 @@ impl Plain<'_> {
         let again = |n: usize, text: &[u32]| {
             longer.len() >= n && contains(text, &longer[longer.len() - n..])
         };
-        let own = self.config.no_repeat.is_some_and(|n| again(n, &path.tokens));
+        let own = self
+            .config
+            .no_repeat
+            .is_some_and(|n| again(n, &path.tokens));
         let earlier = self.config.no_repeat_earlier;
         token != END
-            && (own || earlier.is_some_and(|n| self.source.earlier.iter().any(|text| again(n, text))))
+            && (own
+                || earlier.is_some_and(|n| self.source.earlier.iter().any(|text| again(n, text))))
     }
 
     /// Every hypothesis there is.
@@ -323,7 +346,10 @@ impl Plain<'_> {
                 }
             }
             live = next;
-            if live.first().is_some_and(|path| path.tokens.len() == self.most) {
+            if live
+                .first()
+                .is_some_and(|path| path.tokens.len() == self.most)
+            {
                 rest.append(&mut live);
             }
             if width == 1 && !ended.is_empty() {
