@@ -8,7 +8,10 @@ use crate::call::{
 use crate::ctc::CtcBatch;
 use crate::error::{KernelError, room};
 
+mod attention;
 mod loss;
+
+pub use attention::{attention, attention_backward};
 pub use loss::{ReferenceLoss, linear_cross_entropy};
 
 /// `f32` or `f64`.
