@@ -7,7 +7,7 @@ use crate::act::tanh;
 use crate::error::KernelError;
 use crate::parts::Parts;
 use crate::pool;
-use crate::scratch::{unwritten, written};
+use crate::scratch::{unwritten, written, zeros};
 use crate::simd::{Kernel, Level, Simd, dispatch, load_edge, store_edge};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,6 +53,15 @@ pub fn backward_at(
     d_out.check(OP, source, queries, probabilities)?;
     let (batch, d, c) = (source.batch, source.key_size, source.value_size);
     let additive = matches!(source.score, Score::Additive { .. });
+    if probabilities.is_empty() {
+        return Ok(AttentionGradients {
+            d_queries: zeros(OP, "d_queries", &[batch, queries.time, d])?,
+            d_keys: zeros(OP, "d_keys", &[batch, source.time, d])?,
+            d_values: zeros(OP, "d_values", &[batch, source.time, c])?,
+            d_u: additive.then(|| vec![0.0; d]),
+            d_coverage: source.coverage.map(|_| 0.0),
+        });
+    }
     let mut d_queries = unwritten(OP, "d_queries", &[batch, queries.time, d])?;
     let mut d_keys = unwritten(OP, "d_keys", &[batch, source.time, d])?;
     let mut d_values = unwritten(OP, "d_values", &[batch, source.time, c])?;

@@ -2,13 +2,12 @@
 
 use super::products::{Scores, Squares, Weighted};
 use super::{Attended, Queries, Row, Score, Source, useful};
-use crate::act::exp;
 use crate::error::{KernelError, expect};
 use crate::parts::Parts;
 use crate::pool::{self, share};
-use crate::scratch::{unwritten, written};
+use crate::scratch::{unwritten, written, zeros};
 use crate::simd::{Kernel, Level, Simd, dispatch, load_edge, store_edge};
-use crate::softmax::largest;
+use crate::softmax::{exponentials, largest};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -36,6 +35,12 @@ pub fn forward_at(
     const OP: &str = "attention forward";
     queries.check(OP, source)?;
     let (batch, time, key_size) = (source.batch, queries.time, source.key_size);
+    if batch * time * source.time == 0 {
+        return Ok(Attended {
+            context: zeros(OP, "context", &[batch, time, source.value_size])?,
+            probabilities: Vec::new(),
+        });
+    }
     let mut context = unwritten(OP, "context", &[batch, time, source.value_size])?;
     let mut probabilities = unwritten(OP, "probabilities", &[batch, time, source.time])?;
     {
@@ -48,22 +53,15 @@ pub fn forward_at(
                 if sentence >= batch {
                     break;
                 }
-                let real = queries.rows(sentence);
                 rows.clear();
                 rows.extend(
-                    real.clone()
+                    queries
+                        .rows(sentence)
                         .map(|row| query(queries.queries, row, key_size)),
                 );
+                let all = sentence * time..(sentence + 1) * time;
                 // SAFETY: `next` gives every sentence, and so its rows, to one thread.
-                let (mut run, past) = unsafe {
-                    let run = outputs.take(source, sentence, real.clone());
-                    (
-                        run,
-                        outputs.take(source, sentence, real.end..(sentence + 1) * time),
-                    )
-                };
-                past.context.fill(MaybeUninit::new(0.0));
-                past.probabilities.fill(MaybeUninit::new(0.0));
+                let mut run = unsafe { outputs.take(source, sentence, all) };
                 run.queries = &rows;
                 dispatch(level, (run, &mut room));
             }
@@ -230,9 +228,9 @@ struct Run<'a> {
     queries: &'a [&'a [f32]],
     /// Rows with their own coverage; without them, the queries follow each other from the first step on.
     given: Option<&'a [Row<'a>]>,
-    /// `[N,C]`
+    /// `[T,C]`, or `[N,C]`; rows without a query become zero.
     context: &'a mut [MaybeUninit<f32>],
-    /// `[N,S]`
+    /// `[T,S]`, or `[N,S]`; rows without a query become zero.
     probabilities: &'a mut [MaybeUninit<f32>],
 }
 
@@ -245,8 +243,8 @@ impl Kernel for (Run<'_>, &mut Room) {
         let source = run.source;
         let (rows, time) = (run.queries.len(), source.time);
         let length = source.length(run.sentence);
-        assert!(run.probabilities.len() == rows * time, "[N,S]");
-        assert!(run.context.len() == rows * source.value_size, "[N,C]");
+        run.probabilities[rows * time..].fill(MaybeUninit::new(0.0));
+        run.context[rows * source.value_size..].fill(MaybeUninit::new(0.0));
         let scores = Scores {
             rows: run.queries,
             keys: source.keys_of(run.sentence),
@@ -261,9 +259,9 @@ impl Kernel for (Run<'_>, &mut Room) {
         let coverage = &mut room.coverage;
         coverage.clear();
         coverage.resize(length, 0.0);
-        // SAFETY: rows of probabilities have `time` elements, of which the first `length` are written by the scores
-        // and the others here; all of them are read only afterwards. Contexts have room for all rows. The coverage of a
-        // row has at least `length` elements. The caller has the instruction set.
+        // SAFETY: probabilities and contexts have room for all rows, as slicing has shown. The scores write the first
+        // `length` of the `time` elements of a row of probabilities, which are read only afterwards, and the others are
+        // written here. The coverage of a row has at least `length` elements. The caller has the instruction set.
         unsafe {
             scores.run::<S>(&mut room.squares, a, time);
             for row in 0..rows {
@@ -319,22 +317,14 @@ pub(super) unsafe fn add_scaled<S: Simd>(a: f32, x: &[f32], y: *mut f32) {
 /// As [`Simd`]: the instruction set of `S` is present.
 #[inline(always)]
 unsafe fn softmax<S: Simd>(row: &mut [f32]) {
-    let (p, n) = (row.as_mut_ptr(), row.len());
+    let n = row.len();
     // SAFETY: an edge touches only the n − i elements that are left; the caller has the instruction set.
     unsafe {
-        let shift = S::splat(-largest::<S>(row));
-        let mut sum = S::splat(0.0);
+        let largest = largest::<S>(row);
+        let factor = S::splat(1.0 / exponentials::<S>(row, largest));
         for i in (0..n).step_by(S::LANES) {
-            let e = exp::<S>(S::add(load_edge::<S>(p.add(i), n - i), shift));
-            // Lanes past the edge are not part of the sum.
-            let e = S::first(e, n - i);
-            store_edge::<S>(p.add(i), e, n - i);
-            sum = S::add(sum, e);
-        }
-        let factor = S::splat(1.0 / S::sum(sum));
-        for i in (0..n).step_by(S::LANES) {
-            let e = S::mul(load_edge::<S>(p.add(i), n - i), factor);
-            store_edge::<S>(p.add(i), e, n - i);
+            let p = row.as_mut_ptr().add(i);
+            store_edge::<S>(p, S::mul(load_edge::<S>(p, n - i), factor), n - i);
         }
     }
 }

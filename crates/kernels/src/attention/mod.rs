@@ -22,7 +22,7 @@ mod products;
 pub use backward::{backward, backward_at};
 pub use forward::{attend_rows, attend_rows_at, forward, forward_at};
 
-use crate::error::{KernelError, expect, expect_some, size};
+use crate::error::{KernelError, check_lengths, expect, expect_some, size};
 use std::ops::Range;
 
 /// How a query `q` `[D]` is compared with a key `k` `[D]`.
@@ -126,7 +126,7 @@ impl<'a, F> Source<'a, F> {
         if let Score::Additive { u } = self.score {
             expect(op, "u", &[self.key_size], u.len())?;
         }
-        check_lengths(op, "source lengths", self.lengths, batch, time)
+        check_lengths(op, "source lengths", self.lengths, [batch, time])
     }
 
     /// Real keys of a sentence.
@@ -156,7 +156,7 @@ impl<F> Queries<'_, F> {
         expect(op, "queries", &queries, self.queries.len())?;
         size(op, "probabilities", &[batch, time, source.time])?;
         size(op, "context", &[batch, time, source.value_size])?;
-        check_lengths(op, "query lengths", self.lengths, batch, time)
+        check_lengths(op, "query lengths", self.lengths, [batch, time])
     }
 
     /// The real queries of a sentence, as rows of all queries.
@@ -182,28 +182,6 @@ impl<F> AttendedGradients<'_, F> {
         expect_some(op, "d_probabilities", &shape, self.d_probabilities)?;
         let context = [batch, time, source.value_size];
         expect(op, "d_context", &context, self.d_context.len())
-    }
-}
-
-fn check_lengths(
-    op: &'static str,
-    what: &'static str,
-    lengths: Option<&[usize]>,
-    batch: usize,
-    time: usize,
-) -> Result<(), KernelError> {
-    let Some(lengths) = lengths else {
-        return Ok(());
-    };
-    expect(op, what, &[batch], lengths.len())?;
-    match lengths.iter().position(|&length| length > time) {
-        Some(index) => Err(KernelError::Length {
-            op,
-            index,
-            length: lengths[index],
-            time,
-        }),
-        None => Ok(()),
     }
 }
 

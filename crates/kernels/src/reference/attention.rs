@@ -1,8 +1,9 @@
 //! Attention from its equations.
 
-use super::{Float, axpy, dot, row, zeros};
+use super::{Float, axpy, dot, row};
 use crate::attention::{Attended, AttendedGradients, AttentionGradients, Queries, Score, Source};
 use crate::error::KernelError;
+use crate::scratch::zeros;
 
 /// [`crate::attention::forward`] from the equations.
 ///

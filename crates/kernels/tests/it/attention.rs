@@ -581,3 +581,47 @@ fn rows_that_do_not_fit_are_refused() {
         }
     ));
 }
+
+/// Sizes that hold nothing cost nothing, and others that do not fit are errors.
+#[test]
+fn attention_of_huge_sizes_without_elements_ends() {
+    for batch in [0, 1, 1 << 50] {
+        for time in [0, 1 << 50] {
+            for keys in [0, 1 << 50] {
+                for size in [0, 1 << 50] {
+                    let source = Source {
+                        batch,
+                        time: keys,
+                        key_size: size,
+                        value_size: 0,
+                        lengths: None,
+                        keys: &[],
+                        values: &[],
+                        score: Score::General,
+                        coverage: Some(0.5),
+                    };
+                    let queries = Queries {
+                        time,
+                        lengths: None,
+                        queries: &[],
+                    };
+                    let d_out = AttendedGradients {
+                        d_context: &[],
+                        d_probabilities: None,
+                    };
+                    match forward(&source, &queries) {
+                        Ok(out) => {
+                            assert!(out.context.is_empty() && out.probabilities.is_empty());
+                            let d = backward(&source, &queries, &[], &d_out).unwrap();
+                            assert!(d.d_keys.is_empty());
+                        }
+                        Err(KernelError::TooLarge { .. } | KernelError::Shape { .. }) => {
+                            assert!(backward(&source, &queries, &[], &d_out).is_err());
+                        }
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            }
+        }
+    }
+}
