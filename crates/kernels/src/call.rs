@@ -1,6 +1,6 @@
 //! Types of a call: the cell, the sizes, the slices that go in and come out, and the checks that they fit.
 
-use crate::error::{KernelError, expect, expect_some, size};
+use crate::error::{KernelError, check_lengths, expect, expect_some, size};
 
 /// A recurrence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -200,23 +200,7 @@ impl Plan<'_> {
         for weights in inputs.weights {
             weights.check(op, self.cell, self.input, self.hidden)?;
         }
-        self.check_lengths(op)
-    }
-
-    fn check_lengths(&self, op: &'static str) -> Result<(), KernelError> {
-        let Some(lengths) = self.lengths else {
-            return Ok(());
-        };
-        expect(op, "lengths", &[self.batch], lengths.len())?;
-        match lengths.iter().position(|&length| length > self.time) {
-            Some(index) => Err(KernelError::Length {
-                op,
-                index,
-                length: lengths[index],
-                time: self.time,
-            }),
-            None => Ok(()),
-        }
+        check_lengths(op, "lengths", self.lengths, [self.batch, self.time])
     }
 }
 

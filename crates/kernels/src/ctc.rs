@@ -11,7 +11,7 @@
 //! the number of threads.
 
 use crate::act::exp;
-use crate::error::{KernelError, expect, expect_some};
+use crate::error::{KernelError, check_lengths, expect, expect_some};
 use crate::parts::Parts;
 use crate::pool;
 use crate::simd::{Kernel, Level, Simd, dispatch};
@@ -127,18 +127,7 @@ pub fn check_targets(
     blank: u32,
 ) -> Result<(), KernelError> {
     expect(OP, "targets", &[utterances], targets.len())?;
-    if let Some(lengths) = lengths {
-        expect(OP, "lengths", &[utterances], lengths.len())?;
-        if let Some(index) = lengths.iter().position(|&length| length > time) {
-            let length = lengths[index];
-            return Err(KernelError::Length {
-                op: OP,
-                index,
-                length,
-                time,
-            });
-        }
-    }
+    check_lengths(OP, "lengths", lengths, [utterances, time])?;
     let below = |what: &'static str, position: usize, class: u32| {
         if (class as usize) < vocabulary {
             return Ok(());

@@ -141,6 +141,28 @@ pub(crate) fn expect_some<F>(
     }
 }
 
+/// Checks that lengths, if given, are one for each sequence and at most `time`.
+pub(crate) fn check_lengths(
+    op: &'static str,
+    what: &'static str,
+    lengths: Option<&[usize]>,
+    [batch, time]: [usize; 2],
+) -> Result<(), KernelError> {
+    let Some(lengths) = lengths else {
+        return Ok(());
+    };
+    expect(op, what, &[batch], lengths.len())?;
+    match lengths.iter().position(|&length| length > time) {
+        Some(index) => Err(KernelError::Length {
+            op,
+            index,
+            length: lengths[index],
+            time,
+        }),
+        None => Ok(()),
+    }
+}
+
 /// An empty vector with room for an array of sizes `dims`.
 ///
 /// # Errors

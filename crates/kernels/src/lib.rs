@@ -13,6 +13,7 @@
 
 mod act;
 pub mod allocator;
+pub mod attention;
 mod cache;
 mod call;
 mod cells;

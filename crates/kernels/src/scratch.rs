@@ -18,6 +18,20 @@ pub(crate) fn unwritten(
     Ok(values)
 }
 
+/// An array of sizes `dims`, all zero.
+///
+/// # Errors
+/// [`KernelError::TooLarge`] where it does not fit into memory.
+pub(crate) fn zeros<F: Clone + Default>(
+    op: &'static str,
+    what: &'static str,
+    dims: &[usize],
+) -> Result<Vec<F>, KernelError> {
+    let mut values = room(op, what, dims)?;
+    values.resize(dims.iter().product(), F::default());
+    Ok(values)
+}
+
 /// The floats in their room.
 ///
 /// # Safety

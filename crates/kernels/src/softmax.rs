@@ -546,25 +546,17 @@ impl Kernel for SoftmaxRow<'_> {
             return 0.0;
         }
         let picked = logits[target as usize];
-        let (p, n) = (logits.as_mut_ptr(), logits.len());
+        let n = logits.len();
         // SAFETY: `load_edge` and `store_edge` touch at most the n − i elements from i on; the target is below V, as
         // `picked` has shown. The caller has the instruction set.
         unsafe {
             let largest = largest::<S>(logits);
             let mean = uniform.is_some().then(|| mean_below::<S>(logits, largest));
-            let shift = S::splat(-largest);
-            let mut sum = S::splat(0.0);
-            for i in (0..n).step_by(S::LANES) {
-                let e = exp::<S>(S::add(load_edge::<S>(p.add(i), n - i), shift));
-                // Lanes past the edge are not part of the sum.
-                let e = S::first(e, n - i);
-                store_edge::<S>(p.add(i), e, n - i);
-                sum = S::add(sum, e);
-            }
-            let sum = S::sum(sum);
+            let sum = exponentials::<S>(logits, largest);
             if let (Some(uniform), Some(mean)) = (uniform, mean) {
                 *uniform = sum.ln() - mean;
             }
+            let p = logits.as_mut_ptr();
             match scale {
                 // Also where a probability is not a number.
                 Some(0.0) => logits.fill(0.0),
@@ -614,6 +606,29 @@ pub(crate) unsafe fn largest<S: Simd>(row: &[f32]) -> f32 {
         .iter()
         .chain(&row[whole..])
         .fold(f32::NEG_INFINITY, greater)
+}
+
+/// Replaces each x of a row by e^(x − `largest`); gives their sum.
+///
+/// # Safety
+/// As [`Simd`]: the instruction set of `S` is present.
+#[inline(always)]
+pub(crate) unsafe fn exponentials<S: Simd>(row: &mut [f32], largest: f32) -> f32 {
+    let (p, n) = (row.as_mut_ptr(), row.len());
+    // SAFETY: `load_edge` and `store_edge` touch at most the n − i elements from i on; the caller has the instruction
+    // set.
+    unsafe {
+        let shift = S::splat(-largest);
+        let mut sum = S::splat(0.0);
+        for i in (0..n).step_by(S::LANES) {
+            let e = exp::<S>(S::add(load_edge::<S>(p.add(i), n - i), shift));
+            // Lanes past the edge are not part of the sum.
+            let e = S::first(e, n - i);
+            store_edge::<S>(p.add(i), e, n - i);
+            sum = S::add(sum, e);
+        }
+        S::sum(sum)
+    }
 }
 
 /// The mean of x − `largest` over a row, in blocks that are summed in `f64`.

@@ -6,9 +6,13 @@ use crate::call::{
     Cell, Direction, Gradients, Inputs, OutputGradients, Outputs, Plan, WeightGradients, Weights,
 };
 use crate::ctc::CtcBatch;
-use crate::error::{KernelError, room};
+use crate::error::KernelError;
+use crate::scratch::zeros;
 
+mod attention;
 mod loss;
+
+pub use attention::{attention, attention_backward};
 pub use loss::{ReferenceLoss, linear_cross_entropy};
 
 /// `f32` or `f64`.
@@ -181,17 +185,6 @@ fn sequence<F: Float>(plan: &Plan, inputs: &Inputs<F>, d: usize, b: usize) -> Ve
             step
         })
         .collect()
-}
-
-/// An array of sizes `dims`, all zero.
-fn zeros<F: Float>(
-    op: &'static str,
-    what: &'static str,
-    dims: &[usize],
-) -> Result<Vec<F>, KernelError> {
-    let mut values = room(op, what, dims)?;
-    values.resize(dims.iter().product(), F::default());
-    Ok(values)
 }
 
 /// States `[D,B,H]` from those given, or zeros.

@@ -1,6 +1,7 @@
 //! Tests of the kernels: fast path against reference, reference against finite differences, and what must hold for any
 //! sizes.
 
+mod attention;
 mod batches;
 mod cases;
 mod ctc;
