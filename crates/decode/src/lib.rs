@@ -11,7 +11,7 @@
 //! | [`ngram`] | n-gram language models: ARPA files, training, scores |
 //! | [`text`] | texts of labels, lexicons, hot words |
 //! | [`top_k`] | the best `K` of many candidates, for any beam search |
-//! | [`metrics`] | perplexity and bits per character; edit distance and error rates; scores of two texts by name |
+//! | [`metrics`] | perplexity and bits per character; edit distance; scores of two texts by name (error rates, BLEU, …) |
 
 pub mod ctc;
 mod math;

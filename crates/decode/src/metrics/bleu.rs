@@ -142,10 +142,10 @@ impl Measure for Bleu {
 
     fn details(&self, sums: &[f64]) -> Vec<(&'static str, f64)> {
         let parts = Parts::of(sums);
-        let names = ["precision 1", "precision 2", "precision 3", "precision 4"];
+        let names = ["precision_1", "precision_2", "precision_3", "precision_4"];
         let precisions = parts.precisions(self.smoothing);
         let mut details: Vec<_> = names.into_iter().zip(precisions).collect();
-        details.push(("brevity penalty", parts.brevity_penalty()));
+        details.push(("brevity_penalty", parts.brevity_penalty()));
         details
     }
 }

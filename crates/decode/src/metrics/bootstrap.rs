@@ -13,7 +13,7 @@ use super::score::{Kind, Metric, ScoreError};
 use refrain_random::SplitMix64;
 use serde::Serialize;
 
-/// Most numbers that the statistics of all lines may have: 1 GiB.
+/// Most numbers that the statistics of all lines may have: 1 GiB, and as much again as room to grow.
 const MOST_NUMBERS: usize = 1 << 27;
 /// Most resamples.
 const MOST_RESAMPLES: usize = 1_000_000;
@@ -78,7 +78,7 @@ pub struct Difference {
 
 /// Compares a hypothesis with another one of the same text, by several metrics.
 ///
-/// Memory is that of the statistics of all lines, 16 to 192 bytes a line, system and metric, at most 1 GiB in all. Time
+/// Memory is that of the statistics of all lines, 16 to 192 bytes a line, system and metric, at most 2 GiB in all. Time
 /// is the number of resamples times that of the statistics.
 ///
 /// # Errors

@@ -128,9 +128,6 @@ impl Distinct {
     }
 
     pub(super) fn counts(&self) -> Vec<(&'static str, u64)> {
-        vec![
-            ("distinct", self.seen.len() as u64),
-            ("n-grams", self.total),
-        ]
+        vec![("distinct", self.seen.len() as u64), ("ngrams", self.total)]
     }
 }

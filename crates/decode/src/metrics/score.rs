@@ -145,7 +145,7 @@ pub static METRICS: &[Metric] = &[
     },
     Metric {
         name: "bleu",
-        meaning: "BLEU of sacreBLEU, for text as people write it: 13a tokens, exponential smoothing",
+        meaning: "BLEU of sacreBLEU, for text as people write it with spaces between words: 13a tokens, smoothing exp",
         unit: "points of 100",
         scale: Scale::Points,
         better: Better::Higher,
