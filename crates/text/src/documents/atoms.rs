@@ -17,7 +17,7 @@ pub(super) struct Atom {
 enum Place {
     /// Punctuation before the word.
     Before,
-    /// The word, or one character of a word without spaces inside of its script.
+    /// A run of the word itself.
     Core,
     /// Punctuation after the word.
     After,
@@ -51,12 +51,19 @@ pub(super) fn atoms(text: &str) -> Vec<Atom> {
         };
         push(0..before, Place::Before);
         let mut open = before;
+        let mut last = None;
         for (at, c) in part[before..after].char_indices() {
-            if unspaced(c) {
+            // Runs of letters and digits, and of other characters; in unspaced scripts each character.
+            let kind = if unspaced(c) {
+                None
+            } else {
+                Some(c.is_alphanumeric())
+            };
+            if kind.is_none() || kind != last {
                 push(open..before + at, Place::Core);
-                open = before + at + c.len_utf8();
-                push(before + at..open, Place::Core);
+                open = before + at;
             }
+            last = kind;
         }
         push(open..after, Place::Core);
         push(after..part.len(), Place::After);
@@ -147,11 +154,12 @@ fn placed(atoms: &[Atom], word: &Range<usize>, place: Place) -> Range<usize> {
 /// has fewer places to break. The end of the list repeats the number of units for runs that stay empty.
 pub(super) fn divide(text: &str, atoms: &[Atom], shares: &[usize]) -> Vec<usize> {
     let whole: usize = shares.iter().sum::<usize>().max(1);
-    let lengths: Vec<usize> = atoms
-        .iter()
-        .map(|a| text[a.range.clone()].chars().count())
-        .collect();
-    let total: usize = lengths.iter().sum();
+    // Characters before each unit, and in all.
+    let mut lengths = vec![0];
+    for atom in atoms {
+        lengths.push(lengths[lengths.len() - 1] + text[atom.range.clone()].chars().count());
+    }
+    let total = lengths[atoms.len()];
     let mut cuts: Vec<usize> = Vec::new();
     let mut share = 0;
     for k in 1..shares.len() {
@@ -159,26 +167,25 @@ pub(super) fn divide(text: &str, atoms: &[Atom], shares: &[usize]) -> Vec<usize>
         let wanted = share as f64 / whole as f64 * total as f64;
         let start = cuts.last().copied().unwrap_or(0) + 1;
         let mut best: Option<(f64, usize)> = None;
-        let mut length: usize = lengths[..start.min(atoms.len())].iter().sum();
         for cut in start..atoms.len() {
             let left = &text[atoms[cut - 1].range.clone()];
+            let length = lengths[cut] as f64;
             if breaks(text, atoms, cut) {
                 let bonus = if left.ends_with(|c: char| !c.is_alphanumeric()) {
                     4.0
                 } else {
                     0.0
                 };
-                let cost = (length as f64 - wanted).abs() - bonus;
+                let cost = (length - wanted).abs() - bonus;
                 // Every later run keeps a unit, where there are enough.
                 let enough = atoms.len() - cut >= shares.len() - k;
                 if best.is_none_or(|(least, _)| enough && cost < least) {
                     best = Some((cost, cut));
                 }
             }
-            if length as f64 > wanted + 8.0 && best.is_some() {
+            if length > wanted + 8.0 && best.is_some() {
                 break;
             }
-            length += lengths[cut];
         }
         cuts.push(best.map_or(atoms.len(), |(_, cut)| cut));
     }

@@ -16,7 +16,7 @@ pub(super) enum Escape {
         /// No-break spaces as entities, as in the source.
         spaces: bool,
     },
-    /// A value of an HTML attribute, inside of this quote, which may be absent.
+    /// A value of an HTML attribute, inside of this quote; without one, double quotes are added.
     Attribute(Option<char>),
     /// Text of XML.
     Xml {

@@ -113,7 +113,7 @@ pub struct Segment {
 /// One translation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Translated {
-    /// Plain text. Line ends in it become spaces.
+    /// Plain text. Tabs and line ends in it become spaces; spaces around it are dropped.
     pub text: String,
     /// Pairs (word of the segment's text, word of this text), from 0; words are separated by white space. Pairs outside
     /// of the texts are ignored. Without pairs, markup is placed in proportion.

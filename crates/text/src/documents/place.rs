@@ -1,6 +1,7 @@
 //! From a translation to the raw text of its slots: markup is placed, lines are broken.
 
 use super::atoms::{Atom, Links, atoms, divide, links};
+use super::escape::Escape;
 use super::inline::{Lean, Node};
 use super::lines::one_line;
 use super::{Document, Slot, Translated};
@@ -36,7 +37,7 @@ pub(super) fn fill(
         let end = cuts.get(part).copied().unwrap_or(placing.target.len());
         let source = placing.covered(&slot.text);
         let outs = placing.outs(&slot.nodes, source, start..end);
-        let text = Writer::new(
+        let mut text = Writer::new(
             document,
             plan.escape,
             filled,
@@ -46,6 +47,9 @@ pub(super) fn fill(
             slot.lines,
         )
         .write(&outs);
+        if plan.escape == Escape::Attribute(None) {
+            text = format!("\"{text}\"");
+        }
         filled[plan.slots.start + part] = Some(surround(document, slot, filled, &text));
     }
 }
@@ -287,7 +291,7 @@ fn outside(at: usize, claims: &[Range<usize>]) -> usize {
 /// Writes units, tags, spaces and line ends.
 struct Writer<'a> {
     document: &'a Document,
-    escape: super::Escape,
+    escape: Escape,
     filled: &'a [Option<String>],
     target: &'a str,
     atoms: &'a [Atom],
@@ -301,7 +305,7 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(
         document: &'a Document,
-        escape: super::Escape,
+        escape: Escape,
         filled: &'a [Option<String>],
         target: &'a str,
         atoms: &'a [Atom],
@@ -342,62 +346,65 @@ impl<'a> Writer<'a> {
     /// Writes the tags between two units, and the space between them on the side where it belongs.
     fn between(&mut self, tags: &[Out], next: Option<usize>) {
         let space = match (self.last, next) {
-            (_, Some(next)) if self.breaks.contains(&next) => self.document.line_end,
-            (Some(last), Some(next))
-                if self.atoms[last].range.end < self.atoms[next].range.start =>
-            {
-                " "
+            (_, Some(next)) if self.breaks.binary_search(&next).is_ok() => self.document.line_end,
+            (Some(last), Some(next)) => {
+                &self.target[self.atoms[last].range.end..self.atoms[next].range.start]
             }
             _ => "",
         };
-        let middle = tags
-            .iter()
-            .position(|t| matches!(t, Out::Tag(_, Lean::Between { .. })));
-        let tag_of = |out: &Out| match out {
-            Out::Tag(range, lean) => Some((range.clone(), *lean)),
-            Out::Atom(_) => None,
+        let is = |out: &Out, left: bool| match out {
+            Out::Tag(_, Lean::Left) => left,
+            Out::Tag(_, Lean::Between { .. }) => !left,
+            _ => false,
         };
-        let first = middle.and_then(|k| tag_of(&tags[k])).map(|(_, lean)| lean);
-        let end = tags
-            .iter()
-            .rposition(|t| matches!(t, Out::Tag(_, Lean::Between { .. })));
-        let last = end.and_then(|k| tag_of(&tags[k])).map(|(_, lean)| lean);
-        let (mut before, mut after) = (false, false);
-        if let (
-            Some(Lean::Between {
-                before: b, breaks, ..
-            }),
-            Some(Lean::Between { after: a, .. }),
-        ) = (first, last)
-        {
-            // At an end of the text one side has no word to be kept apart from.
-            let parts = b || a;
-            before = self.last.is_some() && (b || (next.is_none() && parts));
-            after = next.is_some() && (a || (self.last.is_none() && parts));
-            before |= !before && !after && !breaks && !space.is_empty();
-        }
-        let lefts = tags
-            .iter()
-            .take_while(|t| matches!(t, Out::Tag(_, Lean::Left)))
-            .count();
-        let gap = if space.is_empty() { " " } else { space };
+        // Closing tags come before the space, all others after it; leaves have spaces of their own.
+        let closing = tags.iter().take_while(|t| is(t, true)).count();
+        let last_leaf = tags.iter().rposition(|t| is(t, false));
+        let (before, after) = self.spaces(tags, space, next);
         for (k, out) in tags.iter().enumerate() {
-            if k == lefts {
-                match middle {
-                    Some(_) if before => self.out.push_str(gap),
-                    None => self.out.push_str(space),
-                    _ => {}
-                }
+            if k == closing {
+                self.escape.push(before, &mut self.out);
             }
-            if let Some((range, _)) = tag_of(out) {
-                self.document.render(range, self.filled, &mut self.out);
+            if let Out::Tag(range, _) = out {
+                self.document
+                    .render(range.clone(), self.filled, &mut self.out);
             }
-            if end == Some(k) && after {
-                self.out.push_str(if before { " " } else { gap });
+            if last_leaf == Some(k) {
+                self.escape.push(after, &mut self.out);
             }
         }
-        if lefts == tags.len() {
-            self.out.push_str(space);
+        if closing == tags.len() {
+            self.escape.push(before, &mut self.out);
+        }
+    }
+
+    /// The spaces before the tags that do not close anything, and after the last leaf of them.
+    fn spaces(&self, tags: &[Out], space: &'a str, next: Option<usize>) -> (&'a str, &'a str) {
+        let mut leaves = tags.iter().filter_map(|t| match t {
+            Out::Tag(
+                _,
+                Lean::Between {
+                    before,
+                    after,
+                    breaks,
+                },
+            ) => Some((*before, *after, *breaks)),
+            _ => None,
+        });
+        let Some((left, right, breaks)) = leaves.next() else {
+            return (space, "");
+        };
+        let right = leaves.last().map_or(right, |(_, right, _)| right);
+        // At an end of the text there is one side only.
+        let before = self.last.is_some() && (left || (right && next.is_none()));
+        let after = next.is_some() && (right || (left && self.last.is_none()));
+        let gap = if space.is_empty() { " " } else { space };
+        match (before, after) {
+            (true, true) => (gap, " "),
+            (true, false) => (gap, ""),
+            (false, true) => ("", gap),
+            (false, false) if breaks => ("", ""),
+            (false, false) => (space, ""),
         }
     }
 }

@@ -121,9 +121,7 @@ fn html_blocks_and_inline_tags() {
         Format::Html,
         "a line<br>of <img src=x/> verse<br/>\n<br>new (<i>part</i>)<wbr>end",
         &["a line of verse", "new (part)end"],
-        "A LINE<br>OF <img src=x/> VERSE<br/>\n<br>NEW (<i>PART</i>) <wbr>END"
-            .replace(") <wbr>", ")<wbr>")
-            .as_str(),
+        "A LINE<br>OF <img src=x/> VERSE<br/>\n<br>NEW (<i>PART</i>)<wbr>END",
     );
 }
 
@@ -158,7 +156,7 @@ fn html_that_is_broken_keeps_every_tag() {
         Format::Html,
         "<p>x<span/>y &lt;z&gt;&nbsp;w&eacute;</p>",
         &["xy <z>\u{a0}wé"],
-        "<p>XY<span/> &lt;Z&gt;&nbsp;WÉ</p>",
+        "<p>XY <span/>&lt;Z&gt;&nbsp;WÉ</p>",
     );
     check_upper(
         Format::Html,
@@ -203,7 +201,7 @@ fn html_attributes_are_translated_where_asked() {
     assert_eq!(write(&document, str::to_owned), source);
     assert_eq!(
         write(&document, str::to_uppercase),
-        "<p title='IT&#39;S \"SO\"'>SEE <img alt=PHOTO title=\"A &lt; B\"> NOW</p><code title=x>y</code>"
+        "<p title='IT&#39;S \"SO\"'>SEE <img alt=\"PHOTO\" title=\"A &lt; B\"> NOW</p><code title=x>y</code>"
     );
     let bare = parse(Format::Html, "<img alt=x title=y>");
     assert_eq!(
@@ -253,7 +251,7 @@ fn tags_follow_their_words() {
     assert_eq!(aligned(Format::Html, "<b>one</b> two", "", &[]), "<b></b>");
     assert_eq!(
         aligned(Format::Html, "a <b>one</b> two", "x", &[(7, 9), (0, 4)]),
-        "x<b></b>"
+        "<b>x</b>"
     );
     // Scripts without spaces: by character.
     assert_eq!(
@@ -304,15 +302,13 @@ fn subrip_joins_sentences_and_divides_them_again() {
     assert_eq!(document.warnings(), []);
     assert_eq!(write(&document, str::to_owned), SRT);
     let expect = SRT
-        .replace("I went to\r\nthe old", "I WENT\r\nTO THE OLD")
-        .replace("market", "MARKET")
+        .replace(
+            "I went to\r\nthe old</i> market",
+            "I WENT TO THE\r\nOLD</i> MARKET",
+        )
         .replace("and bought bread", "AND BOUGHT BREAD")
         .replace("Hi & bye", "HI & BYE")
-        .replace("Hello", "HELLO")
-        .replace(
-            "I WENT\r\nTO THE OLD</i> MARKET",
-            "I WENT TO\r\nTHE OLD</i> MARKET",
-        );
+        .replace("Hello", "HELLO");
     assert_eq!(write(&document, str::to_uppercase), expect);
     let apart = Options {
         join_cues: false,
@@ -436,15 +432,10 @@ fn xliff_2_segments_prefixes_and_own_entities() {
                   &own; c]]</x:source></x:segment><x:ignorable><x:source>Not me</x:source></x:ignorable></x:unit></x:file></x:xliff>";
     let document = parse(Format::Xliff, source);
     assert_eq!(texts(&document), ["A b c]]"]);
-    let loud = write(&document, |t| t.to_uppercase() + ">\u{1}");
-    let target = "<x:target>A <x:pc id='1'>B</x:pc> <x:ph id='2'/>&own; C]]&gt; </x:target>";
-    assert_eq!(
-        loud,
-        source
-            .replacen("</x:source>", &format!("</x:source>{target}"), 1)
-            .replace("&gt; <", "&gt;<")
-            .replace("&gt;<", "&gt; <")
-    );
+    let loud = write(&document, |t| t.to_uppercase() + ">\u{1}x");
+    let target = "<x:target>A <x:pc id='1'>B</x:pc> <x:ph id='2'/>&own; C]]&gt; x</x:target>";
+    let expect = source.replacen("</x:source>", &format!("</x:source>{target}"), 1);
+    assert_eq!(loud, expect);
 }
 
 #[test]
@@ -560,6 +551,35 @@ fn formats_are_told_by_name_or_beginning() {
         (b"\xff", Format::Lines),
     ] {
         assert_eq!(of("-", head), format, "{head:?}");
+    }
+}
+
+/// A search that starts again at every tag would not end in an acceptable time.
+#[test]
+fn long_documents_take_linear_time() {
+    let n = 50_000;
+    for (format, part) in [
+        (Format::Html, "<b>x "),
+        (Format::Html, "<b>one</b> two, "),
+        (Format::Html, "<p>a</b>"),
+        (Format::Html, "<code>a<div translate>b"),
+        (Format::Html, "< &am; </> <br> \n"),
+        (Format::Html, "日本"),
+        (Format::Srt, "<<i>{\\"),
+        (Format::Srt, "1\n00:00:01,000 --> 00:00:01,000\n"),
+        (Format::Srt, "word\n"),
+        (Format::Xliff, "<x/>a "),
+        (Format::Xliff, "<g>a</g>b "),
+    ] {
+        let body = part.repeat(n);
+        let source = match format {
+            Format::Xliff => format!("<xliff><segment><source>{body}</source></segment></xliff>"),
+            Format::Srt => format!("1\n00:00:01,000 --> 00:00:02,000\n{body}"),
+            _ => body,
+        };
+        let document = parse(format, &source);
+        let loud = write(&document, |t| t.to_uppercase() + " more");
+        assert!(loud.len() >= source.len(), "{part}");
     }
 }
 
