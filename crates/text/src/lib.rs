@@ -3,6 +3,7 @@
 
 mod abbreviations;
 pub mod case;
+pub mod documents;
 pub mod language;
 pub mod lines;
 pub mod moses;
