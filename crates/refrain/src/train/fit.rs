@@ -163,6 +163,7 @@ pub fn fit<T: Trainee>(
     };
     run.start(&model)?;
     let (model, stopped) = run.train(model)?;
+    run.check_end(stopped)?;
     Ok(Outcome {
         progress: run.finish(&model, stopped)?,
         stopped,
@@ -425,7 +426,7 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
         match in_a_row >= MAX_SKIPPED {
             true => Err(Error::Diverged {
                 skipped: in_a_row,
-                reason,
+                reason: format!("{reason}, after {in_a_row} updates in a row were skipped"),
             }),
             false => Ok(()),
         }
@@ -482,6 +483,24 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
         self.config
             .early_stopping
             .is_some_and(|rule| self.progress.waited >= rule.patience && !waits_for_average)
+    }
+
+    /// Refuses to end a training none of whose validations gave a number: no epoch is known to be a good one.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`].
+    fn check_end(&self, stopped: Stopped) -> Result<(), Error> {
+        if stopped == Stopped::Asked || self.progress.has_number() {
+            return Ok(());
+        }
+        Err(Error::Diverged {
+            skipped: self.progress.skipped,
+            reason: format!(
+                "the {} of the validation was no finite number in any of {} epochs",
+                self.trainee.criterion(),
+                self.progress.epoch
+            ),
+        })
     }
 
     fn finish(mut self, model: &T::Model, stopped: Stopped) -> Result<Progress, Error> {
