@@ -165,6 +165,23 @@ fn a_model_with_values_that_are_no_numbers_is_used_by_nothing() {
 }
 
 #[test]
+fn a_pack_that_fails_leaves_nothing() {
+    let (_keep, copy) = copy_of_model();
+    let file = copy.join("model.safetensors");
+    overwrite(&file, tensors_of(&file), &1e6_f32.to_le_bytes());
+    let out = copy.join("out");
+    let error = fails(&["pack", &path(&copy), &path(&out)]);
+    assert!(error.contains("half precision"), "{error}");
+    assert!(!out.exists());
+    // A folder that was there stays, with its files.
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("notes.txt"), "mine").unwrap();
+    fails(&["pack", &path(&copy), &path(&out)]);
+    let left: Vec<_> = std::fs::read_dir(&out).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
 fn a_checkpoint_with_another_byte_is_damaged() {
     let (_keep, copy) = copy_of_model();
     let file = copy.join("checkpoint.safetensors");

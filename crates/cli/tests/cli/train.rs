@@ -230,7 +230,10 @@ fn a_packed_model_is_smaller_and_nearly_as_good() {
     for (option, share, tolerance) in [(None, 0.6, 0.001), (Some("--int8"), 0.45, 0.02)] {
         let out = path(&folder.path().join(option.unwrap_or("half")));
         let arguments = ["pack", &model, &out].into_iter().chain(option);
-        assert!(ok(&arguments.collect::<Vec<_>>()).contains("bytes"));
+        let text = ok(&arguments.collect::<Vec<_>>());
+        assert!(text.contains("bytes"), "{text}");
+        let measured = text.contains("validation bits_per_character: ");
+        assert_eq!(measured, option.is_some(), "{text}");
         assert!(
             (size(&out) as f64) < share * before as f64,
             "{option:?}: {}",
