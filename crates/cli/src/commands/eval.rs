@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     text: Option<PathBuf>,
 
-    /// Show the N most wrong utterances beside their references
+    /// Show the N most wrong utterances beside their references (models of speech)
     #[arg(long, value_name = "N", default_value_t = 0)]
     worst: usize,
 

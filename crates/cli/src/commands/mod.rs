@@ -79,17 +79,22 @@ impl Compute {
     /// A device that this build does not have.
     pub fn site(&self) -> Result<Site> {
         let threads = self.threads.map(usize::from);
-        if let Some(threads) = threads {
-            // Fails only where it was done before.
-            let _ = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global();
-        }
+        limit_threads(threads);
         Ok(Site {
             device: DeviceName::find(&self.device)?,
             threads,
             ..Site::default()
         })
+    }
+}
+
+/// Limits the threads that read and prepare data, if a number is given. The first limit of the process holds.
+pub fn limit_threads(threads: Option<usize>) {
+    if let Some(threads) = threads {
+        // Fails only where it was done before.
+        let _ = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global();
     }
 }
 

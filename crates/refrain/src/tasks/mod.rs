@@ -40,6 +40,15 @@ pub const TASKS: Tasks = Tasks::new(&[
 #[derive(Clone, Copy)]
 pub struct Tasks(&'static [&'static dyn Task]);
 
+/// A recipe that was chosen by a name or a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The folder of the files that it names, if it was made for a file.
+    pub data: Option<PathBuf>,
+}
+
 /// The folder of a new run.
 #[derive(Clone, Debug)]
 pub struct Out {
@@ -75,7 +84,7 @@ pub enum Split {
 pub struct EvaluateOn {
     /// A part of the data of the recipe, or a file.
     pub data: EvaluateData,
-    /// Number of the most wrong sequences to report.
+    /// Number of the most wrong sequences to report; 0 for a task that cannot tell them.
     pub worst: usize,
 }
 
@@ -86,6 +95,22 @@ pub enum EvaluateData {
     Split(Split),
     /// Another file.
     File(PathBuf),
+}
+
+impl EvaluateOn {
+    /// The part of the data of the recipe, for a task that measures on nothing else.
+    ///
+    /// # Errors
+    /// Another file.
+    pub fn split(&self, task: &'static str) -> Result<Split, Error> {
+        match self.data {
+            EvaluateData::Split(split) => Ok(split),
+            EvaluateData::File(_) => Err(Error::Unsupported {
+                task,
+                problem: "reads no text; leave out --text",
+            }),
+        }
+    }
 }
 
 impl From<Split> for EvaluateOn {
@@ -171,13 +196,24 @@ impl Tasks {
         })
     }
 
-    /// The shipped recipe with this name, the recipe in this TOML file, or a recipe that trains on this text file.
+    /// The recipe of [`Self::choose`] without its data folder.
+    ///
+    /// # Errors
+    /// As [`Self::choose`].
+    pub fn recipe(&self, name_or_path: &str, overrides: &[String]) -> Result<Recipe, Error> {
+        Ok(self.choose(name_or_path, overrides)?.recipe)
+    }
+
+    /// The shipped recipe with this name, the recipe in this TOML file, or a recipe that trains on this text file. Only
+    /// the last has a data folder of its own.
     ///
     /// # Errors
     /// No such recipe or file; otherwise as [`Self::read`].
-    pub fn recipe(&self, name_or_path: &str, overrides: &[String]) -> Result<Recipe, Error> {
+    pub fn choose(&self, name_or_path: &str, overrides: &[String]) -> Result<Chosen, Error> {
+        let without_data = |recipe| Chosen { recipe, data: None };
         if let Some(shipped) = self.recipes().find(|own| own.name == name_or_path) {
-            return self.read(shipped.text, overrides, shipped.name);
+            let recipe = self.read(shipped.text, overrides, shipped.name);
+            return recipe.map(without_data);
         }
         let path = Path::new(name_or_path);
         if !path.exists() {
@@ -192,7 +228,11 @@ impl Tasks {
         let toml = path.extension().is_some_and(|ending| ending == "toml");
         if !toml && let Some(recipe) = self.recipe_for(path)? {
             let text = recipe.to_toml()?;
-            return self.read(&text, overrides, name_or_path);
+            let full = std::path::absolute(path).map_err(Error::io("find", path))?;
+            return Ok(Chosen {
+                recipe: self.read(&text, overrides, name_or_path)?,
+                data: full.parent().map(Path::to_path_buf),
+            });
         }
         let text = Recipe::read_text(path)?;
         let mut recipe = self.read(&text, overrides, name_or_path)?;
@@ -200,7 +240,7 @@ impl Tasks {
             let stem = path.file_stem().unwrap_or_default();
             recipe.recipe.name = stem.to_string_lossy().into_owned();
         }
-        Ok(recipe)
+        Ok(without_data(recipe))
     }
 
     /// The recipe of the first task that can train on a file without further preparation.

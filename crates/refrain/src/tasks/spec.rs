@@ -81,6 +81,8 @@ impl Begin<'_> {
 pub trait Spec: Send + Sync + Sized + 'static {
     /// Facts about the task.
     const PROFILE: Profile;
+    /// Whether [`Self::evaluate`] can tell the most wrong sequences.
+    const TELLS_WORST: bool = false;
     /// The tables of a recipe beside `[recipe]` and `[train]`; must refuse unknown fields.
     type Recipe: Serialize + DeserializeOwned;
     /// Settings of a loaded model, each with a default; must refuse unknown fields.
@@ -125,7 +127,8 @@ pub trait Spec: Send + Sync + Sized + 'static {
         site: &Site,
     ) -> Result<Self::Trained, Error>;
 
-    /// Measures a trained model on a part of its data, or on another file.
+    /// Measures a trained model on a part of its data, or on another file. Sequences that are wrong are asked for only
+    /// where [`Self::TELLS_WORST`].
     ///
     /// # Errors
     /// Data that is missing or of the wrong kind.
@@ -169,7 +172,8 @@ pub trait Spec: Send + Sync + Sized + 'static {
         })
     }
 
-    /// A recipe that trains on this file, if the task can use such a file without further preparation.
+    /// A recipe that trains on this file, if the task can use such a file without further preparation. The recipe names
+    /// the file without a folder; the file's own folder is the data folder.
     ///
     /// # Errors
     /// A suitable file that cannot be read.
@@ -335,6 +339,12 @@ impl<S: Spec> Task for Of<S> {
         on: &EvaluateOn,
         site: &Site,
     ) -> Result<Evaluation, Error> {
+        if on.worst > 0 && !S::TELLS_WORST {
+            return Err(Error::Unsupported {
+                task: S::PROFILE.name,
+                problem: "has no wrong utterances to show; leave out --worst",
+            });
+        }
         let trained = S::load(
             folder,
             folder.recipe().body()?,

@@ -82,6 +82,7 @@ impl Spec for Speech {
         files: &[VOCABULARY_FILE, PRIOR, DECODER],
         next: "use it with: refrain transcribe --model {model} FILE",
     };
+    const TELLS_WORST: bool = true;
     type Recipe = SpeechRecipe;
     type Options = SearchOptions;
     type Trainee = SpeechTrainee;
@@ -120,12 +121,7 @@ impl Spec for Speech {
         on: &EvaluateOn,
         site: &Site,
     ) -> Result<Evaluation, Error> {
-        let EvaluateData::Split(split) = on.data else {
-            return Err(Error::Unsupported {
-                task: NAME,
-                problem: "reads no text; leave out --text",
-            });
-        };
+        let split = on.split(NAME)?;
         let (data, features) = (&trained.recipe.data, &trained.features);
         let part = Loader::new(data, trained.seed, &site.data, features).part(split)?;
         let mut all = Vec::new();
