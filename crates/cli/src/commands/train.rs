@@ -1,6 +1,6 @@
 //! `refrain train`
 
-use super::{Compute, Data, limit_threads};
+use super::{Compute, Data, at_least_one, limit_threads};
 use crate::Ending;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -36,7 +36,7 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C with
 everything saved (143 by SIGTERM, 129 by a closed terminal).")]
 pub struct Args {
-    /// A recipe's name (see `refrain list`), a TOML file, or a text file [default: the first recipe]
+    /// A recipe's name (see `refrain list`), a TOML file, or a text file [default: the first of `refrain list`]
     #[arg(value_name = "RECIPE")]
     recipe: Option<String>,
 
@@ -45,7 +45,7 @@ pub struct Args {
     overrides: Vec<String>,
 
     /// Passes over the training data; with --resume, goes on to so many of them
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = at_least_one)]
     epochs: Option<u64>,
 
     /// Begin with the parameters of this model (a folder, or the name of one that ships), where they fit

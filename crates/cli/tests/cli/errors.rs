@@ -313,6 +313,65 @@ fn devices_and_old_commands_get_a_hint() {
 }
 
 #[test]
+fn a_key_of_another_table_is_named_with_its_table() {
+    for (recipe, setting, expected) in [
+        ("stories", "train.hidden=3", "did you mean `model.hidden`?"),
+        ("stories", "train.time=3", "did you mean `data.time`?"),
+        ("stories", "model.epochs=3", "did you mean `train.epochs`?"),
+        ("adding-gru", "data.clip=1", "did you mean `train.clip`?"),
+        ("adding-gru", "trian.epochs=3", "did you mean `train`?"),
+        ("stories", "train.epoch=3", "did you mean `epochs`?"),
+    ] {
+        let error = fails(&["train", recipe, "--set", setting]);
+        assert!(error.contains(expected), "{setting}: {error}");
+    }
+}
+
+#[test]
+fn hints_name_what_helps() {
+    let model = path(&model());
+    let setting = fails(&["eval", &model, "--set", "temp"]);
+    assert!(setting.contains("KEY=VALUE"), "{setting}");
+    let setting = fails(&["train", "--set", "train"]);
+    assert!(setting.contains("train.epochs=3"), "{setting}");
+    let file = fails(&["eval", &model, "--text", "nosuch.txt"]);
+    assert!(file.contains("cannot read nosuch.txt"), "{file}");
+    for arguments in [&["eval", "english"][..], &["speech", "ngram", "english"]] {
+        let error = fails(arguments);
+        assert!(
+            error.contains("--data") && error.contains("REFRAIN_DATA"),
+            "{error}"
+        );
+    }
+    let worst = fails(&["eval", &model, "--worst", "3"]);
+    assert!(worst.contains("leave out --worst"), "{worst}");
+    let align = ok(&["speech", "align", "--help"]);
+    assert!(!align.contains("--stream"), "{align}");
+    assert!(refused(&["speech", "align", "f.wav"]).contains("--text-file"));
+    // The device would not be used.
+    let onnx = ["onnx", "run", "m.onnx", "--input", "i", "--output", "o"];
+    assert!(refused(&[&onnx[..], &["--device", "cpu"]].concat()).contains("--device"));
+}
+
+#[test]
+fn negative_numbers_are_values_out_of_range() {
+    let model = path(&model());
+    for (arguments, expected) in [
+        (&["generate", &model, "-n", "-1"][..], "whole number"),
+        (&["generate", &model, "--seed", "-1"], "whole number"),
+        (&["generate", &model, "--count", "-1"], "-1 is not in"),
+        (&["transcribe", "x.wav", "--offset", "-1"], "above 0"),
+        (&["train", "--epochs", "-1"], "1 or more"),
+        (&["train", "--epochs", "0"], "1 or more"),
+        (&["eval", &model, "--worst", "-1"], "whole number"),
+        (&["speech", "tune", &model, "--seed", "-1"], "whole number"),
+    ] {
+        let message = refused(arguments);
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+}
+
+#[test]
 fn arguments_out_of_range_are_refused_with_2() {
     let model = path(&model());
     for arguments in [

@@ -183,6 +183,43 @@ fn a_text_file_is_trained_on_as_it_is() {
             .unwrap()
             > 1.0
     );
+    // The recipe names the file alone, so the model can be given away, and the file may move.
+    let about = std::fs::read_to_string(folder.path().join("runs/book/model.toml")).unwrap();
+    assert!(about.contains("file = \"book.txt\""), "{about}");
+    assert!(!about.contains(&path(folder.path())), "{about}");
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::rename(folder.path().join("book.txt"), elsewhere.join("book.txt")).unwrap();
+    assert!(fails(&["eval", &model]).contains("--data"));
+    let moved = path(&elsewhere);
+    ok(&["eval", &model, "--data", &moved]);
+    ok(&[
+        "train", "--resume", &model, "--epochs", "3", "--data", &moved, "-q",
+    ]);
+    // By a path, and whatever the data folder of other recipes is.
+    let book = path(&elsewhere.join("book.txt"));
+    let out = path(&folder.path().join("again"));
+    let again = [
+        "train",
+        &book,
+        "--set",
+        "model.hidden=8",
+        "--epochs",
+        "1",
+        "--out",
+        &out,
+    ];
+    let output = refrain(&again)
+        .env("REFRAIN_DATA", "/nonexistent")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(
+        err(&output).contains("book.txt, 14 KB of text"),
+        "{}",
+        err(&output)
+    );
+    ok(&["eval", &out]);
     std::fs::write(folder.path().join("noise.txt"), [0xff; 5000]).unwrap();
     let error = fails(&["train", &path(&folder.path().join("noise.txt"))]);
     assert!(

@@ -18,7 +18,7 @@ pub use spec::{Begin, Of, Profile, Spec, Task, open};
 
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::recipe::{Recipe, Shipped, closest, problem_in};
+use crate::recipe::{self, Recipe, Shipped, closest, problem_in, unknown_key};
 use crate::store::{Existing, Lock, ModelFolder, Room};
 use crate::train::{Checkpoint, Observer};
 use refrain_decode::metrics::edit::Edit;
@@ -186,6 +186,11 @@ impl Tasks {
     /// # Errors
     /// Text that is not TOML, a key that is unknown (with the closest known one) or missing, or a value out of range.
     pub fn read(&self, text: &str, overrides: &[String], name: &str) -> Result<Recipe, Error> {
+        let read = self.read_here(text, overrides, name);
+        read.map_err(|error| self.with_table(text, error))
+    }
+
+    fn read_here(&self, text: &str, overrides: &[String], name: &str) -> Result<Recipe, Error> {
         let recipe = Recipe::parse(text, overrides, name)?;
         let task = self
             .find(&recipe.task)
@@ -194,6 +199,35 @@ impl Tasks {
             Error::Recipe { problem, .. } => problem_in(name, problem),
             other => other,
         })
+    }
+
+    /// An error about an unknown key with the table that has such a key, if another one has.
+    fn with_table(&self, text: &str, error: Error) -> Error {
+        let Error::Recipe { recipe, problem } = error else {
+            return error;
+        };
+        match unknown_key(&problem).and_then(|key| self.table_with(text, key)) {
+            Some(full) => {
+                let (problem, _) = problem
+                    .split_once("; did you mean")
+                    .unwrap_or((&problem, ""));
+                problem_in(&recipe, format!("{problem}; did you mean `{full}`?"))
+            }
+            None => problem_in(&recipe, problem),
+        }
+    }
+
+    /// The full name of a key that the recipes of a text's task have.
+    fn table_with(&self, text: &str, key: &str) -> Option<String> {
+        let tree: Table = text.parse().ok()?;
+        let profile = self.find(tree.get("task")?.as_str()?).ok()?.profile();
+        let known = self.read_here(profile.template, &[], profile.name).ok()?;
+        let tables = recipe::table(&known).ok()?;
+        let has = |table: &toml::Value| table.get(key).is_some();
+        let (table, _) = tables
+            .iter()
+            .find(|(_, table)| table.is_table() && has(table))?;
+        Some(format!("{table}.{key}"))
     }
 
     /// The recipe of [`Self::choose`] without its data folder.

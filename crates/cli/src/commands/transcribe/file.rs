@@ -30,6 +30,18 @@ pub fn doubt(file: &Path, confidence: Option<f64>) {
     }
 }
 
+/// Says that a sound has no words, and why that may be.
+fn note_empty(job: &Job) {
+    let reason = match job.loaded.decoder_config().lexicon {
+        Some(_) => "nothing was said, or nothing that the lexicon allows",
+        None => "nothing was said, or nothing that the model knows",
+    };
+    say(&format!(
+        "{}: no words were found: {reason}",
+        files::shown(job.file)
+    ));
+}
+
 /// One input of a command.
 pub struct Job<'a> {
     /// The arguments of the command.
@@ -130,6 +142,9 @@ pub fn transcribe(job: &Job, totals: &mut Totals) -> Result<()> {
         ));
     }
     doubt(job.file, transcript.confidence());
+    if lines.trim().is_empty() && transcript.words.is_empty() && !job.interrupt.asked() {
+        note_empty(job);
+    }
     let own = Totals {
         sound: transcript.seconds,
         took: began.elapsed().as_secs_f64(),

@@ -22,7 +22,7 @@ pub use trainee::Batch;
 pub use tune::{Trial, TuneOptions, tune};
 
 use super::spec::{self, Begin, Profile, Spec};
-use super::{Edited, EvaluateData, EvaluateOn, Evaluation, Site, data_folder};
+use super::{Edited, EvaluateOn, Evaluation, Site, data_folder};
 use crate::error::Error;
 use crate::metrics::{Digits, Metric};
 use crate::models::AcousticModel;
