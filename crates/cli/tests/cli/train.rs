@@ -221,7 +221,7 @@ fn a_text_file_is_trained_on_as_it_is() {
     );
     ok(&["eval", &out]);
     std::fs::write(folder.path().join("noise.txt"), [0xff; 5000]).unwrap();
-    let error = fails(&["train", &path(&folder.path().join("noise.txt"))]);
+    let error = fails(&["train", "-q", &path(&folder.path().join("noise.txt"))]);
     assert!(
         error.contains("noise.txt") && error.contains("UTF-8"),
         "{error}"
