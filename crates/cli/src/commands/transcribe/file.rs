@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Mean confidence of the words below which they are doubted. `english` and `english-stream` reach 0.90 and 0.89 on the
-/// voices that they learned from, and 0.38 to 0.77 on 79 human sentences of five sets, of which they get nearly no word.
+/// voices that they learned from, and 0.38 to 0.77 on 79 human sentences of five sets, of which they get nearly no
+/// word.
 /// `digits` reaches 0.95 (median of 24 files) on human digits.
 const DOUBTFUL: f64 = 0.8;
 
