@@ -10,11 +10,13 @@ mod site;
 mod spec;
 pub mod speech;
 mod stored;
+mod task;
 
 pub use media::{Medium, Numbers, Piece, Ports, Receiver, Session, Sound, Text, Use};
 pub use run::{Resume, Start, Summary, load_model};
 pub use site::{DeviceName, Site};
-pub use spec::{Begin, Of, Profile, Spec, Task, open};
+pub use spec::{Begin, Profile, Spec};
+pub use task::{Of, Task, open};
 
 use crate::error::Error;
 use crate::metrics::Metrics;

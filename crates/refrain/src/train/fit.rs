@@ -8,7 +8,7 @@ use super::{
 use crate::error::Error;
 use crate::files::tensors;
 use crate::metrics::Metrics;
-use crate::params::{self, Gradient, NamedTensor};
+use crate::params::{self, Gradient, NamedTensor, by_name};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use refrain_kernels::random::Key;
@@ -552,12 +552,4 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
         }
         Ok(())
     }
-}
-
-/// Tensors by their names.
-pub(crate) fn by_name(tensors: Vec<NamedTensor>) -> BTreeMap<String, NamedTensor> {
-    tensors
-        .into_iter()
-        .map(|tensor| (tensor.name.clone(), tensor))
-        .collect()
 }

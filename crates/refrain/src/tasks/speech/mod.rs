@@ -21,7 +21,8 @@ pub use recipe::{
 pub use trainee::Batch;
 pub use tune::{Trial, TuneOptions, tune};
 
-use super::spec::{self, Begin, Profile, Spec};
+use super::spec::{Begin, Profile, Spec};
+use super::task::{self, folder_of};
 use super::{Edited, EvaluateOn, Evaluation, Site, data_folder};
 use crate::error::Error;
 use crate::metrics::{Digits, Metric};
@@ -209,20 +210,7 @@ fn edited(own: &Compared) -> Edited {
 /// # Errors
 /// A folder that is missing, incomplete, damaged or of another task, or options that do not fit.
 pub fn open(folder: &Path, options: SearchOptions, site: &Site) -> Result<Arc<Loaded>, Error> {
-    spec::open::<Speech>(folder, options, site).map(Arc::new)
-}
-
-/// A model folder of speech.
-fn folder(path: &Path) -> Result<ModelFolder, Error> {
-    let folder = ModelFolder::open(path)?;
-    match folder.recipe().task == NAME {
-        true => Ok(folder),
-        false => {
-            let task = &folder.recipe().task;
-            let problem = format!("it holds a model for the task \"{task}\", not for {NAME}");
-            Err(Error::folder(path, problem))
-        }
-    }
+    task::open::<Speech>(folder, options, site).map(Arc::new)
 }
 
 /// The model of a recipe as training begins with it, and the batches of the first epoch with their labels: for
@@ -256,7 +244,7 @@ pub fn transcripts_ngram(
     order: usize,
     characters: bool,
 ) -> Result<Ngram, Error> {
-    let folder = self::folder(folder)?;
+    let folder = folder_of::<Speech>(folder)?;
     let data = data_folder(&folder, data);
     let recipe: SpeechRecipe = folder.recipe().body()?;
     let (config, seed) = (&recipe.data, folder.recipe().train.seed);
