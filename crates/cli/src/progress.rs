@@ -12,6 +12,19 @@ const SMOOTHING: f64 = 0.05;
 /// Shortest and longest time between plain lines; in between, a tenth of the time that has passed.
 const LINE_EVERY: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
 
+/// Time after which the steps are even enough for an estimate.
+const ESTIMATE_AFTER: Duration = Duration::from_secs(5);
+
+/// The time that a run will take in all, where it is minutes or more.
+fn estimate(seconds: f64) -> Option<String> {
+    let minutes = (seconds / 60.0).round();
+    match minutes {
+        0.0..2.0 => None,
+        2.0..120.0 => Some(format!("it will take about {minutes:.0} min in all")),
+        _ => Some(format!("it will take about {:.0} h in all", minutes / 60.0)),
+    }
+}
+
 /// A loss in nats as a number of a unit.
 pub fn in_unit(unit: LossUnit, nats: f64) -> f64 {
     match unit {
@@ -67,6 +80,8 @@ pub struct Progress {
     epoch_began: Instant,
     last_line: Instant,
     stopping: bool,
+    /// The time of the whole run was told.
+    estimated: bool,
 }
 
 /// Smoothed loss and speed.
@@ -105,6 +120,7 @@ impl Progress {
             epoch_began: now,
             last_line: now,
             stopping: false,
+            estimated: false,
         }
     }
 
@@ -238,11 +254,18 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(*step);
         }
+        let done = step.saturating_sub(self.before).max(1) as f64;
+        let left = self.steps.saturating_sub(*step) as f64 / done;
+        let spent = self.began.elapsed();
+        if !self.estimated && spent >= ESTIMATE_AFTER {
+            self.estimated = true;
+            if let Some(text) = estimate(spent.as_secs_f64() * (1.0 + left)) {
+                self.line(&text);
+            }
+        }
         if !self.line_is_due() {
             return;
         }
-        let done = step.saturating_sub(self.before).max(1) as f64;
-        let left = self.steps.saturating_sub(*step) as f64 / done;
         let place = match &self.bar {
             Some(_) => format!("epoch {epoch}/{}", self.epochs),
             None => format!("step {step}/{}", self.steps),
@@ -306,6 +329,16 @@ mod tests {
     fn a_loss_is_shown_as_the_field_quotes_it() {
         assert_eq!(loss(LossUnit::Bits, std::f64::consts::LN_2), "1.000 bits");
         assert_eq!(loss(LossUnit::Perplexity, 0.0), "perplexity 1.00");
+    }
+
+    #[test]
+    fn a_long_run_is_estimated_in_minutes_or_hours() {
+        let told = [70.0, 120.0, 7_100.0, 7_200.0, 90_000.0].map(estimate);
+        let told = told.map(|own| own.unwrap_or_default());
+        let about = |time: &str| format!("it will take about {time} in all");
+        let expected = ["2 min", "118 min", "2 h", "25 h"].map(about);
+        assert_eq!(told[0], "");
+        assert_eq!(told[1..], expected);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use thiserror::Error;
 pub enum DataError {
     /// A corpus file is not there.
     #[error(
-        "corpus: {} is missing; put the file `{name}` into the data folder {}{}",
+        "corpus: {} is missing; put the file `{name}` into the data folder {}, \
+         or name another one with --data or REFRAIN_DATA{}",
         path.display(), folder.display(), hint(source_hint)
     )]
     Missing {

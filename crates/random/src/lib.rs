@@ -1,8 +1,8 @@
-//! Random numbers of data and of decoding: integers only, so that a seed means the same numbers on every machine and in every
-//! version. Not for cryptography.
+//! Random numbers of data and of decoding: integers only, so that a seed means the same numbers on every machine and in
+//! every version. Not for cryptography.
 //!
-//! Both generators are SplitMix64 (Steele, Lea and Flood 2014). [`SplitMix64`] is a plain stream, for making and shuffling data;
-//! [`Rng`] counts its numbers, so that its state is plain data that can be stored.
+//! Both generators are SplitMix64 (Steele, Lea and Flood 2014). [`SplitMix64`] is a plain stream, for making and
+//! shuffling data; [`Rng`] counts its numbers, so that its state is plain data that can be stored.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,8 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A counter-based generator: the n-th number is the finaliser of `key + n * WEYL`, where the key is the finaliser of the seed.
+/// A counter-based generator: the n-th number is the finaliser of `key + n * WEYL`, where the key is the finaliser of
+/// the seed.
 ///
 /// The two public fields are the whole state: a stored and restored generator goes on with the same numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release -p refrain --example pytorch_weights -- FILE.safetensors
 //!
-//! Names, shapes and the order of gates are PyTorch's, so nothing is converted. Without a file, the example reads one of
-//! the tests.
+//! Names, shapes and the order of gates are PyTorch's, so nothing is converted. Without a file, the example reads one
+//! of the tests.
 
 use refrain::burn::tensor::{Device, Tensor};
 use refrain::files::tensors;

@@ -47,7 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let state = session.store()?;
     println!("\n({} bytes of state)", state.len());
 
-    // Another process would load the same model and go on from the bytes. The text has the same bits as without a pause.
+    // Another process would load the same model and go on from the bytes. The text has the same bits as without a
+    // pause.
     let mut session = model.restore(&state)?;
     session.finish(&mut show)?;
     println!();

@@ -143,13 +143,12 @@ pub enum Error {
     },
     /// The loss or the gradients are no longer finite numbers.
     #[error(
-        "training diverged: {reason}, after {skipped} updates in a row were skipped; \
-         try a smaller train.optimizer.lr or a tighter train.clip"
+        "training diverged: {reason}; try a smaller train.optimizer.lr or a tighter train.clip"
     )]
     Diverged {
-        /// Updates skipped in a row.
+        /// Updates skipped in a row at the end.
         skipped: u32,
-        /// The value that was not finite.
+        /// The value that was not finite, and how often.
         reason: String,
     },
     /// Invalid arguments of a kernel.

@@ -29,9 +29,10 @@
 //! | [`lab`] | looks inside models: gradients through time |
 //! | [`error`] | all that can go wrong |
 //!
-//! Tensors are Burn's, re-exported as [`burn`]; their layout is batch-major. Shapes use one alphabet everywhere: `B` batch,
-//! `T` time, `C` input features, `H` hidden units, `V` vocabulary, `L` layers, `D` directions, `G` gates per unit. The
-//! folder `examples` of this crate shows layers, weights of PyTorch and sessions; docs/adding-a-task.md a task of one's own.
+//! Tensors are Burn's, re-exported as [`burn`]; their layout is batch-major. Shapes use one alphabet everywhere: `B`
+//! batch, `T` time, `C` input features, `H` hidden units, `V` vocabulary, `L` layers, `D` directions, `G` gates per
+//! unit. The folder `examples` of this crate shows layers, weights of PyTorch and sessions; docs/adding-a-task.md a
+//! task of one's own.
 
 pub mod error;
 pub mod files;

@@ -39,11 +39,12 @@ fn available() -> u64 {
     }
 }
 
-/// `850 bytes`, `21 MB`, `4.7 GB`
-fn size(bytes: u64) -> String {
+/// `850 bytes`, `45 KB`, `21 MB`, `4.7 GB`
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
+        1_000..1_000_000 => format!("{} KB", bytes.div_ceil(1_000)),
+        1_000_000..1_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
         1_000_000_000..1_000_000_000_000 => format!("{:.1} GB", bytes as f64 / 1e9),
         _ => format!("{} TB", bytes / 1_000_000_000_000),
     }
@@ -66,5 +67,6 @@ mod tests {
         }
         assert_eq!(size(4_700_000_000), "4.7 GB");
         assert_eq!(size(999), "999 bytes");
+        assert_eq!([44_001, 20_500_000].map(size), ["45 KB", "21 MB"]);
     }
 }

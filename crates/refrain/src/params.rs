@@ -22,6 +22,14 @@ impl Gradient {
     }
 }
 
+/// Tensors by their names.
+pub(crate) fn by_name(tensors: Vec<NamedTensor>) -> BTreeMap<String, NamedTensor> {
+    tensors
+        .into_iter()
+        .map(|tensor| (tensor.name.clone(), tensor))
+        .collect()
+}
+
 /// All parameters.
 pub fn export<M: Module>(model: &M) -> Vec<NamedTensor> {
     struct Export(Vec<String>, Vec<NamedTensor>);

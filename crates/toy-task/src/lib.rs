@@ -9,8 +9,8 @@ use refrain::recipe::Shipped;
 use refrain::store::ModelFolder;
 use refrain::tasks::media::wrong_medium;
 use refrain::tasks::{
-    Begin, EvaluateData, EvaluateOn, Evaluation, Medium, Of, Piece, Ports, Profile, Receiver,
-    Session, Site, Spec, Split, Tasks, Use, load_model,
+    Begin, EvaluateOn, Evaluation, Medium, Of, Piece, Ports, Profile, Receiver, Session, Site,
+    Spec, Split, Tasks, Use, load_model,
 };
 use refrain::train::{BatchLoss, LossUnit, Place, Trainee, Unit};
 use refrain_data::long_memory::{Sequences, Targets};
@@ -25,6 +25,8 @@ const NAME: &str = "parity";
 /// Bits in, classes out.
 const SIZES: [usize; 2] = [1, 2];
 const CLASSES: [&str; 2] = ["even", "odd"];
+/// Numbers that a step keeps for the gradient of a unit: gates, state and output.
+const KEPT: usize = 8;
 const RECIPE: &str = include_str!("parity.toml");
 
 /// The task.
@@ -98,6 +100,13 @@ impl Spec for Parity {
         recipe: &ParityRecipe,
         begin: Begin,
     ) -> Result<(ParityTrainee, SequenceModel), Error> {
+        let steps = begin.train.batch.saturating_mul(recipe.data.length);
+        let units = recipe.model.layers.saturating_mul(recipe.model.hidden);
+        begin.fits(
+            recipe.model.parameters(SIZES),
+            steps.saturating_mul(units.saturating_mul(KEPT)),
+            "model.hidden, model.layers, data.length or train.batch",
+        )?;
         let device = begin.site.training_device();
         let model = recipe.model.init(SIZES, begin.site.seed, &device)?;
         let trainee = ParityTrainee {
@@ -131,12 +140,7 @@ impl Spec for Parity {
         on: &EvaluateOn,
         _: &Site,
     ) -> Result<Evaluation, Error> {
-        let EvaluateData::Split(split) = on.data else {
-            return Err(Error::Unsupported {
-                task: NAME,
-                problem: "reads no text; leave out --text",
-            });
-        };
+        let split = on.split(NAME)?;
         Ok(Evaluation {
             task: NAME,
             metrics: measure(&trained.model, trained.rows, trained.seed, split)?,

@@ -118,7 +118,14 @@ fn its_recipes_and_options_are_typed() {
     assert!(wrong("data.lenght=3").contains("did you mean `length`?"));
     assert!(wrong("train.time=3").contains("`time`"));
     assert!(wrong("data.length=0").contains("at least one bit"));
-    ok(at, &["train", "parity", "--set", "train.epochs=1", "-q"]);
+    assert!(wrong("train.hidden=3").contains("did you mean `model.hidden`?"));
+    let large = wrong("model.hidden=1000000");
+    assert!(
+        large.contains("memory") && large.contains("model.hidden"),
+        "{large}"
+    );
+    // The first recipe of its own list is the default.
+    ok(at, &["train", "--set", "train.epochs=1", "-q"]);
     let refused = error(at, &["run", "runs/parity", "--set", "probabillity=true"]);
     assert!(refused.contains("did you mean `probability`?"), "{refused}");
     let text = ok(at, &["new", "parity", "-"]);

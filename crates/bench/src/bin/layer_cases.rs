@@ -1,5 +1,5 @@
-//! Runs the recurrent stacks of a file and writes their outputs and gradients: `scripts/fuzz_torch.py` compares them with
-//! PyTorch's.
+//! Runs the recurrent stacks of a file and writes their outputs and gradients: `scripts/fuzz_torch.py` compares them
+//! with PyTorch's.
 //!
 //!     cargo run --release -p refrain-bench --bin layer_cases -- IN.safetensors OUT.safetensors
 //!

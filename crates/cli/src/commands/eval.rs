@@ -1,6 +1,6 @@
 //! `refrain eval`
 
-use super::{Compute, Data, Model, Options, Precision};
+use super::{Compute, Data, Model, Options, Precision, count};
 use crate::Ending;
 use crate::terminal::{self, say};
 use anyhow::Result;
@@ -32,8 +32,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     text: Option<PathBuf>,
 
-    /// Show the N most wrong utterances beside their references
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Show the N most wrong utterances beside their references (models of speech)
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = count)]
     worst: usize,
 
     /// Print one JSON object

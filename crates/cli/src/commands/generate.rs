@@ -1,6 +1,6 @@
 //! `refrain generate`
 
-use super::{Compute, Model, Precision};
+use super::{Compute, Model, Precision, count, whole};
 use crate::Ending;
 use crate::interrupt::Interrupt;
 use crate::terminal::{self, say, typed};
@@ -21,6 +21,7 @@ const TOGETHER: usize = 32;
 
 /// Let a language model write
 #[derive(Debug, clap::Parser)]
+#[command(allow_negative_numbers = true)]
 #[command(after_help = "\
 Settings that are absent are those of the model's recipe. The same seed gives the same text. The prime is printed first.
 Characters or words outside of the model's vocabulary are read as its unknown token, and counted on standard error.
@@ -45,11 +46,11 @@ pub struct Args {
     prime_file: Option<PathBuf>,
 
     /// Tokens to write: characters, words or pieces of words, as the model knows them
-    #[arg(long, short = 'n', value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = count)]
     length: Option<usize>,
 
     /// 0 always takes the likeliest token, 1 samples from the model, above 1 is wilder
-    #[arg(long, short, value_name = "X", allow_negative_numbers = true, value_parser = temperature)]
+    #[arg(long, short, value_name = "X", value_parser = temperature)]
     temperature: Option<f64>,
 
     /// Sample from the K likeliest tokens
@@ -57,11 +58,11 @@ pub struct Args {
     top_k: Option<usize>,
 
     /// Sample from the likeliest tokens that together reach probability P
-    #[arg(long, value_name = "P", allow_negative_numbers = true, value_parser = top_p)]
+    #[arg(long, value_name = "P", value_parser = top_p)]
     top_p: Option<f64>,
 
     /// Seed of the random numbers
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     seed: Option<u64>,
 
     /// End before this text; may be given more than once
@@ -142,7 +143,7 @@ fn one(args: &Args, model: &Arc<Loaded>, interrupt: &Interrupt) -> Result<()> {
     prime(args, &model.generate, &mut |part| {
         writer.read(part);
         writer.catch_up()?;
-        terminal::print(part)?;
+        terminal::print(&terminal::foreign(part))?;
         match interrupt.asked() {
             true => bail!("interrupted while the prime was read"),
             false => Ok(()),
@@ -150,7 +151,7 @@ fn one(args: &Args, model: &Arc<Loaded>, interrupt: &Interrupt) -> Result<()> {
     })?;
     let mut outcome = Ok(());
     writer.write(&mut |written| {
-        outcome = terminal::print(&written.text);
+        outcome = terminal::print(&terminal::foreign(&written.text));
         match outcome.is_err() || interrupt.asked() {
             true => Control::Stop,
             false => Control::Continue,
@@ -247,7 +248,8 @@ impl Text {
 
     fn show(&self, args: &Args) -> String {
         if !args.json {
-            return format!("{}{}\n", self.prime, self.text);
+            let text = format!("{}{}\n", self.prime, self.text);
+            return terminal::foreign(&text);
         }
         let mut object = json!({
             "text": self.text,

@@ -60,12 +60,31 @@ impl Data {
     }
 }
 
-/// Where and with what to compute.
+/// With how many threads to compute.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Compute {
+pub struct Cores {
     /// Threads to compute with; results do not depend on it [default: all cores]
     #[arg(long = "threads", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+}
+
+impl Cores {
+    /// The CPU with these threads.
+    pub fn site(&self) -> Site {
+        let threads = self.threads.map(usize::from);
+        limit_threads(threads);
+        Site {
+            threads,
+            ..Site::default()
+        }
+    }
+}
+
+/// Where and with what to compute.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Compute {
+    #[command(flatten)]
+    threads: Cores,
 
     /// Device to compute on: cpu, or a backend that this build has (ndarray, vulkan)
     #[arg(long = "device", value_name = "DEVICE", default_value = "cpu")]
@@ -78,18 +97,20 @@ impl Compute {
     /// # Errors
     /// A device that this build does not have.
     pub fn site(&self) -> Result<Site> {
-        let threads = self.threads.map(usize::from);
-        if let Some(threads) = threads {
-            // Fails only where it was done before.
-            let _ = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global();
-        }
         Ok(Site {
             device: DeviceName::find(&self.device)?,
-            threads,
-            ..Site::default()
+            ..self.threads.site()
         })
+    }
+}
+
+/// Limits the threads that read and prepare data, if a number is given. The first limit of the process holds.
+pub fn limit_threads(threads: Option<usize>) {
+    if let Some(threads) = threads {
+        // Fails only where it was done before.
+        let _ = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global();
     }
 }
 
@@ -144,6 +165,24 @@ impl Options {
     pub fn table(&self) -> Result<toml::Table> {
         refrain::recipe::from_settings(&self.settings).map_err(anyhow::Error::msg)
     }
+}
+
+/// A whole number.
+pub fn whole(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("a whole number from 0 to {} is needed", u64::MAX))
+}
+
+/// A count: a whole number.
+pub fn count(text: &str) -> Result<usize, String> {
+    let count = usize::try_from(whole(text)?);
+    count.map_err(|_| format!("a whole number from 0 to {} is needed", usize::MAX))
+}
+
+/// A whole number above 0.
+pub fn at_least_one(text: &str) -> Result<u64, String> {
+    let number = whole(text).ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "a whole number of 1 or more is needed".into())
 }
 
 /// A number above 0.

@@ -1,6 +1,6 @@
 //! `refrain onnx`
 
-use super::Compute;
+use super::Cores;
 use crate::Ending;
 use crate::terminal;
 use anyhow::{Context, Result};
@@ -55,7 +55,7 @@ struct Run {
     json: bool,
 
     #[command(flatten)]
-    compute: Compute,
+    cores: Cores,
 }
 
 /// Runs the command.
@@ -64,7 +64,7 @@ struct Run {
 /// A model or an archive that cannot be read or is not supported, or an archive that does not fit the model.
 pub fn run(args: &Args) -> Result<Ending> {
     let Action::Run(args) = &args.action;
-    let site = args.compute.site()?;
+    let site = args.cores.site();
     let model =
         Model::read(&read(&args.model)?).with_context(|| args.model.display().to_string())?;
     let inputs =

@@ -1,6 +1,6 @@
 //! `refrain train`
 
-use super::{Compute, Data};
+use super::{Compute, Data, at_least_one, limit_threads};
 use crate::Ending;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -8,7 +8,7 @@ use crate::terminal::{self, counted, say, typed};
 use anyhow::{Context, Result};
 use refrain::metrics;
 use refrain::store::{self, Existing, ModelFolder};
-use refrain::tasks::{Medium, Out, Piece, Site, Summary, Tasks};
+use refrain::tasks::{Chosen, Medium, Out, Piece, Site, Summary, Tasks};
 use refrain::train::{Control, Event, Stopped};
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
 Without a recipe the model learns to write small stories that Refrain makes up
-itself; no data is needed. Given a text file, a model of its characters is
-trained, of a size that fits the text. Ctrl-C saves a checkpoint and stops;
+itself (the recipe stories); no data is needed. Given a text file, a model of its characters is
+trained, of a size that fits the text; where the file has moved later, --data
+names its folder. Ctrl-C saves a checkpoint and stops;
 after that, or after a crash, --resume goes on as if nothing had happened.
 Where the default folder holds a finished run, the new one goes beside it:
 runs/stories-2, and so on. The folder gets the model, its vocabulary,
@@ -35,16 +36,16 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 stopped by Ctrl-C with
 everything saved (143 by SIGTERM, 129 by a closed terminal).")]
 pub struct Args {
-    /// A recipe's name (see `refrain list`), a TOML file, or a text file
-    #[arg(value_name = "RECIPE", default_value = "stories")]
-    recipe: String,
+    /// A recipe's name (see `refrain list`), a TOML file, or a text file [default: the first of `refrain list`]
+    #[arg(value_name = "RECIPE")]
+    recipe: Option<String>,
 
     /// Change a key of the recipe; may be given more than once
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
     /// Passes over the training data; with --resume, goes on to so many of them
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = at_least_one)]
     epochs: Option<u64>,
 
     /// Begin with the parameters of this model (a folder, or the name of one that ships), where they fit
@@ -136,13 +137,18 @@ fn show(summary: &Summary, tasks: Tasks, site: &Site, interrupt: &Interrupt) -> 
 fn begin(args: &Args, tasks: Tasks, site: &Site, interrupt: &Interrupt) -> Result<Summary> {
     let mut overrides = args.overrides.clone();
     overrides.extend(args.epochs.map(|epochs| format!("train.epochs={epochs}")));
-    let mut recipe = tasks.recipe(&args.recipe, &overrides)?;
+    let name = match &args.recipe {
+        Some(name) => name.as_str(),
+        None => default_recipe(tasks)?,
+    };
+    let Chosen { mut recipe, data } = tasks.choose(name, &overrides)?;
     if let Some(init) = &args.init {
         let folder = std::path::absolute(store::find(init)?);
         recipe.train.init = Some(folder.context("finding the current folder")?);
     }
-    if site.threads.is_some() {
-        recipe.train.threads = None;
+    match site.threads {
+        Some(_) => recipe.train.threads = None,
+        None => limit_threads(recipe.train.threads),
     }
     let folder = args.out.clone();
     let out = Out {
@@ -151,9 +157,12 @@ fn begin(args: &Args, tasks: Tasks, site: &Site, interrupt: &Interrupt) -> Resul
             (false, None) => Existing::Beside,
             (false, Some(_)) => Existing::Refuse,
         },
-        folder: folder.unwrap_or_else(|| default_folder(&args.recipe, tasks)),
+        folder: folder.unwrap_or_else(|| default_folder(name, tasks)),
     };
-    let data = match args.data.folder()? {
+    if data.is_some() && !args.quiet {
+        say(&terminal::plain(&recipe.recipe.description));
+    }
+    let data = match data.map_or_else(|| args.data.folder(), |own| Ok(Some(own)))? {
         Some(data) => data,
         None => std::env::current_dir().context("finding the current folder")?,
     };
@@ -171,7 +180,11 @@ fn resume(
     site: &Site,
     interrupt: &Interrupt,
 ) -> Result<Summary> {
-    let metrics = tasks.of(&ModelFolder::open(folder)?)?.profile().metrics;
+    let opened = ModelFolder::open(folder)?;
+    let metrics = tasks.of(&opened)?.profile().metrics;
+    if site.threads.is_none() {
+        limit_threads(opened.recipe().train.threads);
+    }
     let mut progress = Progress::new(args.quiet, metrics);
     let data = args.data.folder()?;
     let mut watch = |event: &Event| watch(event, &mut progress, interrupt);
@@ -189,6 +202,13 @@ fn watch(event: &Event, progress: &mut Progress, interrupt: &Interrupt) -> Contr
         }
         false => Control::Continue,
     }
+}
+
+/// The first recipe of the first task that has one.
+fn default_recipe(tasks: Tasks) -> Result<&'static str> {
+    let first = tasks.recipes().next();
+    let first = first.context("no task of this program has a recipe; give a TOML file")?;
+    Ok(first.name)
 }
 
 /// `runs/` and the recipe's name, or that of its file.

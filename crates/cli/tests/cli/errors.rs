@@ -165,6 +165,23 @@ fn a_model_with_values_that_are_no_numbers_is_used_by_nothing() {
 }
 
 #[test]
+fn a_pack_that_fails_leaves_nothing() {
+    let (_keep, copy) = copy_of_model();
+    let file = copy.join("model.safetensors");
+    overwrite(&file, tensors_of(&file), &1e6_f32.to_le_bytes());
+    let out = copy.join("out");
+    let error = fails(&["pack", &path(&copy), &path(&out)]);
+    assert!(error.contains("half precision"), "{error}");
+    assert!(!out.exists());
+    // A folder that was there stays, with its files.
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("notes.txt"), "mine").unwrap();
+    fails(&["pack", &path(&copy), &path(&out)]);
+    let left: Vec<_> = std::fs::read_dir(&out).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
 fn a_checkpoint_with_another_byte_is_damaged() {
     let (_keep, copy) = copy_of_model();
     let file = copy.join("checkpoint.safetensors");
@@ -292,6 +309,65 @@ fn devices_and_old_commands_get_a_hint() {
             "{message}"
         );
         assert_eq!(message.lines().count(), 1);
+    }
+}
+
+#[test]
+fn a_key_of_another_table_is_named_with_its_table() {
+    for (recipe, setting, expected) in [
+        ("stories", "train.hidden=3", "did you mean `model.hidden`?"),
+        ("stories", "train.time=3", "did you mean `data.time`?"),
+        ("stories", "model.epochs=3", "did you mean `train.epochs`?"),
+        ("adding-gru", "data.clip=1", "did you mean `train.clip`?"),
+        ("adding-gru", "trian.epochs=3", "did you mean `train`?"),
+        ("stories", "train.epoch=3", "did you mean `epochs`?"),
+    ] {
+        let error = fails(&["train", recipe, "--set", setting]);
+        assert!(error.contains(expected), "{setting}: {error}");
+    }
+}
+
+#[test]
+fn hints_name_what_helps() {
+    let model = path(&model());
+    let setting = fails(&["eval", &model, "--set", "temp"]);
+    assert!(setting.contains("KEY=VALUE"), "{setting}");
+    let setting = fails(&["train", "--set", "train"]);
+    assert!(setting.contains("train.epochs=3"), "{setting}");
+    let file = fails(&["eval", &model, "--text", "nosuch.txt"]);
+    assert!(file.contains("cannot read nosuch.txt"), "{file}");
+    for arguments in [&["eval", "english"][..], &["speech", "ngram", "english"]] {
+        let error = fails(arguments);
+        assert!(
+            error.contains("--data") && error.contains("REFRAIN_DATA"),
+            "{error}"
+        );
+    }
+    let worst = fails(&["eval", &model, "--worst", "3"]);
+    assert!(worst.contains("leave out --worst"), "{worst}");
+    let align = ok(&["speech", "align", "--help"]);
+    assert!(!align.contains("--stream"), "{align}");
+    assert!(refused(&["speech", "align", "f.wav"]).contains("--text-file"));
+    // The device would not be used.
+    let onnx = ["onnx", "run", "m.onnx", "--input", "i", "--output", "o"];
+    assert!(refused(&[&onnx[..], &["--device", "cpu"]].concat()).contains("--device"));
+}
+
+#[test]
+fn negative_numbers_are_values_out_of_range() {
+    let model = path(&model());
+    for (arguments, expected) in [
+        (&["generate", &model, "-n", "-1"][..], "whole number"),
+        (&["generate", &model, "--seed", "-1"], "whole number"),
+        (&["generate", &model, "--count", "-1"], "-1 is not in"),
+        (&["transcribe", "x.wav", "--offset", "-1"], "above 0"),
+        (&["train", "--epochs", "-1"], "1 or more"),
+        (&["train", "--epochs", "0"], "1 or more"),
+        (&["eval", &model, "--worst", "-1"], "whole number"),
+        (&["speech", "tune", &model, "--seed", "-1"], "whole number"),
+    ] {
+        let message = refused(arguments);
+        assert!(message.contains(expected), "{arguments:?}: {message}");
     }
 }
 

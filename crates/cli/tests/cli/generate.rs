@@ -175,3 +175,26 @@ fn json_holds_log_probabilities() {
     let status = run(&["generate", &model, "--top", "2"]).status;
     assert_eq!(status.code(), Some(2), "--top belongs to --json");
 }
+
+#[test]
+fn the_unknown_character_is_no_alternative() {
+    let json = ok(&[
+        "generate",
+        &path(&model()),
+        "-n",
+        "3",
+        "--json",
+        "--top",
+        "99",
+    ]);
+    let object = &objects(&json)[0];
+    let tokens = object["tokens"].as_array().unwrap();
+    assert_eq!(tokens.len(), 3);
+    for token in tokens {
+        let alternatives = token["alternatives"].as_array().unwrap();
+        assert!(alternatives.len() > 20, "the other characters: {token}");
+        for own in alternatives {
+            assert!(own["log_probability"].as_f64().unwrap() > -1e6, "{own}");
+        }
+    }
+}

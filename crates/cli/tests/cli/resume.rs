@@ -98,6 +98,44 @@ fn killed_at_random_moments_it_ends_with_the_same_bits() {
     assert_eq!(bytes(&calm), bytes(&rough), "after {kills} kills");
 }
 
+#[test]
+fn a_killed_run_has_the_figures_of_its_last_checkpoint_and_can_be_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, out) = (folder.path().join("model"), folder.path().join("out"));
+    let mut child = start(&strs(&train(
+        &model,
+        &["--quiet", "--set", "train.epochs=5000"],
+    )));
+    let epochs = || {
+        let about = std::fs::read_to_string(model.join("model.toml")).ok()?;
+        let line = about
+            .lines()
+            .find_map(|line| line.strip_prefix("epochs = "))?;
+        line.parse::<u64>().ok()
+    };
+    while epochs().is_none_or(|epochs| epochs < 2) {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it goes on until it is killed"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let info: serde_json::Value =
+        serde_json::from_str(&ok(&["info", &path(&model), "--json"])).unwrap();
+    let figures = &info["figures"];
+    assert!(figures["epochs"].as_u64().unwrap() >= 2, "{figures}");
+    assert!(figures["validation"]["perplexity"].is_number(), "{figures}");
+    assert_eq!(figures["finished"], false);
+    let packed = refrain(&["pack", &path(&model), &path(&out)])
+        .output()
+        .unwrap();
+    assert!(packed.status.success(), "{}", err(&packed));
+    assert!(err(&packed).contains("not finished"), "{}", err(&packed));
+    ok(&["eval", &path(&out)]);
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_a_polite_kill_or_a_closed_terminal_saves_and_says_how_to_go_on() {

@@ -106,6 +106,8 @@ fn a_model_of_numbers_answers_rows() {
     for (rows, expected) in [
         ("0.5,1\n0.5,x\n", "line 2 is not a row of numbers"),
         ("0.5,1\n0.5,1,2\n", "line 2: a row of 3 numbers"),
+        ("0.5,1\n0.5,nan\n", "line 2: number 2 of the row is NaN"),
+        ("inf,1\n", "line 1: number 1 of the row is inf"),
     ] {
         std::fs::write(&csv, rows).unwrap();
         let output = refrain(&["run", &model, &csv]).output().unwrap();

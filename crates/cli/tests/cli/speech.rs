@@ -269,7 +269,29 @@ fn sounds_of_any_kind_get_an_answer_or_an_error() {
         let output = hear(&format!("{name}.wav"));
         assert!(output.status.success(), "{name}: {}", err(&output));
         assert!(out(&output).trim().len() < 4, "{name}: {}", out(&output));
+        let (empty, note) = (out(&output).trim().is_empty(), err(&output));
+        assert_eq!(
+            empty,
+            note.contains("no words were found"),
+            "{name}: {note}"
+        );
     }
+    assert_eq!(out(&hear("silent.wav")).trim(), "");
+    let words = folder.path().join("words.txt");
+    fs::write(&words, "zyzzyva\n").unwrap();
+    let lexicon = run(&[
+        "transcribe",
+        "--model",
+        &model("english"),
+        "--lexicon",
+        words.to_str().unwrap(),
+        path("silent.wav").to_str().unwrap(),
+    ]);
+    assert!(
+        err(&lexicon).contains("that the lexicon allows"),
+        "{}",
+        err(&lexicon)
+    );
     // A sound that is cut off.
     let bytes = wav_bytes(&samples, 16_000).unwrap();
     fs::write(path("cut.wav"), &bytes[..bytes.len() / 2]).unwrap();

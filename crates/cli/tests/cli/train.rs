@@ -183,8 +183,45 @@ fn a_text_file_is_trained_on_as_it_is() {
             .unwrap()
             > 1.0
     );
+    // The recipe names the file alone, so the model can be given away, and the file may move.
+    let about = std::fs::read_to_string(folder.path().join("runs/book/model.toml")).unwrap();
+    assert!(about.contains("file = \"book.txt\""), "{about}");
+    assert!(!about.contains(&path(folder.path())), "{about}");
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::rename(folder.path().join("book.txt"), elsewhere.join("book.txt")).unwrap();
+    assert!(fails(&["eval", &model]).contains("--data"));
+    let moved = path(&elsewhere);
+    ok(&["eval", &model, "--data", &moved]);
+    ok(&[
+        "train", "--resume", &model, "--epochs", "3", "--data", &moved, "-q",
+    ]);
+    // By a path, and whatever the data folder of other recipes is.
+    let book = path(&elsewhere.join("book.txt"));
+    let out = path(&folder.path().join("again"));
+    let again = [
+        "train",
+        &book,
+        "--set",
+        "model.hidden=8",
+        "--epochs",
+        "1",
+        "--out",
+        &out,
+    ];
+    let output = refrain(&again)
+        .env("REFRAIN_DATA", "/nonexistent")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(
+        err(&output).contains("book.txt, 14 KB of text"),
+        "{}",
+        err(&output)
+    );
+    ok(&["eval", &out]);
     std::fs::write(folder.path().join("noise.txt"), [0xff; 5000]).unwrap();
-    let error = fails(&["train", &path(&folder.path().join("noise.txt"))]);
+    let error = fails(&["train", "-q", &path(&folder.path().join("noise.txt"))]);
     assert!(
         error.contains("noise.txt") && error.contains("UTF-8"),
         "{error}"
@@ -230,7 +267,10 @@ fn a_packed_model_is_smaller_and_nearly_as_good() {
     for (option, share, tolerance) in [(None, 0.6, 0.001), (Some("--int8"), 0.45, 0.02)] {
         let out = path(&folder.path().join(option.unwrap_or("half")));
         let arguments = ["pack", &model, &out].into_iter().chain(option);
-        assert!(ok(&arguments.collect::<Vec<_>>()).contains("bytes"));
+        let text = ok(&arguments.collect::<Vec<_>>());
+        assert!(text.contains("bytes"), "{text}");
+        let measured = text.contains("validation bits_per_character: ");
+        assert_eq!(measured, option.is_some(), "{text}");
         assert!(
             (size(&out) as f64) < share * before as f64,
             "{option:?}: {}",

@@ -158,6 +158,17 @@ fn path_of(own: &Path) -> String {
 }
 
 #[test]
+fn a_plot_of_another_format_is_refused_before_anything_is_heard() {
+    let (_keep, path) = folder();
+    let (sample, plot) = (self::path(&sample()), path("spikes.txt"));
+    let output = run(&["transcribe", "--plot", &plot, &sample]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains(".png"), "{}", err(&output));
+    assert_eq!(out(&output), "");
+    assert!(!Path::new(&plot).exists());
+}
+
+#[test]
 fn a_plot_that_cannot_be_written_is_a_plain_error_behind_the_transcript() {
     let (_folder, path) = folder();
     let output = run(&[

@@ -108,6 +108,30 @@ impl Stored {
     }
 }
 
+/// The reason why a storage cannot hold a tensor, and the remedy.
+fn unfit(tensor: &NamedTensor, storage: Storage) -> Option<String> {
+    let is_bytes = storage == Storage::Int8 && tensor.shape.len() >= 2;
+    let is_half = storage != Storage::F32 && !is_bytes;
+    let mut numbers = tensor.data.iter();
+    if is_bytes && numbers.any(|x| !x.is_finite()) {
+        return Some("holds a value that is not a finite number; train anew".into());
+    }
+    let beyond = |x: &f32| !x.is_finite() || x.abs() > f16::MAX.to_f32();
+    if !is_half || !numbers.any(beyond) {
+        return None;
+    }
+    let (most, note) = (
+        f16::MAX,
+        match storage {
+            Storage::Int8 => ", in which int8 keeps vectors",
+            _ => "",
+        },
+    );
+    Some(format!(
+        "has a number beyond the {most} of half precision{note}; use the model as it is"
+    ))
+}
+
 /// Writes the tensors with one entry of metadata (several would have no fixed order); returns the size in bytes.
 ///
 /// # Errors
@@ -131,14 +155,11 @@ pub fn save_as(
     (key, text): (&str, String),
 ) -> Result<u64, Error> {
     let metadata = Metadata::from([(key.to_string(), text)]);
-    let beyond = |x: &f32| storage != Storage::F32 && (x.abs() > f16::MAX.to_f32() || x.is_nan());
-    if let Some(tensor) = tensors.iter().find(|own| own.data.iter().any(beyond)) {
-        let problem = format!(
-            "tensor \"{}\" has a number beyond the {} of half precision; keep it in single",
-            tensor.name,
-            f16::MAX
-        );
-        return Err(Error::folder(path, problem));
+    for tensor in &tensors {
+        if let Some(problem) = unfit(tensor, storage) {
+            let problem = format!("tensor \"{}\" {problem}", tensor.name);
+            return Err(Error::folder(path, problem));
+        }
     }
     let mut named = Vec::new();
     for NamedTensor { name, shape, data } in tensors {

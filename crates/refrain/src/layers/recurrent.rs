@@ -1,5 +1,6 @@
 //! Stacks of RNN, LSTM and GRU layers, in one or both directions, with PyTorch's names, shapes and initialisation.
 
+use super::state::{LayerState, State};
 use super::variant::{NormWeights, Variant, VariantLayer, VariantWeights};
 use crate::init::{param, uniform};
 use crate::ops::{
@@ -330,22 +331,6 @@ impl Weights {
         };
         [around, memory]
     }
-}
-
-/// `(h, c)` of one layer, after the last valid step of every sequence.
-#[derive(Clone, Debug)]
-pub struct LayerState {
-    /// `[D,B,H]`; `[D,B,P]` with a projection.
-    pub h: Tensor<3>,
-    /// `[D,B,H]`; `[D,B,0]` for a cell without a memory cell c.
-    pub c: Tensor<3>,
-}
-
-/// State of a stack, first layer first.
-#[derive(Clone, Debug)]
-pub struct State {
-    /// One entry per layer.
-    pub layers: Vec<LayerState>,
 }
 
 /// Optional arguments of a forward pass.

@@ -1,7 +1,7 @@
 //! Layers that the fused kernels do not support, composed of Burn's operations step by step: projection, layer
 //! normalisation, zoneout and recurrent dropout.
 
-use super::recurrent::LayerState;
+use super::state::LayerState;
 use crate::ops::{DirectionWeights, fits};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Bool, Device, Tensor, TensorData};

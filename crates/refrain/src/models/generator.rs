@@ -9,8 +9,8 @@ use burn::tensor::Device;
 use refrain_kernels::{LinearWeights, StepScratch, StepState, StepWeights, Weights};
 use serde::{Deserialize, Serialize};
 
-/// The weights of a language model, packed once for any number of sessions. A session's scores have the same bits alone and
-/// in any batch (`f32`).
+/// The weights of a language model, packed once for any number of sessions. A session's scores have the same bits alone
+/// and in any batch (`f32`).
 pub struct Generator {
     engine: Engine,
     vocabulary: usize,
@@ -58,8 +58,26 @@ impl From<NamedTensor> for StoredTensor {
 #[derive(Clone, Debug, Default)]
 pub struct GeneratorScratch(StepScratch);
 
+impl LanguageModel {
+    /// A copy for writing text, token by token.
+    ///
+    /// # Errors
+    /// A cell that cannot run one step at a time.
+    pub fn generator(&self) -> Result<Generator, Error> {
+        let weight = self.embedding.weight.val();
+        let [vocabulary, features] = weight.dims();
+        if self.rnn.variant().changes_inference() {
+            return Ok(Generator::composed(self.clone()));
+        }
+        let embedding = floats(weight);
+        let output = self.output.weight.as_ref().map(|w| floats(w.val()));
+        let bias = floats(self.output.bias.val());
+        Generator::new(&self.rnn, embedding, output, &bias, [vocabulary, features])
+    }
+}
+
 impl Generator {
-    pub(super) fn new(
+    fn new(
         rnn: &Recurrent,
         embedding: Vec<f32>,
         output: Option<Vec<f32>>,
@@ -100,7 +118,7 @@ impl Generator {
         })
     }
 
-    pub(super) fn composed(model: LanguageModel) -> Self {
+    fn composed(model: LanguageModel) -> Self {
         Self {
             vocabulary: model.vocabulary(),
             engine: Engine::Composed(Box::new(model)),

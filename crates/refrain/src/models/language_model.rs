@@ -2,7 +2,6 @@
 //! Zaremba et al. 2014; regularised as in AWD-LSTM, Merity et al. 2017).
 
 use super::config::{CellKind, Dropout, Init, PrecisionName};
-use super::generator::Generator;
 use super::{check_probabilities, check_sizes};
 use crate::error::Error;
 use crate::init::{normal, param, uniform};
@@ -179,25 +178,25 @@ impl ModuleMapper for Uniform {
 }
 
 #[derive(Module, Debug)]
-struct Embedding {
+pub(super) struct Embedding {
     /// `[V,C]`
-    weight: Param<Tensor<2>>,
+    pub(super) weight: Param<Tensor<2>>,
 }
 
 #[derive(Module, Debug)]
-struct Projection {
+pub(super) struct Projection {
     /// `[V,H]`; absent where tied to the embedding.
-    weight: Option<Param<Tensor<2>>>,
+    pub(super) weight: Option<Param<Tensor<2>>>,
     /// `[V]`
-    bias: Param<Tensor<1>>,
+    pub(super) bias: Param<Tensor<1>>,
 }
 
 /// A recurrent language model; [`LanguageModelConfig`] makes it.
 #[derive(Module, Debug)]
 pub struct LanguageModel {
-    embedding: Embedding,
-    rnn: Recurrent,
-    output: Projection,
+    pub(super) embedding: Embedding,
+    pub(super) rnn: Recurrent,
+    pub(super) output: Projection,
     #[module(skip)]
     dropout: Dropout,
 }
@@ -329,8 +328,8 @@ impl LanguageModel {
 
     /// Cross-entropy of the next tokens.
     ///
-    /// `inputs`, `targets`: `[B,T]`, row-major; `state` is what the batch before gave; with `dropout`, regularisation is on
-    /// and follows from the key.
+    /// `inputs`, `targets`: `[B,T]`, row-major; `state` is what the batch before gave; with `dropout`, regularisation
+    /// is on and follows from the key.
     ///
     /// # Errors
     /// A token that is not below `V`, or a shape that does not fit.
@@ -429,21 +428,5 @@ impl LanguageModel {
         let scores = y.reshape([1, hidden]).matmul(weight.transpose());
         let scores = scores + self.output.bias.val().unsqueeze();
         Ok((floats(scores), State::detached(state)))
-    }
-
-    /// A copy for writing text, token by token.
-    ///
-    /// # Errors
-    /// A cell that cannot run one step at a time.
-    pub fn generator(&self) -> Result<Generator, Error> {
-        let weight = self.embedding.weight.val();
-        let [vocabulary, features] = weight.dims();
-        if self.rnn.variant().changes_inference() {
-            return Ok(Generator::composed(self.clone()));
-        }
-        let embedding = floats(weight);
-        let output = self.output.weight.as_ref().map(|w| floats(w.val()));
-        let bias = floats(self.output.bias.val());
-        Generator::new(&self.rnn, embedding, output, &bias, [vocabulary, features])
     }
 }

@@ -12,24 +12,29 @@ const DEEPEST: usize = 16;
 /// # Errors
 /// A key that is unknown (with the closest known one) or missing, or a value of the wrong type, in one line.
 pub fn typed<T: DeserializeOwned>(table: Table, also: &[&str]) -> Result<T, String> {
-    // Only the top level of the table has the keys of `also`.
     let top: Vec<String> = table.keys().cloned().collect();
     Value::Table(table)
         .try_into()
         .map_err(|e: toml::de::Error| {
             let text = flat(&e);
-            let unknown = text.split('`').nth(1).unwrap_or_default();
-            let at_top = text.starts_with("unknown field") && top.iter().any(|key| key == unknown);
-            let more = also.iter().map(|key| format!("`{key}`, "));
-            match at_top {
-                true => hint(&text.replacen(
-                    "expected one of ",
-                    &format!("expected one of {}", more.collect::<String>()),
-                    1,
-                )),
-                false => hint(&text),
+            // Only the top level of the table has the keys of `also`.
+            let at_top = unknown_key(&text).is_some_and(|key| top.iter().any(|own| own == key));
+            match text.split_once(", expected ").filter(|_| at_top) {
+                Some((problem, known)) => {
+                    let known = known.split('`').skip(1).step_by(2);
+                    let all = also.iter().copied().chain(known);
+                    let all: Vec<String> = all.map(|key| format!("`{key}`")).collect();
+                    hint(&format!("{problem}, expected one of {}", all.join(", ")))
+                }
+                None => hint(&text),
             }
         })
+}
+
+/// The key that a message calls unknown.
+pub(crate) fn unknown_key(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("unknown field `")?;
+    rest.split_once('`').map(|(key, _)| key)
 }
 
 /// A table from settings such as `beam=50` or `words="a.arpa"`.
@@ -39,7 +44,7 @@ pub fn typed<T: DeserializeOwned>(table: Table, also: &[&str]) -> Result<T, Stri
 pub fn from_settings(settings: &[String]) -> Result<Table, String> {
     let mut table = Table::new();
     for entry in settings {
-        set(&mut table, entry)?;
+        set(&mut table, entry, "KEY=VALUE")?;
     }
     Ok(table)
 }
@@ -67,11 +72,11 @@ pub(super) fn place(text: &str, error: &toml::de::Error) -> String {
     })
 }
 
-/// Sets `a.b.c=value`; a value that is not TOML is a string.
-pub(super) fn set(tree: &mut Table, entry: &str) -> Result<(), String> {
+/// Sets `a.b.c=value`; a value that is not TOML is a string. `example` shows the form of a setting in messages.
+pub(super) fn set(tree: &mut Table, entry: &str, example: &str) -> Result<(), String> {
     let (key, value) = entry
         .split_once('=')
-        .ok_or_else(|| format!("\"{entry}\" is no setting; write it as train.epochs=3"))?;
+        .ok_or_else(|| format!("\"{entry}\" is no setting; write it as {example}"))?;
     let key = match key.trim() {
         "train.lr" => "train.optimizer.lr",
         key => key,
@@ -92,7 +97,8 @@ pub(super) fn set(tree: &mut Table, entry: &str) -> Result<(), String> {
     let last = path
         .pop()
         .filter(|last| !last.is_empty() && !path.contains(&""));
-    let last = last.ok_or_else(|| format!("\"{key}\" is no key; write it as train.epochs"))?;
+    let last =
+        last.ok_or_else(|| format!("\"{key}\" is no key; write the setting as {example}"))?;
     let mut table = tree;
     for (depth, part) in path.iter().enumerate() {
         let next = table
@@ -116,13 +122,6 @@ pub(super) fn set(tree: &mut Table, entry: &str) -> Result<(), String> {
 
 /// The message about an unknown key or a wrong value, with the closest known name.
 pub(super) fn hint(message: &str) -> String {
-    // Keys that have moved, by their former table and name.
-    for key in ["time", "random_lengths"] {
-        let unknown = format!("unknown field `{key}`");
-        if message.starts_with(&unknown) && message.ends_with("in `train`") {
-            return format!("{message}; for text it is `data.{key}`");
-        }
-    }
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let close = match quoted.split_first() {
         Some((unknown, known)) if message.starts_with("unknown") => {

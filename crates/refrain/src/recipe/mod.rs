@@ -8,7 +8,7 @@ pub use keys::{from_settings, typed};
 pub use shipped::Shipped;
 pub(crate) use shipped::recipes;
 
-pub(crate) use keys::closest;
+pub(crate) use keys::{closest, unknown_key};
 
 use crate::error::Error;
 use crate::files;
@@ -95,7 +95,7 @@ impl Recipe {
             .parse()
             .map_err(|e: toml::de::Error| problem_in(name, place(text, &e) + e.message()))?;
         for entry in overrides {
-            set(&mut tree, entry).map_err(|problem| problem_in(name, problem))?;
+            set(&mut tree, entry, "train.epochs=3").map_err(|problem| problem_in(name, problem))?;
         }
         let recipe: Self = Value::Table(tree)
             .try_into()

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// Environment variable with the folder of the shipped models.
 const VARIABLE: &str = "REFRAIN_MODELS";
 
-/// Folders that may hold shipped models, the most specific first: `REFRAIN_MODELS`, the user's and the system's data
-/// folders, and `models` beside or above the program, as in a checkout.
+/// Folders that may hold shipped models, the most specific first: `REFRAIN_MODELS`, `refrain/models` in the user's data
+/// folder (`XDG_DATA_HOME`, else `~/.local/share`), and `models` and `share/refrain/models` beside or above the
+/// program, as in a checkout or below `/usr`.
 pub fn places() -> Vec<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let mut places: Vec<PathBuf> = variable(VARIABLE).map(PathBuf::from).into_iter().collect();

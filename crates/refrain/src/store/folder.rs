@@ -185,7 +185,7 @@ impl ModelFolder {
     /// lists the names of the files of the task. Checkpoint and log are not copied. Returns the bytes of the copy.
     ///
     /// # Errors
-    /// A folder that already holds a run, or files that cannot be read or written.
+    /// A folder that already holds a run, or files that cannot be read or written; what was written is then removed.
     pub fn pack(
         &self,
         out: &Path,
@@ -198,18 +198,41 @@ impl ModelFolder {
         let tensors: Vec<NamedTensor> = self.tensors()?.into_values().collect();
         let own = own.iter().map(|name| Ok((name, self.inside(name)?)));
         let own = own.collect::<Result<Vec<_>, Error>>()?;
+        let is_new = !out.exists();
         std::fs::create_dir_all(out).map_err(Error::io("make the folder", out))?;
-        let note = ("format", "pt".to_string());
-        let mut bytes = tensors::save_as(&out.join(MODEL), tensors, storage, note)?;
-        for (name, from) in own {
-            if !from.is_file() {
-                continue;
+        let mut written = Vec::new();
+        let packed = self.write_copy(out, tensors, &own, storage, &mut written);
+        if packed.is_err() {
+            // The error of the copy is the one to tell.
+            for file in &written {
+                let _ = std::fs::remove_file(file);
             }
+            if is_new {
+                let _ = std::fs::remove_dir_all(out);
+            }
+        }
+        packed
+    }
+
+    /// Writes the files of a copy; `written` gets their paths.
+    fn write_copy(
+        &self,
+        out: &Path,
+        tensors: Vec<NamedTensor>,
+        own: &[(&PathBuf, PathBuf)],
+        storage: tensors::Storage,
+        written: &mut Vec<PathBuf>,
+    ) -> Result<u64, Error> {
+        let (note, model) = (("format", "pt".to_string()), out.join(MODEL));
+        let mut bytes = tensors::save_as(&model, tensors, storage, note)?;
+        written.push(model);
+        for (name, from) in own.iter().filter(|(_, from)| from.is_file()) {
             let to = out.join(name);
             if let Some(above) = to.parent() {
                 std::fs::create_dir_all(above).map_err(Error::io("make the folder", above))?;
             }
-            bytes += std::fs::copy(&from, &to).map_err(Error::io("copy", &from))?;
+            written.push(to.clone());
+            bytes += std::fs::copy(from, &to).map_err(Error::io("copy", from))?;
         }
         // The model of `train.init` may be missing on another machine.
         let mut about = self.about.clone();

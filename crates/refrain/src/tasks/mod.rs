@@ -10,15 +10,17 @@ mod site;
 mod spec;
 pub mod speech;
 mod stored;
+mod task;
 
 pub use media::{Medium, Numbers, Piece, Ports, Receiver, Session, Sound, Text, Use};
 pub use run::{Resume, Start, Summary, load_model};
 pub use site::{DeviceName, Site};
-pub use spec::{Begin, Of, Profile, Spec, Task, open};
+pub use spec::{Begin, Profile, Spec};
+pub use task::{Of, Task, open};
 
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::recipe::{Recipe, Shipped, closest, problem_in};
+use crate::recipe::{self, Recipe, Shipped, closest, problem_in, unknown_key};
 use crate::store::{Existing, Lock, ModelFolder, Room};
 use crate::train::{Checkpoint, Observer};
 use refrain_decode::metrics::edit::Edit;
@@ -39,6 +41,15 @@ pub const TASKS: Tasks = Tasks::new(&[
 /// A list of tasks: the one of this library, or one with further tasks.
 #[derive(Clone, Copy)]
 pub struct Tasks(&'static [&'static dyn Task]);
+
+/// A recipe that was chosen by a name or a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The folder of the files that it names, if it was made for a file.
+    pub data: Option<PathBuf>,
+}
 
 /// The folder of a new run.
 #[derive(Clone, Debug)]
@@ -75,7 +86,7 @@ pub enum Split {
 pub struct EvaluateOn {
     /// A part of the data of the recipe, or a file.
     pub data: EvaluateData,
-    /// Number of the most wrong sequences to report.
+    /// Number of the most wrong sequences to report; 0 for a task that cannot tell them.
     pub worst: usize,
 }
 
@@ -86,6 +97,22 @@ pub enum EvaluateData {
     Split(Split),
     /// Another file.
     File(PathBuf),
+}
+
+impl EvaluateOn {
+    /// The part of the data of the recipe, for a task that measures on nothing else.
+    ///
+    /// # Errors
+    /// Another file.
+    pub fn split(&self, task: &'static str) -> Result<Split, Error> {
+        match self.data {
+            EvaluateData::Split(split) => Ok(split),
+            EvaluateData::File(_) => Err(Error::Unsupported {
+                task,
+                problem: "reads no text; leave out --text",
+            }),
+        }
+    }
 }
 
 impl From<Split> for EvaluateOn {
@@ -161,6 +188,11 @@ impl Tasks {
     /// # Errors
     /// Text that is not TOML, a key that is unknown (with the closest known one) or missing, or a value out of range.
     pub fn read(&self, text: &str, overrides: &[String], name: &str) -> Result<Recipe, Error> {
+        let read = self.read_here(text, overrides, name);
+        read.map_err(|error| self.with_table(text, error))
+    }
+
+    fn read_here(&self, text: &str, overrides: &[String], name: &str) -> Result<Recipe, Error> {
         let recipe = Recipe::parse(text, overrides, name)?;
         let task = self
             .find(&recipe.task)
@@ -171,13 +203,53 @@ impl Tasks {
         })
     }
 
-    /// The shipped recipe with this name, the recipe in this TOML file, or a recipe that trains on this text file.
+    /// An error about an unknown key with the table that has such a key, if another one has.
+    fn with_table(&self, text: &str, error: Error) -> Error {
+        let Error::Recipe { recipe, problem } = error else {
+            return error;
+        };
+        match unknown_key(&problem).and_then(|key| self.table_with(text, key)) {
+            Some(full) => {
+                let (problem, _) = problem
+                    .split_once("; did you mean")
+                    .unwrap_or((&problem, ""));
+                problem_in(&recipe, format!("{problem}; did you mean `{full}`?"))
+            }
+            None => problem_in(&recipe, problem),
+        }
+    }
+
+    /// The full name of a key that the recipes of a text's task have.
+    fn table_with(&self, text: &str, key: &str) -> Option<String> {
+        let tree: Table = text.parse().ok()?;
+        let profile = self.find(tree.get("task")?.as_str()?).ok()?.profile();
+        let known = self.read_here(profile.template, &[], profile.name).ok()?;
+        let tables = recipe::table(&known).ok()?;
+        let has = |table: &toml::Value| table.get(key).is_some();
+        let (table, _) = tables
+            .iter()
+            .find(|(_, table)| table.is_table() && has(table))?;
+        Some(format!("{table}.{key}"))
+    }
+
+    /// The recipe of [`Self::choose`] without its data folder.
+    ///
+    /// # Errors
+    /// As [`Self::choose`].
+    pub fn recipe(&self, name_or_path: &str, overrides: &[String]) -> Result<Recipe, Error> {
+        Ok(self.choose(name_or_path, overrides)?.recipe)
+    }
+
+    /// The shipped recipe with this name, the recipe in this TOML file, or a recipe that trains on this text file. Only
+    /// the last has a data folder of its own.
     ///
     /// # Errors
     /// No such recipe or file; otherwise as [`Self::read`].
-    pub fn recipe(&self, name_or_path: &str, overrides: &[String]) -> Result<Recipe, Error> {
+    pub fn choose(&self, name_or_path: &str, overrides: &[String]) -> Result<Chosen, Error> {
+        let without_data = |recipe| Chosen { recipe, data: None };
         if let Some(shipped) = self.recipes().find(|own| own.name == name_or_path) {
-            return self.read(shipped.text, overrides, shipped.name);
+            let recipe = self.read(shipped.text, overrides, shipped.name);
+            return recipe.map(without_data);
         }
         let path = Path::new(name_or_path);
         if !path.exists() {
@@ -192,7 +264,11 @@ impl Tasks {
         let toml = path.extension().is_some_and(|ending| ending == "toml");
         if !toml && let Some(recipe) = self.recipe_for(path)? {
             let text = recipe.to_toml()?;
-            return self.read(&text, overrides, name_or_path);
+            let full = std::path::absolute(path).map_err(Error::io("find", path))?;
+            return Ok(Chosen {
+                recipe: self.read(&text, overrides, name_or_path)?,
+                data: full.parent().map(Path::to_path_buf),
+            });
         }
         let text = Recipe::read_text(path)?;
         let mut recipe = self.read(&text, overrides, name_or_path)?;
@@ -200,7 +276,7 @@ impl Tasks {
             let stem = path.file_stem().unwrap_or_default();
             recipe.recipe.name = stem.to_string_lossy().into_owned();
         }
-        Ok(recipe)
+        Ok(without_data(recipe))
     }
 
     /// The recipe of the first task that can train on a file without further preparation.

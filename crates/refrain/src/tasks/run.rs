@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use crate::params;
 use crate::recipe::Recipe;
 use crate::store::{About, Figures, Lock, ModelFolder, Room};
-use crate::train::{Checkpoint, Event, Observer, Stopped, Trainee, fit, log};
+use crate::train::{Checkpoint, Control, Event, Observer, Progress, Stopped, Trainee, fit, log};
 use burn::module::Module;
 use refrain_data::corpus;
 use serde::Serialize;
@@ -235,25 +235,29 @@ impl Run<'_> {
             ..
         } = self;
         let train = folder.recipe().train.clone();
-        let shell = model.valid();
+        let (shell, files) = (model.valid(), folder.files());
+        let mut noted = Ok(());
+        // A run that is killed leaves the figures of its last checkpoint.
+        let mut watch = |event: &Event| {
+            if matches!(event, Event::Checkpointed { .. }) && noted.is_ok() {
+                noted = note(&mut folder);
+            }
+            match noted.is_ok() {
+                true => observe(event),
+                false => Control::Stop,
+            }
+        };
         let outcome = fit(
             &mut trainee,
             model,
             &train,
-            &folder.files(),
+            &files,
             Some(&site.data),
             checkpoint,
-            &mut *observe,
+            &mut watch,
         )?;
-        let mut figures = Figures {
-            epochs: outcome.progress.epoch,
-            steps: outcome.progress.step,
-            seconds: outcome.progress.seconds,
-            validation: outcome.progress.best_metrics,
-            finished: false,
-            test: Metrics::new(),
-            ..folder.about().figures.clone()
-        };
+        noted?;
+        let mut figures = figures(&folder, outcome.progress);
         if outcome.stopped != Stopped::Asked {
             let best = params::import(shell, &folder.tensors()?)?;
             figures.test = trainee.test(&best)?;
@@ -266,6 +270,25 @@ impl Run<'_> {
         }
         folder.set_figures(figures)?;
         Ok(summary::<S>(&folder, outcome.stopped))
+    }
+}
+
+/// Writes the figures of the checkpoint into `model.toml`.
+fn note(folder: &mut ModelFolder) -> Result<(), Error> {
+    let progress = Checkpoint::progress(&folder.checkpoint())?;
+    folder.set_figures(figures(folder, progress))
+}
+
+/// The figures of a run that has come so far.
+fn figures(folder: &ModelFolder, progress: Progress) -> Figures {
+    Figures {
+        parameters: folder.about().figures.parameters,
+        epochs: progress.epoch,
+        steps: progress.step,
+        seconds: progress.seconds,
+        finished: false,
+        validation: progress.best_metrics,
+        test: Metrics::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::error::Error;
 use crate::files::tensors;
 use crate::metrics::Metrics;
-use crate::params::{self, Gradient, NamedTensor};
+use crate::params::{self, Gradient, NamedTensor, by_name};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use refrain_kernels::random::Key;
@@ -163,6 +163,7 @@ pub fn fit<T: Trainee>(
     };
     run.start(&model)?;
     let (model, stopped) = run.train(model)?;
+    run.check_end(stopped)?;
     Ok(Outcome {
         progress: run.finish(&model, stopped)?,
         stopped,
@@ -425,7 +426,7 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
         match in_a_row >= MAX_SKIPPED {
             true => Err(Error::Diverged {
                 skipped: in_a_row,
-                reason,
+                reason: format!("{reason}, after {in_a_row} updates in a row were skipped"),
             }),
             false => Ok(()),
         }
@@ -484,6 +485,24 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             .is_some_and(|rule| self.progress.waited >= rule.patience && !waits_for_average)
     }
 
+    /// Refuses to end a training none of whose validations gave a number: no epoch is known to be a good one.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`].
+    fn check_end(&self, stopped: Stopped) -> Result<(), Error> {
+        if stopped == Stopped::Asked || self.progress.has_number() {
+            return Ok(());
+        }
+        Err(Error::Diverged {
+            skipped: self.progress.skipped,
+            reason: format!(
+                "the {} of the validation was no finite number in any of {} epochs",
+                self.trainee.criterion(),
+                self.progress.epoch
+            ),
+        })
+    }
+
     fn finish(mut self, model: &T::Model, stopped: Stopped) -> Result<Progress, Error> {
         if self.progress.stopped.is_none() {
             self.progress.stopped = Some(stopped);
@@ -533,12 +552,4 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
         }
         Ok(())
     }
-}
-
-/// Tensors by their names.
-pub(crate) fn by_name(tensors: Vec<NamedTensor>) -> BTreeMap<String, NamedTensor> {
-    tensors
-        .into_iter()
-        .map(|tensor| (tensor.name.clone(), tensor))
-        .collect()
 }

@@ -75,6 +75,11 @@ impl Progress {
         }
     }
 
+    /// Whether the validation of any epoch gave a finite number.
+    pub fn has_number(&self) -> bool {
+        self.best.is_some_and(|best| best < f64::MAX)
+    }
+
     /// Records the end of an epoch; returns whether it was the best so far.
     pub fn end_epoch(&mut self, criterion: f64, metrics: &Metrics) -> bool {
         // JSON cannot represent infinity.

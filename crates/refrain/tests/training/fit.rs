@@ -277,6 +277,43 @@ fn twenty_in_a_row_end_the_training_with_advice() {
 }
 
 #[test]
+fn a_training_without_a_finite_validation_has_diverged() {
+    let plain = TrainConfig {
+        epochs: 3,
+        average: AverageConfig::None {},
+        ..config()
+    };
+    let early = TrainConfig {
+        epochs: 9,
+        early_stopping: Some(EarlyStopping { patience: 2 }),
+        ..plain.clone()
+    };
+    for config in [&plain, &early] {
+        let folder = tempdir().unwrap();
+        let mut toy = Toy::new(3);
+        toy.script = [f64::NAN, f64::INFINITY].repeat(5);
+        for attempt in ["begun", "resumed"] {
+            let error = run(&mut toy, config, folder.path(), &mut go_on).err();
+            let error = error.unwrap_or_else(|| panic!("{attempt}: it ends well"));
+            assert!(
+                matches!(error, Error::Diverged { skipped: 0, .. }),
+                "{attempt}: {error}"
+            );
+            assert!(error.to_string().contains("in any of 3 epochs"), "{error}");
+        }
+        // A later epoch with a number makes it a good run.
+        toy.script.clear();
+        let more = TrainConfig {
+            epochs: 4,
+            early_stopping: None,
+            ..config.clone()
+        };
+        let outcome = run(&mut toy, &more, folder.path(), &mut go_on).unwrap();
+        assert!(outcome.progress.best.is_some_and(|best| best < f64::MAX));
+    }
+}
+
+#[test]
 fn other_data_cannot_go_on_from_a_checkpoint() {
     let folder = tempdir().unwrap();
     run(&mut toy(), &config(), folder.path(), &mut go_on).unwrap();

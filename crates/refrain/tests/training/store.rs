@@ -183,3 +183,25 @@ fn half_precision_keeps_eleven_bits_and_refuses_what_is_too_large() {
         assert!(error.unwrap_err().to_string().contains("half precision"));
     }
 }
+
+#[test]
+fn bytes_hold_matrices_of_any_size_of_number_and_name_the_vectors_that_they_cannot() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("bytes.safetensors");
+    let save = |shape: &[usize], number: f32| {
+        let tensor = NamedTensor {
+            name: "w".into(),
+            shape: shape.to_vec(),
+            data: vec![number; 2],
+        };
+        let note = ("key", "text".to_string());
+        tensors::save_as(&file, vec![tensor], Storage::Int8, note)
+    };
+    save(&[1, 2], 70_000.0).unwrap();
+    let got = &tensors::load(&file).unwrap().0["w"];
+    assert!((got.data[0] - 70_000.0).abs() < 1.0, "{}", got.data[0]);
+    let error = save(&[2], 70_000.0).unwrap_err().to_string();
+    assert!(error.contains("int8 keeps vectors"), "{error}");
+    let error = save(&[1, 2], f32::INFINITY).unwrap_err().to_string();
+    assert!(error.contains("not a finite number"), "{error}");
+}

@@ -1,6 +1,6 @@
 //! `refrain speech align`
 
-use super::{Model, files};
+use super::{files, load};
 use crate::Ending;
 use crate::commands::{Compute, Precision};
 use crate::terminal;
@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 /// Find when each word of a known text is said in a sound file
 #[derive(Debug, clap::Parser)]
+#[command(group = clap::ArgGroup::new("words").required(true))]
 #[command(after_help = "\
 Prints begin and end in seconds, the model's confidence (0 to 1) and the word, a
 word a line. The text is read as the training transcripts of the model were:
@@ -25,15 +26,16 @@ pub struct Args {
     file: PathBuf,
 
     /// The words that are said in it
-    #[arg(long, value_name = "TEXT", required_unless_present = "text_file")]
+    #[arg(long, value_name = "TEXT", group = "words")]
     text: Option<String>,
 
     /// A file with the words that are said in it
-    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    #[arg(long, value_name = "FILE", group = "words")]
     text_file: Option<PathBuf>,
 
-    #[command(flatten)]
-    model: Model,
+    /// Model folder, or a model that ships: english, english-stream, digits [default: english]
+    #[arg(long, value_name = "MODEL")]
+    model: Option<PathBuf>,
 
     /// Print one JSON object, with the times of characters too
     #[arg(long)]
@@ -65,7 +67,12 @@ pub fn run(args: &Args) -> Result<Ending> {
         bail!("the text is empty; give the words that are said");
     }
     // No search happens here, so no language model is needed.
-    let loaded = args.model.load("english", SearchOptions::greedy(), &site)?;
+    let loaded = load(
+        args.model.as_deref(),
+        "english",
+        SearchOptions::greedy(),
+        &site,
+    )?;
     let sound = files::open(&args.file)?.into_sound()?;
     files::warn(&args.file, &sound.warnings);
     let found = site.compute(|| loaded.align(&sound.samples, sound.rate, &text))?;

@@ -54,12 +54,25 @@ impl Model {
     /// # Errors
     /// A folder that cannot be used.
     pub fn load(&self, shipped: &str, options: SearchOptions, site: &Site) -> Result<Arc<Loaded>> {
-        let folder = match &self.path {
-            Some(folder) => store::find(folder)?,
-            None => store::shipped(shipped).map_or_else(|| store::find(Path::new(shipped)), Ok)?,
-        };
-        Ok(site.compute(|| open(&folder, options, site))?)
+        load(self.path.as_deref(), shipped, options, site)
     }
+}
+
+/// The model of this folder or name, or the shipped one of the name `shipped`.
+///
+/// # Errors
+/// A folder that cannot be used.
+fn load(
+    path: Option<&Path>,
+    shipped: &str,
+    options: SearchOptions,
+    site: &Site,
+) -> Result<Arc<Loaded>> {
+    let folder = match path {
+        Some(folder) => store::find(folder)?,
+        None => store::shipped(shipped).map_or_else(|| store::find(Path::new(shipped)), Ok)?,
+    };
+    Ok(site.compute(|| open(&folder, options, site))?)
 }
 
 /// How text is found; settings that are absent are those of the model's folder.

@@ -3,7 +3,7 @@
 use super::Search;
 use crate::Ending;
 use crate::bar::Bar;
-use crate::commands::{Compute, Data, Model};
+use crate::commands::{Compute, Data, Model, whole};
 use crate::terminal::{self, say};
 use anyhow::Result;
 use refrain::metrics;
@@ -32,7 +32,7 @@ pub struct Args {
     figure: Figure,
 
     /// Another seed tries other settings
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = whole)]
     seed: u64,
 
     /// Print the best setting and its figures as one JSON object

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Mean confidence of the words below which they are doubted. `english` and `english-stream` reach 0.90 and 0.89 on the
-/// voices that they learned from, and 0.38 to 0.77 on 79 human sentences of five sets, of which they get nearly no word.
+/// voices that they learned from, and 0.38 to 0.77 on 79 human sentences of five sets, of which they get nearly no
+/// word.
 /// `digits` reaches 0.95 (median of 24 files) on human digits.
 const DOUBTFUL: f64 = 0.8;
 
@@ -28,6 +29,18 @@ pub fn doubt(file: &Path, confidence: Option<f64>) {
             files::shown(file)
         ));
     }
+}
+
+/// Says that a sound has no words, and why that may be.
+fn note_empty(job: &Job) {
+    let reason = match job.loaded.decoder_config().lexicon {
+        Some(_) => "nothing was said, or nothing that the lexicon allows",
+        None => "nothing was said, or nothing that the model knows",
+    };
+    say(&format!(
+        "{}: no words were found: {reason}",
+        files::shown(job.file)
+    ));
 }
 
 /// One input of a command.
@@ -130,6 +143,9 @@ pub fn transcribe(job: &Job, totals: &mut Totals) -> Result<()> {
         ));
     }
     doubt(job.file, transcript.confidence());
+    if lines.trim().is_empty() && transcript.words.is_empty() && !job.interrupt.asked() {
+        note_empty(job);
+    }
     let own = Totals {
         sound: transcript.seconds,
         took: began.elapsed().as_secs_f64(),

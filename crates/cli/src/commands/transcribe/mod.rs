@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 /// Write down speech in sound files, or in a stream while it is spoken
 #[derive(Debug, clap::Parser)]
+#[command(allow_negative_numbers = true)]
 #[command(after_help = "\
 Reads WAV, FLAC, Ogg Vorbis and MP3 of any sample rate, number of channels and
 length; - is a file on standard input. Text is written as it is found: a line
@@ -132,6 +133,14 @@ pub fn run(args: &Args) -> Result<Ending> {
 fn transcribe(args: &Args, site: &Site) -> Result<Ending> {
     check(args)?;
     let outputs = outputs::plan(args)?;
+    let ending = |out: &PathBuf| out.extension().map(|own| own.to_ascii_lowercase());
+    if let Some(out) = args
+        .plot
+        .as_ref()
+        .filter(|out| ending(out) != Some("png".into()))
+    {
+        bail!("--plot writes PNG; {} does not end in .png", typed(out));
+    }
     let shipped = if args.stream {
         "english-stream"
     } else {

@@ -16,13 +16,12 @@ use std::collections::BTreeMap;
 pub fn onnx(model: &LanguageModel, cell: Cell) -> Result<Vec<u8>, Error> {
     if model.variant().changes_inference() {
         return Err(Error::Config(
-            "ONNX's LSTM, GRU and RNN have no projection, layer norm or zoneout; train without [model.variant] to export".into(),
+            "ONNX's LSTM, GRU and RNN have no projection, layer norm or zoneout; \
+             train without [model.variant] to export"
+                .into(),
         ));
     }
-    let tensors: BTreeMap<String, NamedTensor> = params::export(model)
-        .into_iter()
-        .map(|tensor| (tensor.name.clone(), tensor))
-        .collect();
+    let tensors = params::by_name(params::export(model));
     let embedding = find(&tensors, "embedding.weight")?;
     let output = tensors.get("output.weight");
     let layers = (0..).map_while(|l| layer(&tensors, l));

@@ -292,10 +292,12 @@ impl Writer {
         if !turn.last {
             return Ok(Written::default());
         }
+        let mut most = loaded.vocabulary.len();
         if let Some(id) = never_written(&loaded.vocabulary) {
             logits[id] = f32::MIN;
+            most -= 1;
         }
-        let alternatives = size(state.settings.alternatives);
+        let alternatives = size(state.settings.alternatives).min(most);
         let choice = self.sampler.choose(logits, alternatives, &mut state.rng)?;
         let id = choice.drawn.index as u32;
         state.tokens = state.tokens.saturating_add(1);

@@ -1,6 +1,7 @@
 //! The recipe of a language model.
 
 use crate::error::Error;
+use crate::memory;
 use crate::models::{CellKind, Dropout, LanguageModelConfig};
 use crate::recipe::{self, Header, Recipe};
 use crate::train::optimizer::Moments;
@@ -162,7 +163,8 @@ fn text_bytes(file: &Path) -> io::Result<u64> {
     Ok(u64::from(u32::from_le_bytes(end)).max(packed))
 }
 
-/// A recipe for a model of characters that fits the text in `file`.
+/// A recipe for a model of characters that fits the text in `file`. It names the file alone: the file's own folder is
+/// the data folder.
 pub(super) fn for_text(file: &Path) -> Result<Recipe, Error> {
     let bytes = text_bytes(file).map_err(Error::io("read", file))?;
     // Measured on Shakespeare's plays, bits per character of validation text. 100 KB: 384 units 2.03 after 10 passes,
@@ -183,8 +185,8 @@ pub(super) fn for_text(file: &Path) -> Result<Recipe, Error> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let file = std::path::absolute(file).map_err(Error::io("find", file))?;
-    let path = file.to_str().ok_or_else(|| {
+    let own_name = file.file_name().and_then(|name| name.to_str());
+    let own_name = own_name.ok_or_else(|| {
         Error::Config(format!(
             "{} has a name that is not UTF-8, which a recipe cannot hold; rename it",
             file.display()
@@ -193,7 +195,7 @@ pub(super) fn for_text(file: &Path) -> Result<Recipe, Error> {
     let body = LanguageRecipe {
         data: DataConfig {
             text: Source::File {
-                file: path.to_string(),
+                file: own_name.to_string(),
                 fractions: [0.9, 0.05, 0.05],
             },
             vocabulary: VocabularyKind::Characters,
@@ -236,8 +238,8 @@ pub(super) fn for_text(file: &Path) -> Result<Recipe, Error> {
     Ok(Recipe {
         task: super::NAME.into(),
         recipe: Header {
-            description: format!("characters of {name}"),
-            data: path.to_string(),
+            description: format!("characters of {own_name}, {} of text", memory::size(bytes)),
+            data: own_name.to_string(),
             name,
             ..Header::default()
         },

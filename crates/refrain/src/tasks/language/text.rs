@@ -5,9 +5,11 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::tasks::run::check_sums;
 use crate::tasks::{Begin, Site, Split};
+use refrain_data::DataError;
 use refrain_data::corpus::{self, Corpus, Source};
 use refrain_data::vocab::Vocabulary;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 pub(super) struct Text {
@@ -21,12 +23,7 @@ impl Text {
     /// The text of a recipe, with a vocabulary of its own.
     pub(super) fn load(recipe: &LanguageRecipe, site: &Site) -> Result<Self, Error> {
         let folder = &site.data;
-        let place = "--data DIR or REFRAIN_DATA names another data folder";
-        let hint = match &recipe.data.source {
-            Some(source) => format!("{source}; {place}"),
-            None => place.to_string(),
-        };
-        let corpus = Corpus::load(&recipe.data.text, folder, Some(&hint))?;
+        let corpus = Corpus::load(&recipe.data.text, folder, recipe.data.source.as_deref())?;
         if !matches!(recipe.data.text, Source::Generated { .. }) {
             check_sums(&named(recipe), folder)?;
         }
@@ -130,5 +127,9 @@ pub(super) fn read(file: &Path) -> Result<String, Error> {
         _ => Path::new("."),
     };
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    Ok(corpus::read_text(folder, &name, None)?)
+    corpus::read_text(folder, &name, None).map_err(|error| match error {
+        // The file is none of the data folder.
+        DataError::Missing { .. } => Error::io("read", file)(io::ErrorKind::NotFound.into()),
+        other => other.into(),
+    })
 }

@@ -158,10 +158,17 @@ impl Session for MemorySession {
                 self.loaded.task
             )));
         }
-        if !values.len().is_multiple_of(features) || values.iter().any(|x| !x.is_finite()) {
+        if !values.len().is_multiple_of(features) {
             return Err(Error::Config(format!(
-                "{} values are not whole rows of {features} finite numbers",
+                "{} numbers are not whole rows of {features}",
                 values.len()
+            )));
+        }
+        if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+            return Err(Error::Config(format!(
+                "number {} of the row is {}; finite numbers are needed",
+                at % features + 1,
+                values[at]
             )));
         }
         if (self.state.rows.len() + values.len()) / features > LONGEST {

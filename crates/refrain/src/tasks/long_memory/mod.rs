@@ -6,7 +6,7 @@ mod trainee;
 pub use loaded::Loaded;
 
 use super::spec::{Begin, Profile, Spec};
-use super::{EvaluateData, EvaluateOn, Evaluation, Site};
+use super::{EvaluateOn, Evaluation, Site};
 use crate::error::Error;
 use crate::memory;
 use crate::metrics::{Better, Digits, Metric};
@@ -185,12 +185,7 @@ impl<K: Kind> Spec for LongMemory<K> {
         on: &EvaluateOn,
         site: &Site,
     ) -> Result<Evaluation, Error> {
-        let EvaluateData::Split(split) = on.data else {
-            return Err(Error::Unsupported {
-                task: K::PROFILE.name,
-                problem: "reads no text; leave out --text",
-            });
-        };
+        let split = on.split(K::PROFILE.name)?;
         let source = trained.source(site)?;
         Ok(Evaluation {
             task: K::PROFILE.name,

@@ -9,8 +9,11 @@ use super::loaded::{Loaded, Transcript};
 use super::stream::{Stream, StreamState};
 use crate::error::Error;
 use crate::tasks::stored;
-use refrain_sound::{Resampler, ResamplerState, Segment, Segmenter, SegmenterState, SoundError};
+use refrain_sound::{
+    Reader, Resampler, ResamplerState, Segment, Segmenter, SegmenterState, SoundError,
+};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Longest stretch of sound that is one utterance, seconds.
@@ -75,6 +78,61 @@ pub(super) struct ListenerState {
 enum EarState {
     Whole(SegmenterState),
     Stream(Box<StreamState>),
+}
+
+impl Loaded {
+    /// Begins to hear a sound of mono samples in ±1, `rate` of them a second.
+    ///
+    /// # Errors
+    /// A model that reads stored features, or a rate that cannot be.
+    pub fn listen(self: &Arc<Self>, rate: u32) -> Result<Listener, Error> {
+        Listener::new(self.clone(), rate)
+    }
+
+    /// The text of a sound file: WAV, FLAC, Ogg Vorbis or MP3, of any length; `n` readings of each stretch.
+    ///
+    /// # Errors
+    /// A file that cannot be read as sound, or a model that reads stored features.
+    pub fn transcribe_file(self: &Arc<Self>, file: &Path, n: usize) -> Result<Transcript, Error> {
+        let mut reader = Reader::open(file)?;
+        let listener = self.listen(reader.rate())?.with_alternatives(n);
+        let mut listener = listener.finals_only();
+        let mut transcript = Transcript::default();
+        while let Some(samples) = reader.next_chunk()? {
+            transcript.add(listener.push(&samples)?);
+        }
+        transcript.add(listener.finish()?);
+        transcript.seconds = listener.seconds();
+        Ok(transcript.with_warnings(reader.warnings()))
+    }
+
+    /// The text of mono samples in ±1, `rate` of them a second.
+    ///
+    /// # Errors
+    /// A model that reads stored features, or a rate that cannot be.
+    pub fn transcribe(self: &Arc<Self>, samples: &[f32], rate: u32) -> Result<Transcript, Error> {
+        let mut listener = self.listen(rate)?.finals_only();
+        let mut transcript = Transcript::default();
+        transcript.add(listener.push(samples)?);
+        transcript.add(listener.finish()?);
+        transcript.seconds = listener.seconds();
+        Ok(transcript)
+    }
+}
+
+impl Transcript {
+    /// Adds the finished utterances of a later stretch of sound.
+    pub fn add(&mut self, heard: Vec<Heard>) {
+        for heard in heard {
+            let Heard::Final(more) = heard else { continue };
+            if !self.text.is_empty() && !more.text.is_empty() {
+                self.text.push(' ');
+            }
+            self.text.push_str(&more.text);
+            self.words.extend(more.words);
+            self.alternatives.extend(more.alternatives);
+        }
+    }
 }
 
 impl Listener {

@@ -3,7 +3,6 @@
 use super::corpus::Sound;
 use super::decoder::{Decoder, DecoderConfig, SearchModels, SearchOptions};
 use super::features::Features;
-use super::listen::{Heard, Listener};
 use super::recipe::SpeechRecipe;
 use super::trainee::{labels, log_probabilities};
 use crate::error::Error;
@@ -19,10 +18,9 @@ use refrain_decode::ctc::align::align;
 use refrain_decode::ctc::beam::Hypothesis;
 use refrain_decode::ctc::{LabelSpan, words};
 use refrain_decode::text::Labels;
-use refrain_sound::{Reader, Warning};
+use refrain_sound::Warning;
 use serde::Serialize;
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// A trained model of speech with all that it needs.
 pub struct Loaded {
@@ -216,44 +214,6 @@ impl Loaded {
         Some(frames as f64 * self.features.hop_seconds())
     }
 
-    /// Begins to hear a sound of mono samples in ±1, `rate` of them a second.
-    ///
-    /// # Errors
-    /// A model that reads stored features, or a rate that cannot be.
-    pub fn listen(self: &Arc<Self>, rate: u32) -> Result<Listener, Error> {
-        Listener::new(self.clone(), rate)
-    }
-
-    /// The text of a sound file: WAV, FLAC, Ogg Vorbis or MP3, of any length; `n` readings of each stretch.
-    ///
-    /// # Errors
-    /// A file that cannot be read as sound, or a model that reads stored features.
-    pub fn transcribe_file(self: &Arc<Self>, file: &Path, n: usize) -> Result<Transcript, Error> {
-        let mut reader = Reader::open(file)?;
-        let listener = self.listen(reader.rate())?.with_alternatives(n);
-        let mut listener = listener.finals_only();
-        let mut transcript = Transcript::default();
-        while let Some(samples) = reader.next_chunk()? {
-            transcript.add(listener.push(&samples)?);
-        }
-        transcript.add(listener.finish()?);
-        transcript.seconds = listener.seconds();
-        Ok(transcript.with_warnings(reader.warnings()))
-    }
-
-    /// The text of mono samples in ±1, `rate` of them a second.
-    ///
-    /// # Errors
-    /// A model that reads stored features, or a rate that cannot be.
-    pub fn transcribe(self: &Arc<Self>, samples: &[f32], rate: u32) -> Result<Transcript, Error> {
-        let mut listener = self.listen(rate)?.finals_only();
-        let mut transcript = Transcript::default();
-        transcript.add(listener.push(samples)?);
-        transcript.add(listener.finish()?);
-        transcript.seconds = listener.seconds();
-        Ok(transcript)
-    }
-
     /// When each word of a known text is said in a sound (Viterbi over the paths of the text).
     ///
     /// # Errors
@@ -405,18 +365,5 @@ impl Transcript {
             later(&mut other.begin);
         }
         self
-    }
-
-    /// Adds the finished utterances of a later stretch of sound.
-    pub fn add(&mut self, heard: Vec<Heard>) {
-        for heard in heard {
-            let Heard::Final(more) = heard else { continue };
-            if !self.text.is_empty() && !more.text.is_empty() {
-                self.text.push(' ');
-            }
-            self.text.push_str(&more.text);
-            self.words.extend(more.words);
-            self.alternatives.extend(more.alternatives);
-        }
     }
 }

@@ -21,8 +21,9 @@ pub use recipe::{
 pub use trainee::Batch;
 pub use tune::{Trial, TuneOptions, tune};
 
-use super::spec::{self, Begin, Profile, Spec};
-use super::{Edited, EvaluateData, EvaluateOn, Evaluation, Site, data_folder};
+use super::spec::{Begin, Profile, Spec};
+use super::task::{self, folder_of};
+use super::{Edited, EvaluateOn, Evaluation, Site, data_folder};
 use crate::error::Error;
 use crate::metrics::{Digits, Metric};
 use crate::models::AcousticModel;
@@ -82,6 +83,7 @@ impl Spec for Speech {
         files: &[VOCABULARY_FILE, PRIOR, DECODER],
         next: "use it with: refrain transcribe --model {model} FILE",
     };
+    const TELLS_WORST: bool = true;
     type Recipe = SpeechRecipe;
     type Options = SearchOptions;
     type Trainee = SpeechTrainee;
@@ -120,12 +122,7 @@ impl Spec for Speech {
         on: &EvaluateOn,
         site: &Site,
     ) -> Result<Evaluation, Error> {
-        let EvaluateData::Split(split) = on.data else {
-            return Err(Error::Unsupported {
-                task: NAME,
-                problem: "reads no text; leave out --text",
-            });
-        };
+        let split = on.split(NAME)?;
         let (data, features) = (&trained.recipe.data, &trained.features);
         let part = Loader::new(data, trained.seed, &site.data, features).part(split)?;
         let mut all = Vec::new();
@@ -213,20 +210,7 @@ fn edited(own: &Compared) -> Edited {
 /// # Errors
 /// A folder that is missing, incomplete, damaged or of another task, or options that do not fit.
 pub fn open(folder: &Path, options: SearchOptions, site: &Site) -> Result<Arc<Loaded>, Error> {
-    spec::open::<Speech>(folder, options, site).map(Arc::new)
-}
-
-/// A model folder of speech.
-fn folder(path: &Path) -> Result<ModelFolder, Error> {
-    let folder = ModelFolder::open(path)?;
-    match folder.recipe().task == NAME {
-        true => Ok(folder),
-        false => {
-            let task = &folder.recipe().task;
-            let problem = format!("it holds a model for the task \"{task}\", not for {NAME}");
-            Err(Error::folder(path, problem))
-        }
-    }
+    task::open::<Speech>(folder, options, site).map(Arc::new)
 }
 
 /// The model of a recipe as training begins with it, and the batches of the first epoch with their labels: for
@@ -260,7 +244,7 @@ pub fn transcripts_ngram(
     order: usize,
     characters: bool,
 ) -> Result<Ngram, Error> {
-    let folder = self::folder(folder)?;
+    let folder = folder_of::<Speech>(folder)?;
     let data = data_folder(&folder, data);
     let recipe: SpeechRecipe = folder.recipe().body()?;
     let (config, seed) = (&recipe.data, folder.recipe().train.seed);

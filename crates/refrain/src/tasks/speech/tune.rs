@@ -1,5 +1,6 @@
 //! Finds the weights of a search on validation data.
 
+use super::Speech;
 use super::corpus::Loader;
 use super::decoder::{DECODER, Decoder, DecoderConfig, SearchOptions};
 use super::loaded::Loaded;
@@ -9,6 +10,7 @@ use crate::error::Error;
 use crate::files;
 use crate::metrics::Metrics;
 use crate::store::ModelFolder;
+use crate::tasks::task::folder_of;
 use crate::tasks::{Site, Split, data_folder};
 use refrain_kernels::random::Key;
 use serde::Serialize;
@@ -50,7 +52,7 @@ pub fn tune(
     site: &Site,
     observe: &mut dyn FnMut(usize, &Trial),
 ) -> Result<Trial, Error> {
-    let folder = super::folder(folder)?;
+    let folder = folder_of::<Speech>(folder)?;
     let data = data_folder(&folder, data);
     let recipe: SpeechRecipe = folder.recipe().body()?;
     let config = &options.search.to_tune(&DecoderConfig::of(&folder)?)?;
