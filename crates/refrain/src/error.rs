@@ -189,6 +189,12 @@ pub enum Error {
     /// Scores from which nothing can be drawn, or invalid settings of a sampler.
     #[error(transparent)]
     Sample(#[from] refrain_decode::SampleError),
+    /// A search with settings, demands or scores that cannot be.
+    #[error(transparent)]
+    Search(#[from] refrain_decode::search::SearchError),
+    /// Texts that cannot be scored.
+    #[error(transparent)]
+    Score(#[from] refrain_decode::metrics::score::ScoreError),
 }
 
 impl Error {

@@ -16,6 +16,7 @@ pub mod score;
 pub mod speech;
 pub mod train;
 pub mod transcribe;
+pub mod translate;
 
 use anyhow::{Context, Result};
 use clap::builder::OsStringValueParser;

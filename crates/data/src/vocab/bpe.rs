@@ -4,7 +4,9 @@ use crate::error::DataError;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
-use tokenizers::{ModelWrapper, Tokenizer};
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{ModelWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
 
 /// Number of bytes, each of which is a token.
 const BYTES: usize = 256;
@@ -101,11 +103,25 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> + Send {
     text.split_inclusive('\n')
 }
 
+/// GPT-2's cut of a text before merges (Radford et al. 2019), but that a case mark (⇧, ⇪) belongs to the word behind it.
+const CUT: &str =
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?[⇧⇪]?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
 fn byte_level(mut tokenizer: Tokenizer) -> Tokenizer {
-    let stage = ByteLevel::new(false, false, true);
+    let cut = Split::new(
+        SplitPattern::Regex(CUT.into()),
+        SplitDelimiterBehavior::Isolated,
+        false,
+    )
+    .expect("the expression is valid");
+    let bytes = ByteLevel::new(false, false, false);
+    let stages = vec![
+        PreTokenizerWrapper::Split(cut),
+        PreTokenizerWrapper::ByteLevel(bytes),
+    ];
     tokenizer
-        .with_pre_tokenizer(Some(stage))
-        .with_decoder(Some(stage));
+        .with_pre_tokenizer(Some(Sequence::new(stages)))
+        .with_decoder(Some(bytes));
     tokenizer
 }
 

@@ -21,7 +21,16 @@ enum Stored {
     Bpe { size: usize },
 }
 
-pub fn save(inner: &Inner, folder: &Path) -> Result<(), DataError> {
+/// The names of the two files; `name` tells several vocabularies of a folder apart.
+pub fn names(name: Option<&str>) -> [String; 2] {
+    [VOCABULARY_FILE, BPE_FILE].map(|file| match name {
+        Some(name) => format!("{name}-{file}"),
+        None => file.to_string(),
+    })
+}
+
+pub fn save(inner: &Inner, folder: &Path, name: Option<&str>) -> Result<(), DataError> {
+    let [vocabulary_file, bpe_file] = names(name);
     let stored = match inner {
         Inner::Characters(list) => Stored::Characters {
             tokens: list.tokens().to_vec(),
@@ -30,7 +39,7 @@ pub fn save(inner: &Inner, folder: &Path) -> Result<(), DataError> {
             tokens: list.tokens().to_vec(),
         },
         Inner::Bpe(bpe) => {
-            let path = folder.join(BPE_FILE);
+            let path = folder.join(&bpe_file);
             let json = bpe
                 .to_json()
                 .map_err(|e| DataError::vocabulary_file(&path, e))?;
@@ -38,19 +47,20 @@ pub fn save(inner: &Inner, folder: &Path) -> Result<(), DataError> {
             Stored::Bpe { size: bpe.len() }
         }
     };
-    let path = folder.join(VOCABULARY_FILE);
+    let path = folder.join(&vocabulary_file);
     let json = serde_json::to_string(&stored).map_err(|e| DataError::vocabulary_file(&path, e))?;
     write(&path, &json)
 }
 
-pub fn load(folder: &Path) -> Result<Inner, DataError> {
-    let path = folder.join(VOCABULARY_FILE);
+pub fn load(folder: &Path, name: Option<&str>) -> Result<Inner, DataError> {
+    let [vocabulary_file, bpe_file] = names(name);
+    let path = folder.join(&vocabulary_file);
     let stored: Stored =
         serde_json::from_slice(&read(&path)?).map_err(|e| DataError::vocabulary_file(&path, e))?;
     match stored {
         Stored::Characters { tokens } => characters(tokens).map(Inner::Characters),
         Stored::Words { tokens } => words(tokens).map(Inner::Words),
-        Stored::Bpe { size } => return load_bpe(&folder.join(BPE_FILE), size),
+        Stored::Bpe { size } => return load_bpe(&folder.join(&bpe_file), size),
     }
     .map_err(|reason| DataError::vocabulary_file(&path, reason))
 }
@@ -91,7 +101,7 @@ fn load_bpe(path: &Path, size: usize) -> Result<Inner, DataError> {
     let bpe = Bpe::from_json(&read(path)?).map_err(|e| DataError::vocabulary_file(path, e))?;
     if bpe.len() != size {
         let reason = format!(
-            "it has {} tokens where {VOCABULARY_FILE} says {size}",
+            "it has {} tokens where the list beside it says {size}",
             bpe.len()
         );
         return Err(DataError::vocabulary_file(path, reason));

@@ -169,12 +169,27 @@ impl Vocabulary {
 
     /// Writes [`VOCABULARY_FILE`] (and [`BPE_FILE`]) into a model folder, which must exist.
     pub fn save(&self, folder: &Path) -> Result<(), DataError> {
-        file::save(&self.inner, folder)
+        file::save(&self.inner, folder, None)
     }
 
     /// Reads the files that [`save`](Self::save) wrote. A missing, truncated, damaged or foreign file is an error.
     pub fn load(folder: &Path) -> Result<Self, DataError> {
-        file::load(folder).map(|inner| Self { inner })
+        file::load(folder, None).map(|inner| Self { inner })
+    }
+
+    /// [`save`](Self::save) for one of several vocabularies of a folder, whose files are named `NAME-…`.
+    pub fn save_as(&self, folder: &Path, name: &str) -> Result<(), DataError> {
+        file::save(&self.inner, folder, Some(name))
+    }
+
+    /// Reads the files that [`save_as`](Self::save_as) wrote.
+    pub fn load_as(folder: &Path, name: &str) -> Result<Self, DataError> {
+        file::load(folder, Some(name)).map(|inner| Self { inner })
+    }
+
+    /// The files that [`save_as`](Self::save_as) writes.
+    pub fn files_as(name: &str) -> [String; 2] {
+        file::names(Some(name))
     }
 }
 

@@ -4,7 +4,7 @@ use super::state::{LayerState, State};
 use super::variant::{NormWeights, Variant, VariantLayer, VariantWeights};
 use crate::init::{param, uniform};
 use crate::ops::{
-    DirectionWeights, DropoutMask, PackedWeights, RecurrentOutput, RecurrentSpec, dropout,
+    DirectionWeights, DropoutMask, PackedWeights, RecurrentOutput, RecurrentSpec, dropout, floats,
     recurrent,
 };
 use burn::module::{
@@ -13,7 +13,7 @@ use burn::module::{
 };
 use burn::tensor::{Device, Tensor};
 use refrain_kernels::random::Key;
-use refrain_kernels::{Cell, Direction, KernelError, Precision};
+use refrain_kernels::{Cell, Direction, KernelError, Precision, StepWeights};
 use std::sync::Arc;
 
 /// Configuration of a recurrent stack, made by [`LstmConfig`], [`GruConfig`] or [`RnnConfig`].
@@ -544,6 +544,27 @@ impl Recurrent {
     pub fn weights(&self) -> Vec<Vec<DirectionWeights>> {
         let layers = self.weights.chunks(self.directions.len());
         layers.map(plain).collect()
+    }
+
+    /// The weights of each layer of a stack of one direction, packed for steps.
+    ///
+    /// # Errors
+    /// Weights that do not fit each other.
+    pub(crate) fn step_weights(&self) -> Result<Vec<StepWeights>, KernelError> {
+        let layers = self.weights().into_iter().map(|mut directions| {
+            let own = directions.swap_remove(0);
+            let ([_, input], [_, hidden]) = (own.w_ih.dims(), own.w_hh.dims());
+            let (w_ih, w_hh) = (floats(own.w_ih), floats(own.w_hh));
+            let (b_ih, b_hh) = (floats(own.b_ih), floats(own.b_hh));
+            let weights = refrain_kernels::Weights {
+                w_ih: &w_ih,
+                w_hh: &w_hh,
+                b_ih: Some(&b_ih),
+                b_hh: Some(&b_hh),
+            };
+            StepWeights::new(self.cell, self.precision, input, hidden, &weights)
+        });
+        layers.collect()
     }
 
     /// PyTorch's suffix of the `index`th set of weights: `l0`, `l0_reverse`, `l1` …

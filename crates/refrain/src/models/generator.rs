@@ -3,10 +3,10 @@
 use super::language_model::{LanguageModel, State};
 use crate::error::Error;
 use crate::layers::Recurrent;
-use crate::ops::{DirectionWeights, floats};
+use crate::ops::floats;
 use crate::params::NamedTensor;
 use burn::tensor::Device;
-use refrain_kernels::{LinearWeights, StepScratch, StepState, StepWeights, Weights};
+use refrain_kernels::{LinearWeights, StepScratch, StepState, StepWeights};
 use serde::{Deserialize, Serialize};
 
 /// The weights of a language model, packed once for any number of sessions. A session's scores have the same bits alone
@@ -84,27 +84,7 @@ impl Generator {
         bias: &[f32],
         [vocabulary, features]: [usize; 2],
     ) -> Result<Self, Error> {
-        let layers = rnn.weights().into_iter().map(|mut directions| {
-            let DirectionWeights {
-                w_ih,
-                w_hh,
-                b_ih,
-                b_hh,
-            } = directions.swap_remove(0);
-            let [_, input] = w_ih.dims();
-            let [_, hidden] = w_hh.dims();
-            let (w_ih, w_hh) = (floats(w_ih), floats(w_hh));
-            let (b_ih, b_hh) = (floats(b_ih), floats(b_hh));
-            let weights = Weights {
-                w_ih: &w_ih,
-                w_hh: &w_hh,
-                b_ih: Some(&b_ih),
-                b_hh: Some(&b_hh),
-            };
-            let packed = StepWeights::new(rnn.cell(), rnn.precision(), input, hidden, &weights);
-            Ok(packed?)
-        });
-        let layers = layers.collect::<Result<Vec<_>, Error>>()?;
+        let layers = rnn.step_weights()?;
         let last = layers.last().map_or(features, StepWeights::hidden);
         let weight = output.as_ref().unwrap_or(&embedding);
         Ok(Self {

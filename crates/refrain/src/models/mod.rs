@@ -7,6 +7,7 @@ mod config;
 mod generator;
 mod language_model;
 mod linear;
+mod seq2seq;
 mod sequence_model;
 
 use crate::error::Error;
@@ -17,6 +18,10 @@ pub use chunks::Chunks;
 pub use config::{CellKind, Dropout, Init};
 pub use generator::{Generator, GeneratorScratch, GeneratorState};
 pub use language_model::{LanguageModel, LanguageModelConfig, LossOutput, State};
+pub use seq2seq::{
+    AttentionKind, Memory, Pairs, Seq2Seq, Seq2SeqConfig, Seq2SeqLoss, Seq2SeqScratch, Seq2SeqState, Seq2SeqSteps, StepRow,
+    Vocabularies,
+};
 pub use sequence_model::{SequenceLoss, SequenceModel, SequenceModelConfig};
 
 /// # Errors

@@ -1,13 +1,13 @@
 //! The backends that run the operations, without gradients. [`Autodiff`](burn::backend::Autodiff) wraps any of them.
 
+use super::attention::{AttentionBackend, AttentionKernels, AttentionPrimitives, AttentionSpec};
 use super::ctc::{CtcBackend, CtcKernels, CtcTargets};
 use super::dropout::{DropoutBackend, DropoutKernels, DropoutSpec};
 use super::embedding::{EmbeddingBackend, EmbeddingKernels};
-use super::loss::{LossBackend, LossKernels, LossParts, LossPrimitives};
+use super::loss::{LossBackend, LossKernels, LossOptions, LossParts, LossPrimitives};
 use super::recurrent::{RecurrentBackend, RecurrentPrimitives, RecurrentSpec, route, untracked};
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
-use refrain_kernels::Precision;
 use std::sync::Arc;
 
 /// Implements the dispatch of all operations for a backend by its kernels.
@@ -23,10 +23,10 @@ macro_rules! runs_on {
                 w: FloatTensor<Self>,
                 b: FloatTensor<Self>,
                 targets: Arc<[u32]>,
-                precision: Precision,
+                options: LossOptions,
             ) -> LossPrimitives<Self> {
                 let LossParts { loss, nll, .. } =
-                    Self::loss_forward([h, w, b], &targets, precision, false);
+                    Self::loss_forward([h, w, b], &targets, &options, false);
                 LossPrimitives { loss, nll }
             }
         }
@@ -40,6 +40,21 @@ macro_rules! runs_on {
         impl EmbeddingBackend for $backend {
             fn embedding_op(w: FloatTensor<Self>, ids: Arc<[u32]>) -> FloatTensor<Self> {
                 Self::rows_forward(w, &ids)
+            }
+        }
+
+        impl AttentionBackend for $backend {
+            fn attention_op(
+                queries: FloatTensor<Self>,
+                keys: FloatTensor<Self>,
+                values: FloatTensor<Self>,
+                energy: FloatTensor<Self>,
+                coverage: FloatTensor<Self>,
+                spec: AttentionSpec,
+            ) -> AttentionPrimitives<Self> {
+                let inputs = [queries, keys, values, energy, coverage];
+                let [context, weights] = Self::attention_forward(inputs, &spec);
+                AttentionPrimitives { context, weights }
             }
         }
 
@@ -61,6 +76,7 @@ macro_rules! composed_on {
             type Reserve = ();
         }
         impl LossKernels for $backend {}
+        impl AttentionKernels for $backend {}
         impl CtcKernels for $backend {}
         impl EmbeddingKernels for $backend {}
         impl DropoutKernels for $backend {}

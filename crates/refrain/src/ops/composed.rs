@@ -4,7 +4,7 @@
 use super::ctc::CtcTargets;
 use super::dropout::DropoutSpec;
 use super::flex::dims;
-use super::loss::{LossParts, LossPrimitives};
+use super::loss::{LossOptions, LossParts, LossPrimitives};
 use super::recurrent::RecurrentSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorMetadata};
@@ -12,7 +12,7 @@ use burn::tensor::{DType, Shape, Slice, TensorData};
 use refrain_kernels::softmax::IGNORE;
 use refrain_kernels::{Cell, Direction};
 
-fn constant<B: Backend>(
+pub(super) fn constant<B: Backend>(
     values: Vec<f32>,
     shape: impl Into<Shape>,
     like: &FloatTensor<B>,
@@ -219,29 +219,37 @@ pub fn scale<B: Backend>(gradient: FloatTensor<B>, scale: FloatTensor<B>) -> Flo
     B::float_mul(gradient, B::float_reshape(scale, Shape::from(ones)))
 }
 
-/// [`super::linear_cross_entropy`] over primitives, with gradients where `train`.
+/// [`super::linear_cross_entropy_with`] over primitives, with gradients where `train`. The target of a row is its
+/// one-hot vector, smoothed.
 pub fn linear_cross_entropy<B: Backend>(
     [h, w, b]: [FloatTensor<B>; 3],
     targets: &[u32],
+    options: &LossOptions,
     train: bool,
 ) -> LossParts<B> {
     let [n, vocabulary] = [targets.len(), dims::<2>(&w)[0]];
     let counted = targets.iter().filter(|&&t| t != IGNORE).count().max(1) as f32;
     let mut one_hot = vec![0.0f32; n * vocabulary];
+    let mut wanted = vec![options.smoothing / vocabulary as f32; n * vocabulary];
     let mut share = vec![0.0f32; n];
     for (row, &target) in targets.iter().enumerate().filter(|(_, t)| **t != IGNORE) {
         one_hot[row * vocabulary + target as usize] = 1.0;
-        share[row] = 1.0 / counted;
+        wanted[row * vocabulary + target as usize] += 1.0 - options.smoothing;
+        let weight = options.weights.as_ref().map_or(1.0, |weights| weights[row]);
+        share[row] = weight / counted;
     }
     let one_hot = constant::<B>(one_hot, [n, vocabulary], &h);
+    let wanted = constant::<B>(wanted, [n, vocabulary], &h);
     let share = constant::<B>(share, [n, 1], &h);
 
     let log_p = B::log_softmax(linear::<B>(h.clone(), w.clone(), b), 1);
-    let picked = B::float_sum_dim(B::float_mul(log_p.clone(), one_hot.clone()), 1);
-    let nll = B::float_neg(picked);
-    let loss = B::float_sum(B::float_mul(nll.clone(), share.clone()));
+    let of = |target: FloatTensor<B>| {
+        B::float_neg(B::float_sum_dim(B::float_mul(log_p.clone(), target), 1))
+    };
+    let nll = of(one_hot);
+    let loss = B::float_sum(B::float_mul(of(wanted.clone()), share.clone()));
     let gradients = train.then(|| {
-        let d_logits = B::float_mul(B::float_sub(B::float_exp(log_p), one_hot), share);
+        let d_logits = B::float_mul(B::float_sub(B::float_exp(log_p.clone()), wanted), share);
         let d_w = B::float_matmul(B::float_swap_dims(d_logits.clone(), 0, 1), h);
         let d_b = reshape::<B>(B::float_sum_dim(d_logits.clone(), 0), [vocabulary]);
         [B::float_matmul(d_logits, w), d_w, d_b]
@@ -267,7 +275,7 @@ pub fn ctc_loss<B: Backend>(
     (LossPrimitives { loss, nll }, gradient)
 }
 
-fn values<B: Backend>(x: FloatTensor<B>) -> Vec<f32> {
+pub(super) fn values<B: Backend>(x: FloatTensor<B>) -> Vec<f32> {
     let data = burn::tensor::try_read_sync(B::float_into_data(x))
         .and_then(Result::ok)
         .expect("a tensor can be read back from its device");

@@ -23,6 +23,17 @@ pub struct LossOutput {
     pub nll: Vec<f32>,
 }
 
+/// Options of [`linear_cross_entropy_with`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LossOptions {
+    /// Of the products of backends with kernels.
+    pub precision: Precision,
+    /// Label smoothing ε in `[0,1)` (Szegedy et al. 2016): the share of the target that is spread over all classes.
+    pub smoothing: f32,
+    /// `[N]`: factor of the loss of each row; all 1 if missing.
+    pub weights: Option<Arc<[f32]>>,
+}
+
 /// Loss and, for training, its gradients `d_h` `[N,H]`, `d_w` `[V,H]`, `d_b` `[V]`.
 #[derive(Clone, Debug)]
 pub struct LossParts<B: Backend> {
@@ -36,16 +47,14 @@ pub struct LossParts<B: Backend> {
 
 /// The kernels of a backend for [`linear_cross_entropy`].
 pub trait LossKernels: Backend {
-    /// Loss, and its gradients if `train`. Inputs: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`. `precision` applies to the
-    /// products of backends with kernels.
+    /// Loss, and its gradients if `train`. Inputs: `h` `[N,H]`, `w` `[V,H]`, `b` `[V]`.
     fn loss_forward(
         inputs: [FloatTensor<Self>; 3],
         targets: &[u32],
-        precision: Precision,
+        options: &LossOptions,
         train: bool,
     ) -> LossParts<Self> {
-        let _ = precision;
-        composed::linear_cross_entropy::<Self>(inputs, targets, train)
+        composed::linear_cross_entropy::<Self>(inputs, targets, options, train)
     }
 
     /// `gradient · scale`, with `scale` of shape `[1]`.
@@ -75,7 +84,7 @@ pub trait LossBackend: Backend {
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
         targets: Arc<[u32]>,
-        precision: Precision,
+        options: LossOptions,
     ) -> LossPrimitives<Self>;
 }
 
@@ -93,13 +102,63 @@ pub fn linear_cross_entropy(
     targets: Arc<[u32]>,
     precision: Precision,
 ) -> Result<LossOutput, KernelError> {
+    let options = LossOptions {
+        precision,
+        ..LossOptions::default()
+    };
+    linear_cross_entropy_with(h, w, b, targets, options)
+}
+
+/// [`linear_cross_entropy`] with label smoothing and weights of rows. The loss is the sum of the weighted rows, divided by
+/// the number of targets other than [`IGNORE`]; `nll` has neither.
+///
+/// # Errors
+/// A shape, a target, a smoothing or a weight that does not fit.
+pub fn linear_cross_entropy_with(
+    h: Tensor<2>,
+    w: Tensor<2>,
+    b: Tensor<1>,
+    targets: Arc<[u32]>,
+    options: LossOptions,
+) -> Result<LossOutput, KernelError> {
     check(h.dims(), w.dims(), b.dims()[0], &targets)?;
+    options.check(targets.len())?;
     let (h, w, b) = (h.into_dispatch(), w.into_dispatch(), b.into_dispatch());
-    let out = Dispatch::loss_op(h, w, b, targets, precision);
+    let out = Dispatch::loss_op(h, w, b, targets, options);
     Ok(LossOutput {
         loss: Tensor::from_dispatch(out.loss),
         nll: out.nll,
     })
+}
+
+impl LossOptions {
+    fn check(&self, rows: usize) -> Result<(), KernelError> {
+        const OP: &str = "linear_cross_entropy";
+        if !(0.0..1.0).contains(&self.smoothing) {
+            return Err(KernelError::Option {
+                op: OP,
+                what: "smoothing",
+                problem: "it must be at least 0 and below 1",
+            });
+        }
+        match &self.weights {
+            Some(weights) if weights.len() != rows => Err(KernelError::Shape {
+                op: OP,
+                what: "weights",
+                expected: vec![rows],
+                got: vec![weights.len()],
+            }),
+            Some(weights) => match weights.iter().position(|weight| !weight.is_finite()) {
+                Some(position) => Err(KernelError::NotFinite {
+                    op: OP,
+                    what: "weights",
+                    position,
+                }),
+                None => Ok(()),
+            },
+            None => Ok(()),
+        }
+    }
 }
 
 fn check(h: [usize; 2], w: [usize; 2], b: usize, targets: &[u32]) -> Result<(), KernelError> {
@@ -129,7 +188,7 @@ impl LossKernels for Flex {
     fn loss_forward(
         inputs: [FlexTensor; 3],
         targets: &[u32],
-        precision: Precision,
+        options: &LossOptions,
         train: bool,
     ) -> LossParts<Self> {
         let [h, w, b] = inputs.map(contiguous);
@@ -142,12 +201,12 @@ impl LossKernels for Flex {
             targets,
             hidden,
             vocabulary,
-            precision,
-            smoothing: 0.0,
-            weights: None,
+            precision: options.precision,
+            smoothing: options.smoothing,
+            weights: options.weights.as_deref(),
         };
         let out = softmax::linear_cross_entropy(&batch, train)
-            .expect("`linear_cross_entropy` has checked the shapes");
+            .expect("`linear_cross_entropy_with` has checked shapes and options");
         let gradients = out.gradients.map(|g| {
             let d_b = g.d_b.expect("a bias was given");
             [
@@ -198,7 +257,7 @@ impl<B: LossKernels, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
         targets: Arc<[u32]>,
-        precision: Precision,
+        options: LossOptions,
     ) -> LossPrimitives<Self> {
         let inputs = [h, w, b];
         let guards = inputs.each_ref().map(|input| input.node());
@@ -211,7 +270,7 @@ impl<B: LossKernels, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
             loss,
             nll,
             gradients,
-        } = B::loss_forward(inputs, &targets, precision, train);
+        } = B::loss_forward(inputs, &targets, &options, train);
         let loss = match (prepared, gradients) {
             (OpsKind::Tracked(prepared), Some(gradients)) => prepared.finish(gradients, loss),
             (OpsKind::UnTracked(prepared), _) => prepared.finish(loss),

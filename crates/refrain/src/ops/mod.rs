@@ -9,6 +9,7 @@
 
 mod backends;
 pub mod composed;
+mod attention;
 mod ctc;
 mod dropout;
 mod embedding;
@@ -17,11 +18,12 @@ mod loss;
 mod outputs;
 mod recurrent;
 
+pub use attention::{AttentionInputs, AttentionLengths, AttentionOutput, attention};
 pub use ctc::{CtcOutput, CtcTargets, ctc_loss};
 pub use dropout::{DropoutMask, dropout};
 pub use embedding::embedding;
 pub use flex::floats;
 pub(crate) use flex::{Values, floats_mut};
-pub use loss::{LossOutput, linear_cross_entropy};
+pub use loss::{LossOptions, LossOutput, linear_cross_entropy, linear_cross_entropy_with};
 pub(crate) use recurrent::fits;
 pub use recurrent::{DirectionWeights, PackedWeights, RecurrentOutput, RecurrentSpec, recurrent};

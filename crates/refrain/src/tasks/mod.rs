@@ -11,6 +11,7 @@ mod spec;
 pub mod speech;
 mod stored;
 mod task;
+pub mod translation;
 
 pub use media::{Medium, Numbers, Piece, Ports, Receiver, Session, Sound, Text, Use};
 pub use run::{Resume, Start, Summary, load_model};
@@ -36,6 +37,7 @@ pub const TASKS: Tasks = Tasks::new(&[
     &Of::<long_memory::Copying>::NEW,
     &Of::<long_memory::Digits784>::NEW,
     &Of::<speech::Speech>::NEW,
+    &Of::<translation::TranslationTask>::NEW,
 ]);
 
 /// A list of tasks: the one of this library, or one with further tasks.

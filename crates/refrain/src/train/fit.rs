@@ -7,7 +7,7 @@ use super::{
 };
 use crate::error::Error;
 use crate::files::tensors;
-use crate::metrics::Metrics;
+use crate::metrics::{Better, Metrics};
 use crate::params::{self, Gradient, NamedTensor, by_name};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -66,8 +66,13 @@ pub trait Trainee {
     /// Errors of the task's model.
     fn validate(&mut self, model: &Self::Model) -> Result<Metrics, Error>;
 
-    /// Name of the figure that training minimises.
+    /// Name of the figure that chooses the best epoch.
     fn criterion(&self) -> &'static str;
+
+    /// Direction in which the criterion improves.
+    fn better(&self) -> Better {
+        Better::Lower
+    }
 
     /// Units of loss and speed.
     fn unit(&self) -> Unit;
@@ -452,6 +457,10 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             ))
         })?;
         let train_loss = self.progress.nats / self.progress.tokens.max(1) as f64;
+        let criterion = match self.trainee.better() {
+            Better::Higher => -criterion,
+            Better::Lower | Better::Neither => criterion,
+        };
         let best = self.progress.end_epoch(criterion, &metrics);
         if best {
             let tensors = averaged.unwrap_or_else(|| params::export(model));

@@ -23,11 +23,11 @@ pub struct Progress {
     pub averaging: bool,
     /// State of the learning rate schedule.
     pub schedule: Schedule,
-    /// The validation metric of each epoch.
+    /// The validation metric of each epoch, negated if it is better the higher it is.
     pub history: Vec<f64>,
-    /// The lowest validation metric so far.
+    /// The lowest entry of the history.
     pub best: Option<f64>,
-    /// All figures of the epoch with the lowest validation metric.
+    /// All figures of that epoch.
     pub best_metrics: Metrics,
     /// Epochs since the best one.
     pub waited: u64,

@@ -1,0 +1,589 @@
+//! A trained translation model in use.
+
+use super::data::{Sides, read_pairs};
+use super::engine::Engine;
+use super::measure;
+use super::recipe::{SearchConfig, TranslationRecipe};
+use crate::error::Error;
+use crate::metrics::Metrics;
+use crate::models::Seq2Seq;
+use crate::store::ModelFolder;
+use crate::tasks::media::{self, wrong_medium};
+use crate::tasks::run::load_model;
+use crate::tasks::{EvaluateData, Medium, Piece, Ports, Receiver, Session, Site, Split, Use, stored};
+use crate::train::Control;
+use refrain_data::Fingerprint;
+use refrain_decode::search::{Ending, Hypothesis, Mode, Source, Target, align_words};
+use refrain_text::protect::{self, Span};
+use refrain_text::sentences::chunks;
+use refrain_text::{Language, case, lines};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// Source tokens of a part that is translated at once; longer lines are cut at sentence ends.
+const LONGEST: usize = 120;
+
+/// Settings of a translation model in use; an absent one is that of the recipe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TranslateOptions {
+    /// Hypotheses side by side; 1 is greedy.
+    pub beam: Option<usize>,
+    /// Translations of each line; the further ones are told as alternatives.
+    pub n_best: Option<usize>,
+    /// Exponent of the length by which the log-probability of a translation is divided.
+    pub length_penalty: Option<f64>,
+    /// Weight of the coverage penalty.
+    pub coverage_penalty: Option<f64>,
+    /// No run of so many tokens comes twice.
+    pub no_repeat: Option<usize>,
+    /// Tell which words translate which.
+    pub align: bool,
+    /// Lines that are translated side by side. Results do not depend on it.
+    pub batch: Option<usize>,
+    /// Folders of further models; the probabilities of all are averaged.
+    pub ensemble: Vec<PathBuf>,
+}
+
+/// Another translation of a line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alternative {
+    /// The text.
+    pub text: String,
+    /// As [`Translation::score`].
+    pub score: f64,
+    /// As [`Translation::log_prob`].
+    pub log_prob: f64,
+}
+
+/// The translation of a line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Translation {
+    /// The text, without a line end.
+    pub text: String,
+    /// Log-probability divided by the length penalty; the mean over the parts of a long line.
+    pub score: f64,
+    /// ln p of the text and its end, nats; the sum over the parts of a long line.
+    pub log_prob: f64,
+    /// Further translations, best first, of a line that is not cut.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Alternative>,
+    /// Pairs of words, source and target, from 0, where asked for and where the line is not cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Vec<[usize; 2]>>,
+    /// Remarks for the reader, e.g. a number that the translation lacks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl Translation {
+    /// The alignment as `i-j` pairs.
+    pub fn pharaoh(&self) -> Option<String> {
+        let pairs = self.alignment.as_ref()?.iter();
+        Some(pairs.map(|[i, j]| format!("{i}-{j}")).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// A trained translation model with its vocabularies and settings.
+pub struct Loaded {
+    engine: Engine,
+    sides: Sides,
+    recipe: TranslationRecipe,
+    search: SearchConfig,
+    n_best: usize,
+    align: bool,
+    batch: usize,
+    models: Vec<Seq2Seq>,
+    identity: OnceLock<String>,
+}
+
+/// A part of a line as the model reads it.
+struct Part {
+    /// The line in the queue that it belongs to.
+    line: usize,
+    /// Text with placeholders.
+    text: String,
+    spans: Vec<Span>,
+    /// Whether it was written in capitals.
+    upper: bool,
+    /// White space before and behind.
+    around: [String; 2],
+}
+
+/// A line whose parts are being translated.
+struct Open {
+    source: String,
+    parts: usize,
+    done: Vec<(Part, Vec<Hypothesis>)>,
+}
+
+impl Loaded {
+    pub(super) fn open(
+        folder: &ModelFolder,
+        recipe: TranslationRecipe,
+        options: TranslateOptions,
+        site: &Site,
+    ) -> Result<Self, Error> {
+        let sides = Sides::load(&recipe.data, folder)?;
+        let read = |folder: &ModelFolder, recipe: &TranslationRecipe| {
+            let sizes = sides.sizes();
+            let init = || recipe.model.init(sizes, 0, &site.device());
+            let model: Seq2Seq = load_model(folder, recipe.model.parameters(sizes), init)?;
+            Ok::<_, Error>(match site.precision {
+                Some(precision) => model.with_precision(precision),
+                None => model,
+            })
+        };
+        let mut models = vec![read(folder, &recipe)?];
+        for path in &options.ensemble {
+            let other = ModelFolder::open(path)?;
+            if other.recipe().task != super::NAME {
+                return Err(Error::folder(path, "it holds no translation model"));
+            }
+            let own: TranslationRecipe = other.recipe().body()?;
+            if Sides::load(&own.data, &other)?.print() != sides.print() {
+                let problem = "its vocabulary differs from that of the first model; \
+                               models of an ensemble are trained from one recipe with other seeds";
+                return Err(Error::folder(path, problem));
+            }
+            models.push(read(&other, &own)?);
+        }
+        let search = SearchConfig {
+            beam: options.beam.unwrap_or(recipe.search.beam),
+            length_penalty: options.length_penalty.unwrap_or(recipe.search.length_penalty),
+            coverage_penalty: options
+                .coverage_penalty
+                .unwrap_or(recipe.search.coverage_penalty),
+            no_repeat: options.no_repeat.or(recipe.search.no_repeat),
+            ..recipe.search
+        };
+        let n_best = options.n_best.unwrap_or(1);
+        let loaded = Self {
+            engine: Engine::new(models.iter().cloned())?,
+            sides,
+            search: SearchConfig {
+                beam: search.beam.max(n_best),
+                ..search
+            },
+            n_best,
+            align: options.align,
+            batch: options.batch.unwrap_or(32),
+            recipe,
+            models,
+            identity: OnceLock::new(),
+        };
+        Ok(loaded)
+    }
+
+    /// Source and target language.
+    pub fn direction(&self) -> [&str; 2] {
+        [&self.recipe.data.from, &self.recipe.data.to]
+    }
+
+    /// The settings of its search.
+    pub fn search(&self) -> &SearchConfig {
+        &self.search
+    }
+
+    /// The model that training ended with, the first of an ensemble.
+    pub fn model(&self) -> &Seq2Seq {
+        &self.models[0]
+    }
+
+    /// Translates lines, which have no line ends; `give` gets one translation for each, in order, and can stop the work.
+    ///
+    /// # Errors
+    /// Settings that cannot be, or errors of `lines` (which end the work).
+    pub fn translate(
+        &self,
+        lines: &mut dyn Iterator<Item = Result<String, Error>>,
+        give: &mut dyn FnMut(Translation) -> Control,
+    ) -> Result<(), Error> {
+        let mut ended = false;
+        while !ended {
+            let mut batch = Vec::new();
+            while batch.len() < self.batch.saturating_mul(AHEAD).max(1) {
+                match lines.next() {
+                    Some(line) => batch.push(line?),
+                    None => {
+                        ended = true;
+                        break;
+                    }
+                }
+            }
+            for translation in self.translate_all(&batch)? {
+                if give(translation) == Control::Stop {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Translates lines, which have no line ends.
+    ///
+    /// # Errors
+    /// Settings that cannot be.
+    pub fn translate_all<T: AsRef<str>>(&self, lines: &[T]) -> Result<Vec<Translation>, Error> {
+        let mut parts = VecDeque::new();
+        let mut open: Vec<Open> = Vec::new();
+        for (line, source) in lines.iter().enumerate() {
+            let own = self.parts(line, source.as_ref());
+            open.push(Open {
+                source: source.as_ref().to_string(),
+                parts: own.len(),
+                done: Vec::new(),
+            });
+            parts.extend(own);
+        }
+        self.find(parts, &mut |part, hypotheses| {
+            open[part.line].done.push((part, hypotheses));
+        })?;
+        open.into_iter().map(|own| self.closed(own)).collect()
+    }
+
+    /// Searches for the translations of parts.
+    fn find(
+        &self,
+        parts: VecDeque<Part>,
+        give: &mut dyn FnMut(Part, Vec<Hypothesis>),
+    ) -> Result<(), Error> {
+        let mut config = self.search.config(&self.sides);
+        if let Mode::Beam { n_best, .. } = &mut config.mode {
+            *n_best = self.n_best;
+        }
+        config.batch = self.batch;
+        config.attention = self.align;
+        let sources: Vec<(Vec<u32>, Source)> = parts
+            .iter()
+            .map(|part| {
+                let ids = self.sides.ended(self.sides.source.encode(&part.text));
+                let length = ids.len();
+                (ids, Source { length, ..Source::default() })
+            })
+            .collect();
+        let mut parts = parts.into_iter();
+        let text = |ids: &[u32]| self.sides.target.decode(ids);
+        self.engine.search(sources.into_iter(), &config, &text, &mut |results| {
+            if let Some(part) = parts.next() {
+                give(part, results);
+            }
+            Ok(())
+        })
+    }
+
+    /// The parts of a line; none of a blank line.
+    fn parts(&self, line: usize, source: &str) -> Vec<Part> {
+        if lines::is_blank(source) {
+            return Vec::new();
+        }
+        let count = |text: &str| self.sides.source.encode(text).len();
+        let language = Language::from_code(&self.recipe.data.from);
+        let normal = lines::nfc(source);
+        let all = chunks(&normal, LONGEST, language, count);
+        all.into_iter()
+            .filter_map(|text| self.part(line, text))
+            .collect()
+    }
+
+    /// A part of a line as the model reads it; `None` for white space.
+    fn part(&self, line: usize, text: &str) -> Option<Part> {
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            return None;
+        }
+        let start = text.len() - text.trim_start().len();
+        let around = [&text[..start], &text[start + trimmed.len()..]].map(str::to_string);
+        let (form, spans) = protect::protect(trimmed);
+        let upper = case::is_all_upper(&form) && form.contains(' ');
+        let form = match upper {
+            true => sentence_case(&form),
+            false => form,
+        };
+        Some(Part {
+            line,
+            text: form.split_whitespace().collect::<Vec<_>>().join(" "),
+            spans,
+            upper,
+            around,
+        })
+    }
+
+    /// The text of a hypothesis as a person reads it, and the items that it lacks.
+    fn shown(&self, part: &Part, hypothesis: &Hypothesis) -> (String, Vec<Span>) {
+        let text = self.sides.target.decode(&hypothesis.tokens);
+        let text = self.sides.target.plain(&text);
+        let text = match part.upper {
+            true => text.to_uppercase(),
+            false => text,
+        };
+        protect::restore(&text, &part.spans)
+    }
+
+    /// Puts the parts of a line together.
+    fn closed(&self, open: Open) -> Result<Translation, Error> {
+        let mut translation = Translation::default();
+        if open.done.is_empty() {
+            // A blank line stays as it is.
+            translation.text = open.source;
+            return Ok(translation);
+        }
+        let (cut, lines) = (open.done.len() > 1, open.parts);
+        if cut {
+            translation
+                .warnings
+                .push(format!("the line is long and was translated in {lines} parts"));
+        }
+        for (part, hypotheses) in &open.done {
+            let Some(best) = hypotheses.first() else {
+                continue;
+            };
+            let (mut text, lost) = self.shown(part, best);
+            if !lost.is_empty() {
+                text = self.around_items(part)?;
+            }
+            if best.ending != Ending::Mark {
+                let problem = "a part of the translation has no end and was cut";
+                translation.warnings.push(problem.into());
+            }
+            translation.score += best.score / open.done.len() as f64;
+            translation.log_prob += best.log_prob;
+            translation.text += &part.around[0];
+            translation.text += &text;
+            translation.text += &part.around[1];
+            if !cut {
+                let others = hypotheses[1..].iter().map(|own| Alternative {
+                    text: self.shown(part, own).0,
+                    score: own.score,
+                    log_prob: own.log_prob,
+                });
+                translation.alternatives = others.collect();
+                translation.alignment = self.alignment(part, best);
+            }
+        }
+        for span in protect::check(&open.source, &translation.text) {
+            translation.warnings.push(format!("the translation lacks \"{}\"", span.text));
+        }
+        Ok(translation)
+    }
+
+    /// A translation that keeps every item of a part: the text between the items is translated piece by piece.
+    fn around_items(&self, part: &Part) -> Result<String, Error> {
+        let mut pieces: Vec<Result<String, Span>> = Vec::new();
+        let mut text = String::new();
+        for character in part.text.chars() {
+            let item = part.spans.iter().find(|own| own.placeholder == Some(character));
+            match item {
+                Some(span) => {
+                    pieces.push(Ok(std::mem::take(&mut text)));
+                    pieces.push(Err(span.clone()));
+                }
+                None => text.push(character),
+            }
+        }
+        pieces.push(Ok(text));
+        let mut parts = VecDeque::new();
+        for (number, piece) in pieces.iter().enumerate() {
+            if let Ok(text) = piece {
+                parts.extend(self.part(number, text));
+            }
+        }
+        let mut found = vec![None; pieces.len()];
+        self.find(parts, &mut |part, hypotheses| {
+            let text = hypotheses.first().map(|best| {
+                let text = self.shown(&part, best).0;
+                let text = match part.upper {
+                    true => text.to_uppercase(),
+                    false => text,
+                };
+                format!("{}{text}{}", part.around[0], part.around[1])
+            });
+            found[part.line] = text;
+        })?;
+        let mut out = String::new();
+        for (piece, found) in pieces.into_iter().zip(found) {
+            match piece {
+                Ok(text) => out += &found.unwrap_or(text),
+                Err(span) => out += &span.text,
+            }
+        }
+        Ok(out)
+    }
+
+    /// Pairs of words between spaces, source and target.
+    fn alignment(&self, part: &Part, best: &Hypothesis) -> Option<Vec<[usize; 2]>> {
+        let attention = best.attention.as_ref()?;
+        let mut source = self.sides.source.words(&self.sides.source.encode(&part.text));
+        // The end mark.
+        source.push(None);
+        let target = self.sides.target.words(&best.tokens);
+        let pairs = align_words(attention, &source, &target).ok()?;
+        Some(pairs.into_iter().map(|(source, target)| [source, target]).collect())
+    }
+
+    /// ln p of given translations: pairs of a source and a target line.
+    ///
+    /// # Errors
+    /// Settings that cannot be.
+    pub fn score(&self, pairs: &[[String; 2]]) -> Result<Vec<Hypothesis>, Error> {
+        let targets = pairs.iter().map(|pair| {
+            let [source, tokens] = self.sides.encode(pair);
+            let target = Target {
+                length: source.len(),
+                tokens,
+                ended: true,
+            };
+            (source, target)
+        });
+        let mut scores = Vec::new();
+        let config = self.search.config(&self.sides);
+        self.engine.score(targets, &config, &mut |own| {
+            scores.push(own);
+            Ok(())
+        })?;
+        Ok(scores)
+    }
+
+    pub(super) fn evaluate(&self, on: &EvaluateData, site: &Site) -> Result<Metrics, Error> {
+        let data = &self.recipe.data;
+        let pairs = match on {
+            EvaluateData::Split(split) => {
+                let corpus = super::data::Corpus::load(&self.recipe, site)?;
+                match split {
+                    Split::Train => corpus.train,
+                    Split::Validation => corpus.valid,
+                    Split::Test => corpus.test,
+                }
+            }
+            EvaluateData::File(file) => {
+                let (folder, name) = beside(file, &data.from)?;
+                read_pairs(data, &name, &folder)?
+            }
+        };
+        measure::part(&self.engine, &self.sides, data, &self.search, &pairs)
+    }
+
+    /// Fingerprint of model and settings, for stored sessions.
+    fn identity(&self) -> &str {
+        self.identity.get_or_init(|| {
+            let mut print = Fingerprint::new();
+            for model in &self.models {
+                for tensor in crate::params::export(model) {
+                    print.text(&tensor.name).floats(&tensor.data);
+                }
+            }
+            print.text(&format!("{:?} {}", self.search, self.n_best));
+            print.finish()
+        })
+    }
+}
+
+/// Batches of lines that are read ahead.
+const AHEAD: usize = 4;
+
+/// Folder and name of the pairs whose source side is this file: `NAME.en` or `NAME.en.gz`.
+fn beside(file: &Path, from: &str) -> Result<(PathBuf, String), Error> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let stem = name.strip_suffix(&format!(".{from}")).ok_or_else(|| {
+        Error::Config(format!(
+            "{} does not end in .{from}; give the source file of a pair of files NAME.{from} and NAME.LANGUAGE",
+            file.display()
+        ))
+    })?;
+    let folder = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    Ok((folder, stem.to_string()))
+}
+
+/// Text in capitals as a sentence: lower case with a capital at its beginning.
+fn sentence_case(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let mut characters = lower.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => lower,
+    }
+}
+
+impl Use for Loaded {
+    fn ports(&self) -> Ports {
+        Ports {
+            takes: Medium::Text,
+            gives: Medium::Text,
+            latency: None,
+        }
+    }
+
+    fn begin(self: Arc<Self>) -> Result<Box<dyn Session>, Error> {
+        Ok(Box::new(LineSession {
+            loaded: self,
+            rest: String::new(),
+        }))
+    }
+
+    fn restore(self: Arc<Self>, state: &[u8]) -> Result<Box<dyn Session>, Error> {
+        let rest = stored::open(super::NAME, self.identity(), state)?;
+        Ok(Box::new(LineSession { loaded: self, rest }))
+    }
+}
+
+/// Lines in, translated lines out.
+struct LineSession {
+    loaded: Arc<Loaded>,
+    /// The beginning of a line that has no end yet.
+    rest: String,
+}
+
+/// Longest line, bytes.
+const LONGEST_LINE: usize = 1 << 20;
+
+impl LineSession {
+    fn translate(&self, text: &str, give: Receiver) -> Result<(), Error> {
+        let whole: Vec<&str> = text.split_inclusive('\n').collect();
+        let bare = |line: &&str| line.trim_end_matches('\n').trim_end_matches('\r').to_string();
+        let lines: Vec<String> = whole.iter().map(bare).collect();
+        for (line, own) in whole.iter().zip(self.loaded.translate_all(&lines)?) {
+            let detail = serde_json::to_value(&own).map_err(|e| Error::Config(e.to_string()))?;
+            let piece = Piece::Text(media::Text {
+                text: own.text + &line[bare(line).len()..],
+                detail: Some(detail),
+            });
+            if give(piece) == Control::Stop {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Session for LineSession {
+    fn push(&mut self, piece: Piece, give: Receiver) -> Result<(), Error> {
+        let Piece::Text(media::Text { text, .. }) = piece else {
+            return Err(wrong_medium(Medium::Text, &piece));
+        };
+        self.rest += &text;
+        let end = self.rest.rfind('\n').map_or(0, |end| end + 1);
+        if self.rest.len() - end > LONGEST_LINE {
+            self.rest.clear();
+            return Err(Error::Config(format!(
+                "a line is longer than {LONGEST_LINE} bytes; break it in shorter ones"
+            )));
+        }
+        let ready: String = self.rest.drain(..end).collect();
+        self.translate(&ready, give)
+    }
+
+    fn finish(&mut self, give: Receiver) -> Result<(), Error> {
+        let rest = std::mem::take(&mut self.rest);
+        self.translate(&rest, give)
+    }
+
+    fn store(&self) -> Result<Vec<u8>, Error> {
+        stored::seal(super::NAME, self.loaded.identity(), &self.rest)
+    }
+}

@@ -1,0 +1,112 @@
+//! The figures of a translation model on pairs.
+
+use super::data::{Pair, Sides};
+use super::engine::Engine;
+use super::recipe::{PairData, PairSource, SearchConfig, TokenForm};
+use crate::error::Error;
+use crate::metrics::Metrics;
+use refrain_decode::metrics::score::{Metric, Scorer, metric};
+use refrain_decode::search::{Hypothesis, Source, Target};
+use refrain_text::moses::{Edition, normalize, tokenize};
+use refrain_text::Language;
+
+/// Name of the figure that training maximises.
+pub(super) fn criterion(data: &PairData) -> &'static str {
+    match (&data.pairs, data.target_writing.tokens) {
+        (PairSource::Numbers(_), _) => "accuracy",
+        // 13a does not cut Japanese into tokens.
+        (_, TokenForm::Japanese) => "chrf",
+        _ => "bleu",
+    }
+}
+
+/// Figures on pairs: of translations found by `search`, and of the references under the model.
+pub(super) fn part(
+    engine: &Engine,
+    sides: &Sides,
+    data: &PairData,
+    search: &SearchConfig,
+    pairs: &[Pair],
+) -> Result<Metrics, Error> {
+    let mut metrics = translated(engine, sides, data, search, pairs)?;
+    metrics.insert("perplexity".into(), perplexity(engine, sides, search, pairs)?);
+    Ok(metrics)
+}
+
+fn translated(
+    engine: &Engine,
+    sides: &Sides,
+    data: &PairData,
+    search: &SearchConfig,
+    pairs: &[Pair],
+) -> Result<Metrics, Error> {
+    let mut names = vec!["chrf", "accuracy"];
+    if data.target_writing.tokens != TokenForm::Japanese {
+        names.push("bleu");
+    }
+    let found = |name: &&str| metric(name).map_err(Error::from);
+    let metrics = names.iter().map(found).collect::<Result<Vec<&'static Metric>, _>>()?;
+    let mut sentences = Scorer::new(&metrics);
+    let mut tokens = Scorer::new(&[metric("multi-bleu")?]);
+    let mut references = pairs.iter().map(|[_, target]| target.as_str());
+    let sources = pairs.iter().map(|pair| {
+        let [ids, _] = sides.encode(pair);
+        let length = ids.len();
+        (ids, Source { length, ..Source::default() })
+    });
+    let config = search.config(sides);
+    let text = |ids: &[u32]| sides.target.decode(ids);
+    engine.search(sources, &config, &text, &mut |results: Vec<Hypothesis>| {
+        let best = results.first().map_or_else(String::new, |best| text(&best.tokens));
+        let reference = references.next().unwrap_or_default();
+        let plain = |line: &str| sides.target.plain(line);
+        sentences.add(&[&plain(reference)], &plain(&best))?;
+        let cut = |line: &str| lower_tokens(line, data);
+        tokens.add(&[&cut(reference)], &cut(&best))?;
+        Ok(())
+    })?;
+    let mut figures = Metrics::new();
+    for score in sentences.scores().into_iter().chain(tokens.scores()) {
+        let scale = if score.metric == "accuracy" { 100.0 } else { 1.0 };
+        let name = score.metric.replace('-', "_");
+        figures.insert(name, scale * score.value.unwrap_or(0.0));
+    }
+    Ok(figures)
+}
+
+/// A line as lower-case tokens between spaces: its own tokens, or those of the Moses tokenizer.
+fn lower_tokens(line: &str, data: &PairData) -> String {
+    let lower = line.to_lowercase();
+    match data.target_writing.tokens {
+        TokenForm::Plain => {
+            let language = Language::from_code(&data.to);
+            tokenize(&normalize(&lower, language, Edition::Published), language)
+        }
+        TokenForm::English | TokenForm::Japanese => lower,
+    }
+}
+
+fn perplexity(
+    engine: &Engine,
+    sides: &Sides,
+    search: &SearchConfig,
+    pairs: &[Pair],
+) -> Result<f64, Error> {
+    let targets = pairs.iter().map(|pair| {
+        let [source, tokens] = sides.encode(pair);
+        let target = Target {
+            length: source.len(),
+            tokens,
+            ended: true,
+        };
+        (source, target)
+    });
+    let (mut nats, mut tokens) = (0.0, 0);
+    let config = search.config(sides);
+    engine.score(targets, &config, &mut |own: Hypothesis| {
+        nats -= own.log_prob;
+        tokens += own.log_probs.len();
+        Ok(())
+    })?;
+    Ok((nats / tokens.max(1) as f64).exp())
+}

@@ -1,0 +1,184 @@
+//! Translation: a sequence in, another one out, by an encoder and a decoder with attention.
+
+mod data;
+mod engine;
+mod loaded;
+mod measure;
+mod numbers;
+mod recipe;
+mod trainee;
+
+pub use data::{Side, Sides};
+pub use loaded::{Loaded, TranslateOptions, Translation};
+pub use numbers::{NumberForm, NumbersConfig};
+pub use recipe::{
+    CaseForm, LossConfig, PairData, PairSource, SearchConfig, TokenForm, TranslationRecipe, Writing,
+};
+
+use super::spec::{Begin, Profile, Spec};
+use super::{EvaluateOn, Evaluation, Piece, Site};
+use crate::error::Error;
+use crate::metrics::{Better, Digits, Metric};
+use crate::models::Seq2Seq;
+use crate::recipe::recipes;
+use crate::store::ModelFolder;
+use data::Corpus;
+use std::path::{Path, PathBuf};
+use trainee::TranslationTrainee;
+
+/// Name of the task in recipes.
+pub const NAME: &str = "translation";
+
+/// Numbers that a step keeps for the gradient of a unit: gates, state and output.
+const KEPT: usize = 8;
+
+/// The task of translating sentences.
+pub struct TranslationTask;
+
+const fn score(name: &'static str, meaning: &'static str, phrase: &'static str) -> Metric {
+    Metric::new(name, meaning)
+        .phrase(phrase)
+        .digits(Digits::Fixed(2))
+        .better(Better::Higher)
+}
+
+impl Spec for TranslationTask {
+    const PROFILE: Profile = Profile {
+        name: NAME,
+        summary: "Learns to translate sentences from pairs",
+        metrics: &[
+            score(
+                "bleu",
+                "BLEU of the sentences as people write them (13a tokens, as sacreBLEU), 0 to 100; higher is better",
+                "BLEU {}",
+            ),
+            score(
+                "multi_bleu",
+                "BLEU of lower-cased tokens (as multi-bleu), 0 to 100; higher is better",
+                "BLEU of lower-cased tokens {}",
+            ),
+            score(
+                "chrf",
+                "chrF2, a score of character n-grams, 0 to 100; higher is better",
+                "chrF2 {}",
+            ),
+            score(
+                "accuracy",
+                "sentences that equal the reference",
+                "exact sentences {}%",
+            )
+            .unit("%"),
+            Metric::new(
+                "perplexity",
+                "exp of the mean negative log-likelihood of a token of the reference; lower is better",
+            )
+            .unit("choices")
+            .phrase("perplexity {}")
+            .digits(Digits::Fixed(2)),
+        ],
+        recipes: recipes!["translation": "numbers-en-ko", "multi30k-en-de"],
+        template: include_str!("template.toml"),
+        models: &[],
+        files: &[],
+        next: "translate with: refrain translate --model {model}",
+    };
+    type Recipe = TranslationRecipe;
+    type Options = TranslateOptions;
+    type Trainee = TranslationTrainee;
+    type Trained = Loaded;
+
+    fn check(recipe: &TranslationRecipe) -> Result<(), Error> {
+        if let PairSource::Numbers(numbers) = &recipe.data.pairs {
+            numbers.check()?;
+        }
+        let sizes = [
+            ("data.longest", recipe.data.longest),
+            ("data.batch_tokens", recipe.data.batch_tokens),
+        ];
+        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            return Err(Error::Config(format!("{name} is 0; it must be at least 1")));
+        }
+        Ok(())
+    }
+
+    fn prepare(
+        recipe: &TranslationRecipe,
+        begin: Begin,
+    ) -> Result<(TranslationTrainee, Seq2Seq), Error> {
+        let corpus = Corpus::load(recipe, begin.site)?;
+        let sides = match begin.resumes.or(begin.init) {
+            Some(folder) => Sides::load(&recipe.data, folder)?,
+            None => Sides::build(&recipe.data, &corpus.train)?,
+        };
+        let (sizes, model) = (sides.sizes(), &recipe.model);
+        let layers = model.encoder_layers.saturating_mul(2 * model.encoder);
+        let units = model
+            .decoder_layers
+            .saturating_mul(model.decoder)
+            .saturating_add(layers);
+        begin.fits(
+            model.parameters(sizes),
+            recipe
+                .data
+                .batch_tokens
+                .saturating_mul(units.saturating_mul(KEPT)),
+            "model.encoder, model.decoder, data.vocabulary or data.batch_tokens",
+        )?;
+        let model = model.init(sizes, begin.site.seed, &begin.site.training_device())?;
+        let trainee = TranslationTrainee::new(recipe, corpus, sides, begin)?;
+        Ok((trainee, model))
+    }
+
+    fn load(
+        folder: &ModelFolder,
+        recipe: TranslationRecipe,
+        options: TranslateOptions,
+        site: &Site,
+    ) -> Result<Loaded, Error> {
+        Loaded::open(folder, recipe, options, site)
+    }
+
+    fn evaluate(
+        trained: &Loaded,
+        _: &ModelFolder,
+        on: &EvaluateOn,
+        site: &Site,
+    ) -> Result<Evaluation, Error> {
+        Ok(Evaluation {
+            task: NAME,
+            metrics: trained.evaluate(&on.data, site)?,
+            worst: Vec::new(),
+        })
+    }
+
+    fn describe(
+        recipe: &TranslationRecipe,
+        folder: &ModelFolder,
+    ) -> Result<Vec<(&'static str, String)>, Error> {
+        let sides = Sides::load(&recipe.data, folder)?;
+        let [source, target] = [&sides.source, &sides.target].map(|own| own.vocabulary().len());
+        let vocabulary = match recipe.data.joint {
+            true => format!("{target} byte pairs for both sides"),
+            false => format!("{source} byte pairs of the source, {target} of the target"),
+        };
+        Ok(vec![
+            (
+                "direction",
+                format!("{} to {}", recipe.data.from, recipe.data.to),
+            ),
+            ("model", recipe.model.describe()),
+            ("vocabulary", vocabulary),
+        ])
+    }
+
+    fn files(_: &Path) -> Vec<PathBuf> {
+        Sides::files()
+    }
+
+    fn sample(recipe: &TranslationRecipe) -> Option<Piece> {
+        match recipe.data.pairs {
+            PairSource::Numbers(_) => Some(Piece::text("three hundred and forty-two\n")),
+            PairSource::Files { .. } => None,
+        }
+    }
+}
