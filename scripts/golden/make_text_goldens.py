@@ -3,8 +3,8 @@
     python -m venv venv && venv/bin/pip install sacremoses==0.2.0
     venv/bin/python scripts/golden/make_text_goldens.py
 
-The lines are our own. sacremoses strips a line before it splits apostrophes and commas, and the Perl script pads it with
-spaces; the lines below neither start nor end with one.
+The lines are our own. sacremoses strips a line before it splits apostrophes and commas, and the Perl script pads it
+with spaces; the lines below neither start nor end with one.
 """
 import json
 import pathlib

@@ -6,14 +6,14 @@
 //!
 //! | word | becomes | rule |
 //! | --- | --- | --- |
-//! | `Hello`, `It's`, `I` | `⇧hello`, `⇧it's`, `⇧i` | [`CAPITAL`]: the first letter is upper case, the rest is lower case |
+//! | `Hello`, `It's`, `I` | `⇧hello`, `⇧it's`, `⇧i` | [`CAPITAL`]: the first letter is upper case, no other is |
 //! | `HELLO`, `DON'T` | `⇪hello`, `⇪don't` | [`CAPITALS`]: two letters or more, all upper case |
 //! | `L'Homme`, `d'Artagnan` | `⇧l'⇧homme`, `d'⇧artagnan` | mixed with apostrophes: each part by the rules above |
 //! | `iPhone`, `KBps`, `HAllo` | as they are | other mixtures stay as they are |
 //! | `ẞ`, `İstanbul` | as they are | a word that would not come back the same stays as it is |
 //!
-//! A word is a run of letters and combining marks, with single apostrophes (`'`, `’`) between letters. Text without case
-//! (Japanese, Korean, digits, punctuation) is untouched.
+//! A word is a run of letters and combining marks, with single apostrophes (`'`, `’`) between letters. Text without
+//! case (Japanese, Korean, digits, punctuation) is untouched.
 //!
 //! A mark that stands in the text is written as two characters: `⇧` becomes `⇧⇧`, and `⇪` becomes `⇧⇪`.
 

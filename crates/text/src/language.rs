@@ -143,8 +143,8 @@ impl Recognizer {
 
     /// The languages of `text`, by its first letters (2,000 at most).
     ///
-    /// A language that was not trained is recognised by its script alone: Spanish is taken for the likeliest language in
-    /// Latin letters, and a text of Chinese characters for Japanese if that is the only language with them.
+    /// A language that was not trained is recognised by its script alone: Spanish is taken for the likeliest language
+    /// in Latin letters, and a text of Chinese characters for Japanese if that is the only language with them.
     pub fn detect(&self, text: &str) -> Detection {
         let mut scores = vec![0.0_f64; self.languages.len()];
         let mut letters = 0_usize;

@@ -60,9 +60,9 @@ pub enum LineError {
 /// Lines of an input, one by one, in bounded memory.
 ///
 /// `\n` is the only end of a line: U+0085, U+2028, U+2029, form feeds and a `\r` that is not followed by `\n` are
-/// characters of the text. One `\r` before the `\n` belongs to the end. A byte order mark is left out at the start of the
-/// input, and nowhere else. A line that is too long or not UTF-8 is an error in its place, so that the output keeps its
-/// line numbers; only an error of the input ends the iteration.
+/// characters of the text. One `\r` before the `\n` belongs to the end. A byte order mark is left out at the start of
+/// the input, and nowhere else. A line that is too long or not UTF-8 is an error in its place, so that the output keeps
+/// its line numbers; only an error of the input ends the iteration.
 #[derive(Debug)]
 pub struct Lines<R> {
     input: R,

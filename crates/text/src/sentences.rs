@@ -32,8 +32,7 @@ pub fn sentences(text: &str, language: Language) -> Vec<Range<usize>> {
 /// sentence joins its last piece. One character that counts more than `limit` is a piece of its own, the only kind of
 /// piece that may be above it.
 ///
-/// `count` should not fall when text is added; it is called a number of times per piece that grows with the logarithm of
-/// the piece's length.
+/// `count` should not fall when text is added; the calls per piece grow with the logarithm of its length.
 pub fn chunks(
     text: &str,
     limit: usize,
@@ -175,7 +174,7 @@ fn ends(text: &str, language: Language) -> Vec<usize> {
     ends
 }
 
-/// True if the marks at `marks`, behind the text `before`, end a sentence. `space` is the end of the white space behind.
+/// True if the marks at `marks`, behind the text `before`, end a sentence. The white space behind them ends at `space`.
 fn ends_sentence(
     text: &str,
     before: Range<usize>,

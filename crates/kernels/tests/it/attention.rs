@@ -279,7 +279,7 @@ fn reference_gradients_of_attention_are_those_of_finite_differences() {
         ];
         for (which, (input, d)) in inputs.into_iter().enumerate() {
             assert_eq!(input(&mut case).len(), d.len());
-            for i in 0..d.len() {
+            for (i, &d) in d.iter().enumerate() {
                 let x = input(&mut case)[i];
                 let [high, low] = [1e-5, -1e-5].map(|step| {
                     input(&mut case)[i] = x + step;
@@ -288,9 +288,8 @@ fn reference_gradients_of_attention_are_those_of_finite_differences() {
                 input(&mut case)[i] = x;
                 let slope = (high - low) / 2e-5;
                 assert!(
-                    (slope - d[i]).abs() < 1e-7,
-                    "{slope}, not {} in input {which}, additive {additive}, coverage {coverage}",
-                    d[i]
+                    (slope - d).abs() < 1e-7,
+                    "{slope}, not {d} in input {which}, additive {additive}, coverage {coverage}"
                 );
             }
         }
@@ -385,7 +384,7 @@ fn steps_of_a_decoder_are_its_sequence() {
         case.query_lengths = vec![5; 3];
         case.queries = random.values(3 * 5 * 256, 1.0);
         let all = forward(&case.source(), &case.sequences()).unwrap();
-        let mut coverage = vec![0.0; 3 * 14];
+        let mut coverage = [0.0; 3 * 14];
         for t in 0..5 {
             let row = |b: usize| Row {
                 sentence: b,

@@ -1,9 +1,9 @@
 //! Words and punctuation apart by the rules of the Moses scripts, and together again.
 //!
-//! Corpora such as Multi30k are published in this form: punctuation is normalised, each token stands between spaces, and
-//! characters that mean something in XML are escaped. The rules are those of `normalize-punctuation.perl`,
-//! `tokenizer.perl` and `detokenizer.perl` of the Moses toolkit (Koehn et al., ACL 2007); the lists of abbreviations are
-//! our own.
+//! Corpora such as Multi30k are published in this form: punctuation is normalised, each token stands between spaces,
+//! and characters that mean something in XML are escaped. The rules are those of `normalize-punctuation.perl`,
+//! `tokenizer.perl` and `detokenizer.perl` of the Moses toolkit (Koehn et al., ACL 2007); the lists of abbreviations
+//! are our own.
 //!
 //! ```
 //! use refrain_text::Language::English;

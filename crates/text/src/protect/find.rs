@@ -140,8 +140,10 @@ static EMAIL: LazyLock<Regex> = LazyLock::new(|| {
 /// Addresses with a scheme or `www.`, and bare names under a few common top-level domains.
 static URL: LazyLock<Regex> = LazyLock::new(|| {
     let path = r"[\p{Latin}\p{Greek}\p{Cyrillic}0-9\-._~:/?#\[\]@!$&'()*+,;=%]";
+    let name =
+        r"(?:[A-Za-z0-9\-]{1,63}\.){1,4}(?:com|org|net|edu|gov|info|io|eu|uk|de|fr|jp|kr|ch|at)";
     constant(&format!(
-        r"^(?:(?i:https?|ftp)://{path}+|(?i:www)\.{path}+|(?:[A-Za-z0-9\-]{{1,63}}\.){{1,4}}(?:com|org|net|edu|gov|info|io|eu|uk|de|fr|jp|kr|ch|at)\b(?:/{path}*)?)"
+        r"^(?:(?i:https?|ftp)://{path}+|(?i:www)\.{path}+|{name}\b(?:/{path}*)?)"
     ))
 });
 
@@ -155,7 +157,12 @@ static NUMBERS: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
     let space = r"[ \u{A0}\u{202F}]?";
     let sign = "(?:US\\$|[$£¥€₩￥￦])";
     let code = "(?:EUR|USD|GBP|CHF|JPY|KRW|CAD|AUD|CNY)";
-    let unit = "(?:km/h|m/s|km²|km|cm²|cm|mm|m²|m³|m|kg|mg|µg|g|ml|cl|l|°C|°F|°|%|％|‰|[kKMGT]i?B(?:/s|ps)?|[kKMGT]?bps|[kMGT]?Hz|[kMG]?Wh?|mAh|kV|V|kcal|kJ|ha|ft|mi|lb|oz|mph|dB|px|pt)";
+    let unit = [
+        // A unit stands behind those that it begins.
+        "km/h|km²|km|kg|kcal|kJ|kV|cm²|cm|cl|m/s|mAh|mph|mm|mg|ml|mi|m²|m³|m|µg|g|lb|l|°C|°F|°|%|％|‰",
+        "[kKMGT]i?B(?:/s|ps)?|[kKMGT]?bps|[kMGT]?Hz|[kMG]?Wh?|V|ha|ft|oz|dB|px|pt",
+    ]
+    .join("|");
     [
         (
             Kind::Phone,
@@ -175,7 +182,7 @@ static NUMBERS: LazyLock<Vec<(Kind, Regex)>> = LazyLock::new(|| {
             Kind::Time,
             format!("{digit}{{1,2}}[:：]{digit}{{2}}(?:[:：]{digit}{{2}})?"),
         ),
-        (Kind::Measure, format!("{number}{space}{unit}")),
+        (Kind::Measure, format!("{number}{space}(?:{unit})")),
         (
             Kind::Number,
             format!(r"{digit}{{1,20}}(?:[.,/:\-]{digit}{{1,20}}){{1,8}}"),

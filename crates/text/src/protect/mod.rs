@@ -141,9 +141,9 @@ pub fn restore(output: &str, spans: &[Span]) -> (String, Vec<Span>) {
 
 /// The items of `source`, small numbers too, that `output` lacks.
 ///
-/// Addresses are compared letter by letter. Of everything else the digits are compared: a translation may write `1.000,5`
-/// for `1,000.5`, and `30 Euro` for `€30`. An item that stands twice has to come twice. Number words are not read: `zwei`
-/// for `2` counts as lost.
+/// Addresses are compared letter by letter. Of everything else the digits are compared: a translation may write
+/// `1.000,5` for `1,000.5`, and `30 Euro` for `€30`. An item that stands twice has to come twice. Number words are not
+/// read: `zwei` for `2` counts as lost.
 pub fn check(source: &str, output: &str) -> Vec<Span> {
     let mut found: HashMap<String, usize> = HashMap::new();
     for span in items(output) {

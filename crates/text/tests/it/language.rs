@@ -195,7 +195,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn any_text_and_any_bytes_are_taken(text in any::<String>(), bytes in prop::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), value in any::<u8>()) {
+    fn any_text_and_any_bytes_are_taken(
+        text in any::<String>(),
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        at in any::<prop::sample::Index>(),
+        value in any::<u8>(),
+    ) {
         let small = Recognizer::train(TRAINING.iter().copied(), 50).expect("a recognizer");
         if let Detection::Ranked(guesses) = small.detect(&text) {
             prop_assert!(guesses.iter().all(|guess| guess.probability.is_finite()));

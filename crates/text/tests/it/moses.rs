@@ -155,7 +155,9 @@ proptest! {
                 let tokens = tokenize(line, language);
                 prop_assert!(!tokens.contains("  ") && tokens.trim() == tokens);
                 // Nothing but spaces and control characters is added or lost.
-                let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect::<String>();
+                let letters = |text: &str| -> String {
+                    text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect()
+                };
                 prop_assert_eq!(letters(&unescape(&tokens)), letters(line));
                 prop_assert_eq!(letters(&detokenize(&tokens, language)), letters(line));
                 normalize(line, language, Edition::Published);

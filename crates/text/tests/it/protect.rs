@@ -112,6 +112,15 @@ fn times_measures_and_numbers_are_found() {
 }
 
 #[test]
+fn units_that_begin_alike_are_told_apart() {
+    for measure in [
+        "250 ml", "5 mg", "3000 mAh", "60 mph", "2 lb", "9 l", "7 m", "80 km/h", "20 MB/s", "5 kWh",
+    ] {
+        items(&format!("It has {measure}."), &[(Kind::Measure, measure)]);
+    }
+}
+
+#[test]
 fn small_numbers_and_digits_in_words_stay() {
     items("2 men, 12 women, 5 menu items", &[]);
     items("A4, iPhone12, the 3rd and the 100th, 1000er, x_500", &[]);
