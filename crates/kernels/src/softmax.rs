@@ -126,51 +126,6 @@ impl<'a> LceBatch<'a> {
         let sizes = [self.targets.len(), self.hidden, self.vocabulary];
         linear_into(self.h, self.w, self.b, sizes, self.precision, out)
     }
-
-    /// The gradients from `d_logits`, `[N,V]`: writes d_h, and writes or increases (`accumulate`) those of the weights.
-    fn gradients(&self, d_logits: &[f32], accumulate: bool, d: &mut Unwritten) {
-        let (n, hidden, vocabulary) = (self.targets.len(), self.hidden, self.vocabulary);
-        assert_eq!(d_logits.len(), n * vocabulary, "[N,V]");
-        assert!(
-            d.d_h.len() == n * hidden && d.d_w.len() == vocabulary * hidden,
-            "[N,H], [V,H]"
-        );
-        let logit_rows = rows(d_logits.as_ptr(), vocabulary, n);
-        let w_rows = rows(self.w.as_ptr(), hidden, vocabulary);
-        let h_rows = rows(self.h.as_ptr(), hidden, n);
-        let to_h = Product {
-            k: vocabulary,
-            a: Left::Rows(&logit_rows),
-            columns: &[Columns {
-                n: hidden,
-                b: Right::Rows(&w_rows),
-                c: &rows_mut(d.d_h.as_mut_ptr().cast(), hidden, n),
-                bias: None,
-            }],
-            accumulate: false,
-            sums: None,
-        };
-        let d_b = d.d_b.as_deref_mut();
-        let to_w = Product {
-            k: n,
-            a: Left::Transposed(&logit_rows),
-            columns: &[Columns {
-                n: hidden,
-                b: Right::Rows(&h_rows),
-                c: &rows_mut(d.d_w.as_mut_ptr().cast(), hidden, vocabulary),
-                bias: None,
-            }],
-            accumulate,
-            sums: d_b.map(|d_b| SharedPtr(d_b.as_mut_ptr())),
-        };
-        // SAFETY: rows of d_logits have V elements, those of w, h, d_w and d_h have H (`check` and the assertions
-        // above); d_b has V. The results are borrowed mutably, so they overlap nothing. With `accumulate`, d_w was
-        // written before.
-        unsafe {
-            run(&to_h, self.precision);
-            run(&to_w, self.precision);
-        }
-    }
 }
 
 /// Gradients before they are written: some rows of d_h, all of d_w and d_b.
@@ -178,6 +133,60 @@ struct Unwritten<'a> {
     d_h: &'a mut [MaybeUninit<f32>],
     d_w: &'a mut [MaybeUninit<f32>],
     d_b: Option<&'a mut [f32]>,
+}
+
+/// The gradients from `d_logits`, `[N,V]`: writes d_h, and writes or increases (`accumulate`) those of the weights.
+fn gradients(
+    d_logits: &[f32],
+    [h, w]: [&[f32]; 2],
+    [n, hidden, vocabulary]: [usize; 3],
+    precision: Precision,
+    accumulate: bool,
+    d: &mut Unwritten,
+) {
+    assert_eq!(d_logits.len(), n * vocabulary, "[N,V]");
+    assert!(
+        h.len() == n * hidden && w.len() == vocabulary * hidden,
+        "[N,H], [V,H]"
+    );
+    assert!(
+        d.d_h.len() == n * hidden && d.d_w.len() == vocabulary * hidden,
+        "[N,H], [V,H]"
+    );
+    let logit_rows = rows(d_logits.as_ptr(), vocabulary, n);
+    let w_rows = rows(w.as_ptr(), hidden, vocabulary);
+    let h_rows = rows(h.as_ptr(), hidden, n);
+    let to_h = Product {
+        k: vocabulary,
+        a: Left::Rows(&logit_rows),
+        columns: &[Columns {
+            n: hidden,
+            b: Right::Rows(&w_rows),
+            c: &rows_mut(d.d_h.as_mut_ptr().cast(), hidden, n),
+            bias: None,
+        }],
+        accumulate: false,
+        sums: None,
+    };
+    let d_b = d.d_b.as_deref_mut();
+    let to_w = Product {
+        k: n,
+        a: Left::Transposed(&logit_rows),
+        columns: &[Columns {
+            n: hidden,
+            b: Right::Rows(&h_rows),
+            c: &rows_mut(d.d_w.as_mut_ptr().cast(), hidden, vocabulary),
+            bias: None,
+        }],
+        accumulate,
+        sums: d_b.map(|d_b| SharedPtr(d_b.as_mut_ptr())),
+    };
+    // SAFETY: rows of d_logits have V elements, those of w, h, d_w and d_h have H (the assertions above); d_b has V. The results are borrowed mutably, so they overlap nothing. With `accumulate`, d_w was
+    // written before.
+    unsafe {
+        run(&to_h, precision);
+        run(&to_w, precision);
+    }
 }
 
 /// Mean cross-entropy of softmax(h·wᵀ + b) against the targets, with its gradients where `train`.
@@ -223,7 +232,15 @@ pub fn linear_cross_entropy(
                 d_w: &mut d_w,
                 d_b: d_b.as_deref_mut(),
             };
-            part.gradients(logits, start > 0, &mut d);
+            let sizes = [rows.len(), hidden, vocabulary];
+            gradients(
+                logits,
+                [part.h, part.w],
+                sizes,
+                part.precision,
+                start > 0,
+                &mut d,
+            );
         }
     }
     let total = total_loss(batch, &nll, &uniform);
@@ -295,6 +312,47 @@ pub fn linear(
     linear_into(h, w, b, [n, hidden, vocabulary], Precision::F32, &mut out);
     // SAFETY: `linear_into` writes all of it.
     Ok(unsafe { written(out) })
+}
+
+/// Gradients of [`linear`] from `d_y` `[N,V]`: those of h `[N,H]`, w `[V,H]` and, if `bias`, b `[V]`.
+///
+/// # Errors
+/// [`KernelError::Shape`]: a slice of the wrong size. [`KernelError::TooLarge`]: gradients that do not fit into memory.
+pub fn linear_backward(
+    d_y: &[f32],
+    h: &[f32],
+    w: &[f32],
+    bias: bool,
+    [n, hidden, vocabulary]: [usize; 3],
+) -> Result<LceGradients, KernelError> {
+    const OP: &str = "linear_backward";
+    expect(OP, "d_y", &[n, vocabulary], d_y.len())?;
+    expect(OP, "h", &[n, hidden], h.len())?;
+    expect(OP, "w", &[vocabulary, hidden], w.len())?;
+    let mut d_h = unwritten(OP, "d_h", &[n, hidden])?;
+    let mut d_w = unwritten(OP, "d_w", &[vocabulary, hidden])?;
+    let mut d_b = bias.then(|| vec![0.0; vocabulary]);
+    if n == 0 || vocabulary == 0 {
+        d_h.fill(MaybeUninit::new(0.0));
+        d_w.fill(MaybeUninit::new(0.0));
+    } else {
+        let mut d = Unwritten {
+            d_h: &mut d_h,
+            d_w: &mut d_w,
+            d_b: d_b.as_deref_mut(),
+        };
+        gradients(
+            d_y,
+            [h, w],
+            [n, hidden, vocabulary],
+            Precision::F32,
+            false,
+            &mut d,
+        );
+    }
+    // SAFETY: `gradients` writes all of both, as does the branch for no rows or no columns.
+    let [d_h, d_w] = [d_h, d_w].map(|values| unsafe { written(values) });
+    Ok(LceGradients { d_h, d_w, d_b })
 }
 
 /// [`linear`] of sizes that fit; gives `out`, all written.

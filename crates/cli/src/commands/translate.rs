@@ -171,7 +171,9 @@ fn check_direction(args: &Args, model: &Loaded) -> Result<()> {
     let [from, to] = model.direction();
     let other = |asked: &Option<String>, own: &str| asked.as_ref().is_some_and(|own_| own_ != own);
     if other(&args.from, from) || other(&args.to, to) {
-        bail!("the model translates from {from} to {to}; leave out --from and --to, or choose another model");
+        bail!(
+            "the model translates from {from} to {to}; leave out --from and --to, or choose another model"
+        );
     }
     Ok(())
 }
@@ -187,7 +189,10 @@ impl Output {
         if let Some(file) = &file
             && file == &args.file
         {
-            bail!("{} is the input; choose another file with --out", typed(file));
+            bail!(
+                "{} is the input; choose another file with --out",
+                typed(file)
+            );
         }
         Ok(Self {
             file: file.map(|file| (file, Vec::new())),
@@ -333,7 +338,10 @@ impl LineWork<'_> {
                 .map(|(k, line)| {
                     let number = self.number as usize + k + 1;
                     let bodies = table_bodies(&line.text, &self.columns, number)?;
-                    Ok(bodies.into_iter().map(|own| line.text[own].to_string()).collect())
+                    Ok(bodies
+                        .into_iter()
+                        .map(|own| line.text[own].to_string())
+                        .collect())
                 })
                 .collect::<Result<Vec<Vec<String>>, documents::DocumentError>>()?,
         };
@@ -349,8 +357,16 @@ impl LineWork<'_> {
     }
 
     fn show(&mut self, line: &Line, own: &[Translation]) -> Result<()> {
-        for warning in own.iter().flat_map(|own| &own.warnings).filter(|_| !self.args.json) {
-            say(&format!("{}: line {}: {warning}", typed(&self.args.file), self.number));
+        for warning in own
+            .iter()
+            .flat_map(|own| &own.warnings)
+            .filter(|_| !self.args.json)
+        {
+            say(&format!(
+                "{}: line {}: {warning}",
+                typed(&self.args.file),
+                self.number
+            ));
         }
         if self.args.json {
             for translation in own {
@@ -398,9 +414,16 @@ fn whole(
     let document = Document::parse(format, &bytes, &Options::default())
         .with_context(|| format!("cannot read {name}"))?;
     for warning in document.warnings() {
-        say(&format!("{name}: line {}: {}", warning.line, warning.reason));
+        say(&format!(
+            "{name}: line {}: {}",
+            warning.line, warning.reason
+        ));
     }
-    let texts: Vec<&str> = document.segments().iter().map(|own| own.text.as_str()).collect();
+    let texts: Vec<&str> = document
+        .segments()
+        .iter()
+        .map(|own| own.text.as_str())
+        .collect();
     let bar = Bar::new(texts.len(), "texts");
     let mut translations = Vec::new();
     for part in texts.chunks(usize::from(args.batch)) {

@@ -325,15 +325,15 @@ impl AcousticModel {
             _ => read(x, lengths.clone())?,
         };
         let y = self.thin(y, key.map(|key| key.fold(2)))?;
-        Ok((self.score(y), lengths))
+        Ok((self.score(y)?, lengths))
     }
 
     /// `[B,T,D·H]` → `[B,T,V]`
-    pub(super) fn score(&self, y: Tensor<3>) -> Tensor<3> {
+    pub(super) fn score(&self, y: Tensor<3>) -> Result<Tensor<3>, KernelError> {
         let [batch, time, hidden] = y.dims();
         let scores = self.output.forward(y.reshape([batch * time, hidden]));
         let [_, classes] = scores.dims();
-        scores.reshape([batch, time, classes])
+        Ok(scores.reshape([batch, time, classes]))
     }
 
     fn thin(&self, x: Tensor<3>, key: Option<Key>) -> Result<Tensor<3>, KernelError> {

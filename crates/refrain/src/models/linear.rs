@@ -1,8 +1,10 @@
 //! The linear layer on top of a stack.
 
 use crate::init::{param, uniform};
+use crate::ops::linear;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use refrain_kernels::KernelError;
 use refrain_kernels::random::Key;
 
 /// x·Wᵀ + b with PyTorch's names.
@@ -27,7 +29,10 @@ impl Linear {
     }
 
     /// `[N,H]` → `[N,V]`
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
+    ///
+    /// # Errors
+    /// A shape that does not fit.
+    pub fn forward(&self, x: Tensor<2>) -> Result<Tensor<2>, KernelError> {
+        linear(x, self.weight.val(), self.bias.val())
     }
 }

@@ -19,8 +19,8 @@ pub use config::{CellKind, Dropout, Init};
 pub use generator::{Generator, GeneratorScratch, GeneratorState};
 pub use language_model::{LanguageModel, LanguageModelConfig, LossOutput, State};
 pub use seq2seq::{
-    AttentionKind, Memory, Pairs, Seq2Seq, Seq2SeqConfig, Seq2SeqLoss, Seq2SeqScratch, Seq2SeqState, Seq2SeqSteps, StepRow,
-    Vocabularies,
+    AttentionKind, Memory, Pairs, Seq2Seq, Seq2SeqConfig, Seq2SeqLoss, Seq2SeqScratch,
+    Seq2SeqState, Seq2SeqSteps, StepRow, Vocabularies,
 };
 pub use sequence_model::{SequenceLoss, SequenceModel, SequenceModelConfig};
 

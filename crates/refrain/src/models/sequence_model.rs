@@ -176,7 +176,7 @@ impl SequenceModel {
         match &sequences.targets {
             Targets::Number(numbers) => {
                 let device = h.device();
-                let got = self.output.forward(h);
+                let got = self.output.forward(h)?;
                 let data = TensorData::new(numbers.clone(), [numbers.len(), 1]);
                 let squares = (got - Tensor::<2>::from_data(data, &device)).powi_scalar(2);
                 Ok(SequenceLoss {

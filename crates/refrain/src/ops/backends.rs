@@ -4,6 +4,7 @@ use super::attention::{AttentionBackend, AttentionKernels, AttentionPrimitives, 
 use super::ctc::{CtcBackend, CtcKernels, CtcTargets};
 use super::dropout::{DropoutBackend, DropoutKernels, DropoutSpec};
 use super::embedding::{EmbeddingBackend, EmbeddingKernels};
+use super::linear::{LinearBackend, LinearKernels};
 use super::loss::{LossBackend, LossKernels, LossOptions, LossParts, LossPrimitives};
 use super::recurrent::{RecurrentBackend, RecurrentPrimitives, RecurrentSpec, route, untracked};
 use burn::backend::Flex;
@@ -28,6 +29,16 @@ macro_rules! runs_on {
                 let LossParts { loss, nll, .. } =
                     Self::loss_forward([h, w, b], &targets, &options, false);
                 LossPrimitives { loss, nll }
+            }
+        }
+
+        impl LinearBackend for $backend {
+            fn linear_op(
+                h: FloatTensor<Self>,
+                w: FloatTensor<Self>,
+                b: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                Self::linear_forward([h, w, b])
             }
         }
 
@@ -75,6 +86,7 @@ macro_rules! composed_on {
         impl super::recurrent::RecurrentKernels for $backend {
             type Reserve = ();
         }
+        impl LinearKernels for $backend {}
         impl LossKernels for $backend {}
         impl AttentionKernels for $backend {}
         impl CtcKernels for $backend {}

@@ -42,10 +42,21 @@ fn one_minus<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 }
 
 /// `x·wᵀ + b`
-fn linear<B: Backend>(x: FloatTensor<B>, w: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+pub fn linear<B: Backend>(x: FloatTensor<B>, w: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
     let [rows] = dims(&b);
     let y = B::float_matmul(x, B::float_swap_dims(w, 0, 1));
     B::float_add(y, reshape::<B>(b, [1, rows]))
+}
+
+/// Gradients of [`linear`] for x, w and b.
+pub fn linear_backward<B: Backend>(
+    [x, w]: [FloatTensor<B>; 2],
+    d_y: FloatTensor<B>,
+) -> [FloatTensor<B>; 3] {
+    let [_, outputs] = dims(&d_y);
+    let d_w = B::float_matmul(B::float_swap_dims(d_y.clone(), 0, 1), x);
+    let d_b = reshape::<B>(B::float_sum_dim(d_y.clone(), 0), [outputs]);
+    [B::float_matmul(d_y, w), d_w, d_b]
 }
 
 /// Gate `index` of `[B,G·H]`.
@@ -250,9 +261,7 @@ pub fn linear_cross_entropy<B: Backend>(
     let loss = B::float_sum(B::float_mul(of(wanted.clone()), share.clone()));
     let gradients = train.then(|| {
         let d_logits = B::float_mul(B::float_sub(B::float_exp(log_p.clone()), wanted), share);
-        let d_w = B::float_matmul(B::float_swap_dims(d_logits.clone(), 0, 1), h);
-        let d_b = reshape::<B>(B::float_sum_dim(d_logits.clone(), 0), [vocabulary]);
-        [B::float_matmul(d_logits, w), d_w, d_b]
+        linear_backward::<B>([h, w], d_logits)
     });
     LossParts {
         loss: reshape::<B>(loss, [1]),

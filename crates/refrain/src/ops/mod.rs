@@ -7,13 +7,14 @@
 //!
 //! This is the only module that names Flex or Autodiff.
 
+mod attention;
 mod backends;
 pub mod composed;
-mod attention;
 mod ctc;
 mod dropout;
 mod embedding;
 mod flex;
+mod linear;
 mod loss;
 mod outputs;
 mod recurrent;
@@ -24,6 +25,7 @@ pub use dropout::{DropoutMask, dropout};
 pub use embedding::embedding;
 pub use flex::floats;
 pub(crate) use flex::{Values, floats_mut};
+pub use linear::linear;
 pub use loss::{LossOptions, LossOutput, linear_cross_entropy, linear_cross_entropy_with};
 pub(crate) use recurrent::fits;
 pub use recurrent::{DirectionWeights, PackedWeights, RecurrentOutput, RecurrentSpec, recurrent};

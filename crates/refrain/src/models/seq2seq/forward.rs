@@ -4,7 +4,7 @@ use super::Seq2Seq;
 use crate::error::Error;
 use crate::layers::{LayerState, Options, Recurrent, State};
 use crate::ops::{
-    AttentionInputs, AttentionLengths, DropoutMask, LossOptions, attention, dropout, embedding, floats,
+    AttentionInputs, AttentionLengths, DropoutMask, LossOptions, attention, dropout, embedding, floats, linear,
     linear_cross_entropy_with,
 };
 use burn::tensor::activation::{sigmoid, tanh};
@@ -112,7 +112,7 @@ impl Seq2Seq {
                 // The gradient of −ln(g·p + (1−g)·q) for the logits behind p is that of −ln p, times g·p/(g·p + (1−g)·q).
                 let written = nll(LossOptions::default())?.nll;
                 let copied = copied(decoded.weights, &pairs.source, &targets);
-                let mixed = Mixed::new(gate, decoded.joined, copied, &written, &targets);
+                let mixed = Mixed::new(gate, decoded.joined, copied, &written, &targets)?;
                 options.weights = Some(mixed.share);
                 loss.nats = mixed.nats;
                 loss.loss = nll(options)?.loss + mixed.loss;
@@ -156,12 +156,12 @@ impl Seq2Seq {
             key.map(|key| key.fold(3)),
         )?;
         let [_, _, width] = memory.dims();
-        let keys = product(memory.clone(), self.attention.key.val());
+        let keys = product(memory.clone(), self.attention.key.val())?;
         let shares: Vec<f32> = lengths.iter().map(|&len| 1.0 / len as f32).collect();
         let shares = TensorData::new(shares, [batch, 1]);
         let shares = Tensor::<2>::from_data(shares, &memory.device());
         let mean = memory.clone().sum_dim(1).reshape([batch, width]) * shares;
-        let first = tanh(self.start.forward(mean));
+        let first = tanh(self.start.forward(mean)?);
         let [_, all] = first.dims();
         let units = self.config.decoder;
         let first = (0..all / units)
@@ -202,9 +202,7 @@ impl Seq2Seq {
             Some(upper) => {
                 let x = Tensor::cat(vec![h, context.clone()], 2);
                 let x = self.thin(x, self.config.dropout.hidden, key.map(|key| key.fold(6)))?;
-                upper
-                    .forward_with(x, options(&encoded.first[1..], 7))?
-                    .0
+                upper.forward_with(x, options(&encoded.first[1..], 7))?.0
             }
         };
         let joined = Tensor::cat(vec![h, context], 2);
@@ -286,7 +284,7 @@ impl Seq2Seq {
         lengths: Arc<[usize]>,
     ) -> Result<(Tensor<3>, Tensor<3>), KernelError> {
         let queries = match &self.attention.query {
-            Some(weight) => product(h, weight.val()),
+            Some(weight) => product(h, weight.val())?,
             None => h,
         };
         let inputs = AttentionInputs {
@@ -307,7 +305,7 @@ impl Seq2Seq {
     /// `[B,T,H+C]` → `[B,T,E]`
     fn read_out(&self, joined: Tensor<3>, key: Option<Key>) -> Result<Tensor<3>, KernelError> {
         let [batch, time, width] = joined.dims();
-        let readout = tanh(self.readout.forward(joined.reshape([batch * time, width])));
+        let readout = tanh(self.readout.forward(joined.reshape([batch * time, width]))?);
         let [_, features] = readout.dims();
         let readout = readout.reshape([batch, time, features]);
         self.thin(readout, self.config.dropout.output, key)
@@ -364,26 +362,31 @@ impl Mixed {
         copied: Tensor<1>,
         written: &[f32],
         targets: &[u32],
-    ) -> Self {
+    ) -> Result<Self, KernelError> {
         let [batch, time, width] = joined.dims();
         let rows = batch * time;
         let device = joined.device();
         let counts: Vec<f32> = targets.iter().map(|t| f32::from(*t != IGNORE)).collect();
         let counted = counts.iter().sum::<f32>().max(1.0);
-        let vector = |values: Vec<f32>| Tensor::<1>::from_data(TensorData::new(values, [rows]), &device);
+        let vector =
+            |values: Vec<f32>| Tensor::<1>::from_data(TensorData::new(values, [rows]), &device);
         let p = vector(written.iter().map(|nll| (-nll).exp()).collect());
-        let g = sigmoid(gate.forward(joined.reshape([rows, width]))).reshape([rows]);
+        let g = sigmoid(gate.forward(joined.reshape([rows, width]))?).reshape([rows]);
         let from_projection = g.clone() * p;
         let mixture = from_projection.clone() + (g.neg() + 1.0) * copied + TINY;
         let share = floats((from_projection / mixture.clone()).detach());
         let nll = mixture.log().neg() * vector(counts.clone());
         let each = floats(nll.clone().detach());
         let loss = nll.sum() / counted;
-        Self {
+        Ok(Self {
             loss: loss.clone() - loss.detach(),
-            share: share.iter().zip(&counts).map(|(share, count)| share * count).collect(),
+            share: share
+                .iter()
+                .zip(&counts)
+                .map(|(share, count)| share * count)
+                .collect(),
             nats: each.iter().map(|&x| f64::from(x)).sum(),
-        }
+        })
     }
 }
 
@@ -405,11 +408,12 @@ fn copied(weights: Tensor<3>, source: &[Vec<u32>], targets: &[u32]) -> Tensor<1>
 }
 
 /// x·wᵀ for `x` `[B,T,C]` and `w` `[H,C]`.
-fn product(x: Tensor<3>, w: Tensor<2>) -> Tensor<3> {
+fn product(x: Tensor<3>, w: Tensor<2>) -> Result<Tensor<3>, KernelError> {
     let [batch, time, features] = x.dims();
     let [units, _] = w.dims();
-    let y = x.reshape([batch * time, features]).matmul(w.transpose());
-    y.reshape([batch, time, units])
+    let b = Tensor::zeros([units], &x.device());
+    let y = linear(x.reshape([batch * time, features]), w, b)?;
+    Ok(y.reshape([batch, time, units]))
 }
 
 pub(super) fn longest(sequences: &[Vec<u32>]) -> usize {

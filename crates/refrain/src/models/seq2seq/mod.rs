@@ -217,7 +217,10 @@ impl Seq2SeqConfig {
                 }),
                 coverage: self.coverage.then(|| param(vec![0.0], [1], device)),
             },
-            lower: self.lower().with_seed(seed.wrapping_add(2 << 32)).init(device),
+            lower: self
+                .lower()
+                .with_seed(seed.wrapping_add(2 << 32))
+                .init(device),
             upper: self
                 .upper()
                 .map(|stack| stack.with_seed(seed.wrapping_add(3 << 32)).init(device)),

@@ -136,7 +136,12 @@ impl Seq2Seq {
 fn packed(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Result<LinearWeights, Error> {
     let [outputs, inputs] = weight.dims();
     let (weight, bias) = (floats(weight), bias.map(floats));
-    Ok(LinearWeights::new(&weight, bias.as_deref(), inputs, outputs)?)
+    Ok(LinearWeights::new(
+        &weight,
+        bias.as_deref(),
+        inputs,
+        outputs,
+    )?)
 }
 
 /// Every row through a dense layer.
@@ -341,7 +346,11 @@ impl Seq2SeqSteps {
         let out = attend_rows(&source, &asked)?;
         contexts.extend(out.context.chunks(width).map(<[f32]>::to_vec));
         for (row, own) in rows.iter_mut().zip(out.probabilities.chunks(memory.len())) {
-            row.state.covered.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+            row.state
+                .covered
+                .iter_mut()
+                .zip(own)
+                .for_each(|(sum, own)| *sum += own);
             row.state.attention = own.to_vec();
         }
         Ok(())
@@ -382,7 +391,9 @@ fn mix(row: &StepRow, gate: f32, log_probs: &mut [f32]) {
     for (id, own) in log_probs.iter_mut().enumerate() {
         *own = match copied.get(&(id as u32)) {
             None => *own + log_write,
-            Some(copy) => (write * own.exp() + (1.0 - write) * copy).max(f32::MIN_POSITIVE).ln(),
+            Some(copy) => (write * own.exp() + (1.0 - write) * copy)
+                .max(f32::MIN_POSITIVE)
+                .ln(),
         };
     }
 }

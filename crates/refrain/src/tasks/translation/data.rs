@@ -4,11 +4,11 @@ use super::recipe::{CaseForm, PairData, PairSource, TokenForm, TranslationRecipe
 use crate::error::Error;
 use crate::models::Vocabularies;
 use crate::store::ModelFolder;
-use crate::tasks::run::check_sums;
 use crate::tasks::Site;
-use refrain_data::{Fingerprint, corpus};
+use crate::tasks::run::check_sums;
 use refrain_data::speech::shuffled;
 use refrain_data::vocab::{Vocabulary, VocabularyKind};
+use refrain_data::{Fingerprint, corpus};
 use refrain_text::moses::{detokenize_japanese, detokenize_treebank};
 use refrain_text::{case, lines, protect};
 use std::path::{Path, PathBuf};
@@ -94,7 +94,11 @@ pub(super) fn read_pairs(data: &PairData, name: &str, folder: &Path) -> Result<V
             target.len()
         )));
     }
-    Ok(source.into_iter().zip(target).map(|(s, t)| [s, t]).collect())
+    Ok(source
+        .into_iter()
+        .zip(target)
+        .map(|(s, t)| [s, t])
+        .collect())
 }
 
 /// One side of a model: how it writes, and its vocabulary.
@@ -165,7 +169,9 @@ impl Side {
         for &id in ids {
             match id.checked_sub(first) {
                 Some(number) if (number as usize) < PLACEHOLDERS => {
-                    text.push_str(&std::mem::replace(&mut stream, self.vocabulary.decode_stream()).finish());
+                    text.push_str(
+                        &std::mem::replace(&mut stream, self.vocabulary.decode_stream()).finish(),
+                    );
                     text.extend(char::from_u32(FIRST + number));
                 }
                 _ => text.push_str(&stream.push(id)),
@@ -381,6 +387,8 @@ pub(super) fn batches(
         batches.push(batch);
     }
     let order = shuffled(batches.len(), seed ^ 1);
-    let moved = order.into_iter().map(|number| std::mem::take(&mut batches[number]));
+    let moved = order
+        .into_iter()
+        .map(|number| std::mem::take(&mut batches[number]));
     moved.collect()
 }

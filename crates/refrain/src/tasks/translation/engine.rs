@@ -71,7 +71,11 @@ impl Engine {
             }
             let (ids, demands): (Vec<_>, Vec<D>) = sources.by_ref().take(TOGETHER).unzip();
             let encoded = self.encode(&ids);
-            ready = encoded.into_iter().zip(demands).collect::<Vec<_>>().into_iter();
+            ready = encoded
+                .into_iter()
+                .zip(demands)
+                .collect::<Vec<_>>()
+                .into_iter();
             ready.next()
         })
     }
@@ -172,7 +176,14 @@ impl Decoder for Rows<'_> {
         }
         let members = &self.engine.members;
         let share = (members.len() as f32).ln();
-        self.other.resize(if members.len() > 1 { log_probs.len() } else { 0 }, 0.0);
+        self.other.resize(
+            if members.len() > 1 {
+                log_probs.len()
+            } else {
+                0
+            },
+            0.0,
+        );
         for (number, member) in members.iter().enumerate() {
             let mut steps = Vec::with_capacity(rows.len());
             for (row, states) in rows.iter().zip(&mut states) {
@@ -194,7 +205,9 @@ impl Decoder for Rows<'_> {
         let mean = |states: &Vec<Seq2SeqState>| {
             let mut sum = states[0].attention().to_vec();
             for other in &states[1..] {
-                sum.iter_mut().zip(other.attention()).for_each(|(sum, own)| *sum += own);
+                sum.iter_mut()
+                    .zip(other.attention())
+                    .for_each(|(sum, own)| *sum += own);
             }
             let share = 1.0 / states.len() as f32;
             sum.iter_mut().for_each(|x| *x *= share);

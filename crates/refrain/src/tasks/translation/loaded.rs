@@ -10,7 +10,9 @@ use crate::models::Seq2Seq;
 use crate::store::ModelFolder;
 use crate::tasks::media::{self, wrong_medium};
 use crate::tasks::run::load_model;
-use crate::tasks::{EvaluateData, Medium, Piece, Ports, Receiver, Session, Site, Split, Use, stored};
+use crate::tasks::{
+    EvaluateData, Medium, Piece, Ports, Receiver, Session, Site, Split, Use, stored,
+};
 use crate::train::Control;
 use refrain_data::Fingerprint;
 use refrain_decode::search::{Ending, Hypothesis, Mode, Source, Target, align_words};
@@ -82,7 +84,12 @@ impl Translation {
     /// The alignment as `i-j` pairs.
     pub fn pharaoh(&self) -> Option<String> {
         let pairs = self.alignment.as_ref()?.iter();
-        Some(pairs.map(|[i, j]| format!("{i}-{j}")).collect::<Vec<_>>().join(" "))
+        Some(
+            pairs
+                .map(|[i, j]| format!("{i}-{j}"))
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
     }
 }
 
@@ -152,7 +159,9 @@ impl Loaded {
         }
         let search = SearchConfig {
             beam: options.beam.unwrap_or(recipe.search.beam),
-            length_penalty: options.length_penalty.unwrap_or(recipe.search.length_penalty),
+            length_penalty: options
+                .length_penalty
+                .unwrap_or(recipe.search.length_penalty),
             coverage_penalty: options
                 .coverage_penalty
                 .unwrap_or(recipe.search.coverage_penalty),
@@ -261,17 +270,24 @@ impl Loaded {
             .map(|part| {
                 let ids = self.sides.ended(self.sides.source.encode(&part.text));
                 let length = ids.len();
-                (ids, Source { length, ..Source::default() })
+                (
+                    ids,
+                    Source {
+                        length,
+                        ..Source::default()
+                    },
+                )
             })
             .collect();
         let mut parts = parts.into_iter();
         let text = |ids: &[u32]| self.sides.target.decode(ids);
-        self.engine.search(sources.into_iter(), &config, &text, &mut |results| {
-            if let Some(part) = parts.next() {
-                give(part, results);
-            }
-            Ok(())
-        })
+        self.engine
+            .search(sources.into_iter(), &config, &text, &mut |results| {
+                if let Some(part) = parts.next() {
+                    give(part, results);
+                }
+                Ok(())
+            })
     }
 
     /// The parts of a line; none of a blank line.
@@ -332,9 +348,9 @@ impl Loaded {
         }
         let (cut, lines) = (open.done.len() > 1, open.parts);
         if cut {
-            translation
-                .warnings
-                .push(format!("the line is long and was translated in {lines} parts"));
+            translation.warnings.push(format!(
+                "the line is long and was translated in {lines} parts"
+            ));
         }
         for (part, hypotheses) in &open.done {
             let Some(best) = hypotheses.first() else {
@@ -364,7 +380,9 @@ impl Loaded {
             }
         }
         for span in protect::check(&open.source, &translation.text) {
-            translation.warnings.push(format!("the translation lacks \"{}\"", span.text));
+            translation
+                .warnings
+                .push(format!("the translation lacks \"{}\"", span.text));
         }
         Ok(translation)
     }
@@ -374,7 +392,10 @@ impl Loaded {
         let mut pieces: Vec<Result<String, Span>> = Vec::new();
         let mut text = String::new();
         for character in part.text.chars() {
-            let item = part.spans.iter().find(|own| own.placeholder == Some(character));
+            let item = part
+                .spans
+                .iter()
+                .find(|own| own.placeholder == Some(character));
             match item {
                 Some(span) => {
                     pieces.push(Ok(std::mem::take(&mut text)));
@@ -415,12 +436,20 @@ impl Loaded {
     /// Pairs of words between spaces, source and target.
     fn alignment(&self, part: &Part, best: &Hypothesis) -> Option<Vec<[usize; 2]>> {
         let attention = best.attention.as_ref()?;
-        let mut source = self.sides.source.words(&self.sides.source.encode(&part.text));
+        let mut source = self
+            .sides
+            .source
+            .words(&self.sides.source.encode(&part.text));
         // The end mark.
         source.push(None);
         let target = self.sides.target.words(&best.tokens);
         let pairs = align_words(attention, &source, &target).ok()?;
-        Some(pairs.into_iter().map(|(source, target)| [source, target]).collect())
+        Some(
+            pairs
+                .into_iter()
+                .map(|(source, target)| [source, target])
+                .collect(),
+        )
     }
 
     /// ln p of given translations: pairs of a source and a target line.
@@ -545,7 +574,11 @@ const LONGEST_LINE: usize = 1 << 20;
 impl LineSession {
     fn translate(&self, text: &str, give: Receiver) -> Result<(), Error> {
         let whole: Vec<&str> = text.split_inclusive('\n').collect();
-        let bare = |line: &&str| line.trim_end_matches('\n').trim_end_matches('\r').to_string();
+        let bare = |line: &&str| {
+            line.trim_end_matches('\n')
+                .trim_end_matches('\r')
+                .to_string()
+        };
         let lines: Vec<String> = whole.iter().map(bare).collect();
         for (line, own) in whole.iter().zip(self.loaded.translate_all(&lines)?) {
             let detail = serde_json::to_value(&own).map_err(|e| Error::Config(e.to_string()))?;

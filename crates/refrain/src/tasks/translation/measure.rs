@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use refrain_decode::metrics::score::{Metric, Scorer, metric};
 use refrain_decode::search::{Hypothesis, Source, Target};
-use refrain_text::moses::{Edition, normalize, tokenize};
 use refrain_text::Language;
+use refrain_text::moses::{Edition, normalize, tokenize};
 
 /// Name of the figure that training maximises.
 pub(super) fn criterion(data: &PairData) -> &'static str {
@@ -29,7 +29,10 @@ pub(super) fn part(
     pairs: &[Pair],
 ) -> Result<Metrics, Error> {
     let mut metrics = translated(engine, sides, data, search, pairs)?;
-    metrics.insert("perplexity".into(), perplexity(engine, sides, search, pairs)?);
+    metrics.insert(
+        "perplexity".into(),
+        perplexity(engine, sides, search, pairs)?,
+    );
     Ok(metrics)
 }
 
@@ -45,19 +48,30 @@ fn translated(
         names.push("bleu");
     }
     let found = |name: &&str| metric(name).map_err(Error::from);
-    let metrics = names.iter().map(found).collect::<Result<Vec<&'static Metric>, _>>()?;
+    let metrics = names
+        .iter()
+        .map(found)
+        .collect::<Result<Vec<&'static Metric>, _>>()?;
     let mut sentences = Scorer::new(&metrics);
     let mut tokens = Scorer::new(&[metric("multi-bleu")?]);
     let mut references = pairs.iter().map(|[_, target]| target.as_str());
     let sources = pairs.iter().map(|pair| {
         let [ids, _] = sides.encode(pair);
         let length = ids.len();
-        (ids, Source { length, ..Source::default() })
+        (
+            ids,
+            Source {
+                length,
+                ..Source::default()
+            },
+        )
     });
     let config = search.config(sides);
     let text = |ids: &[u32]| sides.target.decode(ids);
     engine.search(sources, &config, &text, &mut |results: Vec<Hypothesis>| {
-        let best = results.first().map_or_else(String::new, |best| text(&best.tokens));
+        let best = results
+            .first()
+            .map_or_else(String::new, |best| text(&best.tokens));
         let reference = references.next().unwrap_or_default();
         let plain = |line: &str| sides.target.plain(line);
         sentences.add(&[&plain(reference)], &plain(&best))?;
@@ -67,7 +81,11 @@ fn translated(
     })?;
     let mut figures = Metrics::new();
     for score in sentences.scores().into_iter().chain(tokens.scores()) {
-        let scale = if score.metric == "accuracy" { 100.0 } else { 1.0 };
+        let scale = if score.metric == "accuracy" {
+            100.0
+        } else {
+            1.0
+        };
         let name = score.metric.replace('-', "_");
         figures.insert(name, scale * score.value.unwrap_or(0.0));
     }

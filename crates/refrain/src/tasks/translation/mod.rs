@@ -7,6 +7,7 @@ mod measure;
 mod numbers;
 mod recipe;
 mod trainee;
+mod vary;
 
 pub use data::{Side, Sides};
 pub use loaded::{Loaded, TranslateOptions, Translation};
@@ -98,7 +99,19 @@ impl Spec for TranslationTask {
         if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return Err(Error::Config(format!("{name} is 0; it must be at least 1")));
         }
-        Ok(())
+        let shares = [
+            ("data.placeholders", recipe.data.placeholders),
+            ("data.capitals", recipe.data.capitals),
+        ];
+        match shares
+            .iter()
+            .find(|(_, share)| !(0.0..=1.0).contains(share))
+        {
+            Some((name, share)) => Err(Error::Config(format!(
+                "{name} is {share}; a share from 0 to 1 is needed"
+            ))),
+            None => recipe.search.check(),
+        }
     }
 
     fn prepare(

@@ -37,7 +37,10 @@ impl NumbersConfig {
     /// # Errors
     /// More numbers than there are, or none.
     pub fn check(&self) -> Result<(), Error> {
-        let wanted = self.train.saturating_add(self.valid).saturating_add(self.test);
+        let wanted = self
+            .train
+            .saturating_add(self.valid)
+            .saturating_add(self.test);
         let some = self.train > 0 && self.valid > 0 && self.test > 0;
         match some && self.below <= MOST && wanted <= self.below as usize {
             true => Ok(()),
@@ -68,8 +71,26 @@ impl NumbersConfig {
 }
 
 const ONES: [&str; 20] = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 const TENS: [&str; 10] = [
     "", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
@@ -86,7 +107,11 @@ fn english(number: u32) -> String {
         (0, rest) => below_hundred(rest),
         (hundreds, 0) => format!("{} hundred", ONES[hundreds as usize]),
         (hundreds, rest) => {
-            format!("{} hundred and {}", ONES[hundreds as usize], below_hundred(rest))
+            format!(
+                "{} hundred and {}",
+                ONES[hundreds as usize],
+                below_hundred(rest)
+            )
         }
     };
     let mut parts = Vec::new();
@@ -109,7 +134,9 @@ fn korean(number: u32) -> String {
     const DIGITS: [&str; 10] = ["영", "일", "이", "삼", "사", "오", "육", "칠", "팔", "구"];
     const PLACES: [&str; 4] = ["", "십", "백", "천"];
     let below_ten_thousand = |n: u32| {
-        let digits = (0..4u32).rev().map(|place| (place, n / 10u32.pow(place) % 10));
+        let digits = (0..4u32)
+            .rev()
+            .map(|place| (place, n / 10u32.pow(place) % 10));
         digits
             .filter(|(_, digit)| *digit > 0)
             .map(|(place, digit)| match (place, digit) {
@@ -143,7 +170,11 @@ mod tests {
             (342, "three hundred and forty-two", "삼백사십이"),
             (1_000, "one thousand", "천"),
             (1_001, "one thousand and one", "천일"),
-            (12_345, "twelve thousand three hundred and forty-five", "만이천삼백사십오"),
+            (
+                12_345,
+                "twelve thousand three hundred and forty-five",
+                "만이천삼백사십오",
+            ),
             (100_000, "one hundred thousand", "십만"),
             (110_010, "one hundred and ten thousand and ten", "십일만십"),
             (1_000_000, "one million", "백만"),
@@ -176,7 +207,10 @@ mod tests {
         assert_eq!(all.len(), 1_000);
         assert_eq!(parts.each_ref().map(Vec::len), [800, 100, 100]);
         assert_ne!(config.pairs(3), config.pairs(4));
-        let too_many = NumbersConfig { train: 801, ..config };
+        let too_many = NumbersConfig {
+            train: 801,
+            ..config
+        };
         assert!(too_many.check().is_err());
     }
 }

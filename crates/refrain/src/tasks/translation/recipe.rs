@@ -2,6 +2,7 @@
 
 use super::data::Sides;
 use super::numbers::NumbersConfig;
+use crate::error::Error;
 use crate::models::Seq2SeqConfig;
 use refrain_decode::search::{self, LengthPenalty, LengthRule, Mode, Stop};
 use serde::{Deserialize, Serialize};
@@ -56,10 +57,13 @@ pub struct PairData {
     /// Target tokens of a batch, padding included. `train.batch` limits its pairs.
     #[serde(default = "usual_tokens")]
     pub batch_tokens: usize,
-    /// Share of the pairs in which a word that both sides have is replaced by a placeholder, so that the model learns to
-    /// copy placeholders.
+    /// Share of the pairs in which a word that both sides have, or a pair of `names`, becomes a placeholder, so that the
+    /// model learns to copy placeholders. Numbers, addresses and times that both sides have always become placeholders.
     #[serde(default)]
     pub placeholders: f64,
+    /// Names in both languages, `[source, target]`, that stand for items to copy where languages share no words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<[String; 2]>,
     /// Share of the pairs that are learned from in capitals.
     #[serde(default)]
     pub capitals: f64,
@@ -179,6 +183,29 @@ impl Default for SearchConfig {
 }
 
 impl SearchConfig {
+    /// # Errors
+    /// The first invalid setting.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let numbers = [
+            ("length_penalty", self.length_penalty),
+            ("coverage_penalty", self.coverage_penalty),
+            ("most_per_token", self.most_per_token),
+        ];
+        let wrong = |x: f64| !(x.is_finite() && x >= 0.0);
+        if let Some((name, x)) = numbers.iter().find(|(_, x)| wrong(*x)) {
+            return Err(Error::Config(format!(
+                "search.{name} is {x}; it must be at least 0"
+            )));
+        }
+        match (self.beam, self.no_repeat) {
+            (0, _) => Err(Error::Config("search.beam is 0; 1 is greedy".into())),
+            (_, Some(0)) => Err(Error::Config(
+                "search.no_repeat is 0; leave it out for no limit".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The settings of the search for a model of these sides.
     pub(super) fn config(&self, sides: &Sides) -> search::SearchConfig {
         let [begin, end] = sides.marks();

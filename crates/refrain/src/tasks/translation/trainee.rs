@@ -4,6 +4,7 @@ use super::data::{Corpus, Lengths, Pair, Sides, batches};
 use super::engine::Engine;
 use super::measure;
 use super::recipe::TranslationRecipe;
+use super::vary::Variation;
 use crate::error::Error;
 use crate::metrics::{Better, Metrics};
 use crate::models::{Pairs, Seq2Seq};
@@ -34,7 +35,9 @@ impl TranslationTrainee {
         begin: Begin,
     ) -> Result<Self, Error> {
         let longest = recipe.data.longest;
-        let encoded = corpus.train.iter().map(|pair| sides.encode(pair));
+        let vary = Variation::new(&recipe.data, begin.site.seed);
+        let pairs = corpus.train.iter().enumerate();
+        let encoded = pairs.map(|(number, pair)| sides.encode(&vary.pair(number, pair)));
         let short = |pair: &[Vec<u32>; 2]| pair.iter().all(|own| own.len() <= longest);
         let train: Vec<_> = encoded.filter(short).collect();
         if train.is_empty() {
@@ -69,7 +72,12 @@ impl TranslationTrainee {
 
     fn pairs(&self, numbers: &[usize]) -> Pairs {
         let [begin, end] = self.sides.marks();
-        let of = |side: usize| numbers.iter().map(|&n| self.train[n][side].clone()).collect();
+        let of = |side: usize| {
+            numbers
+                .iter()
+                .map(|&n| self.train[n][side].clone())
+                .collect()
+        };
         Pairs {
             source: of(0),
             target: of(1),
