@@ -172,7 +172,7 @@ proptest! {
     #[test]
     fn a_wide_beam_is_exhaustive(
         vocabulary in 2usize..5, zeros in prop_oneof![Just(0.0), Just(0.3)], mut config in rules(), seed: u64,
-        words in prop::collection::vec(prop::collection::vec(2u32..4, 1..3), 0..3), steps in 1usize..5,
+        words in prop::collection::vec(prop::collection::vec(2u32..4, 1..4), 0..3), steps in 1usize..6,
     ) {
         let kind = Kind { zeros, ..Kind::new(vocabulary) };
         let mut source = Source { length: 3, ..Source::default() };
