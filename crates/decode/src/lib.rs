@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`sample`] | one index out of `V` logits: temperature, top-k, top-p |
 //! | [`ctc`] | labels out of CTC scores: the best path, prefix beam search, a known text's place |
-//! | [`search`] | texts out of models that predict the next token: greedy, beam, random draws; forced scores, alignment |
+//! | [`search`] | texts out of models of the next token: greedy, beam, random draws; forced scores, alignment |
 //! | [`ngram`] | n-gram language models: ARPA files, training, scores |
 //! | [`text`] | texts of labels, lexicons, hot words |
 //! | [`top_k`] | the best `K` of many candidates, for any beam search |

@@ -184,17 +184,13 @@ impl Sampler {
             return logits.iter().map(|&l| weight(l)).enumerate().collect();
         }
         // By logit, not by weight: weights of different logits can round to the same number.
-        let rank = |a: &usize, b: &usize| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b));
-        let mut ranked: Vec<usize> = (0..logits.len()).collect();
-        if let Some(k) = self.top_k.filter(|&k| k < ranked.len()) {
-            ranked.select_nth_unstable_by(k, rank);
-            ranked.truncate(k);
+        let most = self.top_k.unwrap_or(logits.len()).min(logits.len());
+        let mut best = TopK::new(most);
+        for (index, &logit) in logits.iter().enumerate() {
+            best.push(f64::from(logit), index);
         }
-        ranked.sort_unstable_by(rank);
-        let weighed = ranked
-            .into_iter()
-            .map(|index| (index, weight(logits[index])));
-        let mut kept: Vec<_> = weighed.collect();
+        let best = best.take(f64::INFINITY).into_iter();
+        let mut kept: Vec<_> = best.map(|(_, i)| (i, weight(logits[i]))).collect();
         if let Some(p) = self.top_p {
             let goal = p * kept.iter().map(|c| c.1).sum::<f64>();
             kept.truncate(nucleus(&kept, goal));

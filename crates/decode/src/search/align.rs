@@ -14,8 +14,7 @@ pub type WordPair = (usize, usize);
 /// ascending by source word, then by target word.
 ///
 /// # Errors
-/// Lengths that do not fit, word numbers that are not below the number of tokens, weights that are negative or not
-/// finite.
+/// Lengths that do not fit, weights that are negative or not finite.
 pub fn align_words(
     attention: &[f32],
     source: &[Option<usize>],
@@ -34,15 +33,15 @@ pub fn align_words(
             "the weight of target token {t} on source token {s} is {weight}; it must be finite and at least 0"
         )));
     }
-    for words in [source, target] {
-        if let Some(word) = words.iter().flatten().find(|&&word| word >= words.len()) {
-            return Err(SearchError::Alignment(format!(
-                "{} tokens have a word of number {word}; count words from 0",
-                words.len()
-            )));
-        }
-    }
-    let mut sums = vec![0.0; s];
+    let mut words: Vec<usize> = source.iter().flatten().copied().collect();
+    words.sort_unstable();
+    words.dedup();
+    // The place of each source token's word.
+    let places = source
+        .iter()
+        .map(|word| words.binary_search(&(*word)?).ok());
+    let places: Vec<Option<usize>> = places.collect();
+    let mut sums = vec![0.0; words.len()];
     let mut pairs = Vec::new();
     // Tokens by their words, so that one row of sums is enough.
     let mut tokens: Vec<(usize, usize)> = (0..t).filter_map(|i| Some((target[i]?, i))).collect();
@@ -50,14 +49,14 @@ pub fn align_words(
     for tokens in tokens.chunk_by(|a, b| a.0 == b.0) {
         sums.fill(0.0);
         for &(_, token) in tokens {
-            for (word, &weight) in source.iter().zip(&attention[token * s..]) {
-                if let Some(word) = word {
-                    sums[*word] += f64::from(weight);
+            for (place, &weight) in places.iter().zip(&attention[token * s..]) {
+                if let Some(place) = place {
+                    sums[*place] += f64::from(weight);
                 }
             }
         }
         let mut best = (0.0, None);
-        for (word, &sum) in sums.iter().enumerate() {
+        for (&word, &sum) in words.iter().zip(&sums) {
             if sum > best.0 {
                 best = (sum, Some(word));
             }

@@ -110,7 +110,7 @@ fn fill(step: &mut Step<'_>, parent: usize, banks: &mut [TopK<Candidate>]) {
     scan(row, live.sum, bank, candidate);
     for &(token, value) in &apart {
         row[token as usize] = value;
-        let bank = words.bank(&words.step(&live.progress, token));
+        let bank = words.bank(&live.progress, token);
         banks[bank].push(live.sum + f64::from(value), candidate(token));
     }
     step.scratch.apart = apart;

@@ -109,7 +109,7 @@ impl LengthRule {
 pub struct SearchConfig {
     /// The choice among the hypotheses.
     pub mode: Mode,
-    /// Input of the first step.
+    /// Input of the first step; [`Source::begin`](super::Source::begin) replaces it.
     pub begin: u32,
     /// The token that ends a hypothesis. Without one each hypothesis has the maximum length.
     pub end: Option<u32>,

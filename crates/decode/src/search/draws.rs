@@ -67,7 +67,8 @@ impl Draws {
 fn possible(step: &mut Step<'_>, parent: usize) {
     let row = &step.log_probs[parent * step.vocabulary..][..step.vocabulary];
     let Scratch { tokens, logits, .. } = &mut *step.scratch;
-    (tokens.clear(), logits.clear());
+    tokens.clear();
+    logits.clear();
     for (token, &value) in (0..).zip(row) {
         if value > f32::NEG_INFINITY {
             tokens.push(token);

@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 
 /// How many batches of results may wait for an earlier sentence before no more sentences join.
 const AHEAD: usize = 16;
+/// Most log-probabilities of a step.
+const MOST_SCORES: usize = 1 << 30;
 
 /// Searches for the best continuations of each sentence: (input of the model, demands).
 ///
@@ -116,7 +118,7 @@ where
         self.admit()?;
         self.rows.clear();
         for sentence in &self.live {
-            sentence.ask(self.shared.config.begin, &mut self.rows);
+            sentence.ask(&mut self.rows);
         }
         if !self.rows.is_empty() {
             self.step()?;
@@ -163,7 +165,7 @@ where
         let (rows, vocabulary) = (self.rows.len(), self.shared.vocabulary);
         let room = rows.checked_mul(vocabulary).filter(|&room| {
             let more = room.saturating_sub(self.log_probs.len());
-            self.log_probs.try_reserve(more).is_ok()
+            room <= MOST_SCORES && self.log_probs.try_reserve(more).is_ok()
         });
         let room = room.ok_or(SearchError::Memory { rows, vocabulary })?;
         self.log_probs.resize(room, 0.0);

@@ -86,11 +86,16 @@ impl Sentence {
         self.live.len()
     }
 
-    pub fn ask(&self, begin: u32, rows: &mut Vec<Row>) {
+    pub fn ask(&self, rows: &mut Vec<Row>) {
+        let token = |node| {
+            self.tree
+                .last(node)
+                .map_or(self.plan.begin, |last| last.token)
+        };
         rows.extend(self.live.iter().map(|live| Row {
             sentence: self.plan.sentence,
             from: live.from,
-            token: self.tree.last(live.node).map_or(begin, |node| node.token),
+            token: token(live.node),
         }));
     }
 

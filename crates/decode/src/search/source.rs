@@ -14,6 +14,9 @@ const STEP_BYTES: usize = 64;
 pub struct Source {
     /// `S`: source positions, for the length rule and for attention weights.
     pub length: usize,
+    /// Input of its first step instead of that of the settings, such as the mark of a language, or the last token of a
+    /// text that the model takes in when the sentence enters.
+    pub begin: Option<u32>,
     /// The first tokens of each hypothesis. Neither bans nor blocks apply to them. They count in lengths and scores.
     pub prefix: Vec<u32>,
     /// Words, as tokens that follow each other, each of which every hypothesis contains; words may overlap. Not for
@@ -30,6 +33,8 @@ pub struct Source {
 pub struct Target {
     /// `S`: source positions, for attention weights.
     pub length: usize,
+    /// Input of its first step instead of that of the settings.
+    pub begin: Option<u32>,
     /// Its tokens, without the end mark.
     pub tokens: Vec<u32>,
     /// Whether the end mark follows.
@@ -41,6 +46,8 @@ pub(super) struct Plan {
     pub sentence: usize,
     /// `S`
     pub source: usize,
+    /// Input of the first step.
+    pub begin: u32,
     pub prefix: Vec<u32>,
     pub words: Words,
     pub banned: Vec<u32>,
@@ -94,6 +101,7 @@ impl Plan {
         let plan = Self {
             sentence,
             source: source.length,
+            begin: source.begin.unwrap_or(config.begin),
             prefix: source.prefix,
             words,
             banned,
@@ -121,6 +129,7 @@ impl Plan {
         let plan = Self {
             sentence,
             source: target.length,
+            begin: target.begin.unwrap_or(config.begin),
             prefix: target.tokens,
             words: Words::new(Vec::new()),
             banned: Vec::new(),

@@ -56,9 +56,12 @@ impl Words {
 
     /// The progress after one more token.
     pub fn step(&self, progress: &[u32], token: u32) -> Progress {
+        self.after(progress, token).collect()
+    }
+
+    fn after(&self, progress: &[u32], token: u32) -> impl Iterator<Item = u32> {
         let both = self.words.iter().zip(progress);
-        both.map(|(word, &at)| word.step(at as usize, token) as u32)
-            .collect()
+        both.map(move |(word, &at)| word.step(at as usize, token) as u32)
     }
 
     /// Whether the token brings a word that is not there yet one token further.
@@ -69,14 +72,14 @@ impl Words {
 
     /// Tokens of the words that are there.
     pub fn settled(&self, progress: &[u32]) -> usize {
-        self.count(progress, |done, len| if done == len { len } else { 0 })
-            .sum()
+        self.count(progress.iter().copied()).0
     }
 
-    /// Tokens of the words that are there, and of the word that is furthest on its way.
-    pub fn bank(&self, progress: &[u32]) -> usize {
-        let on_way = self.count(progress, |done, len| if done == len { 0 } else { done });
-        self.settled(progress) + on_way.max().unwrap_or(0)
+    /// The bank after one more token: tokens of the words that are then there, and of the word that is furthest on its
+    /// way.
+    pub fn bank(&self, progress: &[u32], token: u32) -> usize {
+        let (settled, on_way) = self.count(self.after(progress, token));
+        settled + on_way
     }
 
     /// Whether all words are there.
@@ -84,13 +87,17 @@ impl Words {
         self.settled(progress) == self.tokens
     }
 
-    fn count(
-        &self,
-        progress: &[u32],
-        of: impl Fn(usize, usize) -> usize,
-    ) -> impl Iterator<Item = usize> {
-        let both = self.words.iter().zip(progress);
-        both.map(move |(word, &done)| of(done as usize, word.tokens.len()))
+    /// Tokens of the words that are there, and most tokens of another.
+    fn count(&self, progress: impl Iterator<Item = u32>) -> (usize, usize) {
+        let (mut settled, mut on_way) = (0, 0);
+        for (word, at) in self.words.iter().zip(progress) {
+            let (at, len) = (at as usize, word.tokens.len());
+            match at == len {
+                true => settled += len,
+                false => on_way = on_way.max(at),
+            }
+        }
+        (settled, on_way)
     }
 }
 

@@ -172,7 +172,7 @@ proptest! {
     #[test]
     fn a_wide_beam_is_exhaustive(
         vocabulary in 2usize..5, zeros in prop_oneof![Just(0.0), Just(0.3)], mut config in rules(), seed: u64,
-        words in prop::collection::vec(prop::collection::vec(2u32..4, 1..3), 0..3), steps in 1usize..5,
+        words in prop::collection::vec(prop::collection::vec(2u32..4, 1..4), 0..3), steps in 1usize..6,
     ) {
         let kind = Kind { zeros, ..Kind::new(vocabulary) };
         let mut source = Source { length: 3, ..Source::default() };
@@ -243,7 +243,7 @@ proptest! {
         let found = run(kind, &[(seed, source)], &config).unwrap().remove(0);
         let targets = found.iter().map(|found| {
             let (tokens, ended) = (found.tokens.clone(), found.ending == Ending::Mark);
-            (seed, Target { length: 3, tokens, ended })
+            (seed, Target { length: 3, tokens, ended, ..Target::default() })
         });
         let mut model = Model::new(kind, config.batch);
         let forced: Result<Vec<_>, _> = score(&mut model, targets, &config).unwrap().collect();
@@ -277,7 +277,10 @@ proptest! {
             prop_assert_eq!(&results(n)[..], &all[..n.min(all.len())]);
         }
         let mark = |h: &Hypothesis| h.ending == Ending::Mark;
-        let ranked = |a: &Hypothesis, b: &Hypothesis| (mark(a) && !mark(b)) || (mark(a) == mark(b) && a.score >= b.score);
+        let ranked = |a: &Hypothesis, b: &Hypothesis| match mark(a) == mark(b) {
+            true => a.score >= b.score,
+            false => mark(a),
+        };
         let ranked = all.is_sorted_by(ranked);
         prop_assert!(ranked);
         let mut keys: Vec<String> = all.iter().map(|h| text(&h.tokens)).collect();
@@ -290,7 +293,8 @@ proptest! {
     #[test]
     fn forced_words_are_there(
         seed: u64, width in 1usize..6, prefix in prop::collection::vec(2u32..20, 0..4),
-        words in prop::collection::vec(prop::collection::vec(2u32..20, 1..4), 1..5), no_repeat in prop::option::of(1usize..3),
+        words in prop::collection::vec(prop::collection::vec(2u32..20, 1..4), 1..5),
+        no_repeat in prop::option::of(1usize..3),
     ) {
         let mut config = settings(40);
         (config.mode, config.no_repeat) = (beam(width, width), no_repeat);
@@ -562,6 +566,9 @@ fn a_long_input_streams_in_order() {
     assert!(model.most_rows <= 2 * 61 + 2);
 }
 
+/// A change of the settings, and words of the error about it.
+type Case = (fn(&mut SearchConfig), &'static str);
+
 #[test]
 fn bad_settings_and_demands_are_refused() {
     let refused = |change: fn(&mut SearchConfig), source: Source| {
@@ -576,7 +583,7 @@ fn bad_settings_and_demands_are_refused() {
         .unwrap_err()
         .to_string()
     };
-    let settings: [(fn(&mut SearchConfig), &str); 15] = [
+    let settings: [Case; 15] = [
         (|c| c.mode = beam(0, 1), "beam is 0"),
         (|c| c.mode = beam(2, 3), "n-best is 3"),
         (|c| c.mode = beam(2, 0), "n-best is 0"),
@@ -642,6 +649,41 @@ fn bad_settings_and_demands_are_refused() {
 }
 
 #[test]
+fn a_sentence_may_have_its_own_begin_mark() {
+    let (kind, config) = (Kind::new(5), settings(3));
+    let source = Source {
+        begin: Some(3),
+        ..Source::default()
+    };
+    let found = run(kind, &[(2, source)], &config)
+        .unwrap()
+        .remove(0)
+        .remove(0);
+    let first = found.tokens.first().copied().unwrap_or(END);
+    let log_probs = kind.log_probs(kind.next(2, 3));
+    assert_eq!(found.log_probs[0], log_probs[first as usize]);
+    assert_ne!(log_probs, kind.log_probs(kind.next(2, BEGIN)));
+}
+
+#[test]
+fn a_step_that_does_not_fit_is_refused_before_memory_is_taken() {
+    let mut model = Model::new(Kind::new(1 << 31), 1);
+    let mut all = search(
+        &mut model,
+        [(1, Source::default())],
+        &settings(2),
+        &plain_text,
+    )
+    .unwrap();
+    let expected = SearchError::Memory {
+        rows: 1,
+        vocabulary: 1 << 31,
+    };
+    assert_eq!(all.next(), Some(Err(expected)));
+    assert_eq!(all.next(), None);
+}
+
+#[test]
 fn empty_targets_have_scores() {
     let config = settings(4);
     let mut model = Model::new(Kind::new(5), config.batch);
@@ -678,6 +720,9 @@ fn pieces_align_as_words() {
     let pairs = align_words(&attention, &source, &target).unwrap();
     assert_eq!(pharaoh(&pairs), "0-1 1-0");
     assert_eq!(pharaoh(&[]), "");
+    // Words may be missing from the tokens.
+    let pairs = align_words(&[0.2, 0.8], &[Some(3), Some(9)], &[Some(usize::MAX)]).unwrap();
+    assert_eq!(pairs, [(9, usize::MAX)]);
     for (attention, source, target, words) in [
         (
             &[0.5][..],
@@ -691,7 +736,6 @@ fn pieces_align_as_words() {
             &[Some(0)],
             "source token 1 is NaN",
         ),
-        (&[0.5], &[Some(4)], &[Some(0)], "number 4"),
     ] {
         let error = align_words(attention, source, target)
             .unwrap_err()

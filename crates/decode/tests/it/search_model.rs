@@ -132,7 +132,6 @@ impl Decoder for Model {
                 None => (row.sentence, self.entered[&row.sentence]),
             };
             assert_eq!(before.0, row.sentence);
-            assert!(row.from.is_some() || row.token == BEGIN);
             (row.sentence, self.kind.next(before.1, row.token))
         });
         let next: Vec<(usize, u64)> = next.collect();
