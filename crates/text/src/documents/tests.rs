@@ -253,6 +253,20 @@ fn tags_follow_their_words() {
         aligned(Format::Html, "a <b>one</b> two", "x", &[(7, 9), (0, 4)]),
         "<b>x</b>"
     );
+    // Without alignment: in proportion, and punctuation with punctuation.
+    for (source, text, expect) in [
+        ("<b>Hello</b>.", "Guten Tag.", "<b>Guten Tag</b>."),
+        ("(<i>see</i> there)", "(siehe dort)", "(<i>siehe</i> dort)"),
+        (
+            "one <b>two three</b> four",
+            "a b c d e f g h",
+            "a b <b>c d e f</b> g h",
+        ),
+        ("one <b>two</b>", "一二三四", "一二<b>三四</b>"),
+        ("one two<br>three four", "a b c d", "a b<br>c d"),
+    ] {
+        assert_eq!(write(&parse(Format::Html, source), |_| text.into()), expect);
+    }
     // Scripts without spaces: by character.
     assert_eq!(
         aligned(Format::Html, "<b>日本</b>語", "言葉は", &[(0, 0)]),
@@ -674,8 +688,6 @@ fn cues() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     #[test]
     fn html_keeps_its_tags_balanced(
         source in html(),

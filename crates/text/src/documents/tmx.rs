@@ -14,8 +14,8 @@ pub struct TmxPair {
     pub target: String,
 }
 
-/// Gives `take` each pair of a TMX file in two languages, in order. A language code without a region matches all regions:
-/// `en` matches `en-US`; case does not count, and `_` is as good as `-`. The first text that matches counts. Units that
+/// Gives `take` each pair of a TMX file in two languages, in order. A language code without a region matches all
+/// regions: `en` matches `en-US`; case does not count, and `_` is as good as `-`. The first text that matches counts. Units that
 /// lack one of the languages, or have an empty text, are passed over.
 ///
 /// # Errors
