@@ -163,8 +163,14 @@ impl Placing {
             .filter(|r| !r.is_empty())
             .collect();
         claims.sort_by_key(|r| r.start);
+        // Tags whose partners lie outside of this text keep their order, so that they stay nested with those.
+        let mut last_stray = target.start;
         for p in placed.iter_mut().filter(|p| p.target.is_empty()) {
-            let at = outside(self.spot(p, &source, &target), &claims);
+            let mut at = outside(self.spot(p, &source, &target), &claims);
+            if p.node.close.is_none() && matches!(p.node.lean, Lean::Left | Lean::Right) {
+                at = at.max(last_stray);
+                last_stray = at;
+            }
             p.target = at..at;
         }
         taken[target.clone()].fill(false);

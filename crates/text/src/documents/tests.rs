@@ -279,6 +279,20 @@ fn tags_follow_their_words() {
 }
 
 #[test]
+fn tags_without_partners_keep_their_order() {
+    // The two line breaks end the segment inside of both elements.
+    assert_eq!(
+        aligned(
+            Format::Html,
+            "a <b>c <i>d<br><br></i></b>",
+            "d c a",
+            &[(0, 2), (1, 1), (2, 0)]
+        ),
+        "d <b><i>c a<br><br></i></b>"
+    );
+}
+
+#[test]
 fn marks_have_places_in_the_text() {
     let document = parse(Format::Html, "so <b>very <i>big</i></b> <img> end<!--c-->");
     let marks: Vec<_> = document.segments()[0]
