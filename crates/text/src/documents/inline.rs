@@ -174,9 +174,12 @@ impl Builder {
         loose: &[(Node, Kind)],
         start: usize,
     ) -> usize {
-        let hanging = loose.last().is_some_and(|(node, kind)| {
-            *kind == Kind::Single && !matches!(node.lean, Lean::Between { after: true, .. })
-        }) && matches!(next, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']');
+        let broken = loose.iter().any(|(_, kind)| *kind == Kind::Break);
+        let hanging = !broken
+            && loose.last().is_some_and(|(node, kind)| {
+                *kind == Kind::Single && !matches!(node.lean, Lean::Between { after: true, .. })
+            })
+            && matches!(next, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']');
         let wide = pending == Pending::Line && unspaced(next) && self.text.ends_with(unspaced);
         if pending != Pending::None && self.text.len() > start && !hanging && !wide {
             self.text.push(' ');
