@@ -9,11 +9,13 @@ pub(super) struct Atom {
     pub range: Range<usize>,
     /// Position of its word, where words are separated by white space.
     word: usize,
-    /// Its place in the word.
+    /// Its place in the word; they ascend within a word.
     place: Place,
+    /// It is a character of an unspaced script.
+    wide: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     /// Punctuation before the word.
     Before,
@@ -46,7 +48,13 @@ pub(super) fn atoms(text: &str) -> Vec<Atom> {
         let mut push = |range: Range<usize>, place| {
             if !range.is_empty() {
                 let range = start + range.start..start + range.end;
-                atoms.push(Atom { range, word, place });
+                let wide = text[range.clone()].starts_with(unspaced);
+                atoms.push(Atom {
+                    range,
+                    word,
+                    place,
+                    wide,
+                });
             }
         };
         push(0..before, Place::Before);
@@ -74,7 +82,8 @@ pub(super) fn atoms(text: &str) -> Vec<Atom> {
 /// For each unit of one text the linked units of another, ascending.
 pub(super) type Links = Vec<Vec<usize>>;
 
-/// Links of `source` to `target`, and of `target` to `source`: from pairs of words, or in proportion.
+/// Links of `source` to `target`, and of `target` to `source`: from pairs of words, else in proportion. Words of a pair
+/// are linked by their units, and the punctuation around one with that around the other.
 pub(super) fn links(
     source: &[Atom],
     target: &[Atom],
@@ -86,22 +95,25 @@ pub(super) fn links(
         to_target[s].push(t);
         to_source[t].push(s);
     };
+    let wide = source.iter().chain(target).any(|a| a.wide);
+    let mut pairs = Vec::new();
     match alignment {
-        None => spread(0..source.len(), 0..target.len(), &mut link),
-        Some(pairs) => {
-            let mut pairs = pairs.to_vec();
-            pairs.sort_unstable();
-            pairs.dedup();
-            for (s, t) in pairs {
-                let (s, t) = (word(source, s), word(target, t));
-                for place in [Place::Before, Place::Core, Place::After] {
-                    spread(
-                        placed(source, &s, place),
-                        placed(target, &t, place),
-                        &mut link,
-                    );
-                }
-            }
+        Some(given) => pairs.extend_from_slice(given),
+        None if wide => spread(0..source.len(), 0..target.len(), &mut link),
+        None => spread(0..words(source), 0..words(target), &mut |s, t| {
+            pairs.push((s, t))
+        }),
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    for (s, t) in pairs {
+        let (s, t) = (word(source, s), word(target, t));
+        for place in [Place::Before, Place::Core, Place::After] {
+            spread(
+                placed(source, &s, place),
+                placed(target, &t, place),
+                &mut link,
+            );
         }
     }
     for linked in to_target.iter_mut().chain(&mut to_source) {
@@ -131,6 +143,10 @@ fn spread(source: Range<usize>, target: Range<usize>, link: &mut impl FnMut(usiz
     }
 }
 
+fn words(atoms: &[Atom]) -> usize {
+    atoms.last().map_or(0, |a| a.word + 1)
+}
+
 /// Units of a word; none if there is no such word.
 fn word(atoms: &[Atom], word: usize) -> Range<usize> {
     atoms.partition_point(|a| a.word < word)..atoms.partition_point(|a| a.word <= word)
@@ -138,20 +154,15 @@ fn word(atoms: &[Atom], word: usize) -> Range<usize> {
 
 /// Units of a word that have this place.
 fn placed(atoms: &[Atom], word: &Range<usize>, place: Place) -> Range<usize> {
-    let rank = |p| {
-        [Place::Before, Place::Core, Place::After]
-            .iter()
-            .position(|&q| q == p)
-    };
     let inside = &atoms[word.clone()];
-    let start = inside.partition_point(|a| rank(a.place) < rank(place));
-    let end = inside.partition_point(|a| rank(a.place) <= rank(place));
+    let start = inside.partition_point(|a| a.place < place);
+    let end = inside.partition_point(|a| a.place <= place);
     word.start + start..word.start + end
 }
 
-/// Cuts a text of units into `shares.len()` runs whose lengths are in proportion to `shares`, at places where a break is
-/// allowed, after punctuation where that is close. Gives the first unit of every run but the first; fewer where the text
-/// has fewer places to break. The end of the list repeats the number of units for runs that stay empty.
+/// Cuts a text of units into `shares.len()` runs whose lengths are in proportion to `shares`, at places where a break
+/// is allowed, after punctuation where that is close. Gives the first unit of every run but the first. It is the number
+/// of units for runs that stay empty, as the text has too few places to break.
 pub(super) fn divide(text: &str, atoms: &[Atom], shares: &[usize]) -> Vec<usize> {
     let whole: usize = shares.iter().sum::<usize>().max(1);
     // Characters before each unit, and in all.

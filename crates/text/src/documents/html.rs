@@ -1,10 +1,11 @@
 //! HTML: pages and fragments.
 //!
-//! A block (a paragraph, an item, a cell, a heading, a title, text inside of a `div`) is one segment; other elements stay
-//! in the segment as marks. Two line breaks in a row end a segment. Not translated, and kept: elements with
+//! A block (a paragraph, an item, a cell, a heading, a title, text inside of a `div`) is one segment; other elements
+//! stay in the segment as marks. Two line breaks in a row end a segment. Not translated, and kept: elements with
 //! `translate="no"` or the class `notranslate`, code, preformatted text, scripts, styles, text areas, `noscript`,
 //! embedded SVG and MathML, comments; `translate="yes"` switches back on, except inside of raw text such as scripts. An
-//! element that is not translated is one mark in the segment around it.
+//! element that is not translated is one mark in the segment around it: the model does not see its text. Texts without
+//! any letter are kept.
 
 use super::error::DocumentError;
 use super::escape::{Escape, decode_html};

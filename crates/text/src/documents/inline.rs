@@ -174,9 +174,12 @@ impl Builder {
         loose: &[(Node, Kind)],
         start: usize,
     ) -> usize {
-        let hanging = loose.last().is_some_and(|(node, kind)| {
-            *kind == Kind::Single && !matches!(node.lean, Lean::Between { after: true, .. })
-        }) && matches!(next, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']');
+        let broken = loose.iter().any(|(_, kind)| *kind == Kind::Break);
+        let hanging = !broken
+            && loose.last().is_some_and(|(node, kind)| {
+                *kind == Kind::Single && !matches!(node.lean, Lean::Between { after: true, .. })
+            })
+            && matches!(next, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']');
         let wide = pending == Pending::Line && unspaced(next) && self.text.ends_with(unspaced);
         if pending != Pending::None && self.text.len() > start && !hanging && !wide {
             self.text.push(' ');
@@ -224,7 +227,8 @@ fn needs_space(text: &str, pieces: &[Piece]) -> bool {
         Kind::Text(text) => text.chars().find(|&c| !is_space(c)),
         _ => None,
     });
-    !text.is_empty() && !(text.ends_with(unspaced) && next.is_some_and(unspaced))
+    let joined = text.ends_with(unspaced) && next.is_some_and(unspaced);
+    !text.is_empty() && !joined
 }
 
 pub(super) fn has_text(pieces: &[Piece]) -> bool {
@@ -254,55 +258,62 @@ fn leaf(piece: Piece, at: usize, before: bool) -> (Node, Kind) {
     (node, piece.kind)
 }
 
+/// An element that is open, and the markup inside of it so far.
+#[derive(Default)]
+struct Level {
+    nodes: Vec<Node>,
+    /// Its opening tag and name; none for the outermost level.
+    open: Option<(Node, String)>,
+}
+
 /// Matches opening with closing tags. Tags without a partner stay leaves, as do pairs below [`MAX_DEPTH`].
 fn tree(placed: Vec<(Node, Kind)>, text: &Range<usize>) -> Vec<Node> {
-    let mut levels: Vec<(Vec<Node>, Option<(Node, String)>)> = vec![(Vec::new(), None)];
+    let mut outer: Vec<Level> = Vec::new();
+    let mut level = Level::default();
     for (mut node, kind) in placed {
         // Marks after the last character may lie behind a space that was never written.
         node.text.start = node.text.start.clamp(text.start, text.end);
         node.text.end = node.text.start;
         match kind {
-            Kind::Open(name) if levels.len() <= MAX_DEPTH => {
-                levels.push((Vec::new(), Some((node, name))));
+            Kind::Open(name) if outer.len() < MAX_DEPTH => {
+                let open = Some((node, name));
+                let nodes = Vec::new();
+                outer.push(std::mem::replace(&mut level, Level { nodes, open }));
             }
             Kind::Close(name) => {
-                let open = levels
-                    .iter()
-                    .rposition(|(_, open)| open.as_ref().is_some_and(|(_, n)| *n == name));
-                let Some(open) = open else {
-                    push(&mut levels, node);
-                    continue;
+                let is_open = |l: &Level| l.open.as_ref().is_some_and(|(_, n)| *n == name);
+                let depth = if is_open(&level) {
+                    Some(outer.len())
+                } else {
+                    outer.iter().rposition(is_open)
                 };
-                flatten(&mut levels, open + 1);
-                if let Some((children, Some((mut pair, _)))) = levels.pop() {
-                    pair.text.end = node.text.end.max(pair.text.start);
-                    pair.close = Some(node.tag);
-                    pair.children = children;
-                    push(&mut levels, pair);
+                if let Some(depth) = depth {
+                    flatten(&mut outer, &mut level, depth);
+                    let inside = std::mem::replace(&mut level, outer.pop().unwrap_or_default());
+                    if let Some((mut pair, _)) = inside.open {
+                        pair.text.end = node.text.end.max(pair.text.start);
+                        pair.close = Some(node.tag);
+                        pair.children = inside.nodes;
+                        node = pair;
+                    }
                 }
+                level.nodes.push(node);
             }
-            _ => push(&mut levels, node),
+            _ => level.nodes.push(node),
         }
     }
-    flatten(&mut levels, 1);
-    levels.pop().map(|(nodes, _)| nodes).unwrap_or_default()
+    flatten(&mut outer, &mut level, 0);
+    level.nodes
 }
 
-fn push(levels: &mut [(Vec<Node>, Option<(Node, String)>)], node: Node) {
-    if let Some((nodes, _)) = levels.last_mut() {
-        nodes.push(node);
-    }
-}
-
-/// Makes leaves of the opening tags at `depth` and below.
-fn flatten(levels: &mut Vec<(Vec<Node>, Option<(Node, String)>)>, depth: usize) {
-    while levels.len() > depth {
-        if let Some((children, open)) = levels.pop()
-            && let Some((nodes, _)) = levels.last_mut()
-        {
-            nodes.extend(open.map(|(node, _)| node));
-            nodes.extend(children);
-        }
+/// Makes leaves of the opening tags of `level` and of those around it, down to `depth` levels around it.
+fn flatten(outer: &mut Vec<Level>, level: &mut Level, depth: usize) {
+    while outer.len() > depth
+        && let Some(around) = outer.pop()
+    {
+        let inside = std::mem::replace(level, around);
+        level.nodes.extend(inside.open.map(|(node, _)| node));
+        level.nodes.extend(inside.nodes);
     }
 }
 

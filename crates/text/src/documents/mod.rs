@@ -176,8 +176,8 @@ impl Document {
     ///
     /// # Errors
     /// Bytes in no supported encoding (UTF-8, UTF-16 with a byte order mark), broken or too deeply nested XML, or
-    /// [`Format::Tmx`]. Tables, HTML and subtitles that are broken are kept, with [`Document::warnings`] where something
-    /// was not understood.
+    /// [`Format::Tmx`]. Tables, HTML and subtitles that are broken are kept, with [`Document::warnings`] where
+    /// something was not understood.
     pub fn parse(format: Format, bytes: &[u8], options: &Options) -> Result<Self, DocumentError> {
         let (encoding, source) = encoding::decode(bytes)?;
         let line_end = if source.contains("\r\n") {

@@ -37,16 +37,19 @@ pub(super) fn fill(
         let end = cuts.get(part).copied().unwrap_or(placing.target.len());
         let source = placing.covered(&slot.text);
         let outs = placing.outs(&slot.nodes, source, start..end);
-        let mut text = Writer::new(
+        let mut breaks = divide(&target, &placing.target[start..end], &vec![1; slot.lines]);
+        breaks.iter_mut().for_each(|b| *b += start);
+        let writer = Writer {
             document,
-            plan.escape,
+            escape: plan.escape,
             filled,
-            &target,
-            &placing.target,
-            start..end,
-            slot.lines,
-        )
-        .write(&outs);
+            target: &target,
+            atoms: &placing.target,
+            breaks,
+            out: String::new(),
+            last: None,
+        };
+        let mut text = writer.write(&outs);
         if plan.escape == Escape::Attribute(None) {
             text = format!("\"{text}\"");
         }
@@ -160,8 +163,14 @@ impl Placing {
             .filter(|r| !r.is_empty())
             .collect();
         claims.sort_by_key(|r| r.start);
+        // Tags whose partners lie outside of this text keep their order, so that they stay nested with those.
+        let mut last_stray = target.start;
         for p in placed.iter_mut().filter(|p| p.target.is_empty()) {
-            let at = outside(self.spot(p, &source, &target), &claims);
+            let mut at = outside(self.spot(p, &source, &target), &claims);
+            if p.node.close.is_none() && matches!(p.node.lean, Lean::Left | Lean::Right) {
+                at = at.max(last_stray);
+                last_stray = at;
+            }
             p.target = at..at;
         }
         taken[target.clone()].fill(false);
@@ -182,8 +191,8 @@ impl Placing {
         outs.extend((at..target.end).map(Out::Atom));
     }
 
-    /// The run of free units that a pair around `inside` gets: the one with the most links to its words and the fewest to
-    /// others. A pair around everything gets everything.
+    /// The run of free units that a pair around `inside` gets: the one with the most links to its words and the fewest
+    /// to others. A pair around everything gets everything.
     fn claim(
         &self,
         inside: &Range<usize>,
@@ -203,8 +212,7 @@ impl Placing {
         let mut best = (0, target.start..target.start);
         if let (Some(&first), Some(&last)) = (linked().min(), linked().max()) {
             let mut run = (0, first);
-            for t in first..=last {
-                let links = &self.to_source[t];
+            for (t, links) in self.to_source.iter().enumerate().take(last + 1).skip(first) {
                 let hits = links.iter().filter(|s| inside.contains(s)).count() as i64;
                 let score = match (hits, links.len() as i64 - hits) {
                     (0, 0) => -1,
@@ -303,31 +311,6 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(
-        document: &'a Document,
-        escape: Escape,
-        filled: &'a [Option<String>],
-        target: &'a str,
-        atoms: &'a [Atom],
-        part: Range<usize>,
-        lines: usize,
-    ) -> Self {
-        let mut breaks = divide(target, &atoms[part.clone()], &vec![1; lines]);
-        for cut in &mut breaks {
-            *cut += part.start;
-        }
-        Self {
-            document,
-            escape,
-            filled,
-            target,
-            atoms,
-            breaks,
-            out: String::new(),
-            last: None,
-        }
-    }
-
     fn write(mut self, outs: &[Out]) -> String {
         let mut from = 0;
         for (k, out) in outs.iter().enumerate() {
@@ -394,7 +377,7 @@ impl<'a> Writer<'a> {
         let Some((left, right, breaks)) = leaves.next() else {
             return (space, "");
         };
-        let right = leaves.last().map_or(right, |(_, right, _)| right);
+        let right = leaves.next_back().map_or(right, |(_, right, _)| right);
         // At an end of the text there is one side only.
         let before = self.last.is_some() && (left || (right && next.is_none()));
         let after = next.is_some() && (right || (left && self.last.is_none()));

@@ -14,9 +14,9 @@ pub struct TmxPair {
     pub target: String,
 }
 
-/// Gives `take` each pair of a TMX file in two languages, in order. A language code without a region matches all regions:
-/// `en` matches `en-US`; case does not count, and `_` is as good as `-`. The first text that matches counts. Units that
-/// lack one of the languages, or have an empty text, are passed over.
+/// Gives `take` each pair of a TMX file in two languages, in order. A language code without a region matches all
+/// regions: `en` matches `en-US`; case does not count, and `_` is as good as `-`. The first text that matches counts.
+/// Units that lack one of the languages, or have an empty text, are passed over.
 ///
 /// # Errors
 /// Bytes in no supported encoding, XML that is broken or too deeply nested, or an entity of the file's own; these are
