@@ -193,3 +193,24 @@ pub fn positive(text: &str) -> Result<f64, String> {
         _ => Err("a number above 0 is needed".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threads_that_prepare_data_are_limited_once() {
+        for threads in [None, Some(3), Some(5), None] {
+            limit_threads(threads);
+        }
+        assert_eq!(rayon::current_num_threads(), 3);
+    }
+
+    #[test]
+    fn numbers_out_of_range_say_the_range() {
+        assert_eq!(whole("7"), Ok(7));
+        assert!(count("-1").unwrap_err().contains("from 0 to"));
+        assert!(at_least_one("0").unwrap_err().contains("1 or more"));
+        assert_eq!(at_least_one("1"), Ok(1));
+    }
+}

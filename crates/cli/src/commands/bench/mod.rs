@@ -90,9 +90,8 @@ pub fn run(args: Args) -> Result<()> {
     let configs = names.iter().map(|name| {
         let mut config = Config::parse(name, threads)?;
         config.dtype = args.precision.name().into();
-        config
-            .check()
-            .with_context(|| format!("measuring {name}"))?;
+        let checked = config.check();
+        checked.with_context(|| format!("measuring {name}"))?;
         Ok(config)
     });
     let configs = configs.collect::<Result<Vec<_>>>()?;
@@ -112,30 +111,41 @@ pub fn run(args: Args) -> Result<()> {
     }
     for (name, config) in names.iter().zip(&configs) {
         let times = measure(config, args.seconds).with_context(|| format!("measuring {name}"))?;
-        let (median, best) = (times[times.len() / 2], times[0]);
-        let rate = config.flops() / median;
-        let share = rate / peak;
-        if args.json {
-            let line = serde_json::json!({
-                "config": name, "threads": threads, "median_s": median, "min_s": best,
-                "n": times.len(), "gflops": rate / 1e9, "share_of_peak": share,
-            });
-            terminal::print(&format!("{line}\n"))?;
-        } else {
-            terminal::print(&format!(
-                "{name:32} {:>12} {:>12} {:9.1} {:7.0}%\n",
-                duration(median),
-                duration(best),
-                rate / 1e9,
-                100.0 * share,
-            ))?;
-        }
+        let row = match args.json {
+            true => as_json(name, config, &times, peak),
+            false => as_row(name, config, &times, peak),
+        };
+        terminal::print(&row)?;
     }
     if everything && trains && !args.json {
         growth(threads, args.seconds)?;
         memory(threads)?;
     }
     Ok(())
+}
+
+/// A JSON object of a measured configuration, with its sorted `times` in seconds; `peak` is in operations a second.
+fn as_json(name: &str, config: &Config, times: &[f64], peak: f64) -> String {
+    let median = times[times.len() / 2];
+    let rate = config.flops() / median;
+    let object = serde_json::json!({
+        "config": name, "threads": config.threads, "median_s": median, "min_s": times[0],
+        "n": times.len(), "gflops": rate / 1e9, "share_of_peak": rate / peak,
+    });
+    format!("{object}\n")
+}
+
+/// A row of the table, as [`as_json`].
+fn as_row(name: &str, config: &Config, times: &[f64], peak: f64) -> String {
+    let median = times[times.len() / 2];
+    let rate = config.flops() / median;
+    format!(
+        "{name:32} {:>12} {:>12} {:9.1} {:7.0}%\n",
+        duration(median),
+        duration(times[0]),
+        rate / 1e9,
+        100.0 * rate / peak,
+    )
 }
 
 /// Prints the growth of time with the length of a sequence. Linear growth gives 4.
