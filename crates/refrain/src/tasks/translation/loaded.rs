@@ -461,6 +461,7 @@ impl Loaded {
             let [source, tokens] = self.sides.encode(pair);
             let target = Target {
                 length: source.len(),
+                begin: None,
                 tokens,
                 ended: true,
             };

@@ -114,6 +114,7 @@ fn perplexity(
         let [source, tokens] = sides.encode(pair);
         let target = Target {
             length: source.len(),
+            begin: None,
             tokens,
             ended: true,
         };

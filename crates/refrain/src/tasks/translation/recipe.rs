@@ -215,7 +215,7 @@ impl SearchConfig {
             width => Mode::Beam {
                 width,
                 n_best: 1,
-                stop: Stop::default(),
+                stop: Stop::Present,
             },
         };
         config.batch = BATCH;
