@@ -191,6 +191,40 @@ fn json_has_scores_alternatives_and_alignment() {
 }
 
 #[test]
+fn attention_is_drawn_and_given_pairs_are_scored() {
+    let folder = tempdir().unwrap();
+    for name in ["heat.svg", "heat.png"] {
+        let picture = folder.path().join(name);
+        translated(&["--heat", &path(&picture)], "forty two\nseven\n");
+        assert!(std::fs::metadata(&picture).unwrap().len() > 500);
+        let second = folder.path().join(name.replace("heat", "heat-2"));
+        assert!(second.exists());
+    }
+    let text = translated(&["--heat", "-"], "forty two\n");
+    assert!(text.contains("┌ forty") && text.contains("┌ two"), "{text}");
+    let output = translate(&["--heat", "heat.jpg"], b"one\n");
+    assert_eq!(output.status.code(), Some(2));
+
+    let own = translated(&["--json"], "forty two\n");
+    let own: Value = serde_json::from_str(&own).unwrap();
+    let lines = format!(
+        "forty two\t{}\nforty two\tx\n",
+        own["text"].as_str().unwrap()
+    );
+    let pairs = path(&file(folder.path(), "pairs.tsv", lines.as_bytes()));
+    let scores = ok(&["run", &MODEL.1, &pairs, "--score"]);
+    let scores: Vec<f64> = scores.lines().map(|own| own.parse().unwrap()).collect();
+    assert!(scores.len() == 2 && scores[0] > scores[1], "{scores:?}");
+    let pairs = path(&file(folder.path(), "no-tab.tsv", b"forty two\n"));
+    let output = crate::tools::run(&["run", &MODEL.1, &pairs, "--score"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && error.contains("line 1 has no tab"),
+        "{error}"
+    );
+}
+
+#[test]
 fn tags_attributes_and_kept_parts_of_a_page_come_back() {
     let folder = tempdir().unwrap();
     let page = "<p class=\"a&amp;b\">forty <em>two</em></p>\n<script>if (a < b) {}</script>\n\

@@ -10,7 +10,7 @@ mod trainee;
 mod vary;
 
 pub use data::{Side, Sides};
-pub use loaded::{Loaded, TranslateOptions, Translation};
+pub use loaded::{Alternative, AttentionMap, Loaded, TranslateOptions, Translation};
 pub use numbers::{NumberForm, NumbersConfig};
 pub use recipe::{
     CaseForm, LossConfig, PairData, PairSource, SearchConfig, TokenForm, TranslationRecipe, Writing,
