@@ -178,6 +178,8 @@ fn a_beam_of_one_is_greedy_and_scores_are_those_of_forced_translations() {
 #[test]
 fn items_are_copied_though_the_model_knows_none() {
     let loaded = open(TranslateOptions::default());
+    let unchanged = ["...", "user@example.org, +447378099903!", "\u{ab} \u{bb}"];
+    assert_eq!(texts(&loaded, &unchanged), unchanged);
     let lines = [
         "seven https://example.com/a?b=1 eight",
         "user@example.org",

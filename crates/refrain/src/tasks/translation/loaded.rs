@@ -126,8 +126,9 @@ pub struct Loaded {
 
 /// A part of a line as the model reads it.
 struct Part {
-    /// The line in the queue that it belongs to.
+    /// The line in the queue that it belongs to, and its place there.
     line: usize,
+    place: usize,
     /// Text with placeholders.
     text: String,
     spans: Vec<Span>,
@@ -137,11 +138,24 @@ struct Part {
     around: [String; 2],
 }
 
+impl Part {
+    /// The part as it was.
+    fn copied(&self) -> String {
+        let (text, _) = protect::restore(&self.text, &self.spans);
+        [&self.around[0], text.as_str(), &self.around[1]].concat()
+    }
+
+    /// Whether there is anything to translate: a letter or a digit beside the items.
+    fn has_words(&self) -> bool {
+        self.text.chars().any(char::is_alphanumeric)
+    }
+}
+
 /// A line whose parts are being translated.
 struct Open {
     source: String,
-    parts: usize,
-    done: Vec<(Part, Vec<Hypothesis>)>,
+    /// In their order; a part without hypotheses is copied.
+    done: Vec<Option<(Part, Vec<Hypothesis>)>>,
 }
 
 impl Loaded {
@@ -220,36 +234,6 @@ impl Loaded {
         &self.models[0]
     }
 
-    /// Translates lines, which have no line ends; `give` gets one translation for each, in order, and can stop the work.
-    ///
-    /// # Errors
-    /// Settings that cannot be, or errors of `lines` (which end the work).
-    pub fn translate(
-        &self,
-        lines: &mut dyn Iterator<Item = Result<String, Error>>,
-        give: &mut dyn FnMut(Translation) -> Control,
-    ) -> Result<(), Error> {
-        let mut ended = false;
-        while !ended {
-            let mut batch = Vec::new();
-            while batch.len() < self.batch.saturating_mul(AHEAD).max(1) {
-                match lines.next() {
-                    Some(line) => batch.push(line?),
-                    None => {
-                        ended = true;
-                        break;
-                    }
-                }
-            }
-            for translation in self.translate_all(&batch)? {
-                if give(translation) == Control::Stop {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Translates lines, which have no line ends.
     ///
     /// # Errors
@@ -259,15 +243,24 @@ impl Loaded {
         let mut open: Vec<Open> = Vec::new();
         for (line, source) in lines.iter().enumerate() {
             let own = self.parts(line, source.as_ref());
+            let mut done: Vec<_> = own.iter().map(|_| None).collect();
+            for part in own {
+                match part.has_words() {
+                    true => parts.push_back(part),
+                    false => {
+                        let place = part.place;
+                        done[place] = Some((part, Vec::new()));
+                    }
+                }
+            }
             open.push(Open {
                 source: source.as_ref().to_string(),
-                parts: own.len(),
-                done: Vec::new(),
+                done,
             });
-            parts.extend(own);
         }
         self.find(parts, &mut |part, hypotheses| {
-            open[part.line].done.push((part, hypotheses));
+            let (line, place) = (part.line, part.place);
+            open[line].done[place] = Some((part, hypotheses));
         })?;
         open.into_iter().map(|own| self.closed(own)).collect()
     }
@@ -318,9 +311,9 @@ impl Loaded {
         let language = Language::from_code(&self.recipe.data.from);
         let normal = lines::nfc(source);
         let all = chunks(&normal, LONGEST, language, count);
-        all.into_iter()
-            .filter_map(|text| self.part(line, text))
-            .collect()
+        let parts = all.into_iter().filter_map(|text| self.part(line, text));
+        let placed = parts.enumerate();
+        placed.map(|(place, part)| Part { place, ..part }).collect()
     }
 
     /// A part of a line as the model reads it; `None` for white space.
@@ -339,6 +332,7 @@ impl Loaded {
         };
         Some(Part {
             line,
+            place: 0,
             text: form.split_whitespace().collect::<Vec<_>>().join(" "),
             spans,
             upper,
@@ -365,14 +359,16 @@ impl Loaded {
             translation.text = open.source;
             return Ok(translation);
         }
-        let (cut, lines) = (open.done.len() > 1, open.parts);
+        let parts = open.done.len();
+        let cut = parts > 1;
         if cut {
             translation.warnings.push(format!(
-                "the line is long and was translated in {lines} parts"
+                "the line is long and was translated in {parts} parts"
             ));
         }
-        for (part, hypotheses) in &open.done {
+        for (part, hypotheses) in open.done.iter().flatten() {
             let Some(best) = hypotheses.first() else {
+                translation.text += &part.copied();
                 continue;
             };
             let (mut text, lost) = self.shown(part, best);
@@ -383,7 +379,7 @@ impl Loaded {
                 let problem = "a part of the translation has no end and was cut";
                 translation.warnings.push(problem.into());
             }
-            translation.score += best.score / open.done.len() as f64;
+            translation.score += best.score / parts as f64;
             translation.log_prob += best.log_prob;
             translation.text += &part.around[0];
             translation.text += &text;
@@ -429,21 +425,19 @@ impl Loaded {
         pieces.push(Ok(text));
         let mut parts = VecDeque::new();
         for (number, piece) in pieces.iter().enumerate() {
-            if let Ok(text) = piece {
-                parts.extend(self.part(number, text));
-            }
+            let part = piece.as_ref().ok().and_then(|text| self.part(number, text));
+            parts.extend(part.filter(Part::has_words));
         }
         let mut found = vec![None; pieces.len()];
-        self.find(parts, &mut |part, hypotheses| {
-            let text = hypotheses.first().map(|best| {
-                let text = self.shown(&part, best).0;
+        self.find(parts, &mut |piece, hypotheses| {
+            found[piece.line] = hypotheses.first().map(|best| {
+                let text = self.shown(&piece, best).0;
                 let text = match part.upper {
                     true => text.to_uppercase(),
                     false => text,
                 };
-                format!("{}{text}{}", part.around[0], part.around[1])
+                [&piece.around[0], text.as_str(), &piece.around[1]].concat()
             });
-            found[part.line] = text;
         })?;
         let mut out = String::new();
         for (piece, found) in pieces.into_iter().zip(found) {
@@ -559,9 +553,6 @@ impl Loaded {
         })
     }
 }
-
-/// Batches of lines that are read ahead.
-const AHEAD: usize = 4;
 
 /// Folder and name of the pairs whose source side is this file: `NAME.en` or `NAME.en.gz`.
 fn beside(file: &Path, from: &str) -> Result<(PathBuf, String), Error> {
