@@ -86,7 +86,7 @@ class Translator(nn.Module):
 
     @classmethod
     def load(cls, folder, form="padded"):
-        recipe = tomllib.loads((Path(folder) / "model.toml").read_text())["recipe"]["recipe"]
+        recipe = tomllib.loads((Path(folder) / "model.toml").read_text())["recipe"]
         config, search = recipe["model"], recipe["search"]
         known = dict(cell="lstm", attention="general", encoder_layers=1, decoder_layers=2, tied=True)
         other = {key: config[key] for key, value in known.items() if config[key] != value}
