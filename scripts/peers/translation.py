@@ -305,6 +305,19 @@ def table(rows, names, rounds, options):
     return "\n".join(lines) + "\n"
 
 
+def agreement(folder, engines, jobs):
+    """How many translations of the engines with Refrain's weights are those of Refrain."""
+    lines = []
+    for engine in [engine for engine in engines if engine in TORCH]:
+        for job in jobs:
+            files = [folder / f"hypotheses.{name}.{job}" for name in ("refrain", engine)]
+            if all(file.exists() for file in files):
+                ours, theirs = (file.read_text("utf-8").split("\n")[:-1] for file in files)
+                equal = sum(own == other for own, other in zip(ours, theirs, strict=True))
+                lines.append(f"- {engine}, {job}: {equal} of {len(ours)} translations are equal to those of Refrain.")
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engines", default="refrain,torch,torch-packed,torch-compile,eole,eole-feed", help="comma-separated")
@@ -357,7 +370,7 @@ def compare(bench, engines, jobs):
                 if options.out:
                     with options.out.open("a") as file:
                         file.write(json.dumps(row) + "\n")
-    text = table(rows, names, options.rounds, options)
+    text = table(rows, names, options.rounds, options) + agreement(bench.folder, engines, jobs)
     print("\n" + text)
     if options.table:
         options.table.write_text(text)
