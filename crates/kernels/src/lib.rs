@@ -17,6 +17,7 @@ pub mod attention;
 mod cache;
 mod call;
 mod cells;
+pub mod conv;
 pub mod ctc;
 pub mod embedding;
 mod error;

@@ -10,9 +10,11 @@ use crate::error::KernelError;
 use crate::scratch::zeros;
 
 mod attention;
+mod conv;
 mod loss;
 
 pub use attention::{attention, attention_backward};
+pub use conv::{conv, conv_backward, pool, pool_backward};
 pub use loss::{ReferenceLoss, linear_cross_entropy};
 
 /// `f32` or `f64`.

@@ -1,0 +1,148 @@
+//! Convolution and pooling of images in two dimensions, for batches of one height and many widths.
+//!
+//! Shapes: `B` images, `H` their height, `W_b` the width of image b, `P` = H·ΣW_b pixels of a batch, `C` channels; `Q`
+//! pixels and `D` channels of the result; `G` groups; kernels of `I`·`J` taps. A sequence is an image of height 1.
+//!
+//! **Layout.** A batch is [`Images`]: one image after the other, each row by row, and the channels of a pixel side by
+//! side, `[P,C]`. Nothing is stored or computed between images, so a narrow image costs what it costs alone. Pixels past
+//! an edge count as zeros; a window that is larger than its padded image gives no result. Channels are innermost for
+//! three reasons. The taps of one row of a window are then one contiguous run of J·C values, which the packed product
+//! reads in place. All vector work goes along the channels, so that its efficiency does not depend on the width of an
+//! image. And a result `[Q,D]` with H = 1 is the `[B,T,D]` of the recurrences.
+//!
+//! **Equations.** y`[q,d]` = b`[d]` + Σ_ijc w`[d,c,i,j]`·x`[q·stride − padding + (i,j)·dilation, c]` over the channels
+//! c of d's group, then max(0, ·) if asked for. As in PyTorch and ONNX, that is a cross-correlation. With
+//! d_z = d_y where y > 0: d_w`[d,c,i,j]` = Σ_q d_z`[q,d]`·x`[…]`, d_b = Σ_q d_z, and d_x gathers d_z with the transposed
+//! weights. For a stride above 1, d_x is computed for each phase of the stride with the taps that meet it, so that no
+//! product has a factor that is zero by construction.
+//!
+//! **Method.** The matrix of all windows (im2col) never exists: a block of windows is rows of pointers into x, and only
+//! windows across an edge, or of very few channels, are copied. Weights with one channel in and out of each group
+//! (depthwise) are applied directly.
+//!
+//! Threads divide results and never a sum, and the blocks of a sum depend on the sizes alone: results have the same bits
+//! for any number of threads, and those of an image (y, d_x) are the same in any batch.
+
+mod backward;
+mod depthwise;
+mod forward;
+mod gather;
+mod multiply;
+mod patches;
+mod pooling;
+mod shape;
+mod weight_gradient;
+mod weights;
+
+pub use backward::{backward, backward_at};
+pub use forward::{forward, forward_at};
+pub use pooling::{Pool, Pooling, pool, pool_at, pool_backward, pool_backward_at};
+pub use shape::{Images, Window};
+
+use crate::call::Precision;
+use crate::error::{KernelError, expect, expect_some, size};
+use gather::Grid;
+
+/// A convolution of a batch of images.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv<'a, F = f32> {
+    /// Sizes of `x`, with `C` channels.
+    pub images: Images<'a>,
+    /// Kernel, stride, dilation and padding.
+    pub window: Window,
+    /// `G`, which divides `C` and `D`: group g of the results sees group g of the channels only.
+    pub groups: usize,
+    /// `D`
+    pub outputs: usize,
+    /// Whether y is max(0, ·) of the sums. A sum that is NaN stays NaN.
+    pub relu: bool,
+    /// [`Precision::F32`], or [`Precision::Bf16`]: both factors of every product are rounded to bf16, and sums are
+    /// `f32`. A depthwise convolution is always `f32`.
+    pub precision: Precision,
+    /// `[P,C]`
+    pub x: &'a [F],
+    /// `[D,C/G,I,J]`
+    pub w: &'a [F],
+    /// `[D]`, zeros if absent.
+    pub b: Option<&'a [F]>,
+}
+
+/// Which gradients of a convolution are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Wanted {
+    pub x: bool,
+    /// Of the weights, and of the bias if there is one.
+    pub weights: bool,
+}
+
+impl Wanted {
+    /// Everything.
+    pub const ALL: Self = Self {
+        x: true,
+        weights: true,
+    };
+}
+
+/// Gradients of a convolution; those not wanted are absent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvGradients<F = f32> {
+    /// `[P,C]`
+    pub d_x: Option<Vec<F>>,
+    /// `[D,C/G,I,J]`
+    pub d_w: Option<Vec<F>>,
+    /// `[D]`, where there is a bias.
+    pub d_b: Option<Vec<F>>,
+}
+
+impl<F> Conv<'_, F> {
+    /// Checks all sizes; gives the pixels of x and y. Products of their sizes do not wrap afterwards.
+    pub(crate) fn check(&self, op: &'static str) -> Result<[Grid; 2], KernelError> {
+        let (c, d) = (self.images.channels, self.outputs);
+        if self.groups == 0 || !c.is_multiple_of(self.groups) || !d.is_multiple_of(self.groups) {
+            return Err(KernelError::Option {
+                op,
+                what: "groups",
+                problem: "a number of at least 1 that divides the channels of x and of y is needed",
+            });
+        }
+        if self.precision == Precision::Int8 {
+            return Err(KernelError::Option {
+                op,
+                what: "precision",
+                problem: "int8 is for recurrences; use f32 or bf16",
+            });
+        }
+        let [from, to] = self.images.grids(op, &self.window)?;
+        expect(op, "x", &[from.pixels(), c], self.x.len())?;
+        let [height, width] = self.window.kernel;
+        let w = [d, c / self.groups, height, width];
+        expect(op, "w", &w, self.w.len())?;
+        expect_some(op, "b", &[d], self.b)?;
+        size(op, "y", &[to.pixels(), d])?;
+        Ok([from, to])
+    }
+}
+
+impl<F> Conv<'_, F> {
+    /// Channels of x and of y in a group.
+    fn of_group(&self) -> [usize; 2] {
+        [
+            self.images.channels / self.groups,
+            self.outputs / self.groups,
+        ]
+    }
+
+    fn is_depthwise(&self) -> bool {
+        self.of_group() == [1, 1]
+    }
+}
+
+/// Threads that have enough to do, of `threads`, for `results` of `terms` multiplications each.
+fn useful(results: usize, terms: usize, threads: usize) -> usize {
+    /// Multiplications that are worth a thread: a few microseconds.
+    const WORTH_A_THREAD: usize = 1 << 18;
+    threads
+        .min(results.saturating_mul(terms) / WORTH_A_THREAD)
+        .max(1)
+}
