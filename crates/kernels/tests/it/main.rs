@@ -4,10 +4,12 @@
 mod attention;
 mod batches;
 mod cases;
+mod conv;
 mod ctc;
 mod finite_differences;
 mod int8;
 mod loss;
+mod pooling;
 mod recurrence;
 mod sizes;
 mod stepper;
