@@ -79,8 +79,9 @@ fn mask(y: &[f32], d_y: &[f32], threads: usize) -> Result<Vec<f32>, KernelError>
         // SAFETY: the shares of two threads do not overlap.
         let d_z = unsafe { parts.take(own.clone()) };
         for ((d_z, y), d_y) in d_z.iter_mut().zip(&y[own.clone()]).zip(&d_y[own]) {
-            // As in PyTorch, the gradient of a NaN passes.
-            *d_z = MaybeUninit::new(if *y <= 0.0 { 0.0 } else { *d_y });
+            // As in PyTorch, the gradient of a NaN passes. No branches: signs cannot be predicted.
+            let keep = u32::from(*y > 0.0 || y.is_nan()).wrapping_neg();
+            *d_z = MaybeUninit::new(f32::from_bits(d_y.to_bits() & keep));
         }
     });
     // SAFETY: the shares of all threads are all elements.

@@ -122,9 +122,7 @@ impl<F> Conv<'_, F> {
         size(op, "y", &[to.pixels(), d])?;
         Ok([from, to])
     }
-}
 
-impl<F> Conv<'_, F> {
     /// Channels of x and of y in a group.
     fn of_group(&self) -> [usize; 2] {
         [

@@ -245,10 +245,47 @@ impl<'a> Patches<'a> {
         let from = line.wrapping_offset((x + there.start as isize) * self.channels as isize);
         // SAFETY: as the caller promises: the pixels are `count` values from `from` on, and the run has `run.values`.
         unsafe {
-            to.write_bytes(0, before);
-            from.copy_to_nonoverlapping(to.add(before), count);
-            to.add(before + count)
-                .write_bytes(0, run.values - before - count);
+            if count < run.values {
+                to.write_bytes(0, before);
+                let end = before + count;
+                to.add(end).write_bytes(0, run.values - end);
+            }
+            copy_values(from, to.add(before), count);
+        }
+    }
+}
+
+/// Copies `count` values. A few, which is the rule, are copied without a call, as two halves that may overlap.
+///
+/// # Safety
+/// Both are valid for the values, and do not overlap each other.
+#[inline(always)]
+unsafe fn copy_values(from: *const f32, to: *mut f32, count: usize) {
+    /// # Safety
+    /// As [`copy_values`]; `count` is N at least.
+    #[inline(always)]
+    unsafe fn ends<const N: usize>(from: *const f32, to: *mut f32, count: usize) {
+        // SAFETY: the first and the last N of at least N values.
+        unsafe {
+            let last = count - N;
+            let (a, b) = (
+                from.cast::<[f32; N]>().read(),
+                from.add(last).cast::<[f32; N]>().read(),
+            );
+            to.cast::<[f32; N]>().write(a);
+            to.add(last).cast::<[f32; N]>().write(b);
+        }
+    }
+    // SAFETY: each arm has the least count of its halves.
+    unsafe {
+        match count {
+            0 => {}
+            1 => ends::<1>(from, to, count),
+            2..=3 => ends::<2>(from, to, count),
+            4..=7 => ends::<4>(from, to, count),
+            8..=15 => ends::<8>(from, to, count),
+            16..=31 => ends::<16>(from, to, count),
+            _ => from.copy_to_nonoverlapping(to, count),
         }
     }
 }

@@ -236,32 +236,33 @@ impl Part<'_> {
         let channels = pool.images.channels;
         let first = grids[0].row(self.image, self.rows.start);
         let own = first..grids[0].row(self.image, self.rows.end);
-        // The largest value of each channel, and its pixel.
-        let mut largest = vec![(0.0, 0); channels];
+        // The largest value of each channel, and its tap, counted among those inside.
+        let (mut largest, mut which) = (vec![0.0; channels], vec![0u32; channels]);
         for row in self.windows() {
             for column in 0..grids[1].widths[self.image] {
-                let mut pixels = self.call.pixels(self.image, row, column);
-                let Some(pixel) = pixels.next() else {
-                    continue;
-                };
-                let x = &pool.x[pixel * channels..][..channels];
-                largest
-                    .iter_mut()
-                    .zip(x)
-                    .for_each(|(largest, x)| *largest = (*x, pixel));
-                for pixel in pixels {
+                let pixels = self.call.pixels(self.image, row, column);
+                for (tap, pixel) in (0..).zip(pixels.clone()) {
                     let x = &pool.x[pixel * channels..][..channels];
-                    for (largest, x) in largest.iter_mut().zip(x) {
-                        if *x > largest.0 || x.is_nan() {
-                            *largest = (*x, pixel);
-                        }
+                    if tap == 0 {
+                        largest.copy_from_slice(x);
+                        which.fill(0);
+                        continue;
+                    }
+                    for ((largest, which), x) in largest.iter_mut().zip(&mut which).zip(x) {
+                        let larger = is_larger(*x, *largest);
+                        *largest = if larger { *x } else { *largest };
+                        *which = if larger { tap } else { *which };
                     }
                 }
                 let result = grids[1].row(self.image, row) + column;
                 let d_y = &d_y[result * channels..][..channels];
-                for (c, (&(_, pixel), d_y)) in largest.iter().zip(d_y).enumerate() {
-                    if own.contains(&pixel) {
-                        self.out[(pixel - first) * channels + c] += d_y;
+                for (tap, pixel) in (0..).zip(pixels) {
+                    if !own.contains(&pixel) {
+                        continue;
+                    }
+                    let d_x = &mut self.out[(pixel - first) * channels..][..channels];
+                    for ((d_x, which), d_y) in d_x.iter_mut().zip(&which).zip(d_y) {
+                        *d_x += if *which == tap { *d_y } else { 0.0 };
                     }
                 }
             }
@@ -328,14 +329,20 @@ impl Call<'_> {
     }
 }
 
-/// The larger of each pair, into `largest`; NaN is larger than any number.
+/// The larger of each pair, into `largest`.
 #[inline(always)]
 fn larger(largest: &mut [f32], x: &[f32]) {
     for (largest, x) in largest.iter_mut().zip(x) {
-        *largest = if *x > *largest || x.is_nan() {
+        *largest = if is_larger(*x, *largest) {
             *x
         } else {
             *largest
         };
     }
+}
+
+/// Whether `x` takes the place of the largest value so far; NaN is larger than any number.
+#[inline(always)]
+fn is_larger(x: f32, largest: f32) -> bool {
+    x > largest || x.is_nan()
 }

@@ -94,7 +94,15 @@ impl Window {
                 });
             }
         }
-        size(op, "kernel", &self.kernel).map(|_| ())
+        // Taps are counted in 32 bits.
+        match size(op, "kernel", &self.kernel)? {
+            taps if u32::try_from(taps).is_ok() => Ok(()),
+            _ => Err(KernelError::TooLarge {
+                op,
+                what: "kernel",
+                dims: self.kernel.to_vec(),
+            }),
+        }
     }
 }
 

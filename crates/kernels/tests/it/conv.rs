@@ -457,7 +457,9 @@ fn bf16_rounds_both_factors() {
         let mut case = sizes.draw(&mut random);
         case.precision = Precision::Bf16;
         let mut rounded = case.clone();
-        [&mut rounded.x, &mut rounded.w, &mut rounded.d_y].map(round);
+        for values in [&mut rounded.x, &mut rounded.w, &mut rounded.d_y] {
+            round(values);
+        }
         for level in Level::available() {
             let (y, d) = case.run(level, 2);
             let wide = rounded.wide();
