@@ -23,13 +23,6 @@ struct Run {
     values: usize,
 }
 
-/// Values of a row that one product takes: one run, or all runs copied together.
-#[derive(Clone, Debug)]
-struct Piece {
-    runs: Range<usize>,
-    values: Range<usize>,
-}
-
 /// The values of the taps of sites, as rows `[K]` of K = taps·k values for each group of channels.
 pub(super) struct Patches<'a> {
     gather: &'a Gather<'a>,
@@ -39,7 +32,8 @@ pub(super) struct Patches<'a> {
     /// Channels of a group.
     k: usize,
     runs: Vec<Run>,
-    pieces: Vec<Piece>,
+    /// Whether all runs of a site are copied into one row.
+    copies: bool,
     /// The values of a run outside of the images.
     zeros: Vec<f32>,
 }
@@ -81,27 +75,14 @@ impl<'a> Patches<'a> {
                 }),
             }
         }
-        let all = gather.taps.len() * k;
         let longest = runs.iter().map(|run| run.values).max().unwrap_or(0);
-        let pieces = match longest < SHORT {
-            true => vec![Piece {
-                runs: 0..runs.len(),
-                values: 0..all,
-            }],
-            false => (0..runs.len())
-                .map(|i| Piece {
-                    runs: i..i + 1,
-                    values: runs[i].first..runs[i].first + runs[i].values,
-                })
-                .collect(),
-        };
         Ok(Self {
             gather,
             values,
             channels,
             k,
             runs,
-            pieces,
+            copies: longest < SHORT,
             zeros: zeros(op, "padding", &[longest])?,
         })
     }
@@ -111,9 +92,12 @@ impl<'a> Patches<'a> {
         self.gather.taps.len() * self.k
     }
 
-    /// The values of each piece.
+    /// The values of a row that one product takes, piece by piece: those of each run, or all.
     pub fn pieces(&self) -> impl Iterator<Item = Range<usize>> {
-        self.pieces.iter().map(|piece| piece.values.clone())
+        let runs: &[Run] = if self.copies { &[] } else { &self.runs };
+        let all = self.copies.then_some(0..self.values());
+        let of = |run: &Run| run.first..run.first + run.values;
+        all.into_iter().chain(runs.iter().map(of))
     }
 
     /// Sites of a block.
@@ -134,29 +118,25 @@ impl<'a> Patches<'a> {
         room: *mut f32,
         rows: &mut Rows,
     ) {
-        rows.0.resize_with(self.pieces.len(), Vec::new);
-        for (piece, rows) in self.pieces.iter().zip(&mut rows.0) {
-            rows.clear();
-            if piece.values.start >= part.end || part.start >= piece.values.end {
-                continue;
+        if self.copies {
+            for run in &self.runs {
+                // SAFETY: `room` is valid for a row of each site.
+                unsafe { self.copy(sites.clone(), group, run, room) }
             }
-            let room = room.wrapping_add(piece.values.start * sites.len());
-            // SAFETY: the values of each piece have their own part of `room`.
-            unsafe {
-                match &self.runs[piece.runs.clone()] {
-                    [run] if piece.values.len() >= SHORT => {
-                        self.point(sites.clone(), group, run, room, rows)
-                    }
-                    runs => {
-                        for run in runs {
-                            self.copy(sites.clone(), group, run, room);
-                        }
-                        let all = self.values();
-                        rows.extend(
-                            (0..sites.len()).map(|i| room.wrapping_add(i * all).cast_const()),
-                        );
-                    }
-                }
+            let all = self.values();
+            let copied = (0..sites.len()).map(|i| room.wrapping_add(i * all).cast_const());
+            rows.0.resize_with(1, Vec::new);
+            rows.0[0].clear();
+            rows.0[0].extend(copied);
+            return;
+        }
+        rows.0.resize_with(self.runs.len(), Vec::new);
+        for (run, rows) in self.runs.iter().zip(&mut rows.0) {
+            rows.clear();
+            if run.first < part.end && part.start < run.first + run.values {
+                let room = room.wrapping_add(run.first * sites.len());
+                // SAFETY: each run has its own part of `room`.
+                unsafe { self.point(sites.clone(), group, run, room, rows) }
             }
         }
     }

@@ -50,9 +50,7 @@ impl WeightGradient<'_> {
     /// # Errors
     /// [`KernelError::TooLarge`]: no memory for it or for a block of windows.
     pub fn run(&self) -> Result<Vec<f32>, KernelError> {
-        let Order {
-            groups, n, k, taps, ..
-        } = self.order;
+        let Order { groups, n, k, taps } = self.order;
         let mut d_w = zeros(self.op, "d_w", &[groups, n, taps, k])?;
         let sites = self.gather.sites();
         assert_eq!(self.d_z.len(), sites * groups * n, "[Q,D]");
@@ -88,9 +86,7 @@ impl WeightGradient<'_> {
     fn units(&self, threads: usize) -> Vec<Unit> {
         /// Values and results that are worth a part.
         const WORTH: usize = 16;
-        let Order {
-            groups, n, k, taps, ..
-        } = self.order;
+        let Order { groups, n, k, taps } = self.order;
         let wanted = threads.div_ceil(groups);
         let by_values = wanted.min((taps * k).div_ceil(WORTH));
         let by_results = wanted.div_ceil(by_values).min(n.div_ceil(WORTH));

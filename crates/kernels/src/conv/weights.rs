@@ -31,45 +31,23 @@ impl Order {
 
     /// `[G,T,k,n]`, for products with windows of x.
     pub fn forward(self, op: &'static str, w: &[f32]) -> Result<Vec<f32>, KernelError> {
-        let dims = [self.groups, self.taps, self.k, self.n];
-        permute(
-            op,
-            w,
-            dims,
-            [
-                self.n * self.k * self.taps,
-                1,
-                self.taps,
-                self.k * self.taps,
-            ],
-        )
+        let Self { groups, n, k, taps } = self;
+        let strides = [n * k * taps, 1, taps, k * taps];
+        permute(op, w, [groups, taps, k, n], strides)
     }
 
     /// `[G,T,n,k]`, for products with d_y.
     pub fn backward(self, op: &'static str, w: &[f32]) -> Result<Vec<f32>, KernelError> {
-        let dims = [self.groups, self.taps, self.n, self.k];
-        permute(
-            op,
-            w,
-            dims,
-            [
-                self.n * self.k * self.taps,
-                1,
-                self.k * self.taps,
-                self.taps,
-            ],
-        )
+        let Self { groups, n, k, taps } = self;
+        let strides = [n * k * taps, 1, k * taps, taps];
+        permute(op, w, [groups, taps, n, k], strides)
     }
 
     /// PyTorch's order from `[G,n,T,k]`.
     pub fn restore(self, op: &'static str, w: &[f32]) -> Result<Vec<f32>, KernelError> {
-        let dims = [self.groups, self.n, self.k, self.taps];
-        permute(
-            op,
-            w,
-            dims,
-            [self.n * self.taps * self.k, self.taps * self.k, 1, self.k],
-        )
+        let Self { groups, n, k, taps } = self;
+        let strides = [n * taps * k, taps * k, 1, k];
+        permute(op, w, [groups, n, k, taps], strides)
     }
 }
 

@@ -181,3 +181,8 @@ pub fn difference(got: &[f32], expected: &[f32]) -> f32 {
         .fold(0.0, f32::max)
         / largest
 }
+
+/// The bits of each value, to tell apart zeros and to compare NaNs.
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|x| x.to_bits()).collect()
+}

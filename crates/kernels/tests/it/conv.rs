@@ -1,28 +1,12 @@
 //! Convolution against its definition, the definition against finite differences, and images alone against batches.
 
-use crate::cases::Random;
+use crate::cases::{Random, bits};
 use proptest::prelude::*;
 use refrain_kernels::conv::{
     Conv, ConvGradients, Images, Wanted, Window, backward, backward_at, forward, forward_at,
 };
 use refrain_kernels::{KernelError, Level, Precision, Threads, reference};
-
-/// Everything that a convolution needs, owned.
-#[derive(Clone, Debug)]
-struct Case<F = f32> {
-    height: usize,
-    widths: Vec<usize>,
-    window: Window,
-    groups: usize,
-    /// Of x and y in a group.
-    channels: [usize; 2],
-    relu: bool,
-    precision: Precision,
-    x: Vec<F>,
-    w: Vec<F>,
-    b: Option<Vec<F>>,
-    d_y: Vec<F>,
-}
+use std::ops::Range;
 
 /// The sizes of a case: images, window, groups and channels of a group.
 #[derive(Clone, Debug)]
@@ -49,8 +33,13 @@ impl Sizes {
         Self { groups, ..self }
     }
 
+    /// Channels of x and of y.
+    fn all_channels(&self) -> [usize; 2] {
+        self.channels.map(|n| n * self.groups)
+    }
+
     fn draw(&self, random: &mut Random) -> Case {
-        let [c, d] = self.channels.map(|n| n * self.groups);
+        let [c, d] = self.all_channels();
         let images = Images {
             height: self.height,
             widths: &self.widths,
@@ -62,11 +51,7 @@ impl Sizes {
         let terms = self.window.kernel[0] * self.window.kernel[1] * self.channels[0];
         let scale = 1.0 / (terms.max(1) as f32).sqrt();
         Case {
-            height: self.height,
-            widths: self.widths.clone(),
-            window: self.window,
-            groups: self.groups,
-            channels: self.channels,
+            sizes: self.clone(),
             relu: random.below(2) == 0,
             precision: Precision::F32,
             x: random.values(pixels * c, 1.0),
@@ -77,15 +62,23 @@ impl Sizes {
     }
 }
 
+/// Everything that a convolution needs, owned.
+#[derive(Clone, Debug)]
+struct Case<F = f32> {
+    sizes: Sizes,
+    relu: bool,
+    precision: Precision,
+    x: Vec<F>,
+    w: Vec<F>,
+    b: Option<Vec<F>>,
+    d_y: Vec<F>,
+}
+
 impl Case {
     fn wide(&self) -> Case<f64> {
         let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect();
         Case {
-            height: self.height,
-            widths: self.widths.clone(),
-            window: self.window,
-            groups: self.groups,
-            channels: self.channels,
+            sizes: self.sizes.clone(),
             relu: self.relu,
             precision: self.precision,
             x: wide(&self.x),
@@ -102,16 +95,19 @@ impl Case {
         (y, d)
     }
 
-    /// The same convolution of some of the images.
-    fn some(&self, images: std::ops::Range<usize>, results: [usize; 2]) -> Self {
-        let [c, d] = self.channels.map(|n| n * self.groups);
-        let pixels = |widths: &[usize]| self.height * widths.iter().sum::<usize>();
-        let before = pixels(&self.widths[..images.start]);
-        let count = pixels(&self.widths[images.clone()]);
+    /// The same convolution of one of the images, with its results.
+    fn alone(&self, image: usize, results: Range<usize>) -> Self {
+        let Sizes { height, widths, .. } = &self.sizes;
+        let [c, d] = self.sizes.all_channels();
+        let before = height * widths[..image].iter().sum::<usize>();
+        let pixels = before..before + height * widths[image];
         Self {
-            widths: self.widths[images].to_vec(),
-            x: self.x[before * c..(before + count) * c].to_vec(),
-            d_y: self.d_y[results[0] * d..results[1] * d].to_vec(),
+            sizes: Sizes {
+                widths: vec![widths[image]],
+                ..self.sizes.clone()
+            },
+            x: self.x[pixels.start * c..pixels.end * c].to_vec(),
+            d_y: self.d_y[results.start * d..results.end * d].to_vec(),
             ..self.clone()
         }
     }
@@ -119,15 +115,15 @@ impl Case {
 
 impl<F> Case<F> {
     fn conv(&self) -> Conv<'_, F> {
-        let [channels, outputs] = self.channels.map(|n| n * self.groups);
+        let [channels, outputs] = self.sizes.all_channels();
         Conv {
             images: Images {
-                height: self.height,
-                widths: &self.widths,
+                height: self.sizes.height,
+                widths: &self.sizes.widths,
                 channels,
             },
-            window: self.window,
-            groups: self.groups,
+            window: self.sizes.window,
+            groups: self.sizes.groups,
             outputs,
             relu: self.relu,
             precision: self.precision,
@@ -166,14 +162,9 @@ fn close(got: &[f32], expected: &[f64], tolerance: f64, name: &str) {
 fn check(case: &Case, level: Level, threads: usize, tolerance: f64) {
     let (y, d) = case.run(level, threads);
     let (expected, _) = case.wide().reference();
-    let sizes = (case.height, &case.widths, case.window, case.groups);
     let name = |what: &str| {
-        format!(
-            "{what} of {sizes:?} {:?} relu {} on {}",
-            case.channels,
-            case.relu,
-            level.name()
-        )
+        let (sizes, relu) = (&case.sizes, case.relu);
+        format!("{what} of {sizes:?}, relu {relu}, on {}", level.name())
     };
     close(&y, &expected, tolerance, &name("y"));
     // The gradient of the ReLU is that of the results at hand: sums near zero may differ in sign.
@@ -363,10 +354,6 @@ fn reference_gradients_of_convolutions_are_those_of_finite_differences() {
     }
 }
 
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|x| x.to_bits()).collect()
-}
-
 fn all_bits((y, d): &(Vec<f32>, ConvGradients)) -> [Vec<u32>; 4] {
     let of = |values: &Option<Vec<f32>>| bits(values.as_deref().unwrap_or_default());
     [bits(y), of(&d.d_x), of(&d.d_w), of(&d.d_b)]
@@ -421,18 +408,20 @@ fn an_image_has_the_same_bits_alone_and_in_any_batch() {
     for sizes in large().into_iter().chain(edges()) {
         let case = sizes.draw(&mut random);
         let (y, d) = case.run(Level::best(), 2);
-        let (height, widths) = case.conv().images.windows(&case.window);
-        let [c, outputs] = case.channels.map(|n| n * case.groups);
+        let (height, widths) = case.conv().images.windows(&sizes.window);
+        let [c, outputs] = sizes.all_channels();
+        let d_x = d.d_x.unwrap();
         let (mut first, mut pixel) = (0, 0);
         for (image, width) in widths.iter().enumerate() {
-            let end = first + height * width;
-            let pixels = pixel + case.height * case.widths[image];
-            let alone = case.some(image..image + 1, [first, end]);
-            let (y_alone, d_alone) = alone.run(Level::best(), 1);
+            let (end, pixels) = (
+                first + height * width,
+                pixel + sizes.height * sizes.widths[image],
+            );
+            let (y_alone, d_alone) = case.alone(image, first..end).run(Level::best(), 1);
             let name = format!("image {image} of {sizes:?}");
             let part = &y[first * outputs..end * outputs];
             assert!(bits(&y_alone) == bits(part), "y of {name}");
-            let part = &d.d_x.as_ref().unwrap()[pixel * c..pixels * c];
+            let part = &d_x[pixel * c..pixels * c];
             assert!(bits(&d_alone.d_x.unwrap()) == bits(part), "d_x of {name}");
             (first, pixel) = (end, pixels);
         }

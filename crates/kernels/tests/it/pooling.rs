@@ -1,6 +1,6 @@
 //! Pooling against its definition, and images alone against batches.
 
-use crate::cases::Random;
+use crate::cases::{Random, bits};
 use proptest::prelude::*;
 use refrain_kernels::conv::{
     Images, Pool, Pooling, Window, pool, pool_at, pool_backward, pool_backward_at,
@@ -196,10 +196,6 @@ fn reference_gradients_of_pooling_are_those_of_finite_differences() {
             }
         }
     }
-}
-
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|x| x.to_bits()).collect()
 }
 
 #[test]
