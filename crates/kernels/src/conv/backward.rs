@@ -15,7 +15,7 @@ use std::mem::MaybeUninit;
 
 const OP: &str = "convolution backward";
 
-/// Gradients of [`super::forward`] from `d_y`, `[Q,D]`, where `y` is what it gave; y is read with ReLU only.
+/// Gradients of [`super::forward`] from `d_y`, `[Q,D]`, where `y` is its result, which is read with ReLU only.
 ///
 /// # Errors
 /// As [`super::forward`].

@@ -149,7 +149,7 @@ impl Block<'_> {
         }
     }
 
-    /// Channels from `c` on: a vector of them, or what remains if that is less.
+    /// Channels from `c` on: a vector of them, or those that remain if they are fewer.
     ///
     /// # Safety
     /// As [`Self::sites`]; a `WHOLE` vector is there.

@@ -13,8 +13,8 @@ use crate::simd::Level;
 /// The convolution of a batch, `[Q,D]`; [`super::Images::windows`] gives the sizes of its images.
 ///
 /// # Errors
-/// [`KernelError::Shape`]: a slice of the wrong size. [`KernelError::Option`]: groups that do not divide the channels, a
-/// window with a zero, or int8. [`KernelError::TooLarge`]: a result that does not fit into memory.
+/// [`KernelError::Shape`]: a slice of the wrong size. [`KernelError::Option`]: groups that do not divide the channels,
+/// a window with a zero, or int8. [`KernelError::TooLarge`]: a result that does not fit into memory.
 pub fn forward(conv: &Conv) -> Result<Vec<f32>, KernelError> {
     forward_at(Level::best(), pool::threads(), conv)
 }

@@ -4,24 +4,25 @@
 //! pixels and `D` channels of the result; `G` groups; kernels of `I`·`J` taps. A sequence is an image of height 1.
 //!
 //! **Layout.** A batch is [`Images`]: one image after the other, each row by row, and the channels of a pixel side by
-//! side, `[P,C]`. Nothing is stored or computed between images, so a narrow image costs what it costs alone. Pixels past
-//! an edge count as zeros; a window that is larger than its padded image gives no result. Channels are innermost for
-//! three reasons. The taps of one row of a window are then one contiguous run of J·C values, which the packed product
-//! reads in place. All vector work goes along the channels, so that its efficiency does not depend on the width of an
-//! image. And a result `[Q,D]` with H = 1 is the `[B,T,D]` of the recurrences.
+//! side, `[P,C]`. Nothing is stored or computed between images, so a narrow image has the cost that it has alone.
+//! Pixels past an edge count as zeros; a window that is larger than its padded image gives no result. Channels are
+//! innermost for three reasons. The taps of one row of a window are then one contiguous run of J·C values, which the
+//! packed product reads in place. All vector work goes along the channels, so that its efficiency does not depend on the
+//! width of an image. And a result `[Q,D]` with H = 1 is the `[B,T,D]` of the recurrences.
 //!
 //! **Equations.** y`[q,d]` = b`[d]` + Σ_ijc w`[d,c,i,j]`·x`[q·stride − padding + (i,j)·dilation, c]` over the channels
-//! c of d's group, then max(0, ·) if asked for. As in PyTorch and ONNX, that is a cross-correlation. With
-//! d_z = d_y where y > 0: d_w`[d,c,i,j]` = Σ_q d_z`[q,d]`·x`[…]`, d_b = Σ_q d_z, and d_x gathers d_z with the transposed
-//! weights. For a stride above 1, d_x is computed for each phase of the stride with the taps that meet it, so that no
-//! product has a factor that is zero by construction.
+//! c of d's group, then max(0, ·) if asked for. As in PyTorch and ONNX, that is a cross-correlation. With d_z = d_y
+//! where y > 0: d_w`[d,c,i,j]` = Σ_q d_z`[q,d]`·x`[…]`, d_b = Σ_q d_z, and d_x gathers d_z with the transposed weights.
+//! For a stride above 1, d_x is computed for each phase of the stride with the taps that meet it: no product has a
+//! factor that is zero by construction.
 //!
 //! **Method.** The matrix of all windows (im2col) never exists: a block of windows is rows of pointers into x, and only
 //! windows across an edge, or of very few channels, are copied. Weights with one channel in and out of each group
-//! (depthwise) are applied directly.
+//! (depthwise) are applied directly. Beside its results, a call takes a copy of the weights, d_z (backward with ReLU),
+//! and for each thread a block of windows: 2 MiB, or 16 windows if those are larger.
 //!
-//! Threads divide results and never a sum, and the blocks of a sum depend on the sizes alone: results have the same bits
-//! for any number of threads, and those of an image (y, d_x) are the same in any batch.
+//! Threads divide results and never a sum, and the blocks of a sum depend on the sizes alone: results have the same
+//! bits for any number of threads, and those of an image (y, d_x) are the same in any batch.
 
 mod backward;
 mod depthwise;

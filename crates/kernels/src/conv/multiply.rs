@@ -76,7 +76,7 @@ impl Multiply<'_> {
                     break;
                 }
                 let sites = first..sites.min(first + block);
-                // SAFETY: `next` gives each block to one thread, whose own the room is. The caller vouches for `out`.
+                // SAFETY: `next` gives each block to one thread, and the room is its own. The caller vouches for `out`.
                 unsafe { self.block(&patches, sites, room.as_mut_ptr().cast(), &mut rows, out) }
             }
         });

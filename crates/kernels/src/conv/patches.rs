@@ -106,7 +106,7 @@ impl<'a> Patches<'a> {
     }
 
     /// Points to the rows of some sites, for a group of channels and the pieces that meet `part` of the values; the
-    /// others get none. What lies across an edge is copied to `room`.
+    /// others get none. Windows across an edge are copied to `room`.
     ///
     /// # Safety
     /// `room` is valid for K values of each site, and nobody else uses it as long as the rows are used.

@@ -19,8 +19,8 @@ const TOGETHER: usize = 512;
 
 /// d_w`[g,n,t,k]` = Σ over sites of d_z`[site, g·n..]`·values`[tap, g·k..]`.
 ///
-/// Threads divide the taps and channels of x first, then those of y: each makes its own windows, and goes over all sites
-/// in blocks whose size depends on the sizes of the weights alone.
+/// Threads divide the taps and channels of x first, then those of y. Each makes its own windows, and goes over all
+/// sites in blocks whose size depends on the sizes of the weights alone.
 pub(super) struct WeightGradient<'a> {
     /// The call's name in errors.
     pub op: &'static str,
@@ -108,8 +108,8 @@ impl WeightGradient<'_> {
     /// Adds the sum over some sites to a part of `out`.
     ///
     /// # Safety
-    /// `room` is valid for the values of the sites, `out` for the gradient; no other thread uses either the room or this
-    /// part of the gradient.
+    /// `room` is valid for the values of the sites, `out` for the gradient; no other thread uses either the room or
+    /// this part of the gradient.
     unsafe fn add(
         &self,
         patches: &Patches,

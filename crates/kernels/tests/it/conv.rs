@@ -197,7 +197,7 @@ fn padded(kernel: [usize; 2], padding: [[usize; 2]; 2]) -> Window {
 }
 
 /// The edges: kernels over images, no pixels, no channels, strides past the end, dilation, groups, and channels around
-/// the widths of vectors and of what is copied.
+/// the widths of vectors and of runs that are copied.
 fn edges() -> Vec<Sizes> {
     let same = padded([3, 3], [[1, 1], [1, 1]]);
     let strided = Window {
