@@ -7,8 +7,8 @@
 //! side, `[P,C]`. Nothing is stored or computed between images, so a narrow image has the cost that it has alone.
 //! Pixels past an edge count as zeros; a window that is larger than its padded image gives no result. Channels are
 //! innermost for three reasons. The taps of one row of a window are then one contiguous run of J·C values, which the
-//! packed product reads in place. All vector work goes along the channels, so that its efficiency does not depend on the
-//! width of an image. And a result `[Q,D]` with H = 1 is the `[B,T,D]` of the recurrences.
+//! packed product reads in place. All vector work goes along the channels, so that its efficiency does not depend on
+//! the width of an image. And a result `[Q,D]` with H = 1 is the `[B,T,D]` of the recurrences.
 //!
 //! **Equations.** y`[q,d]` = b`[d]` + Σ_ijc w`[d,c,i,j]`·x`[q·stride − padding + (i,j)·dilation, c]` over the channels
 //! c of d's group, then max(0, ·) if asked for. As in PyTorch and ONNX, that is a cross-correlation. With d_z = d_y
