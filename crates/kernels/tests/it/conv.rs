@@ -465,10 +465,17 @@ fn bf16_rounds_both_factors() {
 #[test]
 fn only_what_is_wanted_is_computed() {
     let same = padded([3, 3], [[1, 1], [1, 1]]);
-    let case = Sizes::new(4, &[5, 9], same, [7, 9]).draw(&mut Random(96));
-    let (y, all) = case.run(Level::best(), 1);
-    for x in [false, true] {
-        for weights in [false, true] {
+    let of = |channels| Sizes::new(2, &[5, 2], same, channels);
+    let all = [
+        of([7, 9]),
+        of([33, 2]),
+        of([1, 1]).groups(17),
+        of([33, 1]).groups(2),
+    ];
+    for sizes in all {
+        let case = sizes.draw(&mut Random(96));
+        let (y, all) = case.run(Level::best(), 1);
+        for (x, weights) in [(false, false), (false, true), (true, false)] {
             let d = backward(&case.conv(), &y, &case.d_y, Wanted { x, weights }).unwrap();
             assert_eq!(d.d_x, all.d_x.clone().filter(|_| x));
             assert_eq!(d.d_w, all.d_w.clone().filter(|_| weights));
