@@ -131,8 +131,8 @@ mod tests {
                 unsafe fn run<S: Simd>(self) {
                     for chunk in self.1.chunks_mut(S::LANES) {
                         let n = chunk.len();
-                        // SAFETY: a whole chunk has LANES elements, and of another one only its n are touched; the caller
-                        // has the instruction set.
+                        // SAFETY: a whole chunk has LANES elements, and of another one only its n are touched; the
+                        // caller has the instruction set.
                         unsafe {
                             let whole = n == S::LANES;
                             let x = match whole {

@@ -181,8 +181,8 @@ fn gradients(
         accumulate,
         sums: d_b.map(|d_b| SharedPtr(d_b.as_mut_ptr())),
     };
-    // SAFETY: rows of d_logits have V elements, those of w, h, d_w and d_h have H (the assertions above); d_b has V. The results are borrowed mutably, so they overlap nothing. With `accumulate`, d_w was
-    // written before.
+    // SAFETY: rows of d_logits have V elements, those of w, h, d_w and d_h have H (the assertions above); d_b has V.
+    // The results are borrowed mutably, so they overlap nothing. With `accumulate`, d_w was written before.
     unsafe {
         run(&to_h, precision);
         run(&to_w, precision);
