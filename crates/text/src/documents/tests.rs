@@ -467,6 +467,38 @@ fn xliff_2_segments_prefixes_and_own_entities() {
 }
 
 #[test]
+fn xliff_states_its_languages() {
+    for (source, expect) in [
+        (XLIFF, [Some("en"), Some("de")]),
+        (
+            "<xliff version='1.2'><file source-language=' en-GB '/><file source-language='fr' target-language='de'/></xliff>",
+            [Some("en-GB"), None],
+        ),
+        (
+            "<!-- c --><x:xliff version='1.2'><x:file target-language='zh&#45;Hant' source-language=''><x:body/></x:file></x:xliff>",
+            [None, Some("zh-Hant")],
+        ),
+        (
+            "<xliff version='2.0' srcLang='en' trgLang='de-AT'><file source-language='fr'/></xliff>",
+            [Some("en"), Some("de-AT")],
+        ),
+        (
+            "<q:xliff xmlns:q='urn:oasis:names:tc:xliff:document:2.0' srcLang='ja'><q:file id='1'/></q:xliff>",
+            [Some("ja"), None],
+        ),
+        (
+            "<xliff><note><xliff srcLang='en'/><file source-language='fr'/></note></xliff>",
+            [None, None],
+        ),
+        ("<xliff/>", [None, None]),
+    ] {
+        assert_eq!(parse(Format::Xliff, source).languages(), expect, "{source}");
+    }
+    let page = parse(Format::Html, "<xliff srcLang='en'><p lang='en'>a");
+    assert_eq!(page.languages(), [None, None]);
+}
+
+#[test]
 fn xml_is_bounded_and_must_be_well_formed() {
     let deep = "<a>".repeat(MAX_DEPTH + 1);
     let read = |s: &str| Document::parse(Format::Xliff, s.as_bytes(), &options()).map(|_| ());
