@@ -7,7 +7,8 @@
 //!
 //! In markup, white space inside of a segment is collapsed for the model: runs of it become one space. Tags inside of a
 //! segment are marks without width. They are put around the words that are aligned with those that they surrounded; a
-//! tag is neither lost nor doubled, and tags that were balanced stay balanced.
+//! tag is neither lost nor doubled, and tags that were balanced stay balanced. A tag that stands alone, and an element
+//! without text, goes with the word that it touched, with its spaces; a line break stays between words.
 
 mod atoms;
 mod encoding;

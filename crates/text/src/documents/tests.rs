@@ -156,7 +156,7 @@ fn html_that_is_broken_keeps_every_tag() {
         Format::Html,
         "<p>x<span/>y &lt;z&gt;&nbsp;w&eacute;</p>",
         &["xy <z>\u{a0}wé"],
-        "<p>XY <span/>&lt;Z&gt;&nbsp;WÉ</p>",
+        "<p>XY<span/> &lt;Z&gt;&nbsp;WÉ</p>",
     );
     check_upper(
         Format::Html,
@@ -276,6 +276,183 @@ fn tags_follow_their_words() {
         aligned(Format::Html, "日本\n語<br>です", "X", &[(0, 0)]),
         "X<br>"
     );
+}
+
+/// Target of an XLIFF unit with this source.
+fn target(source: &str, text: &str, pairs: &[(usize, usize)]) -> String {
+    let unit = format!("<xliff><trans-unit><source>{source}</source></trans-unit></xliff>");
+    let out = aligned(Format::Xliff, &unit, text, pairs);
+    let (_, out) = out.split_once("<target>").unwrap();
+    out.split_once("</target>").unwrap().0.to_owned()
+}
+
+const SWAP: &[(usize, usize)] = &[(0, 1), (1, 0)];
+
+/// The same in XLIFF (`<x/>`, `<g>`) and in HTML (`<img>`, `<i>`). A leaf is written as `@`, a pair as `[` and `]`.
+fn check_inline(source: &str, text: &str, pairs: &[(usize, usize)], expect: &str) {
+    let xliff = |s: &str| {
+        s.replace('@', "<x/>")
+            .replace('[', "<g>")
+            .replace(']', "</g>")
+    };
+    let html = |s: &str| {
+        s.replace('@', "<img>")
+            .replace('[', "<i>")
+            .replace(']', "</i>")
+    };
+    assert_eq!(
+        target(&xliff(source), text, pairs),
+        xliff(expect),
+        "{source}"
+    );
+    assert_eq!(
+        aligned(Format::Html, &html(source), text, pairs),
+        html(expect),
+        "{source}"
+    );
+}
+
+#[test]
+fn pairs_follow_swapped_words_with_their_spaces() {
+    let text = "jetzt drücken";
+    for (source, expect) in [
+        ("Press [now]", "[jetzt] drücken"),
+        ("Press[ now]", "[jetzt] drücken"),
+        ("[Press] now", "jetzt [drücken]"),
+        ("[Press ]now", "jetzt [drücken]"),
+        ("[ Press ] now", "jetzt [drücken]"),
+        ("[Press] [now]", "[jetzt] [drücken]"),
+        ("[Press @] now", "jetzt [drücken @]"),
+        ("Press [now @]", "[jetzt @] drücken"),
+        ("Press [@now]", "[@jetzt] drücken"),
+        ("Press [ @ now]", "[@ jetzt] drücken"),
+    ] {
+        check_inline(source, text, SWAP, expect);
+    }
+    check_inline("Press [now].", "jetzt drücken.", SWAP, "[jetzt] drücken.");
+    check_inline(
+        "(a [red]) car",
+        "voiture (rouge)",
+        &[(1, 1), (2, 0)],
+        "voiture ([rouge])",
+    );
+    check_inline(
+        "Press [now @].",
+        "jetzt drücken.",
+        SWAP,
+        "[jetzt @] drücken.",
+    );
+}
+
+#[test]
+fn leaves_follow_swapped_words_with_their_spaces() {
+    let text = "jetzt drücken";
+    for (source, expect) in [
+        // Attached to the word before, to the word after, or to none.
+        ("Press@ now", "jetzt drücken@"),
+        ("Press @now", "@jetzt drücken"),
+        ("Press @ now", "@ jetzt drücken"),
+        ("Press @@ now", "@@ jetzt drücken"),
+        ("Press @ @ now", "@ @ jetzt drücken"),
+        ("Press@@ now", "jetzt drücken@@"),
+        ("@ Press now", "@ jetzt drücken"),
+        ("Press now @", "jetzt drücken @"),
+        // Inside of a word: behind its translation.
+        ("Pr@ess now", "jetzt drücken@"),
+        ("Press n@ow", "jetzt@ drücken"),
+        // An element without text is a leaf.
+        ("Press [] now", "[] jetzt drücken"),
+        ("Press [@] now", "[@] jetzt drücken"),
+        ("Press[] now", "jetzt drücken[]"),
+        ("[] Press now", "[] jetzt drücken"),
+    ] {
+        check_inline(source, text, SWAP, expect);
+    }
+    // Beside punctuation.
+    for (source, expect) in [
+        ("Press now @.", "jetzt @ drücken."),
+        ("Press now@.", "jetzt@ drücken."),
+        ("Press @ now.", "@ jetzt drücken."),
+    ] {
+        check_inline(source, "jetzt drücken.", SWAP, expect);
+    }
+    check_inline("Press @ now.", "Drücken.", &[(0, 0)], "Drücken @.");
+    check_inline(
+        "Press now @.",
+        "Drücke jetzt.",
+        &[(0, 0), (1, 1)],
+        "Drücke jetzt @.",
+    );
+    let reversed = [(0, 3), (1, 2), (2, 1), (3, 0)];
+    check_inline(
+        "one (@) two three",
+        "drei zwei () eins",
+        &reversed,
+        "drei zwei (@) eins",
+    );
+    check_inline(
+        "one \"@\" two three",
+        "drei zwei \"\" eins",
+        &reversed,
+        "drei zwei \"@\" eins",
+    );
+    check_inline("日本@語", "言葉", &[(0, 0)], "言@葉");
+    check_inline("a@b", "AB", &[(0, 0)], "AB@");
+}
+
+#[test]
+fn line_breaks_stay_between_words() {
+    for (source, expect) in [
+        ("Press<br>now", "jetzt<br>drücken"),
+        ("Press <br> now", "jetzt <br> drücken"),
+        ("Press<br>\nnow", "jetzt<br> drücken"),
+    ] {
+        assert_eq!(
+            aligned(Format::Html, source, "jetzt drücken", SWAP),
+            expect,
+            "{source}"
+        );
+    }
+    assert_eq!(aligned(Format::Html, "a<br>b", "X", &[(0, 0)]), "X<br>");
+    let pairs = [(0, 2), (1, 3), (2, 0), (3, 1)];
+    assert_eq!(
+        aligned(
+            Format::Html,
+            "Press now,<br>then go",
+            "dann geh, drücke jetzt",
+            &pairs
+        ),
+        "dann geh,<br>drücke jetzt"
+    );
+    for code in [
+        "<x id='1' ctype='lb'/>",
+        "<ph id='1' type='fmt' subType='xlf:lb'/>",
+    ] {
+        let source = format!("Press{code}now");
+        assert_eq!(
+            target(&source, "jetzt drücken", SWAP),
+            format!("jetzt{code}drücken")
+        );
+    }
+}
+
+#[test]
+fn elements_without_text_keep_their_attributes_translated() {
+    let document = parse(
+        Format::Html,
+        "<p>See <a href=x title=here><img alt=map></a> now</p>",
+    );
+    assert_eq!(texts(&document), ["here", "map", "See now"]);
+    assert_eq!(
+        write(&document, str::to_uppercase),
+        "<p>SEE <a href=x title=\"HERE\"><img alt=\"MAP\"></a> NOW</p>"
+    );
+    let mark = Mark {
+        at: 4,
+        role: Role::Single,
+        source: "<a href=x title=here><img alt=map></a>".to_owned(),
+    };
+    assert_eq!(document.segments()[2].marks, [mark]);
 }
 
 #[test]
@@ -750,6 +927,25 @@ proptest! {
         let all = vec![translated; document.segments().len()];
         let out = String::from_utf8(document.write(&all).unwrap()).unwrap();
         prop_assert_eq!(&tags(&out), &(before, true), "{}", out);
+    }
+
+    #[test]
+    fn tags_neither_join_nor_split_words(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "a", "bc", "d", " ", " ", "<img>", "<br>", "<code>x</code>", "<i>", "</i>", "<b>", "</b>", "<i></i>",
+        ]), 1..24),
+        text in "[a-z]{1,3}( [a-z]{1,4}){0,8}",
+        pairs in prop::collection::vec((0_usize..9, 0_usize..9), 0..12),
+        aligned in any::<bool>(),
+    ) {
+        let document = parse(Format::Html, &parts.concat());
+        let translated = Translated { text: text.clone(), alignment: aligned.then_some(pairs) };
+        let count = document.segments().len();
+        let out = String::from_utf8(document.write(&vec![translated; count]).unwrap()).unwrap();
+        let plain = out.replace("<code>x</code>", "").replace("<br>", " ");
+        let plain: String = plain.split('<').map(|p| p.split_once('>').map_or(p, |(_, text)| text)).collect();
+        let wanted = vec![text; count].join(" ");
+        prop_assert!(plain.split_whitespace().eq(wanted.split_whitespace()), "{}", out);
     }
 
     #[test]

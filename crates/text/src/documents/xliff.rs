@@ -4,7 +4,7 @@
 //! [`Options::replace_targets`]. A unit with `translate="no"` (its own or an outer one's) stays as it is, as does one
 //! whose source has no text. The inline elements of the source come back in the target, each once: `g`, `pc` and `mrk`
 //! around their words; `x`, `bx`, `ex`, `ph`, `bpt`, `ept`, `it`, `sc`, `ec`, `sm`, `em`, `cp`, and protected marks at
-//! their places.
+//! their places. An empty element with `ctype="lb"` (1.2) or `subType="xlf:lb"` (2.x) is a line break between words.
 
 use super::error::DocumentError;
 use super::escape::Escape;
@@ -150,7 +150,12 @@ impl State<'_> {
         let name = local(tag.name().as_ref().as_bytes());
         self.languages(tag, &name);
         if self.content.is_some() {
-            self.piece(range, Kind::Single);
+            let is = |name, value| attribute(tag, name).as_deref() == Some(value);
+            let kind = match is("ctype", "lb") || is("subType", "xlf:lb") {
+                true => Kind::Break,
+                false => Kind::Single,
+            };
+            self.piece(range, kind);
         } else if let (0, None, Some(unit), "target") =
             (self.skipped, self.target, &mut self.unit, name.as_str())
         {
