@@ -58,8 +58,8 @@ impl Language {
         is_initial(word) || self.abbreviations().contains(&word)
     }
 
-    /// True if a full stop behind `word` belongs to it in a text without upper-case letters. There, a word in lower case
-    /// behind the full stop does not tell that the sentence goes on, so more abbreviations have to be known.
+    /// True if a full stop behind `word` belongs to it in a text without upper-case letters. There, a word in lower
+    /// case behind the full stop does not tell that the sentence goes on, so more abbreviations have to be known.
     pub(crate) fn is_abbreviation_in_lower_case(self, word: &str, number_follows: bool) -> bool {
         let within = |list: &[&str]| list.iter().any(|own| own.eq_ignore_ascii_case(word));
         is_initial_in_lower_case(word)

@@ -10,9 +10,8 @@ use std::ops::Range;
 /// stop of an abbreviation, an initial (`J. Smith`), a word with inner full stops (`U.S.`), a German ordinal before a
 /// month (`3. Mai`) or a number ends none. A Japanese quote goes on if hiragana follow (`「はい。」と言った`).
 ///
-/// A text without any upper-case letter, such as `i am tired. i want to sleep.`, tells nothing by its case: there, a
-/// sentence also ends before a word in lower case, and abbreviations are recognised in lower case. The time is linear in
-/// the length of the text.
+/// In a text without any upper-case letter, such as `i am tired. i want to sleep.`, a sentence also ends before a word
+/// in lower case, and abbreviations are recognised in lower case. The time is linear in the length of the text.
 pub fn sentences(text: &str, language: Language) -> Vec<Range<usize>> {
     let mut start = 0;
     Rules::new(text, language)
@@ -35,8 +34,9 @@ pub fn sentences(text: &str, language: Language) -> Vec<Range<usize>> {
 /// sentence joins its last piece. One character that counts more than `limit` is a piece of its own, the only kind of
 /// piece that may be above it.
 ///
-/// `count` must not fall when text is added. The calls per piece grow with the logarithm of its length, and no text
-/// that is counted is much longer than the piece, so the time is linear in the length of the text if that of `count` is.
+/// `count` should not fall when text is added: longer texts are not tried once a text does not fit. The calls per piece
+/// grow with the logarithm of its length. Texts that are counted have at most twice the bytes that fit, so the time
+/// grows linearly with the length of the text if that of `count` does.
 pub fn chunks(
     text: &str,
     limit: usize,

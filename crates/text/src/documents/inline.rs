@@ -140,10 +140,14 @@ impl Builder {
         let mut pending = Pending::None;
         // Marks since the last character, whose place is not known before the next one.
         let mut loose = 0;
+        let mut last_leaf: Option<usize> = None;
         for piece in pieces {
             let Kind::Text(text) = &piece.kind else {
                 let blank = pending != Pending::None || self.text.len() == start;
                 placed.push(leaf(piece, self.text.len(), blank));
+                if placed.last().is_some_and(|(node, _)| is_leaf(node)) {
+                    last_leaf = Some(placed.len() - 1);
+                }
                 if matches!(placed.last(), Some((_, Kind::Break))) && pending == Pending::None {
                     pending = Pending::Space;
                 }
@@ -160,8 +164,7 @@ impl Builder {
                         _ => Pending::Space,
                     };
                     // Tags may stand between a leaf and the space after it.
-                    if let Some((node, _)) =
-                        placed[loose..].iter_mut().rfind(|(node, _)| is_leaf(node))
+                    if let Some((node, _)) = last_leaf.and_then(|at| placed.get_mut(at))
                         && let Lean::Between { after, .. } = &mut node.lean
                     {
                         *after = After::Space;
@@ -177,6 +180,7 @@ impl Builder {
                 }
                 attach(&mut placed[loose..], goes_on || is_closing(c));
                 loose = placed.len();
+                last_leaf = None;
                 pending = Pending::None;
                 self.text.push(c);
             }
@@ -353,7 +357,7 @@ fn flatten(outer: &mut Vec<Level>, level: &mut Level, depth: usize) {
 /// Says of the leaves between two characters what follows the last one, and to which side they belong: leaves without
 /// white space before them belong with the word before, unless a further word follows directly.
 fn attach(loose: &mut [(Node, Kind)], rest: bool) {
-    let leaves = loose
+    let mut leaves: Vec<_> = loose
         .iter_mut()
         .filter_map(|(node, _)| match &mut node.lean {
             Lean::Between {
@@ -363,19 +367,19 @@ fn attach(loose: &mut [(Node, Kind)], rest: bool) {
                 ..
             } => Some((*before, after, left)),
             _ => None,
-        });
-    let mut found: Vec<_> = leaves.collect();
-    let Some(&(before, ..)) = found.first() else {
-        return;
-    };
-    let Some((_, after, _)) = found.last_mut() else {
+        })
+        .collect();
+    let before = leaves.first().is_some_and(|&(before, ..)| before);
+    let Some((_, after, _)) = leaves.last_mut() else {
         return;
     };
     if rest && **after == After::Word {
         **after = After::Rest;
     }
     let belongs = !before && **after != After::Word;
-    found.into_iter().for_each(|(_, _, left)| *left = belongs);
+    for (_, _, left) in leaves {
+        *left = belongs;
+    }
 }
 
 /// Punctuation that belongs to the word before it.

@@ -140,7 +140,7 @@ pub fn restore(output: &str, spans: &[Span]) -> (String, Vec<Span>) {
     (text, lost)
 }
 
-/// True if `output`, which has placeholders as [`protect`] made them, has each of them as often as `spans`, and no other.
+/// True if `output`, in which placeholders of [`protect`] stand, has each of them as often as `spans`, and no other.
 pub fn balanced(output: &str, spans: &[Span]) -> bool {
     let mut left: HashMap<char, usize> = HashMap::new();
     for placeholder in spans.iter().filter_map(|span| span.placeholder) {
