@@ -120,6 +120,108 @@ pub fn write(out: &Path, panels: &[Panel], table: &str) -> Result<()> {
     Ok(())
 }
 
+/// Weights in 0 to 1 as a picture: a row for each of `rows`, a column for each of `columns`.
+pub struct HeatMap<'a> {
+    /// Names on the left.
+    pub rows: &'a [String],
+    /// Names at the top.
+    pub columns: &'a [String],
+    /// Row by row.
+    pub weights: &'a [Vec<f32>],
+}
+
+impl HeatMap<'_> {
+    /// The weights as shades of a character each, for a terminal.
+    pub fn text(&self) -> String {
+        const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
+        let shade = |weight: &f32| {
+            let level = (weight.clamp(0.0, 1.0) * SHADES.len() as f32) as usize;
+            SHADES[level.min(SHADES.len() - 1)]
+        };
+        let mut out = String::new();
+        for (number, column) in self.columns.iter().enumerate() {
+            out += &format!("{}┌ {column}\n", "│ ".repeat(number));
+        }
+        for (row, weights) in self.rows.iter().zip(self.weights) {
+            for weight in weights {
+                let shade = shade(weight);
+                out.extend([shade, shade]);
+            }
+            out += &format!(" {row}\n");
+        }
+        out
+    }
+
+    /// Writes an SVG or a PNG, by the ending of the name.
+    ///
+    /// # Errors
+    /// Another ending, or a file that cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let ending = path
+            .extension()
+            .and_then(|own| own.to_str())
+            .unwrap_or_default();
+        font()?;
+        let longest = |names: &[String]| {
+            let most = names.iter().map(|own| own.chars().count()).max();
+            12 * most.unwrap_or(0).clamp(2, 40) as i32 + 16
+        };
+        let (left, top) = (longest(self.rows), longest(self.columns));
+        let size = (
+            left as u32 + CELL as u32 * self.columns.len().clamp(1, 400) as u32 + 16,
+            top as u32 + CELL as u32 * self.rows.len().clamp(1, 400) as u32 + 16,
+        );
+        // The drawing library would hide the reason.
+        std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        let drawn = match ending {
+            "svg" => self.draw(
+                &SVGBackend::new(path, size).into_drawing_area(),
+                [left, top],
+            ),
+            "png" => self.draw(
+                &BitMapBackend::new(path, size).into_drawing_area(),
+                [left, top],
+            ),
+            _ => return Err(anyhow!("a picture ends in .svg or .png, not .{ending}")),
+        };
+        drawn.map_err(|problem| anyhow!("cannot draw {}: {problem}", path.display()))
+    }
+
+    fn draw<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        [left, top]: [i32; 2],
+    ) -> Result<(), String> {
+        let drawn = || -> Drawn<B> {
+            area.fill(&WHITE)?;
+            let style = ("sans-serif", 16).into_font();
+            for (i, row) in self.rows.iter().enumerate() {
+                let at = (8, top + i as i32 * CELL + 6);
+                area.draw(&Text::new(row.clone(), at, style.clone()))?;
+            }
+            let turned = style.transform(FontTransform::Rotate270);
+            for (j, column) in self.columns.iter().enumerate() {
+                let at = (left + j as i32 * CELL + 6, top - 8);
+                area.draw(&Text::new(column.clone(), at, turned.clone()))?;
+            }
+            for (i, weights) in self.weights.iter().enumerate() {
+                for (j, weight) in weights.iter().enumerate() {
+                    let (x, y) = (left + j as i32 * CELL, top + i as i32 * CELL);
+                    let shade = (255.0 * (1.0 - weight.clamp(0.0, 1.0))) as u8;
+                    let colour = RGBColor(shade, shade, 255 - (255 - shade) / 4);
+                    let corners = [(x, y), (x + CELL - 1, y + CELL - 1)];
+                    area.draw(&Rectangle::new(corners, colour.filled()))?;
+                }
+            }
+            area.present()
+        };
+        drawn().map_err(|problem| problem.to_string())
+    }
+}
+
+/// Width and height of a cell of a heat map, in pixels.
+const CELL: i32 = 28;
+
 /// Registers the font of the program.
 ///
 /// # Errors

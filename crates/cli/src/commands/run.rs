@@ -31,7 +31,8 @@ Examples:
   echo \"Once a\" | refrain run runs/stories --set temperature=0.7
   refrain run english models/sample.wav
   arecord -q -f S16_LE -r 16000 | refrain run english-stream -
-  refrain run runs/adding-gru numbers.csv --json")]
+  refrain run runs/adding-gru numbers.csv --json
+  refrain run runs/numbers-en-ko pairs.tsv --score")]
 pub struct Args {
     #[command(flatten)]
     model: Model,
@@ -43,6 +44,10 @@ pub struct Args {
     /// Print one JSON object for each piece of an answer, with its details
     #[arg(long)]
     json: bool,
+
+    /// Read pairs instead, an input and an answer on each line with a tab between, and print ln p of each answer
+    #[arg(long, conflicts_with = "json")]
+    score: bool,
 
     /// Samples per second of sound from standard input
     #[arg(
@@ -81,7 +86,10 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let bar = Bar::new(files.len(), "files");
     let mut failed = 0;
     for (number, file) in files.iter().enumerate() {
-        let result = site.compute(|| one(args, &model, file, &interrupt, &bar));
+        let result = site.compute(|| match args.score {
+            true => score(&model, file, &interrupt),
+            false => one(args, &model, file, &interrupt, &bar),
+        });
         if let Err(error) = result {
             if terminal::is_broken_pipe(&error) {
                 return Err(error);
@@ -109,6 +117,38 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
             "{failed} of {} could not be used",
             terminal::counted(files.len() as u64, "input")
         ),
+    }
+}
+
+/// Pairs whose answers are scored together.
+const PAIRS: usize = 256;
+
+/// Prints ln p of the answer of each pair.
+fn score(model: &Arc<dyn Use>, file: &Path, interrupt: &Interrupt) -> Result<()> {
+    let mut lines = Lines::open(file)?;
+    let mut pairs = Vec::new();
+    loop {
+        let line = lines.read()?;
+        let ended = line.is_none();
+        if let Some(line) = line {
+            let (input, answer) = line.split_once('\t').with_context(|| {
+                format!(
+                    "{}: line {} has no tab; a line holds an input, a tab and an answer",
+                    typed(file),
+                    lines.number()
+                )
+            })?;
+            pairs.push([Piece::text(input), Piece::text(answer)]);
+        }
+        if pairs.len() == PAIRS || ended {
+            for score in model.score(&pairs)? {
+                terminal::print(&format!("{score:.6}\n"))?;
+            }
+            pairs.clear();
+        }
+        if ended || interrupt.asked() {
+            return Ok(());
+        }
     }
 }
 

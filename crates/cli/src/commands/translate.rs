@@ -3,12 +3,15 @@
 use super::{Compute, Precision, positive};
 use crate::Ending;
 use crate::bar::Bar;
+use crate::drawing::HeatMap;
 use crate::interrupt::Interrupt;
 use crate::lines::open;
 use crate::terminal::{self, say, typed};
 use anyhow::{Context, Result, bail};
 use refrain::store;
-use refrain::tasks::translation::{Loaded, TranslateOptions, Translation, TranslationTask};
+use refrain::tasks::translation::{
+    AttentionMap, Loaded, TranslateOptions, Translation, TranslationTask,
+};
 use refrain::tasks::{Site, open as open_model};
 use refrain_text::documents::{
     self, Document, Format, Options, Translated, table_bodies, with_table_bodies,
@@ -37,7 +40,8 @@ Examples:
   refrain translate --model runs/multi30k-en-de page.html > seite.html
   refrain translate --model runs/multi30k-en-de film.srt --out film.de.srt
   refrain translate --model runs/multi30k-en-de pairs.tsv --column 2
-  refrain translate --model runs/multi30k-en-de lines.txt --json --n-best 3 --align")]
+  refrain translate --model runs/multi30k-en-de lines.txt --json --n-best 3
+  echo \"A dog runs.\" | refrain translate --model runs/multi30k-en-de --heat dog.svg")]
 pub struct Args {
     /// File to translate; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
@@ -83,6 +87,11 @@ pub struct Args {
     #[arg(long)]
     align: bool,
 
+    /// Draw the attention between the words of each line: FILE.svg or FILE.png (FILE-2.svg for the second line), or - for
+    /// the terminal
+    #[arg(long, value_name = "FILE", value_parser = picture)]
+    heat: Option<PathBuf>,
+
     /// Exponent of the length in the score; 0 favours short translations
     #[arg(long, value_name = "X", value_parser = positive)]
     length_penalty: Option<f64>,
@@ -100,6 +109,39 @@ pub struct Args {
 
     #[command(flatten)]
     precision: Precision,
+}
+
+/// The name of a picture, or - for the terminal.
+fn picture(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let known = path
+        .extension()
+        .is_some_and(|ending| ending == "svg" || ending == "png");
+    match text == "-" || known {
+        true => Ok(path),
+        false => Err("a name that ends in .svg or .png is needed, or - for the terminal".into()),
+    }
+}
+
+/// Draws the attention of a line, the `number`th of the input.
+fn draw(to: &Path, number: u64, map: &AttentionMap) -> Result<()> {
+    let map = HeatMap {
+        rows: &map.target,
+        columns: &map.source,
+        weights: &map.weights,
+    };
+    if to == Path::new("-") {
+        return terminal::print(&map.text());
+    }
+    let file = match number {
+        1 => to.to_path_buf(),
+        _ => {
+            let stem = to.file_stem().unwrap_or_default().to_string_lossy();
+            let ending = to.extension().unwrap_or_default().to_string_lossy();
+            to.with_file_name(format!("{stem}-{number}.{ending}"))
+        }
+    };
+    map.write(&file)
 }
 
 /// Kinds of documents.
@@ -150,6 +192,7 @@ pub fn run(args: &Args) -> Result<Ending> {
         length_penalty: args.length_penalty,
         no_repeat: args.no_repeat.map(usize::from),
         align: args.align || args.json,
+        attention: args.heat.is_some(),
         batch: Some(usize::from(args.batch)),
         ensemble: folders.collect::<Result<_, _>>()?,
         ..TranslateOptions::default()
@@ -357,6 +400,12 @@ impl LineWork<'_> {
     }
 
     fn show(&mut self, line: &Line, own: &[Translation]) -> Result<()> {
+        if let (Some(to), Some(map)) = (
+            &self.args.heat,
+            own.first().and_then(|own| own.attention.as_ref()),
+        ) {
+            draw(to, self.number, map)?;
+        }
         for warning in own
             .iter()
             .flat_map(|own| &own.warnings)

@@ -15,3 +15,4 @@ mod speech;
 mod tools;
 mod train;
 mod transcribe;
+mod translate;

@@ -331,7 +331,7 @@ impl AcousticModel {
     /// `[B,T,D·H]` → `[B,T,V]`
     pub(super) fn score(&self, y: Tensor<3>) -> Result<Tensor<3>, KernelError> {
         let [batch, time, hidden] = y.dims();
-        let scores = self.output.forward(y.reshape([batch * time, hidden]));
+        let scores = self.output.forward(y.reshape([batch * time, hidden]))?;
         let [_, classes] = scores.dims();
         Ok(scores.reshape([batch, time, classes]))
     }

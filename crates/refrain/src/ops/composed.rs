@@ -42,7 +42,11 @@ fn one_minus<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 }
 
 /// `x·wᵀ + b`
-pub fn linear<B: Backend>(x: FloatTensor<B>, w: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+pub fn linear<B: Backend>(
+    x: FloatTensor<B>,
+    w: FloatTensor<B>,
+    b: FloatTensor<B>,
+) -> FloatTensor<B> {
     let [rows] = dims(&b);
     let y = B::float_matmul(x, B::float_swap_dims(w, 0, 1));
     B::float_add(y, reshape::<B>(b, [1, rows]))

@@ -101,6 +101,17 @@ pub trait Use: Send + Sync {
     /// Options that do not fit the model.
     fn begin(self: Arc<Self>) -> Result<Box<dyn Session>, Error>;
 
+    /// ln p (nats) of given answers: pairs of an input and an answer.
+    ///
+    /// # Errors
+    /// A model that gives its answers no probability, or a piece that cannot be used.
+    fn score(&self, pairs: &[[Piece; 2]]) -> Result<Vec<f64>, Error> {
+        let _ = pairs;
+        Err(Error::Config(
+            "this kind of model gives no probability of an answer; translation models do".into(),
+        ))
+    }
+
     /// Continues a session from the bytes of [`Session::store`], in this or another process of the same build and
     /// model.
     ///

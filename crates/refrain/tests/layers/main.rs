@@ -1,6 +1,7 @@
 //! Layers and fused operations on Burn, compared with Burn's own operations and with PyTorch.
 
 mod acoustic;
+mod attention;
 #[cfg(feature = "ndarray")]
 mod backends;
 mod case;

@@ -3,7 +3,7 @@
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::ops::{
-    self, DirectionWeights, PackedWeights, RecurrentOutput, RecurrentSpec, composed,
+    self, DirectionWeights, LossOptions, PackedWeights, RecurrentOutput, RecurrentSpec, composed,
 };
 use refrain_kernels::random::Key;
 use refrain_kernels::{Cell, Direction, Precision};
@@ -204,7 +204,12 @@ fn any_subset_of_the_outputs_may_be_differentiated() {
 
 #[test]
 fn the_loss_agrees_with_the_composed_one() {
-    for (n, hidden, vocabulary) in [(1, 1, 1), (7, 5, 11), (130, 33, 70)] {
+    for (n, hidden, vocabulary, smoothing) in [
+        (1, 1, 1, 0.0),
+        (7, 5, 11, 0.0),
+        (7, 5, 11, 0.2),
+        (130, 33, 70, 0.1),
+    ] {
         let make = || {
             let device = Device::flex().autodiff();
             (
@@ -220,12 +225,24 @@ fn the_loss_agrees_with_the_composed_one() {
             targets[2] = refrain_kernels::softmax::IGNORE;
         }
         let (h, w, b) = make();
-        let out = ops::linear_cross_entropy(
+        let weight = |row: usize| {
+            if n < 100 {
+                1.0
+            } else {
+                0.25 * (row % 5) as f32
+            }
+        };
+        let options = LossOptions {
+            smoothing,
+            weights: Some((0..n).map(weight).collect()),
+            ..LossOptions::default()
+        };
+        let out = ops::linear_cross_entropy_with(
             h.clone(),
             w.clone(),
             b.clone(),
             targets.clone().into(),
-            Precision::F32,
+            options.clone(),
         )
         .unwrap();
         // Twice the loss, so that the incoming gradient is not 1.
@@ -233,8 +250,12 @@ fn the_loss_agrees_with_the_composed_one() {
 
         let plain = |t: &Tensor<2>| t.clone().inner().try_into_primitive::<Flex>().unwrap();
         let bias = b.clone().inner().try_into_primitive::<Flex>().unwrap();
-        let parts =
-            composed::linear_cross_entropy::<Flex>([plain(&h), plain(&w), bias], &targets, true);
+        let parts = composed::linear_cross_entropy::<Flex>(
+            [plain(&h), plain(&w), bias],
+            &targets,
+            &options,
+            true,
+        );
         close(
             out.loss.inner(),
             Tensor::from_primitive::<Flex>(parts.loss),

@@ -18,4 +18,5 @@ mod streams;
 mod support;
 mod tones;
 mod toy;
+mod translation;
 mod writing;

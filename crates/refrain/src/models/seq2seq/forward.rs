@@ -4,8 +4,8 @@ use super::Seq2Seq;
 use crate::error::Error;
 use crate::layers::{LayerState, Options, Recurrent, State};
 use crate::ops::{
-    AttentionInputs, AttentionLengths, DropoutMask, LossOptions, attention, dropout, embedding, floats, linear,
-    linear_cross_entropy_with,
+    AttentionInputs, AttentionLengths, DropoutMask, LossOptions, attention, dropout, embedding,
+    floats, linear, linear_cross_entropy_with,
 };
 use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{Tensor, TensorData};
@@ -305,7 +305,10 @@ impl Seq2Seq {
     /// `[B,T,H+C]` → `[B,T,E]`
     fn read_out(&self, joined: Tensor<3>, key: Option<Key>) -> Result<Tensor<3>, KernelError> {
         let [batch, time, width] = joined.dims();
-        let readout = tanh(self.readout.forward(joined.reshape([batch * time, width]))?);
+        let readout = tanh(
+            self.readout
+                .forward(joined.reshape([batch * time, width]))?,
+        );
         let [_, features] = readout.dims();
         let readout = readout.reshape([batch, time, features]);
         self.thin(readout, self.config.dropout.output, key)

@@ -199,6 +199,19 @@ impl Side {
         ids.iter().map(of).collect()
     }
 
+    /// The words of ids, as [`Self::words`] numbers them, in the case of the model's text.
+    pub(super) fn spelled(&self, ids: &[u32]) -> Vec<String> {
+        let words = self.words(ids);
+        let count = words.iter().flatten().max().map_or(0, |last| last + 1);
+        let mut own = vec![Vec::new(); count];
+        for (id, word) in ids.iter().zip(words) {
+            if let Some(word) = word {
+                own[word].push(*id);
+            }
+        }
+        own.iter().map(|ids| self.decode(ids)).collect()
+    }
+
     /// Its tokens.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary

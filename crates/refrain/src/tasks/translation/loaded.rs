@@ -43,6 +43,8 @@ pub struct TranslateOptions {
     pub no_repeat: Option<usize>,
     /// Tell which words translate which.
     pub align: bool,
+    /// Tell the attention of each word of the translation.
+    pub attention: bool,
     /// Lines that are translated side by side. Results do not depend on it.
     pub batch: Option<usize>,
     /// Folders of further models; the probabilities of all are averaged.
@@ -60,6 +62,18 @@ pub struct Alternative {
     pub log_prob: f64,
 }
 
+/// The attention of the words of a translation to those of its source.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct AttentionMap {
+    /// Source words as the model reads them.
+    pub source: Vec<String>,
+    /// Words of the translation as the model writes them.
+    pub target: Vec<String>,
+    /// For each word of the translation, the weight of each source word: the sum over its tokens, and the mean over those of
+    /// the translated word. The end mark of the source takes the rest.
+    pub weights: Vec<Vec<f32>>,
+}
+
 /// The translation of a line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Translation {
@@ -75,6 +89,9 @@ pub struct Translation {
     /// Pairs of words, source and target, from 0, where asked for and where the line is not cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Vec<[usize; 2]>>,
+    /// The weights of all words, where asked for and where the line is not cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention: Option<AttentionMap>,
     /// Remarks for the reader, e.g. a number that the translation lacks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -101,6 +118,7 @@ pub struct Loaded {
     search: SearchConfig,
     n_best: usize,
     align: bool,
+    attention: bool,
     batch: usize,
     models: Vec<Seq2Seq>,
     identity: OnceLock<String>,
@@ -178,6 +196,7 @@ impl Loaded {
             },
             n_best,
             align: options.align,
+            attention: options.attention,
             batch: options.batch.unwrap_or(32),
             recipe,
             models,
@@ -264,7 +283,7 @@ impl Loaded {
             *n_best = self.n_best;
         }
         config.batch = self.batch;
-        config.attention = self.align;
+        config.attention = self.align || self.attention;
         let sources: Vec<(Vec<u32>, Source)> = parts
             .iter()
             .map(|part| {
@@ -376,7 +395,10 @@ impl Loaded {
                     log_prob: own.log_prob,
                 });
                 translation.alternatives = others.collect();
-                translation.alignment = self.alignment(part, best);
+                if let Some(own) = self.alignment(part, best).filter(|_| self.align) {
+                    translation.alignment = Some(own);
+                }
+                translation.attention = self.map(part, best).filter(|_| self.attention);
             }
         }
         for span in protect::check(&open.source, &translation.text) {
@@ -452,6 +474,34 @@ impl Loaded {
         )
     }
 
+    /// The attention of all words.
+    fn map(&self, part: &Part, best: &Hypothesis) -> Option<AttentionMap> {
+        let attention = best.attention.as_ref()?;
+        let ids = self.sides.source.encode(&part.text);
+        let (source, target) = (&self.sides.source, &self.sides.target);
+        let words = [source.words(&ids), target.words(&best.tokens)];
+        let [source, target] = [source.spelled(&ids), target.spelled(&best.tokens)];
+        let mut weights = vec![vec![0.0; source.len()]; target.len()];
+        let mut tokens = vec![0.0f32; target.len()];
+        let rows = attention.chunks(ids.len() + 1).zip(&words[1]);
+        for (row, word) in rows.filter_map(|(row, word)| Some((row, (*word)?))) {
+            tokens[word] += 1.0;
+            for (weight, from) in row.iter().zip(&words[0]) {
+                if let Some(from) = from {
+                    weights[word][*from] += weight;
+                }
+            }
+        }
+        for (row, count) in weights.iter_mut().zip(tokens) {
+            row.iter_mut().for_each(|weight| *weight /= count.max(1.0));
+        }
+        Some(AttentionMap {
+            source,
+            target,
+            weights,
+        })
+    }
+
     /// ln p of given translations: pairs of a source and a target line.
     ///
     /// # Errors
@@ -461,6 +511,7 @@ impl Loaded {
             let [source, tokens] = self.sides.encode(pair);
             let target = Target {
                 length: source.len(),
+                begin: None,
                 tokens,
                 ended: true,
             };
@@ -553,6 +604,19 @@ impl Use for Loaded {
             loaded: self,
             rest: String::new(),
         }))
+    }
+
+    fn score(&self, pairs: &[[Piece; 2]]) -> Result<Vec<f64>, Error> {
+        let text = |piece: &Piece| match piece {
+            Piece::Text(own) => Ok(own.text.clone()),
+            other => Err(wrong_medium(Medium::Text, other)),
+        };
+        let pairs = pairs
+            .iter()
+            .map(|[source, target]| Ok([text(source)?, text(target)?]));
+        let pairs = pairs.collect::<Result<Vec<_>, Error>>()?;
+        let scores = Loaded::score(self, &pairs)?;
+        Ok(scores.into_iter().map(|own| own.log_prob).collect())
     }
 
     fn restore(self: Arc<Self>, state: &[u8]) -> Result<Box<dyn Session>, Error> {

@@ -14,7 +14,6 @@ use refrain_text::moses::{Edition, normalize, tokenize};
 pub(super) fn criterion(data: &PairData) -> &'static str {
     match (&data.pairs, data.target_writing.tokens) {
         (PairSource::Numbers(_), _) => "accuracy",
-        // 13a does not cut Japanese into tokens.
         (_, TokenForm::Japanese) => "chrf",
         _ => "bleu",
     }
@@ -43,17 +42,17 @@ fn translated(
     search: &SearchConfig,
     pairs: &[Pair],
 ) -> Result<Metrics, Error> {
+    // A number is too short for runs of four words, and 13a does not cut Japanese into tokens.
+    let numbers = matches!(data.pairs, PairSource::Numbers(_));
     let mut names = vec!["chrf", "accuracy"];
-    if data.target_writing.tokens != TokenForm::Japanese {
+    if !numbers && data.target_writing.tokens != TokenForm::Japanese {
         names.push("bleu");
     }
+    let of_tokens: &[&str] = if numbers { &[] } else { &["multi-bleu"] };
     let found = |name: &&str| metric(name).map_err(Error::from);
-    let metrics = names
-        .iter()
-        .map(found)
-        .collect::<Result<Vec<&'static Metric>, _>>()?;
-    let mut sentences = Scorer::new(&metrics);
-    let mut tokens = Scorer::new(&[metric("multi-bleu")?]);
+    let metrics = |names: &[&str]| names.iter().map(found).collect::<Result<Vec<&Metric>, _>>();
+    let mut sentences = Scorer::new(&metrics(&names)?);
+    let mut tokens = Scorer::new(&metrics(of_tokens)?);
     let mut references = pairs.iter().map(|[_, target]| target.as_str());
     let sources = pairs.iter().map(|pair| {
         let [ids, _] = sides.encode(pair);
@@ -114,6 +113,7 @@ fn perplexity(
         let [source, tokens] = sides.encode(pair);
         let target = Target {
             length: source.len(),
+            begin: None,
             tokens,
             ended: true,
         };

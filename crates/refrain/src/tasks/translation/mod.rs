@@ -10,7 +10,7 @@ mod trainee;
 mod vary;
 
 pub use data::{Side, Sides};
-pub use loaded::{Loaded, TranslateOptions, Translation};
+pub use loaded::{Alternative, AttentionMap, Loaded, TranslateOptions, Translation};
 pub use numbers::{NumberForm, NumbersConfig};
 pub use recipe::{
     CaseForm, LossConfig, PairData, PairSource, SearchConfig, TokenForm, TranslationRecipe, Writing,
@@ -77,7 +77,10 @@ impl Spec for TranslationTask {
             .phrase("perplexity {}")
             .digits(Digits::Fixed(2)),
         ],
-        recipes: recipes!["translation": "numbers-en-ko", "multi30k-en-de"],
+        recipes: recipes![
+            "translation": "numbers-en-ko", "tatoeba-en-ja", "tatoeba-ja-en", "multi30k-en-de", "multi30k-en-fr",
+            "multi30k-de-en"
+        ],
         template: include_str!("template.toml"),
         models: &[],
         files: &[],

@@ -215,7 +215,7 @@ impl SearchConfig {
             width => Mode::Beam {
                 width,
                 n_best: 1,
-                stop: Stop::default(),
+                stop: Stop::Present,
             },
         };
         config.batch = BATCH;
@@ -223,7 +223,7 @@ impl SearchConfig {
             ratio: self.most_per_token,
             plus: self.most_beyond,
             most: MOST_TOKENS,
-            least: 0,
+            least: 1,
         };
         config.penalty = LengthPenalty::Power(self.length_penalty);
         config.coverage = self.coverage_penalty;
