@@ -346,7 +346,8 @@ proptest! {
     #[test]
     fn a_row_has_the_bits_of_its_sequence_in_any_company(
         seed: u64, batch in 1..6usize, time in 1..9usize, source in 1..unless_miri(40, 10),
-        d in 1..unless_miri(70, 10), c in 1..unless_miri(150, 10), additive: bool, coverage: bool, threads in 1..4usize, rows in 1..30usize,
+        d in 1..unless_miri(70, 10), c in 1..unless_miri(150, 10), additive: bool,
+        coverage: bool, threads in 1..4usize, rows in 1..30usize,
     ) {
         let mut random = Random(seed);
         let case = Case::draw(&mut random, [batch, time, source, d, c], additive, coverage);

@@ -86,7 +86,8 @@ proptest! {
     #[test]
     fn a_sequence_has_the_same_bits_alone_and_in_any_batch(
         seed: u64, cell in 0..5usize, directions in 0..3usize, batch in 1..unless_miri(40, 5),
-        time in 1..unless_miri(6, 3), input in 1..unless_miri(70, 10), hidden in 1..unless_miri(70, 10), lengths: bool, threads in 1..4usize,
+        time in 1..unless_miri(6, 3), input in 1..unless_miri(70, 10), hidden in 1..unless_miri(70, 10),
+        lengths: bool, threads in 1..4usize,
     ) {
         let mut random = Random(seed);
         let sizes = [batch, time, input, hidden];
