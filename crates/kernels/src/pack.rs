@@ -34,6 +34,10 @@ pub(crate) unsafe fn transposed<S: Simd, N: Number>(
     at: Column,
     dst: *mut f32,
 ) {
+    if k == 0 {
+        // Nothing to write, and `dst` may dangle: its offset would be undefined.
+        return;
+    }
     let step = at.vectors * S::LANES;
     // SAFETY: as the caller promises; a run of words has room in a row of `rows`, and vectors of the panel are `step`
     // apart.

@@ -128,26 +128,41 @@ fn score(model: &Arc<dyn Use>, file: &Path, interrupt: &Interrupt) -> Result<()>
     let mut lines = Lines::open(file)?;
     let mut pairs = Vec::new();
     loop {
-        let line = lines.read()?;
-        let ended = line.is_none();
-        if let Some(line) = line {
-            let (input, answer) = line.split_once('\t').with_context(|| {
-                format!(
-                    "{}: line {} has no tab; a line holds an input, a tab and an answer",
-                    typed(file),
-                    lines.number()
-                )
-            })?;
-            pairs.push([Piece::text(input), Piece::text(answer)]);
-        }
-        if pairs.len() == PAIRS || ended {
+        let line = lines.read();
+        let ended = !matches!(line, Ok(Some(_)));
+        let pair = match line {
+            Ok(Some(line)) => line
+                .split_once('\t')
+                .map(|(input, answer)| [Piece::text(input), Piece::text(answer)])
+                .with_context(|| {
+                    format!(
+                        "{}: line {} has no tab; a line holds an input, a tab and an answer",
+                        typed(file),
+                        lines.number()
+                    )
+                })
+                .map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        // The pairs before a line that cannot be read are scored.
+        let failed = match pair {
+            Ok(pair) => {
+                pairs.extend(pair);
+                None
+            }
+            Err(error) => Some(error),
+        };
+        if pairs.len() == PAIRS || ended || failed.is_some() {
             for score in model.score(&pairs)? {
                 terminal::print(&format!("{score:.6}\n"))?;
             }
             pairs.clear();
         }
-        if ended || interrupt.asked() {
-            return Ok(());
+        match failed {
+            Some(error) => return Err(error),
+            None if ended || interrupt.asked() => return Ok(()),
+            None => {}
         }
     }
 }
@@ -163,7 +178,11 @@ fn one(
     let mut outcome = Ok(());
     // A reader of our output that has gone, or a signal, ends the reading of the input.
     let stopped = Cell::new(false);
+    let line_ended = Cell::new(None);
     let mut give = |piece: Piece| {
+        if let Piece::Text(text) = &piece {
+            line_ended.set(Some(text.text.ends_with('\n')));
+        }
         if outcome.is_ok() {
             outcome = bar.aside(|| show(&piece, args.json, file));
         }
@@ -184,7 +203,7 @@ fn one(
     outcome?;
     fed?;
     // A text that goes on another one has no line end of its own.
-    if model.ports().takes == Medium::Text && !args.json {
+    if model.ports().takes == Medium::Text && !args.json && line_ended.get() == Some(false) {
         terminal::print("\n")?;
     }
     Ok(())

@@ -1,11 +1,11 @@
 //! `refrain translate`: text, tables, pages and subtitles into another language.
 
-use super::{Compute, Precision, positive};
+use super::{Compute, Precision};
 use crate::Ending;
 use crate::bar::Bar;
 use crate::drawing::HeatMap;
 use crate::interrupt::Interrupt;
-use crate::lines::open;
+use crate::lines::{is_standard_input, open};
 use crate::terminal::{self, say, typed};
 use anyhow::{Context, Result, bail};
 use refrain::store;
@@ -17,8 +17,11 @@ use refrain_text::documents::{
     self, Document, Format, Options, Translated, table_bodies, with_table_bodies,
 };
 use refrain_text::lines::{Line, LineError, Lines};
-use std::io::{IsTerminal, Read, stdin};
+use std::io::{Read, Write, stdin};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+use tempfile::NamedTempFile;
 
 /// Longest line, bytes.
 const LONGEST: usize = 1 << 20;
@@ -32,8 +35,8 @@ const TOGETHER: usize = 256;
 #[command(after_help = "\
 The kind of a document follows from its name or its first bytes; --format names
 it. Tags, times, addresses and line ends come back as they were. Lines that are
-blank stay blank. Numbers, money, times, addresses and names of files on the
-internet are copied, and it is told where one got lost.
+blank stay blank. Numbers, money, times and addresses are copied; a warning
+names those that got lost.
 
 Examples:
   echo \"three hundred and forty-two\" | refrain translate --model runs/numbers-en-ko
@@ -47,7 +50,7 @@ pub struct Args {
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
 
-    /// Model folder, or the name of a model that ships with the program; more than one are an ensemble
+    /// Model folder, or the name of a shipped model; given more than once, the models work together
     #[arg(long, short, value_name = "MODEL", required = true)]
     model: Vec<PathBuf>,
 
@@ -93,8 +96,12 @@ pub struct Args {
     heat: Option<PathBuf>,
 
     /// Exponent of the length in the score; 0 favours short translations
-    #[arg(long, value_name = "X", value_parser = positive)]
+    #[arg(long, value_name = "X", value_parser = at_least_zero)]
     length_penalty: Option<f64>,
+
+    /// Weight of the coverage penalty: favours translations that look at every source word
+    #[arg(long, value_name = "X", value_parser = at_least_zero)]
+    coverage_penalty: Option<f64>,
 
     /// No run of N tokens comes twice
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -184,28 +191,97 @@ pub fn run(args: &Args) -> Result<Ending> {
         ..args.compute.site()?
     };
     let interrupt = Interrupt::listen().context("waiting for Ctrl-C")?;
+    let (format, input) = find_format(args)?;
+    let lines = matches!(format, Format::Lines | Format::Table);
     let mut folders = args.model.iter().map(|model| store::find(model));
     let first = folders.next().context("no model was given")??;
     let options = TranslateOptions {
         beam: args.beam.map(usize::from),
         n_best: args.n_best.map(usize::from),
         length_penalty: args.length_penalty,
+        coverage_penalty: args.coverage_penalty,
         no_repeat: args.no_repeat.map(usize::from),
-        align: args.align || args.json,
+        // The tags of a document follow the words.
+        align: args.align || args.json || !lines,
         attention: args.heat.is_some(),
         batch: Some(usize::from(args.batch)),
         ensemble: folders.collect::<Result<_, _>>()?,
-        ..TranslateOptions::default()
     };
     let model = site.compute(|| open_model::<TranslationTask>(&first, options, &site))?;
     check_direction(args, &model)?;
     let mut output = Output::new(args)?;
-    site.compute(|| translate(args, &model, &mut output, &interrupt))?;
+    let unread = site.compute(|| match lines {
+        true => lines_of(args, format, &model, &mut output, input, &interrupt),
+        false => whole(args, &model, &mut output, format, input, &interrupt).map(|()| 0),
+    })?;
+    if let Some(signal) = interrupt.signal() {
+        return Ok(Ending::Interrupted(signal));
+    }
     output.close()?;
-    Ok(match interrupt.signal() {
-        Some(signal) => Ending::Interrupted(signal),
-        None => Ending::Done,
-    })
+    match unread {
+        0 => Ok(Ending::Done),
+        _ => bail!(
+            "{}: {} could not be read or translated, and stayed blank or as they were",
+            typed(&args.file),
+            terminal::counted(unread, "line")
+        ),
+    }
+}
+
+/// A number of at least 0.
+fn at_least_zero(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("a number of 0 or more is needed".into()),
+    }
+}
+
+type Input = Box<dyn Read>;
+
+/// The kind of the document, and all of its bytes.
+///
+/// # Errors
+/// A file that cannot be read, or options that the kind does not have.
+fn find_format(args: &Args) -> Result<(Format, Input)> {
+    let mut input = open(&args.file)?;
+    let mut head = Vec::new();
+    let format = match args.format {
+        Some(kind) => kind.format(),
+        // Standard input may be slow: its first line must not wait for more.
+        None if is_standard_input(&args.file) => Format::Lines,
+        None => {
+            let read = input.by_ref().take(4096).read_to_end(&mut head);
+            read.with_context(|| format!("cannot read {}", typed(&args.file)))?;
+            documents::detect_format(&args.file, &head)
+        }
+    };
+    if format == Format::Tmx {
+        bail!(
+            "{} is a translation memory, which has its translations already; give a document of another kind",
+            typed(&args.file)
+        );
+    }
+    let lines = matches!(format, Format::Lines | Format::Table);
+    match (format, args) {
+        (Format::Table, Args { align: true, .. }) => {
+            bail!("--align is for plain text, not for tables")
+        }
+        (Format::Lines, Args { column, .. }) if !column.is_empty() => {
+            bail!("--column is for tables; add --format tsv")
+        }
+        (
+            _,
+            Args {
+                align,
+                heat,
+                column,
+                ..
+            },
+        ) if !lines && (*align || heat.is_some() || !column.is_empty()) => {
+            bail!("--align, --heat and --column are for lines and tables, not for {format:?}")
+        }
+        _ => Ok((format, Box::new(std::io::Cursor::new(head).chain(input)))),
+    }
 }
 
 /// # Errors
@@ -221,94 +297,101 @@ fn check_direction(args: &Args, model: &Loaded) -> Result<()> {
     Ok(())
 }
 
-/// The output: a file that is written whole, or standard output.
-struct Output {
-    file: Option<(PathBuf, Vec<u8>)>,
+/// The output: standard output, or a file that takes its name when it is complete.
+enum Output {
+    Standard,
+    File { name: PathBuf, aside: NamedTempFile },
 }
 
 impl Output {
     fn new(args: &Args) -> Result<Self> {
-        let file = args.out.clone();
-        if let Some(file) = &file
-            && file == &args.file
-        {
+        let Some(name) = args.out.clone() else {
+            return Ok(Self::Standard);
+        };
+        let same = |a: &Path, b: &Path| match (a.canonicalize(), b.canonicalize()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => a == b,
+        };
+        if same(&name, &args.file) {
             bail!(
                 "{} is the input; choose another file with --out",
-                typed(file)
+                typed(&name)
             );
         }
-        Ok(Self {
-            file: file.map(|file| (file, Vec::new())),
-        })
+        if name.exists() && !name.is_file() {
+            bail!(
+                "{} is not an ordinary file; choose another one with --out",
+                typed(&name)
+            );
+        }
+        let folder = match name.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let aside = NamedTempFile::new_in(folder);
+        let aside = aside.with_context(|| format!("cannot write {}", typed(&name)))?;
+        Ok(Self::File { name, aside })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        match &mut self.file {
-            Some((_, all)) => {
-                all.extend_from_slice(bytes);
-                Ok(())
-            }
-            None => terminal::print_bytes(bytes),
+        match self {
+            Self::Standard => terminal::print_bytes(bytes),
+            Self::File { name, aside } => aside
+                .write_all(bytes)
+                .with_context(|| format!("cannot write {}", typed(name))),
         }
     }
 
+    /// Gives the file its name. Without this call, what was there before stays.
     fn close(self) -> Result<()> {
-        match self.file {
-            Some((file, bytes)) => Ok(refrain::files::atomic::write(&file, &bytes)?),
-            None => Ok(()),
+        let Self::File { name, aside } = self else {
+            return Ok(());
+        };
+        let cannot = || format!("cannot write {}", typed(&name));
+        aside.as_file().sync_all().with_context(cannot)?;
+        // The modes of a new file, not those of a temporary one.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let modes = std::fs::Permissions::from_mode(0o644);
+            aside
+                .as_file()
+                .set_permissions(modes)
+                .with_context(cannot)?;
         }
+        aside.persist(&name).map(|_| ()).with_context(cannot)
     }
 }
 
-fn translate(
+/// Translates lines or a table; gives the number of lines that were not translated.
+fn lines_of(
     args: &Args,
+    format: Format,
     model: &Loaded,
     output: &mut Output,
+    input: Input,
     interrupt: &Interrupt,
-) -> Result<()> {
-    let mut input = open(&args.file)?;
-    let mut head = Vec::new();
-    let interactive = args.file == Path::new("-") && stdin().is_terminal();
-    let format = match args.format {
-        Some(kind) => kind.format(),
-        // Standard input may be slow: its first line must not wait for more.
-        None if args.file == Path::new("-") => Format::Lines,
-        None => {
-            input.by_ref().take(4096).read_to_end(&mut head)?;
-            documents::detect_format(&args.file, &head)
-        }
+) -> Result<u64> {
+    let columns: Vec<usize> = match (format, args.column.as_slice()) {
+        (Format::Table, []) => vec![0],
+        (_, columns) => columns.iter().map(|n| *n as usize - 1).collect(),
     };
-    let input = std::io::Cursor::new(head).chain(input);
-    match format {
-        Format::Lines | Format::Table => {
-            let columns: Vec<usize> = match (format, args.column.as_slice()) {
-                (Format::Lines, []) => Vec::new(),
-                (Format::Lines, _) => bail!("--column is for tables; add --format tsv"),
-                (_, []) => vec![0],
-                (_, columns) => columns.iter().map(|n| *n as usize - 1).collect(),
-            };
-            let together = match args.file == Path::new("-") {
-                true if interactive => 1,
-                true => usize::from(args.batch),
-                false => TOGETHER,
-            };
-            let mut work = LineWork {
-                args,
-                model,
-                output,
-                columns,
-                number: 0,
-            };
-            work.run(input, together, interrupt)
-        }
-        Format::Tmx => bail!(
-            "{} is a translation memory, which has its translations already; \
-             give it to `refrain eval`, or a document of another kind",
-            typed(&args.file)
-        ),
-        _ => whole(args, model, output, format, input),
+    let mut work = LineWork {
+        args,
+        model,
+        output,
+        columns,
+        number: 0,
+        failed: 0,
+    };
+    match is_standard_input(&args.file) {
+        true => work.streamed(interrupt)?,
+        false => work.read(input, interrupt)?,
     }
+    Ok(work.failed)
 }
+
+type Read1 = Result<Line, LineError>;
 
 /// Lines and tables, some at a time.
 struct LineWork<'a> {
@@ -318,83 +401,120 @@ struct LineWork<'a> {
     /// Columns of a table, from 0; none: whole lines.
     columns: Vec<usize>,
     number: u64,
+    /// Lines that could not be read or translated.
+    failed: u64,
 }
 
 impl LineWork<'_> {
-    fn run(&mut self, input: impl Read, together: usize, interrupt: &Interrupt) -> Result<()> {
-        let name = typed(&self.args.file);
-        let mut bar = (self.args.file != Path::new("-")).then(|| Bar::new(0, "lines"));
-        let mut lines = Lines::new(std::io::BufReader::new(input), LONGEST);
-        let (mut batch, mut unread): (Vec<Line>, u64) = (Vec::new(), 0);
-        loop {
-            let next = lines.next();
-            let ended = next.is_none();
-            match next {
-                Some(Ok(line)) => batch.push(line),
-                Some(Err(LineError::Io { error, .. })) => {
-                    self.flush(&mut batch)?;
-                    return Err(error).with_context(|| format!("cannot read {name}"));
-                }
-                Some(Err(
-                    ref error @ (LineError::TooLong { end, .. } | LineError::NotUtf8 { end, .. }),
-                )) => {
-                    // A blank line stands for it, so that lines stay side by side.
-                    say(&format!("{name}: {error}"));
-                    unread += 1;
-                    batch.push(Line {
-                        text: String::new(),
-                        end,
-                        number: 0,
-                    });
-                }
-                None => {}
-            }
-            if batch.len() >= together || ended {
-                self.flush(&mut batch)?;
-                if let Some(bar) = &mut bar {
-                    bar.set(self.number as usize);
-                }
+    /// Lines of a file, some at a time.
+    fn read(&mut self, input: Input, interrupt: &Interrupt) -> Result<()> {
+        let bar = Bar::new(0, "lines");
+        let mut batch = Vec::new();
+        for line in Lines::new(std::io::BufReader::new(input), LONGEST) {
+            self.take(line, &mut batch)?;
+            if batch.len() == TOGETHER {
+                bar.aside(|| self.flush(&mut batch))?;
+                bar.set(self.number as usize);
             }
             if interrupt.asked() {
                 return Ok(());
             }
-            if ended {
-                break;
+        }
+        bar.aside(|| self.flush(&mut batch))
+    }
+
+    /// Lines of standard input: those that are there are translated together, and none waits for a later one.
+    fn streamed(&mut self, interrupt: &Interrupt) -> Result<()> {
+        let together = usize::from(self.args.batch);
+        let (send, receive) = sync_channel::<Read1>(together);
+        // The thread ends with the input, or with the receiver.
+        std::thread::spawn(move || {
+            for line in Lines::new(stdin().lock(), LONGEST) {
+                if send.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut batch = Vec::new();
+        loop {
+            match receive.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => self.take(line, &mut batch)?,
+                Err(RecvTimeoutError::Timeout) if interrupt.asked() => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            while batch.len() < together
+                && let Ok(line) = receive.try_recv()
+            {
+                self.take(line, &mut batch)?;
+            }
+            self.flush(&mut batch)?;
+            if interrupt.asked() {
+                return Ok(());
             }
         }
-        match unread {
-            0 => Ok(()),
-            _ => bail!(
-                "{name}: {} could not be read; blank lines stand for them",
-                terminal::counted(unread, "line")
-            ),
+    }
+
+    /// Adds a line to the batch. A blank line stands for one that cannot be read, so that lines stay side by side.
+    fn take(&mut self, line: Read1, batch: &mut Vec<Line>) -> Result<()> {
+        let name = typed(&self.args.file);
+        let line = match line {
+            Ok(line) => line,
+            Err(LineError::Io { error, .. }) => {
+                self.flush(batch)?;
+                return Err(error).with_context(|| format!("cannot read {name}"));
+            }
+            Err(error) => {
+                say(&format!("{name}: {error}"));
+                self.failed += 1;
+                let (LineError::TooLong { end, line, .. } | LineError::NotUtf8 { end, line, .. }) =
+                    error
+                else {
+                    return Ok(());
+                };
+                Line {
+                    text: String::new(),
+                    end,
+                    number: line,
+                }
+            }
+        };
+        batch.push(line);
+        Ok(())
+    }
+
+    /// The texts of a line to translate. A table's line of too few columns stays as it is.
+    fn texts(&mut self, line: &Line) -> Vec<String> {
+        if self.columns.is_empty() {
+            return vec![line.text.clone()];
+        }
+        if line.text.trim().is_empty() {
+            return Vec::new();
+        }
+        match table_bodies(&line.text, &self.columns, line.number as usize) {
+            Ok(bodies) => bodies
+                .into_iter()
+                .map(|own| line.text[own].to_string())
+                .collect(),
+            Err(error) => {
+                say(&format!("{}: {error}", typed(&self.args.file)));
+                self.failed += 1;
+                Vec::new()
+            }
         }
     }
 
     /// Translates and prints the lines so far.
     fn flush(&mut self, batch: &mut Vec<Line>) -> Result<()> {
-        let texts = match self.columns.is_empty() {
-            true => batch.iter().map(|line| vec![line.text.clone()]).collect(),
-            false => batch
-                .iter()
-                .enumerate()
-                .map(|(k, line)| {
-                    let number = self.number as usize + k + 1;
-                    let bodies = table_bodies(&line.text, &self.columns, number)?;
-                    Ok(bodies
-                        .into_iter()
-                        .map(|own| line.text[own].to_string())
-                        .collect())
-                })
-                .collect::<Result<Vec<Vec<String>>, documents::DocumentError>>()?,
-        };
+        let lines: Vec<Line> = std::mem::take(batch);
+        let texts: Vec<Vec<String>> = lines.iter().map(|line| self.texts(line)).collect();
         let counts: Vec<usize> = texts.iter().map(Vec::len).collect();
         let all: Vec<String> = texts.into_iter().flatten().collect();
         let mut translations = self.model.translate_all(&all)?.into_iter();
-        for (line, count) in batch.drain(..).zip(counts) {
+        for (line, count) in lines.iter().zip(counts) {
             self.number += 1;
             let own: Vec<Translation> = translations.by_ref().take(count).collect();
-            self.show(&line, &own)?;
+            self.show(line, &own)?;
         }
         Ok(())
     }
@@ -418,8 +538,11 @@ impl LineWork<'_> {
             ));
         }
         if self.args.json {
-            for translation in own {
+            for (k, translation) in own.iter().enumerate() {
                 let mut object = serde_json::json!({ "line": self.number, "source": line.text });
+                if let Some(column) = self.columns.get(k) {
+                    object["column"] = (column + 1).into();
+                }
                 let detail = serde_json::to_value(translation)?;
                 if let (Some(object), Some(detail)) = (object.as_object_mut(), detail.as_object()) {
                     object.extend(detail.clone());
@@ -429,6 +552,7 @@ impl LineWork<'_> {
             return Ok(());
         }
         let mut text = match self.columns.is_empty() {
+            false if own.is_empty() => line.text.clone(),
             true => own.iter().map(|own| own.text.as_str()).collect(),
             false => {
                 let texts: Vec<&str> = own.iter().map(|own| own.text.as_str()).collect();
@@ -449,7 +573,8 @@ fn whole(
     model: &Loaded,
     output: &mut Output,
     format: Format,
-    input: impl Read,
+    input: Input,
+    interrupt: &Interrupt,
 ) -> Result<()> {
     let name = typed(&args.file);
     let mut bytes = Vec::new();
@@ -478,6 +603,9 @@ fn whole(
     for part in texts.chunks(usize::from(args.batch)) {
         translations.extend(model.translate_all(part)?);
         bar.set(translations.len());
+        if interrupt.asked() {
+            return Ok(());
+        }
     }
     drop(bar);
     for (number, translation) in translations.iter().enumerate() {

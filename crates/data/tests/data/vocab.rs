@@ -106,6 +106,38 @@ fn saved_vocabularies_come_back() {
 }
 
 #[test]
+fn several_vocabularies_live_in_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = Vocabulary::build(KINDS[2], "one two three one two").unwrap();
+    BPE.save_as(folder.path(), "source").unwrap();
+    other.save_as(folder.path(), "target").unwrap();
+    let load = |name: &str| Vocabulary::load_as(folder.path(), name).unwrap();
+    assert_eq!(load("source").encode(TEXT), BPE.encode(TEXT));
+    assert_eq!(load("target").encode("one two"), other.encode("one two"));
+    let mut there: Vec<String> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    there.sort();
+    let mut named = [
+        Vocabulary::files_as("source"),
+        Vocabulary::files_as("target"),
+    ]
+    .concat();
+    named.sort();
+    assert_eq!(there, named);
+    assert!(Vocabulary::load(folder.path()).is_err());
+}
+
+#[test]
+fn a_case_mark_belongs_to_its_word() {
+    let text = " ⇧hello world ⇪hello ⇧hello\n".repeat(5);
+    let bpe = Vocabulary::build(VocabularyKind::Bpe { size: 300 }, &text).unwrap();
+    assert_eq!(bpe.encode(" ⇧hello").len(), 1);
+    assert_eq!(bpe.decode(&bpe.encode(&text)), text);
+}
+
+#[test]
 fn damaged_files_are_typed_errors() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(

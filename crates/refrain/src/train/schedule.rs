@@ -170,7 +170,7 @@ impl Schedule {
         let memory = &mut self.memory;
         if memory
             .best
-            .is_none_or(|best| metric < best * (1.0 - threshold))
+            .is_none_or(|best| metric < best - best.abs() * threshold)
         {
             memory.best = metric.is_finite().then_some(metric);
             memory.waited = 0;

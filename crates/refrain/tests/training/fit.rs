@@ -2,6 +2,7 @@
 
 use crate::toy::{SIZE, Toy, events, files, run, weight};
 use refrain::Error;
+use refrain::metrics::Better;
 use refrain::train::optimizer::Moments;
 use refrain::train::{
     AverageConfig, Checkpoint, Control, EarlyStopping, Event, OptimizerConfig, ScheduleConfig,
@@ -159,20 +160,28 @@ fn early_stopping_counts_epochs_without_a_better_validation() {
 
 #[test]
 fn the_model_is_the_one_of_the_best_epoch() {
-    let folder = tempdir().unwrap();
     let best = tempdir().unwrap();
-    let mut toy = Toy::new(3);
-    toy.script = vec![5.0, 1.0, 2.0, f64::NAN];
     let plain = TrainConfig {
         average: AverageConfig::None {},
         schedule: ScheduleConfig::Constant {},
         ..config()
     };
-    run(&mut toy, &plain, folder.path(), &mut go_on).unwrap();
-    let two = TrainConfig { epochs: 2, ..plain };
+    let two = TrainConfig {
+        epochs: 2,
+        ..plain.clone()
+    };
     run(&mut Toy::new(3), &two, best.path(), &mut go_on).unwrap();
     let last = Checkpoint::load(&files(best.path()).checkpoint).unwrap();
-    assert_eq!(weight(&files(folder.path()).model), last.model[0].data);
+    for (better, script) in [
+        (Better::Lower, [5.0, 1.0, 2.0, f64::NAN]),
+        (Better::Higher, [1.0, 5.0, f64::NAN, 2.0]),
+    ] {
+        let folder = tempdir().unwrap();
+        let mut toy = Toy::new(3);
+        (toy.better, toy.script) = (better, script.to_vec());
+        run(&mut toy, &plain, folder.path(), &mut go_on).unwrap();
+        assert_eq!(weight(&files(folder.path()).model), last.model[0].data);
+    }
 }
 
 /// SGD on half a squared distance: w ← w − lr·(w − target). The average is the plain mean of all points after the

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::Error;
 use refrain::files::tensors;
-use refrain::metrics::Metrics;
+use refrain::metrics::{Better, Metrics};
 use refrain::params::NamedTensor;
 use refrain::train::fit::Files;
 use refrain::train::{
@@ -39,6 +39,8 @@ pub struct Toy {
     /// Whether the loss of this step is NaN.
     pub broken: fn(Place) -> bool,
     pub state: f32,
+    /// Direction in which the results of the validation improve.
+    pub better: Better,
 }
 
 impl Toy {
@@ -50,6 +52,7 @@ impl Toy {
             validated: 0,
             broken: |_| false,
             state: 0.0,
+            better: Better::Lower,
         }
     }
 }
@@ -90,6 +93,10 @@ impl Trainee for Toy {
         let metric = self.script.get(self.validated).copied().unwrap_or(distance);
         self.validated += 1;
         Ok(Metrics::from([("distance".to_string(), metric)]))
+    }
+
+    fn better(&self) -> Better {
+        self.better
     }
 
     fn unit(&self) -> Unit {

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::layers::{LayerState, Options, Recurrent, State};
 use crate::ops::{
     AttentionInputs, AttentionLengths, DropoutMask, LossOptions, attention, dropout, embedding,
-    floats, linear, linear_cross_entropy_with,
+    floats, linear, linear_cross_entropy, linear_cross_entropy_with,
 };
 use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{Tensor, TensorData};
@@ -30,7 +30,7 @@ pub struct Pairs {
 /// Result of [`Seq2Seq::loss`].
 #[derive(Clone, Debug)]
 pub struct Seq2SeqLoss {
-    /// `[1]`: mean loss of a target token in nats, smoothed.
+    /// `[1]`: mean loss of a target token in nats, smoothed. With copying only its gradient has a meaning.
     pub loss: Tensor<1>,
     /// Negative log-likelihood of all target tokens and end marks in nats, not smoothed.
     pub nats: f64,
@@ -110,7 +110,14 @@ impl Seq2Seq {
             }
             Some(gate) => {
                 // The gradient of −ln(g·p + (1−g)·q) for the logits behind p is that of −ln p, times g·p/(g·p + (1−g)·q).
-                let written = nll(LossOptions::default())?.nll;
+                let written = linear_cross_entropy(
+                    rows.clone().detach(),
+                    table.clone().detach(),
+                    bias.clone().detach(),
+                    targets.clone(),
+                    precision,
+                )?
+                .nll;
                 let copied = copied(decoded.weights, &pairs.source, &targets);
                 let mixed = Mixed::new(gate, decoded.joined, copied, &written, &targets)?;
                 options.weights = Some(mixed.share);
@@ -393,8 +400,8 @@ impl Mixed {
     }
 }
 
-/// Keeps the logarithm of a mixture finite.
-const TINY: f64 = 1e-20;
+/// Least probability of a mixture: its logarithm stays finite.
+pub(super) const TINY: f64 = 1e-20;
 
 /// `[B·T]`: the sum of the attention `[B,T,S]` on source tokens that equal the target.
 fn copied(weights: Tensor<3>, source: &[Vec<u32>], targets: &[u32]) -> Tensor<1> {

@@ -68,7 +68,7 @@ pub struct Seq2SeqConfig {
     pub feeding: bool,
     /// Share the target embedding with the output projection (Press & Wolf 2017).
     pub tied: bool,
-    /// Regularisation of both sides. `output` is for the readout, `words` for the source.
+    /// Regularisation of both sides. `output` is for the readout. `words` drops single source tokens, without a factor.
     pub dropout: Dropout,
     /// Dropout of the encoder's output.
     pub memory_dropout: f64,
@@ -155,9 +155,16 @@ impl Seq2SeqConfig {
             AttentionKind::General => h.saturating_mul(c),
             AttentionKind::Additive => h.saturating_mul(h.saturating_add(c).saturating_add(1)),
         };
-        let start = self.decoder_layers.saturating_mul(h).saturating_mul(c + 1);
+        let start = self
+            .decoder_layers
+            .saturating_mul(h)
+            .saturating_mul(c.saturating_add(1));
         let readout = e.saturating_mul(h.saturating_add(c).saturating_add(1));
-        let copy = if self.copy { h + c + 1 } else { 0 };
+        let copy = if self.copy {
+            h.saturating_add(c).saturating_add(1)
+        } else {
+            0
+        };
         [
             embedded,
             of.target,
@@ -238,16 +245,36 @@ impl Seq2SeqConfig {
         check_sizes(&[
             ("source vocabulary", of.source),
             ("target vocabulary", of.target),
+        ])?;
+        self.check_settings(of.joint)
+    }
+
+    /// Refuses settings that cannot work, for one vocabulary of both sides or for two.
+    ///
+    /// # Errors
+    /// The first invalid setting.
+    pub fn check_settings(&self, joint: bool) -> Result<(), Error> {
+        check_sizes(&[
             ("model.embedding", self.embedding),
             ("model.encoder", self.encoder),
             ("model.encoder_layers", self.encoder_layers),
             ("model.decoder", self.decoder),
             ("model.decoder_layers", self.decoder_layers),
         ])?;
-        if self.copy && !of.joint {
-            return Err(Error::Config(
-                "model.copy needs one vocabulary for both sides; set data.joint = true".into(),
-            ));
+        let problem = match self {
+            _ if self.copy && !joint => {
+                "model.copy needs one vocabulary for both sides; set data.joint = true"
+            }
+            _ if self.feeding && self.coverage => {
+                "model.coverage does not work with model.feeding; leave one out"
+            }
+            _ if self.feeding && (self.dropout.variational || self.dropout.weights > 0.0) => {
+                "model.feeding draws its dropout step by step; leave out dropout.variational and dropout.weights"
+            }
+            _ => "",
+        };
+        if !problem.is_empty() {
+            return Err(Error::Config(problem.into()));
         }
         let d = &self.dropout;
         check_probabilities(&[

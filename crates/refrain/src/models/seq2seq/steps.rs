@@ -2,7 +2,7 @@
 //! of hypotheses at once.
 
 use super::Seq2Seq;
-use super::forward::{longest, padded};
+use super::forward::{TINY, longest, padded};
 use crate::error::Error;
 use crate::layers::{Options, Recurrent};
 use crate::ops::{embedding, floats};
@@ -387,12 +387,12 @@ fn mix(row: &StepRow, gate: f32, log_probs: &mut [f32]) {
     for (id, weight) in row.memory.source.iter().zip(&row.state.attention) {
         *copied.entry(*id).or_default() += weight;
     }
-    let log_write = write.max(f32::MIN_POSITIVE).ln();
+    let log_write = write.max(TINY as f32).ln();
     for (id, own) in log_probs.iter_mut().enumerate() {
         *own = match copied.get(&(id as u32)) {
             None => *own + log_write,
             Some(copy) => (write * own.exp() + (1.0 - write) * copy)
-                .max(f32::MIN_POSITIVE)
+                .max(TINY as f32)
                 .ln(),
         };
     }

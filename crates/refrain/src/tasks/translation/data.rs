@@ -185,7 +185,7 @@ impl Side {
         }
     }
 
-    /// The word of each id, from 0: words are what stands between spaces.
+    /// The word of each id, from 0; spaces separate words.
     pub(super) fn words(&self, ids: &[u32]) -> Vec<Option<usize>> {
         let mut word = None;
         let of = |&id: &u32| {
@@ -226,7 +226,11 @@ fn placeholder(character: char) -> Option<u32> {
 
 /// Text in composed characters (NFC), with single spaces between words.
 fn normal(text: &str) -> String {
-    let text = lines::nfc(text);
+    squeezed(&lines::nfc(text))
+}
+
+/// Text with single spaces between words.
+pub(super) fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -5,8 +5,12 @@ use crate::models::{Memory, Seq2Seq, Seq2SeqScratch, Seq2SeqState, Seq2SeqSteps,
 use refrain_decode::search::{self, Decoder, Hypothesis, Row, SearchConfig, Source, Target};
 use std::collections::BTreeMap;
 
-/// Sentences that are encoded together.
+/// Sentences that are encoded together, at most.
 const TOGETHER: usize = 32;
+/// Tokens that are encoded together, padding included, at most.
+const TOKENS: usize = 1 << 14;
+/// Longest source, tokens.
+const LONGEST: usize = 1 << 13;
 
 /// The packed weights of the models.
 pub struct Engine {
@@ -65,11 +69,23 @@ impl Engine {
         mut sources: impl Iterator<Item = (Vec<u32>, D)> + 'a,
     ) -> impl Iterator<Item = (Encoded, D)> + 'a {
         let mut ready = Vec::new().into_iter();
+        let mut next = None;
         std::iter::from_fn(move || {
-            if let Some(next) = ready.next() {
-                return Some(next);
+            if let Some(ready) = ready.next() {
+                return Some(ready);
             }
-            let (ids, demands): (Vec<_>, Vec<D>) = sources.by_ref().take(TOGETHER).unzip();
+            let (mut ids, mut demands, mut longest) = (Vec::new(), Vec::new(), 0);
+            while let Some((own, demand)) = next.take().or_else(|| sources.next()) {
+                let most: usize = own.len().max(longest);
+                let full = ids.len() == TOGETHER || (ids.len() + 1) * most > TOKENS;
+                if full && !ids.is_empty() {
+                    next = Some((own, demand));
+                    break;
+                }
+                longest = most;
+                ids.push(own);
+                demands.push(demand);
+            }
             let encoded = self.encode(&ids);
             ready = encoded
                 .into_iter()
@@ -83,6 +99,14 @@ impl Engine {
     fn encode(&self, sources: &[Vec<u32>]) -> Vec<Encoded> {
         if sources.is_empty() {
             return Vec::new();
+        }
+        if let Some(long) = sources.iter().find(|own| own.len() > LONGEST) {
+            let problem = format!(
+                "a sentence has {} tokens; at most {LONGEST} can be read at once, so break it in shorter ones",
+                long.len()
+            );
+            let one = |_| Err(Error::Config(problem.clone()));
+            return sources.iter().map(one).collect();
         }
         let members = self.members.iter().map(|member| member.encode(sources));
         match members.collect::<Result<Vec<_>, Error>>() {
@@ -139,7 +163,10 @@ fn add_logs(sum: &mut [f32], own: &[f32], first: bool, share: f32) {
         *sum = match first {
             true => own,
             false => {
-                let (high, low) = (sum.max(own), sum.min(own));
+                let (high, low) = match *sum >= own {
+                    true => (*sum, own),
+                    false => (own, *sum),
+                };
                 match high == f32::NEG_INFINITY {
                     true => high,
                     false => high + (low - high).exp().ln_1p(),

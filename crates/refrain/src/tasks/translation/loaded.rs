@@ -33,7 +33,7 @@ const LONGEST: usize = 120;
 pub struct TranslateOptions {
     /// Hypotheses side by side; 1 is greedy.
     pub beam: Option<usize>,
-    /// Translations of each line; the further ones are told as alternatives.
+    /// Translations of each line; the further ones are told as alternatives. The beam is at least as wide.
     pub n_best: Option<usize>,
     /// Exponent of the length by which the log-probability of a translation is divided.
     pub length_penalty: Option<f64>,
@@ -49,6 +49,60 @@ pub struct TranslateOptions {
     pub batch: Option<usize>,
     /// Folders of further models; the probabilities of all are averaged.
     pub ensemble: Vec<PathBuf>,
+}
+
+impl TranslateOptions {
+    /// The search of a recipe with these settings put over it.
+    ///
+    /// # Errors
+    /// A setting that cannot be.
+    fn over(&self, search: &SearchConfig) -> Result<SearchConfig, Error> {
+        let n_best = self.n_best.unwrap_or(1);
+        for (name, value) in [("n_best", n_best), ("batch", self.batch.unwrap_or(1))] {
+            if value == 0 {
+                return Err(Error::Config(format!("{name} is 0; it must be at least 1")));
+            }
+        }
+        let own = SearchConfig {
+            beam: self.beam.unwrap_or(search.beam),
+            length_penalty: self.length_penalty.unwrap_or(search.length_penalty),
+            coverage_penalty: self.coverage_penalty.unwrap_or(search.coverage_penalty),
+            no_repeat: self.no_repeat.or(search.no_repeat),
+            ..*search
+        };
+        own.check()?;
+        Ok(SearchConfig {
+            beam: own.beam.max(n_best),
+            ..own
+        })
+    }
+}
+
+/// A further model of an ensemble.
+///
+/// # Errors
+/// A model of another task, direction, writing or vocabulary.
+fn partner(
+    path: &Path,
+    recipe: &TranslationRecipe,
+    sides: &Sides,
+) -> Result<(ModelFolder, TranslationRecipe), Error> {
+    let other = ModelFolder::open(path)?;
+    if other.recipe().task != super::NAME {
+        return Err(Error::folder(path, "it holds no translation model"));
+    }
+    let own: TranslationRecipe = other.recipe().body()?;
+    let form = |recipe: &TranslationRecipe| {
+        let data = &recipe.data;
+        let writings = [data.source_writing.clone(), data.target_writing.clone()];
+        ([data.from.clone(), data.to.clone()], data.joint, writings)
+    };
+    if form(&own) != form(recipe) || Sides::load(&own.data, &other)?.print() != sides.print() {
+        let problem = "its direction, writing or vocabulary differs from that of the first model; \
+                       models of an ensemble are trained from one recipe with other seeds";
+        return Err(Error::folder(path, problem));
+    }
+    Ok((other, own))
 }
 
 /// Another translation of a line.
@@ -126,8 +180,9 @@ pub struct Loaded {
 
 /// A part of a line as the model reads it.
 struct Part {
-    /// The line in the queue that it belongs to.
+    /// The line in the queue that it belongs to, and its place there.
     line: usize,
+    place: usize,
     /// Text with placeholders.
     text: String,
     spans: Vec<Span>,
@@ -137,11 +192,26 @@ struct Part {
     around: [String; 2],
 }
 
+impl Part {
+    /// The part as it was.
+    fn copied(&self) -> String {
+        let (text, _) = protect::restore(&self.text, &self.spans);
+        [&self.around[0], text.as_str(), &self.around[1]].concat()
+    }
+
+    /// Whether there is anything to translate: a letter or a digit beside the items.
+    fn has_words(&self) -> bool {
+        self.text.chars().any(char::is_alphanumeric)
+    }
+}
+
 /// A line whose parts are being translated.
 struct Open {
     source: String,
-    parts: usize,
-    done: Vec<(Part, Vec<Hypothesis>)>,
+    /// Items of the whole line.
+    spans: Vec<Span>,
+    /// In their order; a part without hypotheses is copied.
+    done: Vec<Option<(Part, Vec<Hypothesis>)>>,
 }
 
 impl Loaded {
@@ -163,46 +233,22 @@ impl Loaded {
         };
         let mut models = vec![read(folder, &recipe)?];
         for path in &options.ensemble {
-            let other = ModelFolder::open(path)?;
-            if other.recipe().task != super::NAME {
-                return Err(Error::folder(path, "it holds no translation model"));
-            }
-            let own: TranslationRecipe = other.recipe().body()?;
-            if Sides::load(&own.data, &other)?.print() != sides.print() {
-                let problem = "its vocabulary differs from that of the first model; \
-                               models of an ensemble are trained from one recipe with other seeds";
-                return Err(Error::folder(path, problem));
-            }
+            let (other, own) = partner(path, &recipe, &sides)?;
             models.push(read(&other, &own)?);
         }
-        let search = SearchConfig {
-            beam: options.beam.unwrap_or(recipe.search.beam),
-            length_penalty: options
-                .length_penalty
-                .unwrap_or(recipe.search.length_penalty),
-            coverage_penalty: options
-                .coverage_penalty
-                .unwrap_or(recipe.search.coverage_penalty),
-            no_repeat: options.no_repeat.or(recipe.search.no_repeat),
-            ..recipe.search
-        };
-        let n_best = options.n_best.unwrap_or(1);
-        let loaded = Self {
+        let search = options.over(&recipe.search)?;
+        Ok(Self {
             engine: Engine::new(models.iter().cloned())?,
             sides,
-            search: SearchConfig {
-                beam: search.beam.max(n_best),
-                ..search
-            },
-            n_best,
+            search,
+            n_best: options.n_best.unwrap_or(1),
             align: options.align,
             attention: options.attention,
             batch: options.batch.unwrap_or(32),
             recipe,
             models,
             identity: OnceLock::new(),
-        };
-        Ok(loaded)
+        })
     }
 
     /// Source and target language.
@@ -220,36 +266,6 @@ impl Loaded {
         &self.models[0]
     }
 
-    /// Translates lines, which have no line ends; `give` gets one translation for each, in order, and can stop the work.
-    ///
-    /// # Errors
-    /// Settings that cannot be, or errors of `lines` (which end the work).
-    pub fn translate(
-        &self,
-        lines: &mut dyn Iterator<Item = Result<String, Error>>,
-        give: &mut dyn FnMut(Translation) -> Control,
-    ) -> Result<(), Error> {
-        let mut ended = false;
-        while !ended {
-            let mut batch = Vec::new();
-            while batch.len() < self.batch.saturating_mul(AHEAD).max(1) {
-                match lines.next() {
-                    Some(line) => batch.push(line?),
-                    None => {
-                        ended = true;
-                        break;
-                    }
-                }
-            }
-            for translation in self.translate_all(&batch)? {
-                if give(translation) == Control::Stop {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Translates lines, which have no line ends.
     ///
     /// # Errors
@@ -258,16 +274,27 @@ impl Loaded {
         let mut parts = VecDeque::new();
         let mut open: Vec<Open> = Vec::new();
         for (line, source) in lines.iter().enumerate() {
-            let own = self.parts(line, source.as_ref());
+            let (form, spans) = protect::protect(&lines::nfc(source.as_ref()));
+            let own = self.parts(line, &form);
+            let mut done: Vec<_> = own.iter().map(|_| None).collect();
+            for part in own {
+                match part.has_words() {
+                    true => parts.push_back(part),
+                    false => {
+                        let place = part.place;
+                        done[place] = Some((part, Vec::new()));
+                    }
+                }
+            }
             open.push(Open {
                 source: source.as_ref().to_string(),
-                parts: own.len(),
-                done: Vec::new(),
+                spans,
+                done,
             });
-            parts.extend(own);
         }
         self.find(parts, &mut |part, hypotheses| {
-            open[part.line].done.push((part, hypotheses));
+            let (line, place) = (part.line, part.place);
+            open[line].done[place] = Some((part, hypotheses));
         })?;
         open.into_iter().map(|own| self.closed(own)).collect()
     }
@@ -309,18 +336,21 @@ impl Loaded {
             })
     }
 
-    /// The parts of a line; none of a blank line.
-    fn parts(&self, line: usize, source: &str) -> Vec<Part> {
-        if lines::is_blank(source) {
+    /// The parts of a line, in which placeholders stand for items; none of a blank line.
+    fn parts(&self, line: usize, form: &str) -> Vec<Part> {
+        if lines::is_blank(form) {
             return Vec::new();
         }
-        let count = |text: &str| self.sides.source.encode(text).len();
+        // A long text is longer than a part in any case; to count all of it for every part would take too long.
+        let count = |text: &str| match text.len() > 64 * LONGEST {
+            true => LONGEST + 1,
+            false => self.sides.source.encode(text).len(),
+        };
         let language = Language::from_code(&self.recipe.data.from);
-        let normal = lines::nfc(source);
-        let all = chunks(&normal, LONGEST, language, count);
-        all.into_iter()
-            .filter_map(|text| self.part(line, text))
-            .collect()
+        let all = chunks(form, LONGEST, language, count);
+        let parts = all.into_iter().filter_map(|text| self.part(line, text));
+        let placed = parts.enumerate();
+        placed.map(|(place, part)| Part { place, ..part }).collect()
     }
 
     /// A part of a line as the model reads it; `None` for white space.
@@ -339,6 +369,7 @@ impl Loaded {
         };
         Some(Part {
             line,
+            place: 0,
             text: form.split_whitespace().collect::<Vec<_>>().join(" "),
             spans,
             upper,
@@ -349,6 +380,8 @@ impl Loaded {
     /// The text of a hypothesis as a person reads it, and the items that it lacks.
     fn shown(&self, part: &Part, hypothesis: &Hypothesis) -> (String, Vec<Span>) {
         let text = self.sides.target.decode(&hypothesis.tokens);
+        // One line stays one line.
+        let text = text.replace(char::is_control, " ");
         let text = self.sides.target.plain(&text);
         let text = match part.upper {
             true => text.to_uppercase(),
@@ -365,42 +398,47 @@ impl Loaded {
             translation.text = open.source;
             return Ok(translation);
         }
-        let (cut, lines) = (open.done.len() > 1, open.parts);
+        let parts = open.done.len();
+        let cut = parts > 1;
         if cut {
             translation.warnings.push(format!(
-                "the line is long and was translated in {lines} parts"
+                "the line is long and was translated in {parts} parts"
             ));
         }
-        for (part, hypotheses) in &open.done {
+        for (part, hypotheses) in open.done.iter().flatten() {
             let Some(best) = hypotheses.first() else {
+                translation.text += &part.copied();
                 continue;
             };
             let (mut text, lost) = self.shown(part, best);
-            if !lost.is_empty() {
+            let kept = lost.is_empty();
+            if !kept {
                 text = self.around_items(part)?;
             }
             if best.ending != Ending::Mark {
                 let problem = "a part of the translation has no end and was cut";
                 translation.warnings.push(problem.into());
             }
-            translation.score += best.score / open.done.len() as f64;
+            translation.score += best.score / parts as f64;
             translation.log_prob += best.log_prob;
             translation.text += &part.around[0];
             translation.text += &text;
             translation.text += &part.around[1];
             if !cut {
                 let others = hypotheses[1..].iter().map(|own| Alternative {
-                    text: self.shown(part, own).0,
+                    text: protect::restore(&self.shown(part, own).0, &open.spans).0,
                     score: own.score,
                     log_prob: own.log_prob,
                 });
                 translation.alternatives = others.collect();
-                if let Some(own) = self.alignment(part, best).filter(|_| self.align) {
-                    translation.alignment = Some(own);
-                }
-                translation.attention = self.map(part, best).filter(|_| self.attention);
+                // A text that was translated around its items has no alignment as a whole.
+                let aligned = (self.align && kept).then(|| self.alignment(part, best, &open.spans));
+                translation.alignment = aligned.flatten();
+                let map = (self.attention && kept).then(|| self.map(part, best, &open.spans));
+                translation.attention = map.flatten();
             }
         }
+        translation.text = protect::restore(&translation.text, &open.spans).0;
         for span in protect::check(&open.source, &translation.text) {
             translation
                 .warnings
@@ -429,21 +467,19 @@ impl Loaded {
         pieces.push(Ok(text));
         let mut parts = VecDeque::new();
         for (number, piece) in pieces.iter().enumerate() {
-            if let Ok(text) = piece {
-                parts.extend(self.part(number, text));
-            }
+            let part = piece.as_ref().ok().and_then(|text| self.part(number, text));
+            parts.extend(part.filter(Part::has_words));
         }
         let mut found = vec![None; pieces.len()];
-        self.find(parts, &mut |part, hypotheses| {
-            let text = hypotheses.first().map(|best| {
-                let text = self.shown(&part, best).0;
+        self.find(parts, &mut |piece, hypotheses| {
+            found[piece.line] = hypotheses.first().map(|best| {
+                let text = self.shown(&piece, best).0;
                 let text = match part.upper {
                     true => text.to_uppercase(),
                     false => text,
                 };
-                format!("{}{text}{}", part.around[0], part.around[1])
+                [&piece.around[0], text.as_str(), &piece.around[1]].concat()
             });
-            found[part.line] = text;
         })?;
         let mut out = String::new();
         for (piece, found) in pieces.into_iter().zip(found) {
@@ -455,27 +491,44 @@ impl Loaded {
         Ok(out)
     }
 
-    /// Pairs of words between spaces, source and target.
-    fn alignment(&self, part: &Part, best: &Hypothesis) -> Option<Vec<[usize; 2]>> {
+    /// Pairs of words between spaces, source and target, as a person reads them (but for tokens that are joined for people:
+    /// there the words are the model's).
+    fn alignment(&self, part: &Part, best: &Hypothesis, spans: &[Span]) -> Option<Vec<[usize; 2]>> {
         let attention = best.attention.as_ref()?;
-        let mut source = self
-            .sides
-            .source
-            .words(&self.sides.source.encode(&part.text));
+        let ids = self.sides.source.encode(&part.text);
+        let mut source = self.sides.source.words(&ids);
         // The end mark.
         source.push(None);
         let target = self.sides.target.words(&best.tokens);
         let pairs = align_words(attention, &source, &target).ok()?;
-        Some(
-            pairs
-                .into_iter()
-                .map(|(source, target)| [source, target])
-                .collect(),
-        )
+        let starts = |words: Vec<String>| {
+            let mut start = 0;
+            let of = |word: &String| {
+                let own = start;
+                start += self.readable(word, part, spans).split_whitespace().count();
+                own..start
+            };
+            words.iter().map(of).collect::<Vec<_>>()
+        };
+        let source = starts(self.sides.source.spelled(&ids));
+        let target = starts(self.sides.target.spelled(&best.tokens));
+        let mut all = Vec::new();
+        for (from, to) in pairs {
+            for i in source.get(from)?.clone() {
+                all.extend(target.get(to)?.clone().map(|j| [i, j]));
+            }
+        }
+        Some(all)
+    }
+
+    /// A word of the model with its items.
+    fn readable(&self, word: &str, part: &Part, spans: &[Span]) -> String {
+        let (inner, _) = protect::restore(word, &part.spans);
+        protect::restore(&inner, spans).0
     }
 
     /// The attention of all words.
-    fn map(&self, part: &Part, best: &Hypothesis) -> Option<AttentionMap> {
+    fn map(&self, part: &Part, best: &Hypothesis, spans: &[Span]) -> Option<AttentionMap> {
         let attention = best.attention.as_ref()?;
         let ids = self.sides.source.encode(&part.text);
         let (source, target) = (&self.sides.source, &self.sides.target);
@@ -495,9 +548,13 @@ impl Loaded {
         for (row, count) in weights.iter_mut().zip(tokens) {
             row.iter_mut().for_each(|weight| *weight /= count.max(1.0));
         }
+        let readable = |words: Vec<String>| {
+            let words = words.iter().map(|word| self.readable(word, part, spans));
+            words.collect()
+        };
         Some(AttentionMap {
-            source,
-            target,
+            source: readable(source),
+            target: readable(target),
             weights,
         })
     }
@@ -507,8 +564,9 @@ impl Loaded {
     /// # Errors
     /// Settings that cannot be.
     pub fn score(&self, pairs: &[[String; 2]]) -> Result<Vec<Hypothesis>, Error> {
-        let targets = pairs.iter().map(|pair| {
-            let [source, tokens] = self.sides.encode(pair);
+        let targets = pairs.iter().map(|[source, target]| {
+            let own = protect::protect_pair(source, target);
+            let [source, tokens] = self.sides.encode(&[own.source, own.target]);
             let target = Target {
                 length: source.len(),
                 begin: None,
@@ -559,9 +617,6 @@ impl Loaded {
         })
     }
 }
-
-/// Batches of lines that are read ahead.
-const AHEAD: usize = 4;
 
 /// Folder and name of the pairs whose source side is this file: `NAME.en` or `NAME.en.gz`.
 fn beside(file: &Path, from: &str) -> Result<(PathBuf, String), Error> {
@@ -638,24 +693,35 @@ const LONGEST_LINE: usize = 1 << 20;
 impl LineSession {
     fn translate(&self, text: &str, give: Receiver) -> Result<(), Error> {
         let whole: Vec<&str> = text.split_inclusive('\n').collect();
-        let bare = |line: &&str| {
-            line.trim_end_matches('\n')
-                .trim_end_matches('\r')
-                .to_string()
+        let bare = |line: &str| -> usize {
+            let text = line.strip_suffix('\n').unwrap_or(line);
+            text.strip_suffix('\r').unwrap_or(text).len()
         };
-        let lines: Vec<String> = whole.iter().map(bare).collect();
-        for (line, own) in whole.iter().zip(self.loaded.translate_all(&lines)?) {
-            let detail = serde_json::to_value(&own).map_err(|e| Error::Config(e.to_string()))?;
-            let piece = Piece::Text(media::Text {
-                text: own.text + &line[bare(line).len()..],
-                detail: Some(detail),
-            });
-            if give(piece) == Control::Stop {
-                break;
+        for part in whole.chunks(self.loaded.batch.saturating_mul(4)) {
+            if let Some(long) = part.iter().find(|line| line.len() > LONGEST_LINE) {
+                return Err(too_long(long.len()));
+            }
+            let lines: Vec<&str> = part.iter().map(|line| &line[..bare(line)]).collect();
+            for (line, own) in part.iter().zip(self.loaded.translate_all(&lines)?) {
+                let detail =
+                    serde_json::to_value(&own).map_err(|e| Error::Config(e.to_string()))?;
+                let piece = Piece::Text(media::Text {
+                    text: own.text + &line[bare(line)..],
+                    detail: Some(detail),
+                });
+                if give(piece) == Control::Stop {
+                    return Ok(());
+                }
             }
         }
         Ok(())
     }
+}
+
+fn too_long(bytes: usize) -> Error {
+    Error::Config(format!(
+        "a line has {bytes} bytes; at most {LONGEST_LINE} can be read, so break it in shorter ones"
+    ))
 }
 
 impl Session for LineSession {
@@ -665,14 +731,12 @@ impl Session for LineSession {
         };
         self.rest += &text;
         let end = self.rest.rfind('\n').map_or(0, |end| end + 1);
-        if self.rest.len() - end > LONGEST_LINE {
-            self.rest.clear();
-            return Err(Error::Config(format!(
-                "a line is longer than {LONGEST_LINE} bytes; break it in shorter ones"
-            )));
-        }
         let ready: String = self.rest.drain(..end).collect();
-        self.translate(&ready, give)
+        self.translate(&ready, give)?;
+        match self.rest.len() > LONGEST_LINE {
+            true => Err(too_long(std::mem::take(&mut self.rest).len())),
+            false => Ok(()),
+        }
     }
 
     fn finish(&mut self, give: Receiver) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The figures of a translation model on pairs.
 
-use super::data::{Pair, Sides};
+use super::data::{Pair, Sides, squeezed};
 use super::engine::Engine;
 use super::recipe::{PairData, PairSource, SearchConfig, TokenForm};
 use crate::error::Error;
@@ -9,6 +9,7 @@ use refrain_decode::metrics::score::{Metric, Scorer, metric};
 use refrain_decode::search::{Hypothesis, Source, Target};
 use refrain_text::Language;
 use refrain_text::moses::{Edition, normalize, tokenize};
+use refrain_text::protect::{protect, protect_pair, restore};
 
 /// Name of the figure that training maximises.
 pub(super) fn criterion(data: &PairData) -> &'static str {
@@ -54,8 +55,13 @@ fn translated(
     let mut sentences = Scorer::new(&metrics(&names)?);
     let mut tokens = Scorer::new(&metrics(of_tokens)?);
     let mut references = pairs.iter().map(|[_, target]| target.as_str());
-    let sources = pairs.iter().map(|pair| {
-        let [ids, _] = sides.encode(pair);
+    // Items are placeholders, as in use.
+    let forms: Vec<_> = pairs
+        .iter()
+        .map(|[source, _]| protect(&sides.source.plain(source)))
+        .collect();
+    let sources = forms.iter().map(|(form, _)| {
+        let ids = sides.ended(sides.source.encode(&squeezed(form)));
         let length = ids.len();
         (
             ids,
@@ -65,12 +71,14 @@ fn translated(
             },
         )
     });
+    let mut spans = forms.iter().map(|(_, spans)| spans.as_slice());
     let config = search.config(sides);
     let text = |ids: &[u32]| sides.target.decode(ids);
     engine.search(sources, &config, &text, &mut |results: Vec<Hypothesis>| {
         let best = results
             .first()
             .map_or_else(String::new, |best| text(&best.tokens));
+        let best = restore(&best, spans.next().unwrap_or_default()).0;
         let reference = references.next().unwrap_or_default();
         let plain = |line: &str| sides.target.plain(line);
         sentences.add(&[&plain(reference)], &plain(&best))?;
@@ -109,8 +117,9 @@ fn perplexity(
     search: &SearchConfig,
     pairs: &[Pair],
 ) -> Result<f64, Error> {
-    let targets = pairs.iter().map(|pair| {
-        let [source, tokens] = sides.encode(pair);
+    let targets = pairs.iter().map(|[source, target]| {
+        let own = protect_pair(source, target);
+        let [source, tokens] = sides.encode(&[own.source, own.target]);
         let target = Target {
             length: source.len(),
             begin: None,

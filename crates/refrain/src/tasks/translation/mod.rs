@@ -102,7 +102,15 @@ impl Spec for TranslationTask {
         if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
             return Err(Error::Config(format!("{name} is 0; it must be at least 1")));
         }
+        if recipe.data.vocabulary < 256 {
+            return Err(Error::Config(format!(
+                "data.vocabulary is {}; byte-level BPE has at least 256 tokens",
+                recipe.data.vocabulary
+            )));
+        }
+        recipe.model.check_settings(recipe.data.joint)?;
         let shares = [
+            ("loss.smoothing", f64::from(recipe.loss.smoothing)),
             ("data.placeholders", recipe.data.placeholders),
             ("data.capitals", recipe.data.capitals),
         ];
@@ -127,17 +135,23 @@ impl Spec for TranslationTask {
             None => Sides::build(&recipe.data, &corpus.train)?,
         };
         let (sizes, model) = (sides.sizes(), &recipe.model);
-        let layers = model.encoder_layers.saturating_mul(2 * model.encoder);
-        let units = model
-            .decoder_layers
-            .saturating_mul(model.decoder)
-            .saturating_add(layers);
+        let encoder = model
+            .encoder_layers
+            .saturating_mul(model.encoder.saturating_mul(2));
+        let decoder = model.decoder_layers.saturating_mul(model.decoder);
+        // A batch is sorted by its target side: its source side may be as long as pairs can be.
+        let longest = recipe.data.longest.saturating_add(1);
+        let target = recipe.data.batch_tokens.max(longest);
+        let source = begin.train.batch.min(target).saturating_mul(longest);
+        let kept = [
+            source.saturating_mul(encoder.saturating_mul(KEPT)),
+            target.saturating_mul(decoder.saturating_mul(KEPT)),
+            target.saturating_mul(longest.saturating_mul(KEPT)),
+        ];
         begin.fits(
             model.parameters(sizes),
-            recipe
-                .data
-                .batch_tokens
-                .saturating_mul(units.saturating_mul(KEPT)),
+            kept.iter()
+                .fold(0usize, |sum, own| sum.saturating_add(*own)),
             "model.encoder, model.decoder, data.vocabulary or data.batch_tokens",
         )?;
         let model = model.init(sizes, begin.site.seed, &begin.site.training_device())?;
@@ -156,10 +170,15 @@ impl Spec for TranslationTask {
 
     fn evaluate(
         trained: &Loaded,
-        _: &ModelFolder,
+        folder: &ModelFolder,
         on: &EvaluateOn,
         site: &Site,
     ) -> Result<Evaluation, Error> {
+        // Generated pairs are those of the training.
+        let site = &Site {
+            seed: folder.recipe().train.seed,
+            ..site.clone()
+        };
         Ok(Evaluation {
             task: NAME,
             metrics: trained.evaluate(&on.data, site)?,

@@ -116,8 +116,9 @@ fn english(number: u32) -> String {
     };
     let mut parts = Vec::new();
     for (size, name) in [(1_000_000, "million"), (1_000, "thousand")] {
-        if number / size % 1_000 > 0 {
-            parts.push(format!("{} {name}", below_thousand(number / size % 1_000)));
+        match number / size % 1_000 {
+            0 => {}
+            group => parts.push(format!("{} {name}", below_thousand(group))),
         }
     }
     match number % 1_000 {
