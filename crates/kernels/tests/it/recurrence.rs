@@ -90,9 +90,10 @@ fn fast_path_agrees_with_the_reference_at_edge_sizes() {
                     let batch = random.pick(few(&[1, 3, 16, 17], 2));
                     let case =
                         Case::new(&mut random, cell, [batch, time, input, hidden], directions);
-                    check(&case, level);
-                    check(&case.clone().with_lengths(&mut random), level);
-                    check(&case.without_states(), level);
+                    let ragged = case.clone().with_lengths(&mut random);
+                    for case in few(&[ragged, case.clone().without_states(), case], 2) {
+                        check(case, level);
+                    }
                 }
             }
         }
@@ -212,7 +213,8 @@ fn vanished_gradients_are_zero_and_nan_is_not() {
 #[test]
 fn results_are_the_same_bits_for_any_number_of_threads() {
     let mut random = Random(4);
-    for cell in &CELLS[unless_miri(0, 2)..unless_miri(5, 4)] {
+    // Under Miri an LSTM, and the GRU whose threads meet twice a step.
+    for cell in CELLS[unless_miri(0, 2)..].iter().step_by(unless_miri(1, 2)) {
         for directions in few(&DIRECTIONS, 1) {
             // Sequences of one length may be divided between the threads, where there are enough; units in any case.
             let [time, input, hidden] = match cfg!(miri) {
@@ -223,7 +225,7 @@ fn results_are_the_same_bits_for_any_number_of_threads() {
                 |batch| Case::new(&mut random, *cell, [batch, time, input, hidden], directions);
             let (ragged, even) = (case(unless_miri(19, 3)), case(unless_miri(19, 2)));
             let many = case(unless_miri(67, 9));
-            for case in [ragged.with_lengths(&mut random), even, many] {
+            for case in few(&[ragged.with_lengths(&mut random), many, even], 2) {
                 for precision in [Precision::F32, Precision::Bf16] {
                     let case = Case {
                         precision,
@@ -252,11 +254,12 @@ fn kept_weights_give_the_same_bits_call_after_call() {
                 true => [2, 3, 5],
                 false => [4, 30, 50],
             };
-            let mut case = Case::new(&mut random, cell, [9, time, input, hidden], directions);
+            let most = unless_miri(9, 3);
+            let mut case = Case::new(&mut random, cell, [most, time, input, hidden], directions);
             for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
                 case.precision = precision;
                 // Fewer sequences: threads may be fewer, too.
-                for &batch in few(&[9, 1, 9, 9], 2) {
+                for &batch in few(&[most, 1, most, most], 2) {
                     let mut part = case.clone();
                     part.batch = batch;
                     part.x.truncate(batch * time * input);
