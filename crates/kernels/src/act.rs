@@ -201,16 +201,19 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too much work for Miri, and no unsafe code")]
     fn tanh_is_within_its_bound() {
         check(Activation::Tanh, f64::tanh);
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too much work for Miri, and no unsafe code")]
     fn sigmoid_is_within_its_bound() {
         check(Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp()));
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too much work for Miri, and no unsafe code")]
     fn exp_is_within_its_bound() {
         check(Activation::Exp, |x| x.clamp(-87.0, 87.0).exp());
     }

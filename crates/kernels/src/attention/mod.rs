@@ -23,6 +23,7 @@ pub use backward::{backward, backward_at};
 pub use forward::{attend_rows, attend_rows_at, forward, forward_at};
 
 use crate::error::{KernelError, check_lengths, expect, expect_some, size};
+use crate::pool::unless_miri;
 use std::ops::Range;
 
 /// How a query `q` `[D]` is compared with a key `k` `[D]`.
@@ -188,7 +189,7 @@ impl<F> AttendedGradients<'_, F> {
 /// Threads that have enough to do, of `threads`, for `rows` queries.
 fn useful(source: &Source, rows: usize, threads: usize) -> usize {
     /// Multiplications that are worth a thread: a few microseconds.
-    const WORTH_A_THREAD: usize = 1 << 18;
+    const WORTH_A_THREAD: usize = unless_miri(1 << 18, 1 << 6);
     // A tanh costs about as much as so many multiplications.
     let feature = match source.score {
         Score::General => 1,
