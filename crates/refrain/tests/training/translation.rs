@@ -26,7 +26,7 @@ decoder = 48
 attention = "additive"
 [train]
 batch = 64
-epochs = 16
+epochs = 30
 optimizer = { kind = "adamw", lr = 6e-3 }
 schedule = { kind = "cosine", warmup = 0.1, last = 0.02 }
 [loss]

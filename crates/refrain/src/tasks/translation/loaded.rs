@@ -16,7 +16,7 @@ use crate::tasks::{
 use crate::train::Control;
 use refrain_data::Fingerprint;
 use refrain_decode::search::{Ending, Hypothesis, Mode, Source, Target, align_words};
-use refrain_text::protect::{self, Span};
+use refrain_text::protect::{self, Kind, Span};
 use refrain_text::sentences::{chunks, sentences};
 use refrain_text::{Language, case, lines};
 use serde::{Deserialize, Serialize};
@@ -509,7 +509,9 @@ impl Loaded {
                 .warnings
                 .push(format!("the translation lacks \"{}\"", span.text));
         }
-        for span in protect::surplus(&open.source, &translation.text) {
+        // A number may have been written in words.
+        let added = protect::surplus(&open.source, &translation.text);
+        for span in added.iter().filter(|own| own.kind != Kind::Number) {
             translation
                 .warnings
                 .push(format!("the translation adds \"{}\"", span.text));

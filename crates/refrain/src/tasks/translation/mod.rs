@@ -115,7 +115,7 @@ impl Spec for TranslationTask {
             "multi30k-de-en"
         ],
         template: include_str!("template.toml"),
-        models: &[],
+        models: &["en-ja", "ja-en"],
         files: &[],
         next: "translate with: refrain translate --model {model}",
     };
