@@ -289,8 +289,9 @@ fn choose(args: &Args, head: &[u8]) -> Result<PathBuf> {
         (2.., None) => {
             let text = String::from_utf8_lossy(head);
             let detection = Recognizer::built_in().detect(&text);
-            let from = detection.best().map_or("", |best| best.code.as_str());
-            found.into_iter().filter(|own| own.from == from).collect()
+            // A text without letters is in no language, so that several models stay possible.
+            let reads = |own: &Shipped| detection.best().is_none_or(|best| best.code == own.from);
+            found.into_iter().filter(reads).collect()
         }
         _ => found,
     };

@@ -14,6 +14,7 @@ static MODEL: LazyLock<(TempDir, String)> = LazyLock::new(|| {
     let folder = path(&keep.path().join("run"));
     let settings = [
         "data.pairs.below=2000",
+        "data.pairs.write=digits",
         "data.pairs.train=1500",
         "data.pairs.valid=20",
         "data.pairs.test=20",
@@ -22,7 +23,7 @@ static MODEL: LazyLock<(TempDir, String)> = LazyLock::new(|| {
         "model.encoder=16",
         "model.decoder=24",
         "data.batch_tokens=150",
-        "train.epochs=4",
+        "train.epochs=12",
     ];
     let mut arguments = vec!["train", "numbers-en-ko", "--out", &folder];
     for setting in &settings {
