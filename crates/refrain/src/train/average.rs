@@ -88,6 +88,9 @@ impl AverageConfig {
     }
 }
 
+/// Epochs, from 1, and the mean of their weights.
+pub type Mean = (Vec<u64>, Vec<NamedTensor>);
+
 /// The weights of the best epochs.
 #[derive(Clone, Debug, Default)]
 pub struct BestEpochs(BTreeMap<u64, Vec<NamedTensor>>);
@@ -125,7 +128,7 @@ impl BestEpochs {
     ///
     /// # Errors
     /// Epochs of different sizes.
-    pub fn mean(&self) -> Result<Option<(Vec<u64>, Vec<NamedTensor>)>, KernelError> {
+    pub fn mean(&self) -> Result<Option<Mean>, KernelError> {
         let mut all = self.0.values();
         let (Some(first), true) = (all.next(), self.0.len() > 1) else {
             return Ok(None);

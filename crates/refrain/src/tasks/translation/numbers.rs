@@ -57,7 +57,7 @@ impl NumbersConfig {
     /// Training, validation and test pairs, without a number in common.
     ///
     /// Each count of digits is drawn as often as the others: drawn from all numbers, nine of ten would have the most
-    /// digits. Short numbers therefore come several times in training, and the numbers below [`BASIC`] only there.
+    /// digits. Short numbers therefore come several times in training, and the numbers below 100 only there.
     pub fn pairs(&self, seed: u64) -> [Vec<[String; 2]>; 3] {
         let mut pools: Vec<Vec<u32>> = (0..=(self.below - 1).max(1).ilog10())
             .map(|places| {
