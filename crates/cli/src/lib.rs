@@ -58,6 +58,7 @@ enum Command {
     Lab(commands::lab::Args),
     Onnx(commands::onnx::Args),
     Speech(commands::speech::Args),
+    Translation(commands::translation::Args),
     Bench(commands::bench::Args),
     /// Write a completion script for a shell to standard output
     #[command(
@@ -141,6 +142,7 @@ fn run_command(command: Command, tasks: Tasks) -> anyhow::Result<Ending> {
         Command::Lab(args) => commands::lab::run(&args, tasks),
         Command::Onnx(args) => commands::onnx::run(&args),
         Command::Speech(args) => commands::speech::run(&args),
+        Command::Translation(args) => commands::translation::run(&args),
         Command::Bench(args) => commands::bench::run(args).map(|()| Ending::Done),
         Command::Completions { shell } => {
             let mut script = Vec::new();

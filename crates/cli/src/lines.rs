@@ -18,9 +18,12 @@ pub fn is_standard_input(path: &Path) -> bool {
 ///
 /// # Errors
 /// A file that cannot be opened.
-pub fn open(path: &Path) -> Result<Box<dyn Read>> {
+pub fn open(path: &Path) -> Result<Box<dyn Read + Send>> {
     if is_standard_input(path) {
         return Ok(Box::new(std::io::stdin()));
+    }
+    if path.is_dir() {
+        bail!("{} is a folder; give a file", typed(path));
     }
     let file = File::open(path).with_context(|| format!("cannot read {}", typed(path)))?;
     Ok(Box::new(file))
@@ -28,7 +31,7 @@ pub fn open(path: &Path) -> Result<Box<dyn Read>> {
 
 /// The lines of a file or of standard input, one after the other.
 pub struct Lines {
-    reader: BufReader<Box<dyn Read>>,
+    reader: BufReader<Box<dyn Read + Send>>,
     name: String,
     number: u64,
     ended: bool,

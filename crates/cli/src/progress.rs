@@ -173,6 +173,16 @@ impl Progress {
             Event::AveragingStarted { epoch, .. } => {
                 self.line(&format!("epoch {epoch}: averaging of weights begins"));
             }
+            Event::BestAveraged {
+                epochs,
+                metrics,
+                best,
+            } => {
+                let list: Vec<String> = epochs.iter().map(u64::to_string).collect();
+                let begin = format!("mean of epochs {}: validation ", list.join(", "));
+                let end = if *best { ", best" } else { "" };
+                self.line(&figures(&begin, self.metrics, metrics, end));
+            }
             Event::Inherited {
                 from,
                 tensors,

@@ -131,8 +131,8 @@ mod tests {
                 unsafe fn run<S: Simd>(self) {
                     for chunk in self.1.chunks_mut(S::LANES) {
                         let n = chunk.len();
-                        // SAFETY: a whole chunk has LANES elements, and of another one only its n are touched; the caller
-                        // has the instruction set.
+                        // SAFETY: a whole chunk has LANES elements, and of another one only its n are touched; the
+                        // caller has the instruction set.
                         unsafe {
                             let whole = n == S::LANES;
                             let x = match whole {
@@ -201,16 +201,19 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too much work for Miri, and no unsafe code")]
     fn tanh_is_within_its_bound() {
         check(Activation::Tanh, f64::tanh);
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too much work for Miri, and no unsafe code")]
     fn sigmoid_is_within_its_bound() {
         check(Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp()));
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too much work for Miri, and no unsafe code")]
     fn exp_is_within_its_bound() {
         check(Activation::Exp, |x| x.clamp(-87.0, 87.0).exp());
     }

@@ -2,12 +2,12 @@
 
 use crate::error::{KernelError, expect, room};
 use crate::parts::Parts;
-use crate::pool::{self, share};
+use crate::pool::{self, share, unless_miri};
 use crate::scratch::{unwritten, written};
 use std::mem::MaybeUninit;
 
 /// Elements of a gradient that pay for one thread more.
-const WORTH_A_THREAD: usize = 64 * 1024;
+const WORTH_A_THREAD: usize = unless_miri(64 * 1024, 4);
 
 fn check(op: &'static str, ids: &[u32], vocabulary: usize) -> Result<(), KernelError> {
     match ids.iter().position(|&id| id as usize >= vocabulary) {

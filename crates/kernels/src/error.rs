@@ -189,6 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri ends where the system refuses memory")]
     fn sizes_whose_product_or_bytes_overflow_are_refused() {
         let ok = |dims: &[usize]| size("op", "x", dims).ok();
         assert_eq!(ok(&[]), Some(1));

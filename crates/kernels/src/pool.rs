@@ -87,6 +87,11 @@ impl Default for Threads {
     }
 }
 
+/// `usual`, but `small` under Miri, where calls small enough for it shall use several threads as well.
+pub(crate) const fn unless_miri(usual: usize, small: usize) -> usize {
+    if cfg!(miri) { small } else { usual }
+}
+
 /// The number of threads for a call on this thread.
 pub(crate) fn threads() -> usize {
     Threads::current().count()
@@ -537,7 +542,7 @@ mod tests {
 
     #[test]
     fn a_panic_at_a_barrier_ends_the_call_and_nothing_else() {
-        for n in [2, 3, 8] {
+        for n in [2, 3, unless_miri(8, 2)] {
             let pool = pool(start_thread);
             // On each thread, before, between and after meetings.
             for (bad, round) in (0..n).flat_map(|bad| (0..4).map(move |round| (bad, round))) {
@@ -594,7 +599,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    for _ in 0..200 {
+                    for _ in 0..unless_miri(200, 3) {
                         let (total, of) = sum(pool, n);
                         assert_eq!(total, SUM);
                         assert!((1..=n).contains(&of));
@@ -610,15 +615,15 @@ mod tests {
     #[test]
     fn a_call_inside_another_takes_what_is_idle() {
         let pool = pool(start_thread);
-        let calls = AtomicUsize::new(0);
+        let (calls, calls_each) = (AtomicUsize::new(0), unless_miri(50, 3));
         Team::from(pool, 3).run_together(|_| {
             assert_eq!(Threads::current(), Threads::one());
-            for _ in 0..50 {
+            for _ in 0..calls_each {
                 assert_eq!(sum(pool, 3).0, SUM);
                 calls.fetch_add(1, Ordering::Relaxed);
             }
         });
-        assert_eq!(calls.into_inner(), 150);
+        assert_eq!(calls.into_inner(), 3 * calls_each);
         let idle = lock(&pool.idle);
         assert_eq!(idle.workers.len(), idle.started);
     }
@@ -665,7 +670,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    for _ in 0..2000 {
+                    for _ in 0..unless_miri(2000, 20) {
                         let team = Team::from(pool, 3);
                         let parts = [(); 3].map(|()| AtomicUsize::new(0));
                         team.run_apart(|id| {

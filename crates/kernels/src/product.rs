@@ -91,8 +91,8 @@ impl Product<'_> {
     ///
     /// # Safety
     /// For the time of the call:
-    /// - rows of A and B are valid for the elements that [`Left`] and [`Right`] name, and rows of C (where not null) for
-    ///   `n` elements each, initialised if the product accumulates; `sums` is valid for `M` elements;
+    /// - rows of A and B are valid for the elements that [`Left`] and [`Right`] name, and rows of C (where not null)
+    ///   for `n` elements each, initialised if the product accumulates; `sums` is valid for `M` elements;
     /// - rows of C and the sums overlap neither each other nor A or B, and only this call uses them.
     pub(crate) unsafe fn run<N: Float>(&self, level: Level, threads: usize) {
         let wanted = self.sums.is_some() || self.columns.iter().any(|columns| columns.n > 0);
@@ -264,8 +264,8 @@ impl<N: Float> Blocks<'_, N> {
     /// Multiplies `rows` of A by `vectors` of the right operands.
     ///
     /// # Safety
-    /// As [`Simd`] and [`Product::run`]; rows and vectors are this thread's inner, and the scratch holds a block of each
-    /// operand.
+    /// As [`Simd`] and [`Product::run`]; rows and vectors are this thread's inner, and the scratch holds a block of
+    /// each operand.
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, rows: Range, vectors: Range) {
         let words = N::count(self.part.product.k);
@@ -549,8 +549,8 @@ unsafe fn pack_left<S: Simd, N: Float>(
     }
     if let Some(sums) = sums {
         let adds = k.start > 0 || product.accumulate;
-        // SAFETY: `block_sums` has MC sums and room for a vector more; the others are the caller's own, `block.len()` from
-        // `block.start` on.
+        // SAFETY: `block_sums` has MC sums and room for a vector more; the others are the caller's own, `block.len()`
+        // from `block.start` on.
         unsafe {
             add_sums::<S>(
                 block_sums.as_ptr(),

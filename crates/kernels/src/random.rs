@@ -6,7 +6,7 @@
 
 use crate::error::{KernelError, expect};
 use crate::parts::Parts;
-use crate::pool::{self, share};
+use crate::pool::{self, share, unless_miri};
 use crate::scratch::{unwritten, written};
 use crate::simd::{Kernel, Level, Simd, dispatch};
 use std::mem::MaybeUninit;
@@ -126,7 +126,7 @@ impl DropoutMask {
 }
 
 /// Elements in a piece of work.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = unless_miri(16 * 1024, 64);
 
 /// y = x·keep/(1−p), where keep is 0 with probability `p` in `[0,1)`. Its own gradient: call it on `d_y` with the same
 /// key.
@@ -268,12 +268,14 @@ mod tests {
 
     #[test]
     fn dropout_keeps_its_share_and_scales_it() {
-        let x = vec![1.0; 100_003];
+        let n = unless_miri(100_003, 1003);
+        let x = vec![1.0; n];
         let y = dropout(&x, 0.3, Key::new(5), DropoutMask::Elementwise).unwrap();
         let kept = y.iter().filter(|y| **y != 0.0).count() as f64 / y.len() as f64;
-        assert!((kept - 0.7).abs() < 0.01, "{kept}");
+        let within = if cfg!(miri) { 0.1 } else { 0.01 };
+        assert!((kept - 0.7).abs() < within, "{kept}");
         assert!(y.iter().all(|y| *y == 0.0 || (*y - 1.0 / 0.7).abs() < 1e-6));
-        for index in [0, 31, 32, 99_999, 100_002] {
+        for index in [0, 31, 32, n - 4, n - 1] {
             let keep = Key::new(5).uniform_f32(index as u64) >= 0.3;
             assert_eq!(y[index] != 0.0, keep, "element {index}");
         }
@@ -329,6 +331,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too much work for Miri")]
     fn normal_numbers_have_mean_zero_and_variance_one() {
         let n = 20_000;
         let values: Vec<f64> = (0..n)

@@ -12,7 +12,7 @@ use crate::call::Precision;
 use crate::error::{KernelError, expect, expect_some};
 use crate::number::{Bf16, F32};
 use crate::parts::Parts;
-use crate::pool::{self, SharedPtr, share};
+use crate::pool::{self, SharedPtr, share, unless_miri};
 use crate::product::{Columns, Left, Product, Right, block_words, rows, rows_mut};
 use crate::scratch::{unwritten, written};
 use crate::simd::{Kernel, Level, Simd, dispatch, load_edge, store_edge};
@@ -181,8 +181,8 @@ fn gradients(
         accumulate,
         sums: d_b.map(|d_b| SharedPtr(d_b.as_mut_ptr())),
     };
-    // SAFETY: rows of d_logits have V elements, those of w, h, d_w and d_h have H (the assertions above); d_b has V. The results are borrowed mutably, so they overlap nothing. With `accumulate`, d_w was
-    // written before.
+    // SAFETY: rows of d_logits have V elements, those of w, h, d_w and d_h have H (the assertions above); d_b has V.
+    // The results are borrowed mutably, so they overlap nothing. With `accumulate`, d_w was written before.
     unsafe {
         run(&to_h, precision);
         run(&to_w, precision);
@@ -714,7 +714,7 @@ unsafe fn mean_below<S: Simd>(row: &[f32], largest: f32) -> f32 {
 }
 
 /// Values that are worth a thread of their own in [`log_softmax_rows`].
-const WORTH_A_THREAD: usize = 8 * 1024;
+const WORTH_A_THREAD: usize = unless_miri(8 * 1024, 8);
 
 /// Replaces each row of `V` = `vocabulary` scores by the natural logarithm of its softmax. `values` are `[N,V]`.
 ///

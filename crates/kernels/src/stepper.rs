@@ -4,7 +4,7 @@ use crate::call::{Cell, Precision, Weights};
 use crate::cells::{CellKernel, ForwardAt, Visitor, for_cell_and_number};
 use crate::error::{KernelError, expect, size};
 use crate::number::{Number, Side, row_stride};
-use crate::pool::{self, SharedPtr, share};
+use crate::pool::{self, SharedPtr, share, unless_miri};
 use crate::recurrence::{OwnPanel, Packed, beyond, fill, own_panels, own_weights, there_and_back};
 use crate::reference::dot;
 use crate::scratch::Lines;
@@ -14,7 +14,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of weights, times rows, that are worth a thread: below it, handing out the work costs more than it brings.
-pub(crate) const WORTH_A_THREAD: usize = 512 << 10;
+pub(crate) const WORTH_A_THREAD: usize = unless_miri(512 << 10, 256);
 /// Rows from which on a panel takes long enough to fetch the next one meanwhile.
 pub(crate) const WORTH_FETCHING: usize = 3;
 

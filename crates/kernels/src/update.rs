@@ -3,10 +3,10 @@
 
 use crate::error::{KernelError, expect};
 use crate::parts::Parts;
-use crate::pool::{self, share};
+use crate::pool::{self, share, unless_miri};
 
 /// Elements in a piece of work; sums are formed piece by piece in order.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = unless_miri(16 * 1024, 64);
 
 /// Calls `f(piece, start)` for every piece of `0..len`, on all threads.
 fn pieces(len: usize, f: impl Fn(usize, std::ops::Range<usize>) + Sync) {

@@ -93,6 +93,14 @@ pub enum Error {
     /// An invalid setting.
     #[error("{0}")]
     Config(String),
+    /// Input that a task cannot use, in training or in use.
+    #[error("{operation}: {problem}")]
+    Input {
+        /// The attempted operation, e.g. "translation".
+        operation: &'static str,
+        /// The problem with the input and its remedy.
+        problem: String,
+    },
     /// A recipe with a missing or unknown key.
     #[error("recipe {recipe}: {problem}")]
     Recipe {

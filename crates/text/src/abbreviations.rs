@@ -58,6 +58,28 @@ impl Language {
         is_initial(word) || self.abbreviations().contains(&word)
     }
 
+    /// True if a full stop behind `word` belongs to it in a text without upper-case letters. There, a word in lower
+    /// case behind the full stop does not tell that the sentence goes on, so more abbreviations have to be known.
+    pub(crate) fn is_abbreviation_in_lower_case(self, word: &str, number_follows: bool) -> bool {
+        let within = |list: &[&str]| list.iter().any(|own| own.eq_ignore_ascii_case(word));
+        is_initial_in_lower_case(word)
+            || within(self.abbreviations())
+            || within(self.before_lower_case())
+            || (number_follows && within(self.before_numbers()))
+    }
+
+    /// Abbreviations behind which a sentence goes on in lower case, or ends.
+    fn before_lower_case(self) -> &'static [&'static str] {
+        match self {
+            Self::English => &[
+                "etc", "al", "inc", "ltd", "co", "corp", "dept", "est", "incl", "excl",
+            ],
+            Self::German => &["usw", "etc", "resp", "gegr", "bzgl", "gez"],
+            Self::French => &["etc", "al", "hab", "max", "min"],
+            Self::Japanese | Self::Korean | Self::Other => &[],
+        }
+    }
+
     /// True if a full stop behind the number `word` may make it an ordinal: `am 3. Mai`.
     pub(crate) fn is_ordinal(self, word: &str) -> bool {
         self == Self::German && word.len() <= 2 && word.bytes().all(|b| b.is_ascii_digit())
@@ -73,6 +95,13 @@ impl Language {
 fn is_initial(word: &str) -> bool {
     let mut characters = word.chars();
     matches!((characters.next(), characters.next()), (Some(c), None) if c.is_uppercase())
+}
+
+/// One lower-case letter, as in `j. smith`, but none that is a word of English or French.
+fn is_initial_in_lower_case(word: &str) -> bool {
+    let mut characters = word.chars();
+    matches!((characters.next(), characters.next()), (Some(c), None)
+        if c.is_lowercase() && !matches!(c, 'a' | 'à' | 'i' | 'o' | 'ô' | 'y'))
 }
 
 const ENGLISH: &[&str] = &[

@@ -15,6 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use thiserror::Error;
 
 /// Weight of the shorter history, in observations.
@@ -134,6 +135,15 @@ impl Recognizer {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { languages })
+    }
+
+    /// A recogniser of German, English, Japanese and Korean, made by `scripts/languages`.
+    pub fn built_in() -> &'static Self {
+        static BUILT_IN: LazyLock<Recognizer> = LazyLock::new(|| {
+            Recognizer::from_bytes(include_bytes!("languages.bin"))
+                .expect("the file was written by `to_bytes`, and a test reads it")
+        });
+        &BUILT_IN
     }
 
     /// The codes of the languages, in alphabetical order.

@@ -29,6 +29,14 @@ pub enum LineError {
         #[source]
         error: io::Error,
     },
+    /// The input begins with a byte order mark of UTF-16; no line follows.
+    #[error(
+        "line {line}: the text is UTF-16; convert the input to UTF-8, for example with `iconv -f UTF-16 -t UTF-8`"
+    )]
+    Utf16 {
+        /// Number of the line: 1.
+        line: u64,
+    },
     /// A line is not UTF-8; reading goes on with the next line.
     #[error(
         "line {line} is not UTF-8: invalid byte at offset {offset} of the line; convert the input to UTF-8"
@@ -62,7 +70,7 @@ pub enum LineError {
 /// `\n` is the only end of a line: U+0085, U+2028, U+2029, form feeds and a `\r` that is not followed by `\n` are
 /// characters of the text. One `\r` before the `\n` belongs to the end. A byte order mark is left out at the start of
 /// the input, and nowhere else. A line that is too long or not UTF-8 is an error in its place, so that the output keeps
-/// its line numbers; only an error of the input ends the iteration.
+/// its line numbers. Only an error of the input and a byte order mark of UTF-16 end the iteration.
 #[derive(Debug)]
 pub struct Lines<R> {
     input: R,
@@ -72,6 +80,9 @@ pub struct Lines<R> {
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Byte order marks of UTF-16.
+const UTF16_MARKS: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
 
 impl<R: BufRead> Lines<R> {
     /// Lines of `input` with at most `limit` bytes each, without their ends.
@@ -148,6 +159,10 @@ impl<R: BufRead> Iterator for Lines<R> {
             }
         };
         self.number = line;
+        if line == 1 && UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
+            self.ended = true;
+            return Some(Err(LineError::Utf16 { line }));
+        }
         let end = match bytes.as_slice() {
             [.., b'\r', b'\n'] => "\r\n",
             [.., b'\n'] => "\n",

@@ -67,9 +67,10 @@ fn describe(folder: &ModelFolder, tasks: Tasks) -> Result<String> {
         counted(figures.steps, "step"),
         terminal::duration(figures.seconds)
     );
-    let trained = match figures.finished {
-        true => trained,
-        false => format!(
+    let trained = match (figures.finished, folder.checkpoint().exists()) {
+        (true, _) => trained,
+        (false, false) => format!("{trained}; not finished, packed without its checkpoint"),
+        (false, true) => format!(
             "{trained}; not finished, go on with: refrain train --resume {}",
             typed(folder.path())
         ),

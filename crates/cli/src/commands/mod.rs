@@ -17,6 +17,7 @@ pub mod speech;
 pub mod train;
 pub mod transcribe;
 pub mod translate;
+pub mod translation;
 
 use anyhow::{Context, Result};
 use clap::builder::OsStringValueParser;

@@ -10,14 +10,15 @@ use crate::terminal::{self, say, typed};
 use anyhow::{Context, Result, bail};
 use refrain::store;
 use refrain::tasks::translation::{
-    AttentionMap, Loaded, TranslateOptions, Translation, TranslationTask,
+    self, AttentionMap, Loaded, Shipped, TranslateOptions, Translation, TranslationTask,
 };
 use refrain::tasks::{Site, open as open_model};
 use refrain_text::documents::{
     self, Document, Format, Options, Translated, table_bodies, with_table_bodies,
 };
+use refrain_text::language::Recognizer;
 use refrain_text::lines::{Line, LineError, Lines};
-use std::io::{Read, Write, stdin};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -36,9 +37,12 @@ const TOGETHER: usize = 256;
 The kind of a document follows from its name or its first bytes; --format names
 it. Tags, times, addresses and line ends come back as they were. Lines that are
 blank stay blank. Numbers, money, times and addresses are copied; a warning
-names those that got lost.
+names those that got lost. Without --model, a shipped model of the direction
+that --from and --to name translates; without --from, the language of the text is
+recognised.
 
 Examples:
+  echo \"The dog is asleep.\" | refrain translate --to ja
   echo \"three hundred and forty-two\" | refrain translate --model runs/numbers-en-ko
   refrain translate --model runs/multi30k-en-de page.html > seite.html
   refrain translate --model runs/multi30k-en-de film.srt --out film.de.srt
@@ -51,15 +55,16 @@ pub struct Args {
     file: PathBuf,
 
     /// Model folder, or the name of a shipped model; given more than once, the models work together
-    #[arg(long, short, value_name = "MODEL", required = true)]
+    /// [default: a shipped one of this direction]
+    #[arg(long, short, value_name = "MODEL")]
     model: Vec<PathBuf>,
 
-    /// Source language that the model must have
-    #[arg(long, value_name = "CODE")]
+    /// Source language, e.g. en [default: that of the model, or of the text]
+    #[arg(long, value_name = "CODE", value_parser = language)]
     from: Option<String>,
 
-    /// Target language that the model must have
-    #[arg(long, value_name = "CODE")]
+    /// Target language [default: that of the model]
+    #[arg(long, value_name = "CODE", value_parser = language)]
     to: Option<String>,
 
     /// Kind of the document [default: by its name or its first bytes]
@@ -90,8 +95,8 @@ pub struct Args {
     #[arg(long)]
     align: bool,
 
-    /// Draw the attention between the words of each line: FILE.svg or FILE.png (FILE-2.svg for the second line), or - for
-    /// the terminal
+    /// Draw the attention between the words of each line: FILE.svg or FILE.png (FILE-2.svg for the second line), or -
+    /// for the terminal
     #[arg(long, value_name = "FILE", value_parser = picture)]
     heat: Option<PathBuf>,
 
@@ -102,6 +107,14 @@ pub struct Args {
     /// Weight of the coverage penalty: favours translations that look at every source word
     #[arg(long, value_name = "X", value_parser = at_least_zero)]
     coverage_penalty: Option<f64>,
+
+    /// Beginning of each translation
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
+
+    /// Word that stands in each translation; may be given more than once
+    #[arg(long = "word", value_name = "TEXT")]
+    words: Vec<String>,
 
     /// No run of N tokens comes twice
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -191,10 +204,16 @@ pub fn run(args: &Args) -> Result<Ending> {
         ..args.compute.site()?
     };
     let interrupt = Interrupt::listen().context("waiting for Ctrl-C")?;
-    let (format, input) = find_format(args)?;
-    let lines = matches!(format, Format::Lines | Format::Table);
-    let mut folders = args.model.iter().map(|model| store::find(model));
-    let first = folders.next().context("no model was given")??;
+    let (format, input, head) = find_format(args)?;
+    let lines = by_line(format, &head);
+    let mut folders = match args.model.as_slice() {
+        [] => vec![choose(args, &head)?],
+        models => {
+            let found = models.iter().map(|model| store::find(model));
+            found.collect::<Result<_, _>>()?
+        }
+    };
+    let first = folders.remove(0);
     let options = TranslateOptions {
         beam: args.beam.map(usize::from),
         n_best: args.n_best.map(usize::from),
@@ -205,7 +224,9 @@ pub fn run(args: &Args) -> Result<Ending> {
         align: args.align || args.json || !lines,
         attention: args.heat.is_some(),
         batch: Some(usize::from(args.batch)),
-        ensemble: folders.collect::<Result<_, _>>()?,
+        prefix: args.prefix.clone(),
+        words: args.words.clone(),
+        ensemble: folders,
     };
     let model = site.compute(|| open_model::<TranslationTask>(&first, options, &site))?;
     check_direction(args, &model)?;
@@ -236,24 +257,90 @@ fn at_least_zero(text: &str) -> Result<f64, String> {
     }
 }
 
-type Input = Box<dyn Read>;
+/// The code of a language in lower case, without its region: `en` for `en-US`.
+fn language(text: &str) -> Result<String, String> {
+    let code = text.split(['-', '_']).next().unwrap_or_default();
+    match !code.is_empty() && code.chars().all(char::is_alphanumeric) {
+        true => Ok(code.to_lowercase()),
+        false => Err("the code of a language is needed, e.g. en".into()),
+    }
+}
 
-/// The kind of the document, and all of its bytes.
+/// A model that ships, of the direction that is asked for. The language of the text, as its beginning `head` has it,
+/// decides where several would do.
+///
+/// # Errors
+/// No such model, or several.
+fn choose(args: &Args, head: &[u8]) -> Result<PathBuf> {
+    let all = translation::shipped();
+    let list = |all: &[Shipped]| {
+        let names = all
+            .iter()
+            .map(|own| format!("{} ({} to {})", own.name, own.from, own.to));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let fits = |asked: &Option<String>, own: &str| asked.as_ref().is_none_or(|asked| asked == own);
+    let found: Vec<Shipped> = all
+        .iter()
+        .filter(|own| fits(&args.from, &own.from) && fits(&args.to, &own.to))
+        .cloned()
+        .collect();
+    let found = match (found.len(), &args.from) {
+        (2.., None) => {
+            let text = String::from_utf8_lossy(head);
+            let detection = Recognizer::built_in().detect(&text);
+            // A text without letters is in no language, so that several models stay possible.
+            let reads = |own: &Shipped| detection.best().is_none_or(|best| best.code == own.from);
+            found.into_iter().filter(reads).collect()
+        }
+        _ => found,
+    };
+    match (found.as_slice(), all.as_slice()) {
+        ([one], _) => Ok(one.folder.clone()),
+        (_, []) => bail!("no translation model was found; train one, and name it with --model"),
+        ([], _) => bail!(
+            "no shipped model translates in this direction; there are {}; name one of your own with --model",
+            list(&all)
+        ),
+        (several, _) => bail!(
+            "several models would do: {}; choose one with --model, or with --from and --to",
+            list(several)
+        ),
+    }
+}
+
+type Input = Box<dyn Read + Send>;
+
+/// Bytes of the beginning of an input by which its kind and language are found.
+const HEAD: usize = 4096;
+
+/// Whether an input is read line by line: text, but for UTF-16, which is read whole.
+fn by_line(format: Format, head: &[u8]) -> bool {
+    let wide = [b"\xFF\xFE", b"\xFE\xFF"];
+    matches!(format, Format::Lines | Format::Table)
+        && !wide.iter().any(|mark| head.starts_with(*mark))
+}
+
+/// The kind of the document, all of its bytes, and its beginning as far as it had to be read.
 ///
 /// # Errors
 /// A file that cannot be read, or options that the kind does not have.
-fn find_format(args: &Args) -> Result<(Format, Input)> {
+fn find_format(args: &Args) -> Result<(Format, Input, Vec<u8>)> {
     let mut input = open(&args.file)?;
     let mut head = Vec::new();
+    // Standard input may be slow: its first line must not wait for more.
+    let streamed = is_standard_input(&args.file);
+    let cannot = || format!("cannot read {}", typed(&args.file));
+    if !streamed {
+        let read = input.by_ref().take(HEAD as u64).read_to_end(&mut head);
+        read.with_context(cannot)?;
+    } else if args.model.is_empty() {
+        head = first_line(&mut input).with_context(cannot)?;
+    }
     let format = match args.format {
         Some(kind) => kind.format(),
-        // Standard input may be slow: its first line must not wait for more.
-        None if is_standard_input(&args.file) => Format::Lines,
-        None => {
-            let read = input.by_ref().take(4096).read_to_end(&mut head);
-            read.with_context(|| format!("cannot read {}", typed(&args.file)))?;
-            documents::detect_format(&args.file, &head)
-        }
+        None if streamed => Format::Lines,
+        None => documents::detect_format(&args.file, &head),
     };
     if format == Format::Tmx {
         bail!(
@@ -261,7 +348,7 @@ fn find_format(args: &Args) -> Result<(Format, Input)> {
             typed(&args.file)
         );
     }
-    let lines = matches!(format, Format::Lines | Format::Table);
+    let lines = by_line(format, &head);
     match (format, args) {
         (Format::Table, Args { align: true, .. }) => {
             bail!("--align is for plain text, not for tables")
@@ -280,8 +367,34 @@ fn find_format(args: &Args) -> Result<(Format, Input)> {
         ) if !lines && (*align || heat.is_some() || !column.is_empty()) => {
             bail!("--align, --heat and --column are for lines and tables, not for {format:?}")
         }
-        _ => Ok((format, Box::new(std::io::Cursor::new(head).chain(input)))),
+        _ => {
+            let all = std::io::Cursor::new(head.clone()).chain(input);
+            Ok((format, Box::new(all), head))
+        }
     }
+}
+
+/// The first line with a letter and the lines before it, at most [`HEAD`] bytes.
+fn first_line(input: &mut dyn Read) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while head.len() < HEAD {
+        match input.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) => head.push(byte[0]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        let letters = || {
+            String::from_utf8_lossy(&head)
+                .chars()
+                .any(char::is_alphabetic)
+        };
+        if byte == [b'\n'] && letters() {
+            break;
+        }
+    }
+    Ok(head)
 }
 
 /// # Errors
@@ -297,6 +410,29 @@ fn check_direction(args: &Args, model: &Loaded) -> Result<()> {
     Ok(())
 }
 
+/// Says where a text is surely in another language than the model reads. False, if it has too few letters to tell.
+fn check_language(args: &Args, model: &Loaded, text: &str) -> bool {
+    /// Letters below which a guess is no more than that.
+    const ENOUGH: usize = 20;
+    if text.chars().filter(|c| c.is_alphabetic()).count() < ENOUGH {
+        return false;
+    }
+    let known = Recognizer::built_in();
+    let [from, _] = model.direction();
+    if let Some(best) = known.detect(text).best()
+        && best.probability > 0.999
+        && best.code != from
+        && known.codes().any(|code| code == from)
+    {
+        say(&format!(
+            "{}: the text seems to be {}, and the model reads {from}",
+            typed(&args.file),
+            best.code
+        ));
+    }
+    true
+}
+
 /// The output: standard output, or a file that takes its name when it is complete.
 enum Output {
     Standard,
@@ -305,7 +441,8 @@ enum Output {
 
 impl Output {
     fn new(args: &Args) -> Result<Self> {
-        let Some(name) = args.out.clone() else {
+        let name = args.out.clone();
+        let Some(name) = name.filter(|name| !is_standard_input(name)) else {
             return Ok(Self::Standard);
         };
         let same = |a: &Path, b: &Path| match (a.canonicalize(), b.canonicalize()) {
@@ -383,9 +520,10 @@ fn lines_of(
         columns,
         number: 0,
         failed: 0,
+        checked: false,
     };
     match is_standard_input(&args.file) {
-        true => work.streamed(interrupt)?,
+        true => work.streamed(input, interrupt)?,
         false => work.read(input, interrupt)?,
     }
     Ok(work.failed)
@@ -403,6 +541,8 @@ struct LineWork<'a> {
     number: u64,
     /// Lines that could not be read or translated.
     failed: u64,
+    /// Whether the language of the text has been compared with that of the model.
+    checked: bool,
 }
 
 impl LineWork<'_> {
@@ -410,7 +550,7 @@ impl LineWork<'_> {
     fn read(&mut self, input: Input, interrupt: &Interrupt) -> Result<()> {
         let bar = Bar::new(0, "lines");
         let mut batch = Vec::new();
-        for line in Lines::new(std::io::BufReader::new(input), LONGEST) {
+        for line in Lines::new(BufReader::new(input), LONGEST) {
             self.take(line, &mut batch)?;
             if batch.len() == TOGETHER {
                 bar.aside(|| self.flush(&mut batch))?;
@@ -424,12 +564,12 @@ impl LineWork<'_> {
     }
 
     /// Lines of standard input: those that are there are translated together, and none waits for a later one.
-    fn streamed(&mut self, interrupt: &Interrupt) -> Result<()> {
+    fn streamed(&mut self, input: Input, interrupt: &Interrupt) -> Result<()> {
         let together = usize::from(self.args.batch);
         let (send, receive) = sync_channel::<Read1>(together);
         // The thread ends with the input, or with the receiver.
         std::thread::spawn(move || {
-            for line in Lines::new(stdin().lock(), LONGEST) {
+            for line in Lines::new(BufReader::new(input), LONGEST) {
                 if send.send(line).is_err() {
                     return;
                 }
@@ -510,6 +650,9 @@ impl LineWork<'_> {
         let texts: Vec<Vec<String>> = lines.iter().map(|line| self.texts(line)).collect();
         let counts: Vec<usize> = texts.iter().map(Vec::len).collect();
         let all: Vec<String> = texts.into_iter().flatten().collect();
+        if !self.checked {
+            self.checked = check_language(self.args, self.model, &all.concat());
+        }
         let mut translations = self.model.translate_all(&all)?.into_iter();
         for (line, count) in lines.iter().zip(counts) {
             self.number += 1;
@@ -543,11 +686,8 @@ impl LineWork<'_> {
                 if let Some(column) = self.columns.get(k) {
                     object["column"] = (column + 1).into();
                 }
-                let detail = serde_json::to_value(translation)?;
-                if let (Some(object), Some(detail)) = (object.as_object_mut(), detail.as_object()) {
-                    object.extend(detail.clone());
-                }
-                self.output.write(format!("{object}\n").as_bytes())?;
+                self.output
+                    .write(json_line(object, translation)?.as_bytes())?;
             }
             return Ok(());
         }
@@ -576,6 +716,44 @@ fn whole(
     input: Input,
     interrupt: &Interrupt,
 ) -> Result<()> {
+    let document = read_document(args, model, format, input)?;
+    let segments = document.segments().iter();
+    let texts: Vec<&str> = segments.map(|own| own.text.as_str()).collect();
+    let bar = Bar::new(texts.len(), "texts");
+    let mut translations = Vec::new();
+    for part in texts.chunks(usize::from(args.batch)) {
+        translations.extend(model.translate_all(part)?);
+        bar.set(translations.len());
+        if interrupt.asked() {
+            return Ok(());
+        }
+    }
+    drop(bar);
+    let name = typed(&args.file);
+    for (number, translation) in translations.iter().enumerate() {
+        for warning in &translation.warnings {
+            say(&format!("{name}: text {}: {warning}", number + 1));
+        }
+    }
+    if args.json {
+        for (source, translation) in texts.iter().zip(&translations) {
+            let object = json_line(serde_json::json!({ "source": source }), translation)?;
+            output.write(object.as_bytes())?;
+        }
+        return Ok(());
+    }
+    let put = |own: Translation| Translated {
+        text: own.text,
+        alignment: own
+            .alignment
+            .map(|pairs| pairs.into_iter().map(|[i, j]| (i, j)).collect()),
+    };
+    let translated: Vec<Translated> = translations.into_iter().map(put).collect();
+    output.write(&document.write(&translated)?)
+}
+
+/// Reads a document, and says where it was not understood or is in another language than the model reads.
+fn read_document(args: &Args, model: &Loaded, format: Format, input: Input) -> Result<Document> {
     let name = typed(&args.file);
     let mut bytes = Vec::new();
     input
@@ -593,43 +771,29 @@ fn whole(
             warning.line, warning.reason
         ));
     }
-    let texts: Vec<&str> = document
-        .segments()
-        .iter()
-        .map(|own| own.text.as_str())
-        .collect();
-    let bar = Bar::new(texts.len(), "texts");
-    let mut translations = Vec::new();
-    for part in texts.chunks(usize::from(args.batch)) {
-        translations.extend(model.translate_all(part)?);
-        bar.set(translations.len());
-        if interrupt.asked() {
-            return Ok(());
+    let stated = document.languages();
+    for (stated, own) in stated.iter().zip(model.direction()) {
+        if let Some(stated) = stated
+            && language(stated).is_ok_and(|code| code != own)
+        {
+            say(&format!(
+                "{name}: it states the language {stated}, and the model's is {own}"
+            ));
         }
     }
-    drop(bar);
-    for (number, translation) in translations.iter().enumerate() {
-        for warning in &translation.warnings {
-            say(&format!("{name}: text {}: {warning}", number + 1));
-        }
+    if stated[0].is_none() {
+        let some = document.segments().iter().take(TOGETHER);
+        let some: String = some.map(|own| own.text.as_str()).collect();
+        check_language(args, model, &some);
     }
-    if args.json {
-        for (source, translation) in texts.iter().zip(&translations) {
-            let mut object = serde_json::json!({ "source": source });
-            let detail = serde_json::to_value(translation)?;
-            if let (Some(object), Some(detail)) = (object.as_object_mut(), detail.as_object()) {
-                object.extend(detail.clone());
-            }
-            output.write(format!("{object}\n").as_bytes())?;
-        }
-        return Ok(());
+    Ok(document)
+}
+
+/// A line of JSON: an object with the fields of a translation.
+fn json_line(mut object: serde_json::Value, translation: &Translation) -> Result<String> {
+    let detail = serde_json::to_value(translation)?;
+    if let (Some(object), Some(detail)) = (object.as_object_mut(), detail.as_object()) {
+        object.extend(detail.clone());
     }
-    let put = |own: Translation| Translated {
-        text: own.text,
-        alignment: own
-            .alignment
-            .map(|pairs| pairs.into_iter().map(|[i, j]| (i, j)).collect()),
-    };
-    let translated: Vec<Translated> = translations.into_iter().map(put).collect();
-    output.write(&document.write(&translated)?)
+    Ok(format!("{object}\n"))
 }

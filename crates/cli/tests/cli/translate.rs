@@ -14,6 +14,7 @@ static MODEL: LazyLock<(TempDir, String)> = LazyLock::new(|| {
     let folder = path(&keep.path().join("run"));
     let settings = [
         "data.pairs.below=2000",
+        "data.pairs.write=digits",
         "data.pairs.train=1500",
         "data.pairs.valid=20",
         "data.pairs.test=20",
@@ -22,7 +23,7 @@ static MODEL: LazyLock<(TempDir, String)> = LazyLock::new(|| {
         "model.encoder=16",
         "model.decoder=24",
         "data.batch_tokens=150",
-        "train.epochs=4",
+        "train.epochs=12",
     ];
     let mut arguments = vec!["train", "numbers-en-ko", "--out", &folder];
     for setting in &settings {
@@ -339,6 +340,105 @@ fn subtitles_keep_their_times_and_tables_their_other_columns() {
         !output.status.success() && error.contains("line 1"),
         "{error}"
     );
+}
+
+#[test]
+fn a_shipped_model_is_chosen_by_its_direction_and_the_language_of_the_text() {
+    let models = tempdir().unwrap();
+    for (name, from, to) in [("en-ko", "en", "ko"), ("ja-ko", "ja", "ko")] {
+        let folder = path(&models.path().join(name));
+        ok(&["pack", &MODEL.1, &folder]);
+        let about = models.path().join(name).join("model.toml");
+        let text = std::fs::read_to_string(&about).unwrap();
+        let text = text.replacen("from = \"en\"", &format!("from = \"{from}\""), 1);
+        std::fs::write(
+            &about,
+            text.replacen("to = \"ko\"", &format!("to = \"{to}\""), 1),
+        )
+        .unwrap();
+    }
+    let run = |arguments: &[&str], input: &str| {
+        let mut child = refrain(&[&["translate"], arguments].concat())
+            .env("REFRAIN_MODELS", models.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), out(&output), error)
+    };
+    let english = "The old man lived in a small house by the sea.\nseven\n";
+    let expected = translated(&[], english);
+    for arguments in [&["--to", "ko"][..], &["--from", "en-US", "--to", "KO"]] {
+        let (done, text, error) = run(arguments, english);
+        assert!(done && text == expected, "{error}");
+        assert_eq!(error, "");
+    }
+    // A model of the wrong direction for a text is told, and used all the same.
+    let (done, _, error) = run(&["--from", "ja", "--to", "ko"], english);
+    assert!(
+        done && error.contains("seems to be en") && error.contains("reads ja"),
+        "{error}"
+    );
+    let (done, _, error) = run(&["--to", "fr"], english);
+    assert!(!done && error.contains("en-ko (en to ko)"), "{error}");
+    let (done, _, error) = run(&["--to", "ko"], "12 34\n");
+    assert!(!done && error.contains("several models"), "{error}");
+}
+
+#[test]
+fn languages_are_recognised_and_a_recogniser_is_learned() {
+    let folder = tempdir().unwrap();
+    let lines = "The weather is fine today.\nDas Wetter ist heute sehr schön.\n今日はいい天気です。\n\
+                 오늘은 날씨가 좋네요.\n123\n";
+    let text = path(&file(folder.path(), "text.txt", lines.as_bytes()));
+    let got = ok(&["translation", "detect", &text]);
+    let codes: Vec<&str> = got
+        .lines()
+        .filter_map(|line| line.split('\t').next())
+        .collect();
+    assert_eq!(codes, ["en", "de", "ja", "ko", "-"]);
+    let english = path(&file(
+        folder.path(),
+        "en",
+        b"a dog and a cat\nthe dog runs\n",
+    ));
+    let french = path(&file(
+        folder.path(),
+        "fr",
+        "le chien et le chat\nun chien court\n".as_bytes(),
+    ));
+    let (learned, all) = (
+        path(&folder.path().join("own.bin")),
+        path(&folder.path().join("all")),
+    );
+    let pairs = [format!("en={english}"), format!("fr={french}")];
+    ok(&[
+        "translation",
+        "languages",
+        &pairs[0],
+        &pairs[1],
+        "--out",
+        &learned,
+    ]);
+    std::fs::write(&all, "le chat court\n").unwrap();
+    let got = ok(&[
+        "translation",
+        "detect",
+        &all,
+        "--recognizer",
+        &learned,
+        "--json",
+    ]);
+    let got: Value = serde_json::from_str(&got).unwrap();
+    assert_eq!(got["language"], "fr");
+    assert!(got["probabilities"]["en"].as_f64().unwrap() < 0.5);
+    let broken = path(&file(folder.path(), "broken", b"no recogniser"));
+    let error = fails(&["translation", "detect", &all, "--recognizer", &broken]);
+    assert!(error.contains("train it again"), "{error}");
 }
 
 #[test]

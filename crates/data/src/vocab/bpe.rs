@@ -1,12 +1,18 @@
 //! Byte-level byte-pair encoding, by the `tokenizers` crate.
 
+use super::dropout::Merges;
 use crate::error::DataError;
+use refrain_random::Rng;
+use std::sync::OnceLock;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{ModelWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::{
+    ModelWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+    PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
+};
 
 /// Number of bytes, each of which is a token.
 const BYTES: usize = 256;
@@ -16,6 +22,8 @@ const BYTES: usize = 256;
 pub struct Bpe {
     tokenizer: Tokenizer,
     bytes: Vec<Vec<u8>>,
+    /// Made at the first encoding with dropout.
+    merges: OnceLock<Merges>,
 }
 
 impl Bpe {
@@ -69,7 +77,11 @@ impl Bpe {
         }) {
             return Err(format!("byte {missing} has no token"));
         }
-        Ok(Self { tokenizer, bytes })
+        Ok(Self {
+            tokenizer,
+            bytes,
+            merges: OnceLock::new(),
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -92,6 +104,51 @@ impl Bpe {
         ids
     }
 
+    /// Ids with random merges left out (Provilkov et al. 2020, "BPE-dropout"): each possible merge of each step is
+    /// dropped with probability `share`.
+    pub fn encode_dropping(&self, text: &str, share: f64, rng: &mut Rng) -> Vec<u32> {
+        let merges = self.merges.get_or_init(|| self.merges());
+        let mut ids = Vec::new();
+        for piece in pieces(text) {
+            let mut cut = PreTokenizedString::from(piece);
+            let words = self.tokenizer.get_pre_tokenizer();
+            match words.map(|words| words.pre_tokenize(&mut cut)) {
+                Some(Ok(())) => {
+                    let words = cut.get_splits(OffsetReferential::Original, OffsetType::Byte);
+                    for (word, _, _) in words {
+                        let characters = word.chars();
+                        let start: Vec<u32> = characters
+                            .filter_map(|c| self.tokenizer.token_to_id(c.encode_utf8(&mut [0; 4])))
+                            .collect();
+                        ids.extend(merges.merged(start, share, rng));
+                    }
+                }
+                _ => ids.extend(piece.bytes().filter_map(|b| self.byte_id(b))),
+            }
+        }
+        ids
+    }
+
+    /// The merges of the tokenizer's own file, in their order: its type does not give them.
+    fn merges(&self) -> Merges {
+        let json = serde_json::to_value(self.tokenizer.get_model()).unwrap_or_default();
+        let pair = |merge: &serde_json::Value| -> Option<[String; 2]> {
+            match merge {
+                serde_json::Value::String(both) => {
+                    let (left, right) = both.split_once(' ')?;
+                    Some([left.to_string(), right.to_string()])
+                }
+                other => serde_json::from_value(other.clone()).ok(),
+            }
+        };
+        let id = |token: &str| self.tokenizer.token_to_id(token);
+        let merge = |[left, right]: [String; 2]| {
+            Some([id(&left)?, id(&right)?, id(&format!("{left}{right}"))?])
+        };
+        let list = json["merges"].as_array().map_or(&[][..], Vec::as_slice);
+        Merges::new(list.iter().filter_map(pair).filter_map(merge))
+    }
+
     fn byte_id(&self, byte: u8) -> Option<u32> {
         self.tokenizer
             .token_to_id(&byte_character(byte).to_string())
@@ -103,7 +160,8 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> + Send {
     text.split_inclusive('\n')
 }
 
-/// GPT-2's cut of a text before merges (Radford et al. 2019), but that a case mark (⇧, ⇪) belongs to the word behind it.
+/// GPT-2's cut of a text before merges (Radford et al. 2019), but that a case mark (⇧, ⇪) belongs to the word behind
+/// it.
 const CUT: &str =
     r"'s|'t|'re|'ve|'m|'ll|'d| ?[⇧⇪]?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 

@@ -1,6 +1,7 @@
 //! Text to token ids and back.
 
 mod bpe;
+mod dropout;
 mod file;
 mod inner;
 mod list;
@@ -8,6 +9,7 @@ mod list;
 use crate::error::DataError;
 use bpe::Bpe;
 use inner::Inner;
+use refrain_random::Rng;
 use std::path::Path;
 
 pub use file::{BPE_FILE, VOCABULARY_FILE};
@@ -86,6 +88,15 @@ impl Vocabulary {
     /// The ids of a text.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         self.encode_counting(text).ids
+    }
+
+    /// The ids of a text in a random cut (BPE-dropout): each merge is left out with probability `share`, from 0 to 1.
+    /// Other kinds of vocabulary have one cut only.
+    pub fn encode_dropping(&self, text: &str, share: f64, rng: &mut Rng) -> Vec<u32> {
+        match &self.inner {
+            Inner::Bpe(bpe) => bpe.encode_dropping(without_mark(text), share, rng),
+            Inner::Characters(_) | Inner::Words(_) => self.encode(text),
+        }
     }
 
     /// The ids of a text, and the number of unknown ones.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use refrain_data::DataError;
 use refrain_data::vocab::{BPE_FILE, DecodeState, VOCABULARY_FILE, Vocabulary, VocabularyKind};
+use refrain_random::Rng;
 use std::fs;
 use std::sync::LazyLock;
 
@@ -228,4 +229,26 @@ proptest! {
         let v = Vocabulary::build(VocabularyKind::Characters, &text).unwrap();
         prop_assert_eq!(v.decode(&v.encode(&text)), text);
     }
+}
+
+#[test]
+fn a_random_cut_is_another_spelling_of_the_same_text() {
+    let text = "the cat sat on the mat, the cat sat on the hat\n".repeat(4);
+    let bpe = Vocabulary::build(VocabularyKind::Bpe { size: 290 }, &text).unwrap();
+    let usual = bpe.encode(&text);
+    let cut = |share: f64, seed: u64| bpe.encode_dropping(&text, share, &mut Rng::new(seed));
+    // Without dropout our own merging is that of the library.
+    assert_eq!(cut(0.0, 1), usual);
+    let random = cut(0.3, 1);
+    assert!(random.len() > usual.len() && random.len() < text.len());
+    assert_eq!(bpe.decode(&random), text);
+    assert_eq!(cut(0.3, 1), random);
+    assert_ne!(cut(0.3, 2), random);
+    // Without any merge the text is its bytes.
+    assert_eq!(cut(1.0, 1).len(), text.len());
+    let unknown = "日本 ⇧Zürich";
+    assert_eq!(
+        bpe.decode(&bpe.encode_dropping(unknown, 0.5, &mut Rng::new(3))),
+        unknown
+    );
 }

@@ -5,8 +5,8 @@
 //!
 //! p = (1 + the number of i with |d_i| − mean |d_i| > |d|) / (n + 1).
 //!
-//! Half of the width of the middle 95% of a system's resamples stands behind its mean. There is one departure: if all d_i
-//! are 0, p is 1, where sacreBLEU prints its smallest value, 1 / (n + 1).
+//! Half of the width of the middle 95% of a system's resamples stands behind its mean. There is one departure: if all
+//! d_i are 0, p is 1, where sacreBLEU prints its smallest value, 1 / (n + 1).
 
 use super::measure::Measure;
 use super::score::{Kind, Metric, ScoreError};

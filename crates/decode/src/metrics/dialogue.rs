@@ -13,8 +13,9 @@ const K: f64 = 5.0;
 /// evaluation of PLATO (Bao et al. 2020) calls it.
 ///
 /// The weights of the four orders are (1, 0, 0, 0) for order 1 and (½, ½, 0, 0) for order 2. Method 4 gives the k-th
-/// order without a match ln(c) / (5·2^k) matches, c being the length of the hypothesis. Method 5 then replaces p_n by the mean
-/// of the new p_{n−1}, p_n and p_{n+1}, with p_0 = p_1 + 1. So a line that equals its reference has up to 4/3, not 1.
+/// order without a match ln(c) / (5·2^k) matches, c being the length of the hypothesis. Method 5 then replaces p_n by
+/// the mean of the new p_{n−1}, p_n and p_{n+1}, with p_0 = p_1 + 1. So a line that equals its reference has up to 4/3,
+/// not 1.
 ///
 /// Statistics: lines, sum of the figures.
 #[derive(Debug)]

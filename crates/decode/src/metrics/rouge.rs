@@ -1,8 +1,8 @@
 //! ROUGE-L (Lin 2004) in the form of the Python package rouge-score 0.1.2, without its stemmer.
 //!
 //! With l the length of the longest common subsequence of words, P = l / words of the hypothesis and
-//! R = l / words of the reference, F = 2PR / (P + R), and 0 for a line without a match. The figure is the mean of F over
-//! the lines. Words are runs of ASCII letters and digits in lower case; all other characters only separate them.
+//! R = l / words of the reference, F = 2PR / (P + R), and 0 for a line without a match. The figure is the mean of F
+//! over the lines. Words are runs of ASCII letters and digits in lower case; all other characters only separate them.
 
 use super::measure::{Measure, named, ratio};
 use super::tokens::Numbers;

@@ -173,9 +173,9 @@ impl Kernel for Sentence<'_> {
         let d_context = &self.d_out.d_context[rows.start * c..rows.end * c];
         let queries = &self.queries.queries[rows.start * d..rows.end * d];
         let keys = self.source.keys_of(self.b);
-        // SAFETY: the probabilities of the sentence are `time` rows, `source.time` apart, of at least `length` elements;
-        // the gradients of scores are `time` rows of `length`. The gradients that are written have room for as many
-        // rows, and are borrowed mutably. The caller has the instruction set.
+        // SAFETY: the probabilities of the sentence are `time` rows, `source.time` apart, of at least `length`
+        // elements; the gradients of scores are `time` rows of `length`. The gradients that are written have room for
+        // as many rows, and are borrowed mutably. The caller has the instruction set.
         unsafe {
             let d_coverage = self.scores::<S>(d_context);
             let d_values = Weighted {

@@ -4,9 +4,9 @@
 //! values, `N` rows of [`attend_rows`].
 //!
 //! e_ts = score(q_t, k_s) + w·cov_ts, a_t = softmax(e_t), context_t = Σ_s a_ts·v_s, with cov_ts = Σ_{t'<t} a_t's. The
-//! score is [`Score::General`] (Luong et al. 2015) or [`Score::Additive`] (Bahdanau et al. 2015). The coverage cov keeps
-//! account of the attention that a source step has had so far (Tu et al. 2016; See et al. 2017), here with one learned
-//! scalar w. There is no mask in memory: keys, values and queries past the end of a sentence are not read.
+//! score is [`Score::General`] (Luong et al. 2015) or [`Score::Additive`] (Bahdanau et al. 2015). The coverage cov
+//! keeps account of the attention that a source step has had so far (Tu et al. 2016; See et al. 2017), here with one
+//! learned scalar w. There is no mask in memory: keys, values and queries past the end of a sentence are not read.
 //!
 //! Gradients: d_a = d_context·vᵀ + d_probabilities + w·Σ_{t'>t} d_e_t', d_e = a⊙(d_a − Σ_s a·d_a), d_v = aᵀ·d_context,
 //! d_w = Σ d_e·cov; general: d_q = d_e·k, d_k = d_eᵀ·q; additive: with m = tanh(q + k), d_u = Σ d_e·m, and q and k get
@@ -23,6 +23,7 @@ pub use backward::{backward, backward_at};
 pub use forward::{attend_rows, attend_rows_at, forward, forward_at};
 
 use crate::error::{KernelError, check_lengths, expect, expect_some, size};
+use crate::pool::unless_miri;
 use std::ops::Range;
 
 /// How a query `q` `[D]` is compared with a key `k` `[D]`.
@@ -188,7 +189,7 @@ impl<F> AttendedGradients<'_, F> {
 /// Threads that have enough to do, of `threads`, for `rows` queries.
 fn useful(source: &Source, rows: usize, threads: usize) -> usize {
     /// Multiplications that are worth a thread: a few microseconds.
-    const WORTH_A_THREAD: usize = 1 << 18;
+    const WORTH_A_THREAD: usize = unless_miri(1 << 18, 1 << 6);
     // A tanh costs about as much as so many multiplications.
     let feature = match source.score {
         Score::General => 1,

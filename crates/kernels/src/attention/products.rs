@@ -1,5 +1,5 @@
-//! Products of one sentence, with operands as they lie in memory. Each element is summed in one order, whatever the tile
-//! that computes it.
+//! Products of one sentence, with operands as they lie in memory. Each element is summed in one order, whatever the
+//! tile that computes it.
 
 use crate::act::tanh;
 use crate::simd::{Simd, load_edge, store_edge};

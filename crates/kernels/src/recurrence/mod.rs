@@ -34,7 +34,7 @@ use crate::cells::CellKernel;
 use crate::error::KernelError;
 use crate::layout::Layout;
 use crate::number::row_stride;
-use crate::pool::{Barrier, Team};
+use crate::pool::{Barrier, Team, unless_miri};
 use crate::scratch::unwritten;
 use crate::simd::Level;
 use std::mem::MaybeUninit;
@@ -92,7 +92,7 @@ fn part(state: Option<&[f32]>, d: usize, size: usize) -> Option<&[f32]> {
 }
 
 /// Multiply-adds of a step that pay for one thread more: with fewer, meeting once a step costs more than it saves.
-const WORTH_A_THREAD: usize = 32 * 1024;
+const WORTH_A_THREAD: usize = unless_miri(32 * 1024, 64);
 
 /// Threads for `plan` out of `threads`; results do not depend on it.
 fn useful(threads: usize, plan: &Plan, gates: usize) -> usize {

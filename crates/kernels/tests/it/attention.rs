@@ -1,6 +1,6 @@
 //! Attention against its equations, the equations against finite differences, and rows against sequences.
 
-use crate::cases::Random;
+use crate::cases::{Random, few, property, unless_miri};
 use proptest::prelude::*;
 use refrain_kernels::attention::{
     Attended, AttendedGradients, AttentionGradients, Queries, Row, Score, Source, attend_rows,
@@ -184,7 +184,7 @@ const SIZES: [[usize; 5]; 16] = [
 
 fn cases(mut check: impl FnMut(Case, String)) {
     let mut random = Random(70);
-    for sizes in SIZES {
+    for &sizes in few(&SIZES, 8) {
         for (additive, coverage) in [(false, false), (false, true), (true, false), (true, true)] {
             let case = Case::draw(&mut random, sizes, additive, coverage);
             check(
@@ -225,6 +225,7 @@ fn attention_and_its_gradients_follow_the_equations() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too much work for Miri")]
 fn what_lies_past_an_end_is_zero() {
     cases(|case, name| {
         let (out, d) = case.run(Level::best(), 1);
@@ -260,6 +261,7 @@ fn what_lies_past_an_end_is_zero() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too much work for Miri, and no unsafe code")]
 fn reference_gradients_of_attention_are_those_of_finite_differences() {
     let mut random = Random(71);
     for (additive, coverage) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -299,10 +301,14 @@ fn reference_gradients_of_attention_are_those_of_finite_differences() {
 #[test]
 fn threads_do_not_change_a_bit_of_attention() {
     let mut random = Random(72);
+    let sizes = match cfg!(miri) {
+        true => [3, 2, 4, 9, 10],
+        false => [11, 6, 19, 40, 70],
+    };
     for (additive, coverage) in [(false, true), (true, false)] {
-        let case = Case::draw(&mut random, [11, 6, 19, 40, 70], additive, coverage);
+        let case = Case::draw(&mut random, sizes, additive, coverage);
         let one = case.run(Level::best(), 1);
-        for threads in [2, 3, 8] {
+        for &threads in few(&[3, 2, 8], 1) {
             assert_eq!(case.run(Level::best(), threads), one);
         }
         // As many threads as are worth it.
@@ -335,12 +341,13 @@ fn coverages(case: &Case, probabilities: &[f32]) -> Vec<Vec<f32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(property(150))]
 
     #[test]
     fn a_row_has_the_bits_of_its_sequence_in_any_company(
-        seed: u64, batch in 1..6usize, time in 1..9usize, source in 1..40usize, d in 1..70usize,
-        c in 1..150usize, additive: bool, coverage: bool, threads in 1..4usize, rows in 1..30usize,
+        seed: u64, batch in 1..6usize, time in 1..9usize, source in 1..unless_miri(40, 10),
+        d in 1..unless_miri(70, 10), c in 1..unless_miri(150, 10), additive: bool,
+        coverage: bool, threads in 1..4usize, rows in 1..30usize,
     ) {
         let mut random = Random(seed);
         let case = Case::draw(&mut random, [batch, time, source, d, c], additive, coverage);
@@ -377,6 +384,7 @@ proptest! {
 
 /// Steps by the public functions at the sizes of a translator.
 #[test]
+#[cfg_attr(miri, ignore = "too much work for Miri")]
 fn steps_of_a_decoder_are_its_sequence() {
     let mut random = Random(73);
     for additive in [false, true] {
@@ -583,6 +591,7 @@ fn rows_that_do_not_fit_are_refused() {
 
 /// Sizes that hold nothing cost nothing, and others that do not fit are errors.
 #[test]
+#[cfg_attr(miri, ignore = "Miri ends where the system refuses memory")]
 fn attention_of_huge_sizes_without_elements_ends() {
     for batch in [0, 1, 1 << 50] {
         for time in [0, 1 << 50] {

@@ -1,6 +1,6 @@
 //! A row's result has the same bits alone, in any batch and at any place in it.
 
-use crate::cases::{CELLS, Case, DIRECTIONS, Random};
+use crate::cases::{CELLS, Case, DIRECTIONS, Random, property, unless_miri};
 use proptest::prelude::*;
 use refrain_kernels::embedding::embedding;
 use refrain_kernels::softmax::{LceBatch, linear, linear_cross_entropy};
@@ -81,12 +81,13 @@ fn check_sequences(mut case: Case, threads: usize) -> Result<(), TestCaseError> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(property(40))]
 
     #[test]
     fn a_sequence_has_the_same_bits_alone_and_in_any_batch(
-        seed: u64, cell in 0..5usize, directions in 0..3usize, batch in 1..40usize, time in 1..6usize,
-        input in 1..70usize, hidden in 1..70usize, lengths: bool, threads in 1..4usize,
+        seed: u64, cell in 0..5usize, directions in 0..3usize, batch in 1..unless_miri(40, 5),
+        time in 1..unless_miri(6, 3), input in 1..unless_miri(70, 10), hidden in 1..unless_miri(70, 10),
+        lengths: bool, threads in 1..4usize,
     ) {
         let mut random = Random(seed);
         let sizes = [batch, time, input, hidden];
@@ -97,12 +98,12 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(property(60))]
 
     #[test]
     fn a_row_of_a_dense_layer_has_the_same_bits_alone_and_in_any_batch(
-        seed: u64, n in 1..40usize, hidden in 0..1200usize, vocabulary in 1..200usize, bias: bool,
-        threads in 1..4usize,
+        seed: u64, n in 1..unless_miri(40, 6), hidden in 0..unless_miri(1200, 10),
+        vocabulary in 1..unless_miri(200, 35), bias: bool, threads in 1..4usize,
     ) {
         let mut random = Random(seed);
         let (h, w) = (random.values(n * hidden, 1.0), random.values(vocabulary * hidden, 1.0));
@@ -155,6 +156,7 @@ proptest! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too much work for Miri")]
 fn large_layers_have_the_same_bits_in_any_batch() {
     let mut random = Random(9);
     for (cell, sizes) in [

@@ -1,5 +1,6 @@
 //! Random layers of any size.
 
+use proptest::prelude::ProptestConfig;
 use refrain_kernels::{Cell, Direction, Inputs, OutputGradients, Plan, Precision, Weights};
 
 pub const CELLS: [Cell; 5] = [
@@ -15,6 +16,28 @@ pub const DIRECTIONS: [&[Direction]; 3] = [
     &[Direction::Reverse],
     &[Direction::Forward, Direction::Reverse],
 ];
+
+/// Settings of a property test of so many cases. Miri is a thousand times slower and has no files.
+pub fn property(cases: u32) -> ProptestConfig {
+    match cfg!(miri) {
+        true => ProptestConfig {
+            cases: 2,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        },
+        false => ProptestConfig::with_cases(cases),
+    }
+}
+
+/// `usual`, but `small` under Miri.
+pub const fn unless_miri(usual: usize, small: usize) -> usize {
+    if cfg!(miri) { small } else { usual }
+}
+
+/// The first `small` of `all` under Miri.
+pub fn few<T>(all: &[T], small: usize) -> &[T] {
+    &all[..unless_miri(all.len(), small.min(all.len()))]
+}
 
 /// A small generator of numbers for tests (Steele et al. 2014, SplitMix64).
 pub struct Random(pub u64);

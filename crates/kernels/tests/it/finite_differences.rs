@@ -47,6 +47,7 @@ fn loss(case: &Case, arrays: &[Vec<f64>], d: &[Vec<f64>; 3]) -> f64 {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too much work for Miri, and no unsafe code")]
 fn reference_gradients_are_those_of_finite_differences() {
     let mut random = Random(7);
     for cell in CELLS {

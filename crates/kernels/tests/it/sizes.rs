@@ -108,6 +108,7 @@ fn steps_whose_product_is_a_small_number_are_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri ends where the system refuses memory")]
 fn layers_of_any_huge_size_are_refused() {
     for cell in CELLS {
         let (one, none) = (weights(cell, 1, 1), weights(cell, 0, 0));
@@ -207,6 +208,7 @@ fn a_reserve_of_another_layer_is_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri ends where the system refuses memory")]
 fn steps_of_any_huge_size_are_refused() {
     for cell in CELLS {
         let one = weights(cell, 1, 1);
@@ -224,6 +226,7 @@ fn steps_of_any_huge_size_are_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri ends where the system refuses memory")]
 fn projections_of_any_huge_size_are_refused() {
     for [n, vocabulary] in pairs() {
         for hidden in DIMS {
@@ -265,6 +268,7 @@ fn projections_of_any_huge_size_are_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri ends where the system refuses memory")]
 fn tables_of_any_huge_size_are_refused() {
     for vocabulary in DIMS {
         for features in DIMS {
@@ -289,6 +293,7 @@ fn tables_of_any_huge_size_are_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri ends where the system refuses memory")]
 fn losses_and_masks_of_any_huge_size_are_refused() {
     for a in DIMS {
         for b in DIMS {

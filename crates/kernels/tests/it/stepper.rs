@@ -1,6 +1,6 @@
 //! One step at a time: against whole sequences, and many sessions against each of them alone.
 
-use crate::cases::{CELLS, Case, Random, difference};
+use crate::cases::{CELLS, Case, Random, difference, property, unless_miri};
 use proptest::prelude::*;
 use refrain_kernels::{
     Cell, Direction, KernelError, Level, Precision, StepScratch, StepState, StepWeights, Threads,
@@ -120,19 +120,20 @@ fn case(random: &mut Random, cell: usize, sizes: [usize; 4]) -> Case {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(property(200))]
 
     #[test]
     fn steps_have_the_bits_of_the_whole_sequence(
-        seed: u64, cell in 0..5usize, input in 0..70usize, hidden in 0..70usize, time in 1..9usize,
+        seed: u64, cell in 0..5usize, input in 0..unless_miri(70, 10), hidden in 0..unless_miri(70, 10),
+        time in 1..unless_miri(9, 4),
     ) {
         steps_against_sequence(case(&mut Random(seed), cell, [1, time, input, hidden]))?;
     }
 
     #[test]
     fn a_session_has_the_same_bits_alone_and_in_any_batch(
-        seed: u64, cell in 0..5usize, input in 1..70usize, hidden in 1..70usize,
-        sessions in 1..40usize, threads in 1..4usize,
+        seed: u64, cell in 0..5usize, input in 1..unless_miri(70, 10), hidden in 1..unless_miri(70, 10),
+        sessions in 1..unless_miri(40, 4), threads in 1..4usize,
     ) {
         let mut random = Random(seed);
         let case = case(&mut random, cell, [sessions, 3, input, hidden]);
@@ -141,6 +142,7 @@ proptest! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too much work for Miri")]
 fn hundreds_of_sessions_beyond_the_caches_have_the_bits_of_each_alone() {
     let mut random = Random(3);
     for (cell, input, hidden, sessions, threads) in [
@@ -158,11 +160,15 @@ fn hundreds_of_sessions_beyond_the_caches_have_the_bits_of_each_alone() {
 fn callers_at_the_same_time_share_weights_and_threads() {
     let mut random = Random(4);
     // Weights that are worth three threads.
-    let case = case(&mut random, 2, [8, 20, 96, 400]);
+    let sizes @ [_, time, input, _] = match cfg!(miri) {
+        true => [3, 2, 5, 9],
+        false => [8, 20, 96, 400],
+    };
+    let case = case(&mut random, 2, sizes);
     let weights = weights(&case, Level::best());
     let run = |b: usize, mut state: StepState| {
         let mut scratch = StepScratch::default();
-        let xs = case.x[b * 20 * 96..(b + 1) * 20 * 96].chunks(96);
+        let xs = case.x[b * time * input..(b + 1) * time * input].chunks(input);
         for x in xs {
             weights.step(x, &mut state, &mut scratch).unwrap();
         }
@@ -175,7 +181,7 @@ fn callers_at_the_same_time_share_weights_and_threads() {
         .enumerate()
         .map(|(b, s)| run(b, s))
         .collect();
-    for _ in 0..10 {
+    for _ in 0..unless_miri(10, 2) {
         let together: Vec<StepState> = std::thread::scope(|scope| {
             let run = &run;
             let start = |(b, state): (usize, StepState)| {

@@ -93,8 +93,8 @@ impl AttentionSpec {
     }
 }
 
-/// The kernels of a backend for [`attention`]. By default the tensors are read back from their device, and the kernel runs on
-/// the CPU.
+/// The kernels of a backend for [`attention`]. By default the tensors are read back from their device, and the kernel
+/// runs on the CPU.
 pub trait AttentionKernels: Backend {
     /// Context `[B,T,C]` and weights `[B,T,S]`.
     fn attention_forward(

@@ -109,8 +109,8 @@ pub fn linear_cross_entropy(
     linear_cross_entropy_with(h, w, b, targets, options)
 }
 
-/// [`linear_cross_entropy`] with label smoothing and weights of rows. The loss is the sum of the weighted rows, divided by
-/// the number of targets other than [`IGNORE`]; `nll` has neither.
+/// [`linear_cross_entropy`] with label smoothing and weights of rows. The loss is the sum of the weighted rows, divided
+/// by the number of targets other than [`IGNORE`]; `nll` has neither.
 ///
 /// # Errors
 /// A shape, a target, a smoothing or a weight that does not fit.

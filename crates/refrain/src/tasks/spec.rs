@@ -61,11 +61,12 @@ impl Begin<'_> {
         activations: usize,
         settings: &'static str,
     ) -> Result<(), Error> {
-        // Values and two moments of the optimizer, and perhaps an average: each live, in a checkpoint, and in its
-        // bytes. The gradient is gone by then.
+        // Values and two moments of the optimizer, and perhaps averages or their parts: each live, in a checkpoint, and
+        // in its bytes. The gradient is gone by then.
         let kept = match self.train.average {
             AverageConfig::None {} => 3,
             AverageConfig::Asgd { .. } => 4,
+            AverageConfig::Best { epochs } => epochs.saturating_add(3),
         };
         let numbers = parameters
             .saturating_mul(3 * kept)

@@ -23,6 +23,12 @@ pub enum AverageConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nonmonotone: Option<usize>,
     },
+    /// At the end, the mean of the weights of the epochs with the best validation, if it validates better than the best
+    /// of them.
+    Best {
+        /// Number of these epochs; at least 2.
+        epochs: usize,
+    },
 }
 
 impl Default for AverageConfig {
@@ -43,7 +49,18 @@ impl AverageConfig {
                 "train.average.kind = \"asgd\" needs from_epoch or nonmonotone, to know when to begin"
                     .into(),
             )),
+            Self::Best { epochs: 0 | 1 } => Err(Error::Config(
+                "train.average.epochs must be at least 2, for a mean of several epochs".into(),
+            )),
             _ => Ok(()),
+        }
+    }
+
+    /// How many of the best epochs are kept for their mean.
+    pub fn kept(&self) -> usize {
+        match self {
+            Self::Best { epochs } => *epochs,
+            Self::None {} | Self::Asgd { .. } => 0,
         }
     }
 
@@ -68,6 +85,63 @@ impl AverageConfig {
             _ => false,
         });
         by_epoch || by_metric
+    }
+}
+
+/// Epochs, from 1, and the mean of their weights.
+pub type Mean = (Vec<u64>, Vec<NamedTensor>);
+
+/// The weights of the best epochs.
+#[derive(Clone, Debug, Default)]
+pub struct BestEpochs(BTreeMap<u64, Vec<NamedTensor>>);
+
+impl BestEpochs {
+    /// Continues from the values of [`Self::export`].
+    pub fn import(epochs: BTreeMap<u64, Vec<NamedTensor>>) -> Self {
+        Self(epochs)
+    }
+
+    /// The weights by epoch, from 1.
+    pub fn export(&self) -> BTreeMap<u64, Vec<NamedTensor>> {
+        self.0.clone()
+    }
+
+    /// Keeps the weights of the last epoch of `history` if it is among the best `most`, and drops the others.
+    pub fn offer(
+        &mut self,
+        history: &[f64],
+        most: usize,
+        weights: impl FnOnce() -> Vec<NamedTensor>,
+    ) {
+        let mut order: Vec<usize> = (0..history.len()).collect();
+        order.sort_by(|&a, &b| history[a].total_cmp(&history[b]));
+        order.truncate(most);
+        let best = |epoch: u64| order.iter().any(|&place| place as u64 + 1 == epoch);
+        self.0.retain(|&epoch, _| best(epoch));
+        let last = history.len() as u64;
+        if best(last) {
+            self.0.insert(last, weights());
+        }
+    }
+
+    /// The epochs, and the mean of their weights; `None` if there are fewer than two.
+    ///
+    /// # Errors
+    /// Epochs of different sizes.
+    pub fn mean(&self) -> Result<Option<Mean>, KernelError> {
+        let mut all = self.0.values();
+        let (Some(first), true) = (all.next(), self.0.len() > 1) else {
+            return Ok(None);
+        };
+        let mut averager = Averager::default();
+        for tensors in self.0.values() {
+            averager.begin();
+            for tensor in tensors {
+                averager.add(&tensor.name, &tensor.data)?;
+            }
+        }
+        let epochs = self.0.keys().copied().collect();
+        Ok(Some((epochs, averager.apply(first.clone()))))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::files::tensors::{self, Metadata};
 use crate::params::NamedTensor;
 use refrain_data::fingerprint::Fingerprint;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Name of the file in a run's folder.
@@ -25,6 +26,8 @@ pub struct Checkpoint {
     pub average: Vec<NamedTensor>,
     /// State carried from batch to batch.
     pub carried: Vec<NamedTensor>,
+    /// Parameters of the best epochs, as far as the recipe averages them.
+    pub best: BTreeMap<u64, Vec<NamedTensor>>,
 }
 
 impl Checkpoint {
@@ -50,6 +53,12 @@ impl Checkpoint {
             })
         };
         let mut tensors: Vec<_> = parts.into_iter().flat_map(prefixed).collect();
+        tensors.extend(self.best.into_iter().flat_map(|(epoch, own)| {
+            own.into_iter().map(move |mut tensor| {
+                tensor.name = format!("best/{epoch}/{}", tensor.name);
+                tensor
+            })
+        }));
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         let progress = serde_json::to_string(&self.progress)
             .map_err(|e| Error::checkpoint(path, format!("cannot be written: {e}")))?;
@@ -83,13 +92,15 @@ impl Checkpoint {
             optimizer: Vec::new(),
             average: Vec::new(),
             carried: Vec::new(),
+            best: BTreeMap::new(),
         };
         for (name, mut tensor) in tensors {
-            let Some((part, rest)) = name.split_once('/') else {
-                return Err(broken(format!(
+            let foreign = || {
+                broken(format!(
                     "tensor \"{name}\" has no place in it; this is another kind of file"
-                )));
+                ))
             };
+            let (part, rest) = name.split_once('/').ok_or_else(foreign)?;
             let (list, rest) = match part {
                 "model" => (&mut checkpoint.model, rest),
                 "optimizer" => (&mut checkpoint.optimizer, rest),
@@ -98,11 +109,12 @@ impl Checkpoint {
                     &mut checkpoint.carried,
                     rest.split_once('/').map_or(rest, |(_, name)| name),
                 ),
-                _ => {
-                    return Err(broken(format!(
-                        "tensor \"{name}\" has no place in it; this is another kind of file"
-                    )));
+                "best" => {
+                    let (epoch, rest) = rest.split_once('/').ok_or_else(foreign)?;
+                    let epoch = epoch.parse().map_err(|_| foreign())?;
+                    (checkpoint.best.entry(epoch).or_default(), rest)
                 }
+                _ => return Err(foreign()),
             };
             tensor.name = rest.to_string();
             list.push(tensor);

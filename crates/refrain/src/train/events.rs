@@ -148,6 +148,15 @@ pub enum Event {
         /// Updates so far.
         step: u64,
     },
+    /// The mean of the best epochs was validated at the end.
+    BestAveraged {
+        /// The epochs, from 1.
+        epochs: Vec<u64>,
+        /// The task's figures of the mean.
+        metrics: Metrics,
+        /// Whether it is better than the best of them; it was then saved.
+        best: bool,
+    },
     /// A checkpoint was written.
     Checkpointed {
         /// Epoch, from 1.

@@ -2,8 +2,8 @@
 
 use super::log::Log;
 use super::{
-    AverageConfig, Averager, Checkpoint, Control, Event, Observer, Optimizer, Progress, Stopped,
-    TrainConfig, Unit,
+    AverageConfig, Averager, BestEpochs, Checkpoint, Control, Event, Observer, Optimizer, Progress,
+    Stopped, TrainConfig, Unit,
 };
 use crate::error::Error;
 use crate::files::tensors;
@@ -184,6 +184,7 @@ struct Run<'a, 'o, T: Trainee> {
     progress: Progress,
     optimizer: Optimizer,
     averager: Averager,
+    best: BestEpochs,
     key: Key,
     /// Updates of the whole training.
     steps: u64,
@@ -222,6 +223,7 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             log: Log::open(&files.log, progress.log_bytes)?,
             optimizer: Optimizer::new(config.optimizer.clone()),
             averager: Averager::default(),
+            best: BestEpochs::default(),
             key: Key::new(config.seed).fold(STREAM),
             steps: (0..config.epochs)
                 .map(|epoch| trainee.batches(epoch) as u64)
@@ -278,6 +280,7 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             checkpoint.optimizer,
             &sizes,
         )?;
+        run.best = BestEpochs::import(checkpoint.best);
         run.averager = Averager::import(averaged, checkpoint.average, &sizes)?;
         run.resumed = true;
         Ok((model, run))
@@ -443,28 +446,14 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             0 => None,
             _ => Some(self.averager.apply(params::export(model))),
         };
-        let metrics = match &averaged {
-            None => self.trainee.validate(&model.valid())?,
-            Some(tensors) => {
-                let model = params::import(model.valid(), &by_name(tensors.clone()))?;
-                self.trainee.validate(&model)?
-            }
-        };
-        let name = self.trainee.criterion();
-        let criterion = metrics.get(name).copied().ok_or_else(|| {
-            Error::Config(format!(
-                "validation gave no {name}; the validation data may be empty"
-            ))
-        })?;
+        let (criterion, metrics) = self.validated(model, averaged.as_deref())?;
         let train_loss = self.progress.nats / self.progress.tokens.max(1) as f64;
-        let criterion = match self.trainee.better() {
-            Better::Higher => -criterion,
-            Better::Lower | Better::Neither => criterion,
-        };
         let best = self.progress.end_epoch(criterion, &metrics);
+        let kept = self.config.average.kept();
+        self.best
+            .offer(&self.progress.history, kept, || params::export(model));
         if best {
-            let tensors = averaged.unwrap_or_else(|| params::export(model));
-            tensors::save(&self.files.model, tensors, ("format", "pt".to_string()))?;
+            self.save_model(averaged.unwrap_or_else(|| params::export(model)))?;
         }
         let (epoch, step) = (self.progress.epoch, self.progress.step);
         let seconds = began.elapsed().as_secs_f64();
@@ -486,9 +475,55 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
         Ok(())
     }
 
+    /// The criterion (lower is better) and the figures of a model, with these weights instead of its own.
+    fn validated(
+        &mut self,
+        model: &T::Model,
+        weights: Option<&[NamedTensor]>,
+    ) -> Result<(f64, Metrics), Error> {
+        let model = match weights {
+            None => model.valid(),
+            Some(weights) => params::import(model.valid(), &by_name(weights.to_vec()))?,
+        };
+        let metrics = self.trainee.validate(&model)?;
+        let name = self.trainee.criterion();
+        let criterion = metrics.get(name).copied().ok_or_else(|| {
+            Error::Config(format!(
+                "validation gave no {name}; the validation data may be empty"
+            ))
+        })?;
+        let criterion = match self.trainee.better() {
+            Better::Higher => -criterion,
+            Better::Lower | Better::Neither => criterion,
+        };
+        Ok((criterion, metrics))
+    }
+
+    fn save_model(&self, tensors: Vec<NamedTensor>) -> Result<(), Error> {
+        tensors::save(&self.files.model, tensors, ("format", "pt".to_string())).map(|_| ())
+    }
+
+    /// Validates the mean of the best epochs, and saves it if it is better than the best of them.
+    fn average_best(&mut self, model: &T::Model) -> Result<(), Error> {
+        let Some((epochs, weights)) = self.best.mean()? else {
+            return Ok(());
+        };
+        let (criterion, metrics) = self.validated(model, Some(&weights))?;
+        let best = self.progress.improves(criterion, &metrics);
+        if best {
+            self.save_model(weights)?;
+        }
+        let event = Event::BestAveraged {
+            epochs,
+            metrics,
+            best,
+        };
+        self.emit(event, true)
+    }
+
     fn gives_up(&self) -> bool {
         let waits_for_average =
-            self.config.average != AverageConfig::None {} && !self.progress.averaging;
+            matches!(self.config.average, AverageConfig::Asgd { .. }) && !self.progress.averaging;
         self.config
             .early_stopping
             .is_some_and(|rule| self.progress.waited >= rule.patience && !waits_for_average)
@@ -514,6 +549,9 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
 
     fn finish(mut self, model: &T::Model, stopped: Stopped) -> Result<Progress, Error> {
         if self.progress.stopped.is_none() {
+            if stopped != Stopped::Asked {
+                self.average_best(model)?;
+            }
             self.progress.stopped = Some(stopped);
             let event = Event::Finished {
                 step: self.progress.step,
@@ -537,6 +575,7 @@ impl<'a, 'o, T: Trainee> Run<'a, 'o, T> {
             optimizer: self.optimizer.export(),
             average: self.averager.export(),
             carried: self.trainee.carried(),
+            best: self.best.export(),
         };
         let bytes = checkpoint.save(&self.files.checkpoint)?;
         self.saved = Instant::now();

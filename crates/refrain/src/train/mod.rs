@@ -14,7 +14,7 @@ pub mod optimizer;
 pub mod progress;
 pub mod schedule;
 
-pub use average::{AverageConfig, Averager};
+pub use average::{AverageConfig, Averager, BestEpochs};
 pub use checkpoint::Checkpoint;
 pub use config::{EarlyStopping, TrainConfig};
 pub use events::{Control, Event, LossUnit, Observer, Stopped, Unit};

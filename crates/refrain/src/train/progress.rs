@@ -94,17 +94,18 @@ impl Progress {
         self.tokens = 0;
         self.history.push(criterion);
         self.schedule.observe(criterion);
-        let best = self.best.is_none_or(|best| criterion < best);
+        let best = self.improves(criterion, metrics);
+        self.waited = if best { 0 } else { self.waited + 1 };
+        best
+    }
+
+    /// Takes figures over if their criterion is better than the best so far; returns whether it is.
+    pub fn improves(&mut self, criterion: f64, metrics: &Metrics) -> bool {
+        let best = criterion.is_finite() && self.best.is_none_or(|best| criterion < best);
         if best {
             self.best = Some(criterion);
-            self.best_metrics = metrics
-                .iter()
-                .filter(|(_, x)| x.is_finite())
-                .map(|(k, x)| (k.clone(), *x))
-                .collect();
-            self.waited = 0;
-        } else {
-            self.waited += 1;
+            let finite = metrics.iter().filter(|(_, x)| x.is_finite());
+            self.best_metrics = finite.map(|(k, x)| (k.clone(), *x)).collect();
         }
         best
     }

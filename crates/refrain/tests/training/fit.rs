@@ -229,6 +229,80 @@ fn the_average_is_the_mean_of_the_weights_since_its_start() {
     }
 }
 
+/// The weights of the epochs with the best validation, their mean, and a run that is interrupted among them.
+#[test]
+fn the_mean_of_the_best_epochs_is_saved_where_it_is_better() {
+    let config = |epochs: usize| TrainConfig {
+        epochs: 5,
+        average: AverageConfig::Best { epochs },
+        ..config()
+    };
+    let plain = TrainConfig {
+        epochs: 5,
+        average: AverageConfig::None {},
+        ..config(2)
+    };
+    // Epochs 2 and 4 are the best; the last figure is that of their mean.
+    for (mean, saved) in [(0.5, true), (1.5, false)] {
+        let script = [3.0, 1.0, 2.0, 1.5, 2.5, mean];
+        let toy = |from: usize| {
+            let mut toy = toy();
+            toy.script = script[from..].to_vec();
+            toy
+        };
+        let whole = tempdir().unwrap();
+        let mut told = None;
+        let done = run(&mut toy(0), &config(2), whole.path(), &mut |event| {
+            if let Event::BestAveraged { epochs, best, .. } = event {
+                told = Some((epochs.clone(), *best));
+            }
+            Control::Continue
+        });
+        assert_eq!(told, Some((vec![2, 4], saved)));
+        assert_eq!(
+            done.unwrap().progress.best,
+            Some(if saved { 0.5 } else { 1.0 })
+        );
+        let after = |epochs: u64| -> Vec<f32> {
+            let folder = tempdir().unwrap();
+            let mut toy = toy(0);
+            // The last epoch is the best.
+            toy.script = (0..epochs).map(|epoch| script[epoch as usize]).collect();
+            run(
+                &mut toy,
+                &TrainConfig {
+                    epochs,
+                    ..plain.clone()
+                },
+                folder.path(),
+                &mut go_on,
+            )
+            .unwrap();
+            Checkpoint::load(&files(folder.path()).checkpoint)
+                .unwrap()
+                .model[0]
+                .data
+                .clone()
+        };
+        let (second, fourth) = (after(2), after(4));
+        let got = weight(&files(whole.path()).model);
+        for ((got, a), b) in got.iter().zip(&second).zip(&fourth) {
+            let expected = if saved { 0.5 * (a + b) } else { *a };
+            assert!((got - expected).abs() < 1e-5, "{got} {expected}");
+        }
+        // Stopped in the fourth epoch, after three validations.
+        let rough = tempdir().unwrap();
+        let stop = |event: &Event| match step_of(event) {
+            Some(24) => Control::Stop,
+            _ => Control::Continue,
+        };
+        run(&mut toy(0), &config(2), rough.path(), &mut { stop }).unwrap();
+        run(&mut toy(3), &config(2), rough.path(), &mut go_on).unwrap();
+        assert_eq!(weight(&files(rough.path()).model), got);
+    }
+    assert!(config(1).check().is_err());
+}
+
 #[test]
 fn the_nonmonotone_trigger_is_awd_lstms() {
     let rule = AverageConfig::Asgd {

@@ -15,7 +15,7 @@ task = "translation"
 [data]
 from = "en"
 to = "digits"
-pairs = { from = "numbers", below = 1000, train = 900, valid = 40, test = 60, write = "digits" }
+pairs = { from = "numbers", below = 1000, train = 2_000, valid = 40, test = 60, write = "digits" }
 vocabulary = 300
 batch_tokens = 60
 [model]
@@ -93,6 +93,8 @@ fn a_run_that_is_interrupted_ends_with_the_same_bits() {
         "train.epochs=2",
         "data.placeholders=0.5",
         "data.capitals=0.2",
+        "data.bpe_dropout=0.2",
+        "train.average={ kind = \"best\", epochs = 2 }",
     ]);
     let (calm, rough) = (tempdir().unwrap(), tempdir().unwrap());
     let (calm, rough) = (calm.path().join("run"), rough.path().join("run"));
@@ -204,9 +206,87 @@ fn items_are_copied_though_the_model_knows_none() {
 }
 
 #[test]
+fn each_sentence_of_a_line_is_translated() {
+    let loaded = open(TranslateOptions {
+        align: true,
+        attention: true,
+        ..TranslateOptions::default()
+    });
+    let line = "Seven. Three hundred and forty-two!  Twelve.";
+    let own = loaded.translate_all(&[line]).unwrap().remove(0);
+    let alone = texts(
+        &loaded,
+        &["Seven.", "Three hundred and forty-two!", "Twelve."],
+    );
+    assert_eq!(own.text, format!("{} {}  {}", alone[0], alone[1], alone[2]));
+    assert_eq!(own.warnings, [""; 0]);
+    // Words are counted from the start of the line.
+    let (source, target) = (
+        line.split_whitespace().count(),
+        own.text.split_whitespace().count(),
+    );
+    let pairs = own.alignment.unwrap();
+    assert!(
+        pairs.iter().all(|[i, j]| *i < source && *j < target),
+        "{pairs:?}"
+    );
+    let last = pairs
+        .iter()
+        .filter(|[i, _]| *i == source - 1)
+        .map(|[_, j]| *j);
+    assert_eq!(last.collect::<Vec<_>>(), [target - 1]);
+    let map = own.attention.unwrap();
+    assert_eq!([map.source.len(), map.target.len()], [source, target]);
+    assert!(map.weights.iter().all(|row| row.len() == source));
+    assert!(
+        map.weights[target - 1][..source - 1]
+            .iter()
+            .all(|w| *w == 0.0)
+    );
+    // The marks of items and speakers stay.
+    let items = texts(&loaded, &["- Seven.", "\u{2022} seven"]);
+    assert!(
+        items[0].starts_with("- ") && items[1].starts_with("\u{2022} "),
+        "{items:?}"
+    );
+}
+
+#[test]
+fn a_translation_has_the_beginning_and_the_words_that_are_asked_for() {
+    let loaded = open(TranslateOptions {
+        prefix: Some("9".into()),
+        words: vec!["55".into()],
+        ..TranslateOptions::default()
+    });
+    for text in texts(&loaded, &["three hundred and forty-two", "seven"]) {
+        assert!(text.starts_with('9') && text.contains("55"), "{text}");
+    }
+}
+
+#[test]
+fn a_translation_has_no_placeholder_that_its_source_lacks() {
+    // A model that knows placeholders, and has seen them in all pairs with a common word.
+    let loaded = open(TranslateOptions::default());
+    for own in loaded
+        .translate_all(&["seven", "seven 19:30", "19:30 7:15 19:30"])
+        .unwrap()
+    {
+        assert!(
+            !own.text
+                .chars()
+                .any(|c| ('\u{e000}'..='\u{e0ff}').contains(&c))
+        );
+        assert!(
+            !own.warnings.iter().any(|own| own.contains("adds")),
+            "{own:?}"
+        );
+    }
+}
+
+#[test]
 fn a_long_line_is_cut_and_told() {
     let loaded = open(TranslateOptions::default());
-    let line = "seven. ".repeat(200);
+    let line = "seven, ".repeat(200);
     let own = loaded.translate_all(&[line.as_str()]).unwrap().remove(0);
     assert!(own.warnings[0].contains("parts"), "{:?}", own.warnings);
     assert!(own.text.len() > 10, "{}", own.text);
@@ -271,7 +351,7 @@ fn recipes_that_cannot_work_are_refused() {
             .to_string()
     };
     for (setting, named) in [
-        ("data.pairs.train=1000", "below 1000"),
+        ("data.pairs.test=1000", "below 1000"),
         ("data.longest=0", "data.longest"),
         ("data.capitals=1.5", "data.capitals"),
         ("search.beam=0", "search.beam"),

@@ -40,7 +40,8 @@ pub(super) fn atoms(text: &str) -> Vec<Atom> {
         let start = part.as_ptr() as usize - base;
         let core = part.trim_matches(|c: char| !c.is_alphanumeric());
         let (before, after) = if core.is_empty() {
-            (0, part.len())
+            let middle = opening(part);
+            (middle, middle)
         } else {
             let before = core.as_ptr() as usize - part.as_ptr() as usize;
             (before, before + core.len())
@@ -77,6 +78,30 @@ pub(super) fn atoms(text: &str) -> Vec<Atom> {
         push(after..part.len(), Place::After);
     }
     atoms
+}
+
+/// Bytes of the punctuation that opens at the start of `part`, which has no word in it: `(` of `()`, a quote of two.
+fn opening(part: &str) -> usize {
+    let opens = |c: char| {
+        matches!(
+            c,
+            '(' | '[' | '{' | '"' | '\'' | '«' | '“' | '„' | '‘' | '‚' | '「' | '（'
+        )
+    };
+    let most = part.chars().count() / 2;
+    let run = part.chars().take(most).take_while(|&c| opens(c));
+    run.map(char::len_utf8).sum()
+}
+
+/// Whether a word, or a character of an unspaced script that may begin a line, begins with unit `k`.
+pub(super) fn starts_word(atoms: &[Atom], k: usize) -> bool {
+    let Some(last) = k.checked_sub(1).and_then(|last| atoms.get(last)) else {
+        return true;
+    };
+    atoms.get(k).is_none_or(|atom| {
+        let joined = atom.place == Place::After || last.place == Place::Before;
+        atom.word != last.word || (atom.wide && last.wide && !joined)
+    })
 }
 
 /// For each unit of one text the linked units of another, ascending.

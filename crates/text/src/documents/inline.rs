@@ -52,13 +52,26 @@ pub(super) enum Lean {
     Left,
     /// Between words.
     Between {
-        /// White space stood before it.
+        /// White space stood before it, or before the leaves before it.
         before: bool,
-        /// White space stood after it.
-        after: bool,
+        /// The text after it.
+        after: After,
+        /// It belongs with the word before it.
+        left: bool,
         /// It separates words by itself.
         breaks: bool,
     },
+}
+
+/// The text after a leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// White space.
+    Space,
+    /// The rest of the same word, closing punctuation, or nothing.
+    Rest,
+    /// A further word, or a further leaf.
+    Word,
 }
 
 /// Plain text of a segment under construction.
@@ -96,6 +109,7 @@ impl Builder {
     /// Appends a part, whose pieces follow one another in `source`. None, if it has no text: nothing changes then.
     pub(super) fn part(&mut self, source: &str, mut pieces: Vec<Piece>) -> Option<Slot> {
         if !self.verbatim {
+            pieces = merge(pieces);
             trim(source, &mut pieces);
         }
         let range = pieces.first()?.range.start..pieces.last()?.range.end;
@@ -126,10 +140,14 @@ impl Builder {
         let mut pending = Pending::None;
         // Marks since the last character, whose place is not known before the next one.
         let mut loose = 0;
+        let mut last_leaf: Option<usize> = None;
         for piece in pieces {
             let Kind::Text(text) = &piece.kind else {
                 let blank = pending != Pending::None || self.text.len() == start;
                 placed.push(leaf(piece, self.text.len(), blank));
+                if placed.last().is_some_and(|(node, _)| is_leaf(node)) {
+                    last_leaf = Some(placed.len() - 1);
+                }
                 if matches!(placed.last(), Some((_, Kind::Break))) && pending == Pending::None {
                     pending = Pending::Space;
                 }
@@ -145,24 +163,29 @@ impl Builder {
                         (Pending::Line, _) | (_, '\n') => Pending::Line,
                         _ => Pending::Space,
                     };
-                    if let Some((node, _)) = placed[loose..].last_mut()
+                    // Tags may stand between a leaf and the space after it.
+                    if let Some((node, _)) = last_leaf.and_then(|at| placed.get_mut(at))
                         && let Lean::Between { after, .. } = &mut node.lean
                     {
-                        *after = true;
+                        *after = After::Space;
                     }
                     continue;
                 }
+                let goes_on = pending == Pending::None && self.goes_on(c);
                 let place = self.settle(pending, c, &placed[loose..], start);
                 for (node, kind) in &mut placed[loose..] {
                     if !matches!(kind, Kind::Close(_)) {
                         node.text = place..place;
                     }
                 }
+                attach(&mut placed[loose..], goes_on || is_closing(c));
                 loose = placed.len();
+                last_leaf = None;
                 pending = Pending::None;
                 self.text.push(c);
             }
         }
+        attach(&mut placed[loose..], true);
         placed
     }
 
@@ -175,16 +198,29 @@ impl Builder {
         start: usize,
     ) -> usize {
         let broken = loose.iter().any(|(_, kind)| *kind == Kind::Break);
+        let last_leaf = loose.iter().rfind(|(node, _)| is_leaf(node));
         let hanging = !broken
-            && loose.last().is_some_and(|(node, kind)| {
-                *kind == Kind::Single && !matches!(node.lean, Lean::Between { after: true, .. })
+            && last_leaf.is_some_and(|(node, _)| {
+                !matches!(
+                    node.lean,
+                    Lean::Between {
+                        after: After::Space,
+                        ..
+                    }
+                )
             })
-            && matches!(next, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']');
+            && is_closing(next);
         let wide = pending == Pending::Line && unspaced(next) && self.text.ends_with(unspaced);
         if pending != Pending::None && self.text.len() > start && !hanging && !wide {
             self.text.push(' ');
         }
         self.text.len()
+    }
+
+    /// Whether `next` belongs to the word at the end of the text.
+    fn goes_on(&self, next: char) -> bool {
+        let inner = |c: char| c.is_alphanumeric() && !unspaced(c);
+        inner(next) && self.text.ends_with(inner)
     }
 
     /// The marks of all slots.
@@ -244,7 +280,8 @@ fn leaf(piece: Piece, at: usize, before: bool) -> (Node, Kind) {
         Kind::Close(_) => Lean::Left,
         _ => Lean::Between {
             before,
-            after: false,
+            after: After::Word,
+            left: false,
             breaks,
         },
     };
@@ -315,6 +352,72 @@ fn flatten(outer: &mut Vec<Level>, level: &mut Level, depth: usize) {
         level.nodes.extend(inside.open.map(|(node, _)| node));
         level.nodes.extend(inside.nodes);
     }
+}
+
+/// Says of the leaves between two characters what follows the last one, and to which side they belong: leaves without
+/// white space before them belong with the word before, unless a further word follows directly.
+fn attach(loose: &mut [(Node, Kind)], rest: bool) {
+    let mut leaves: Vec<_> = loose
+        .iter_mut()
+        .filter_map(|(node, _)| match &mut node.lean {
+            Lean::Between {
+                before,
+                after,
+                left,
+                ..
+            } => Some((*before, after, left)),
+            _ => None,
+        })
+        .collect();
+    let before = leaves.first().is_some_and(|&(before, ..)| before);
+    let Some((_, after, _)) = leaves.last_mut() else {
+        return;
+    };
+    if rest && **after == After::Word {
+        **after = After::Rest;
+    }
+    let belongs = !before && **after != After::Word;
+    for (_, _, left) in leaves {
+        *left = belongs;
+    }
+}
+
+/// Punctuation that belongs to the word before it.
+pub(super) fn is_closing(c: char) -> bool {
+    matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']')
+}
+
+fn is_leaf(node: &Node) -> bool {
+    matches!(node.lean, Lean::Between { .. })
+}
+
+/// Makes one mark of an element that has no text, with the markup inside of it: an icon, a link around a picture.
+fn merge(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut merged: Vec<Piece> = Vec::with_capacity(pieces.len());
+    // Positions of the opening tags with markup only behind them.
+    let mut open: Vec<usize> = Vec::new();
+    for piece in pieces {
+        match &piece.kind {
+            Kind::Open(_) => open.push(merged.len()),
+            Kind::Single => {}
+            Kind::Close(name) => {
+                let same = |&at: &usize| matches!(&merged[at].kind, Kind::Open(n) if n == name);
+                if let Some(at) = open.pop().filter(same) {
+                    let range = merged[at].range.start..piece.range.end;
+                    merged.truncate(at);
+                    merged.push(Piece {
+                        range,
+                        kind: Kind::Single,
+                    });
+                    continue;
+                }
+                open.clear();
+            }
+            Kind::Text(_) | Kind::Break => open.clear(),
+        }
+        merged.push(piece);
+    }
+    merged
 }
 
 /// Removes markup and white space around the whole text: leading and trailing spaces and single tags, and pairs that

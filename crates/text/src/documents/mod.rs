@@ -7,7 +7,8 @@
 //!
 //! In markup, white space inside of a segment is collapsed for the model: runs of it become one space. Tags inside of a
 //! segment are marks without width. They are put around the words that are aligned with those that they surrounded; a
-//! tag is neither lost nor doubled, and tags that were balanced stay balanced.
+//! tag is neither lost nor doubled, and tags that were balanced stay balanced. A tag that stands alone, and an element
+//! without text, goes with the word that it touched, with its spaces; a line break stays between words.
 
 mod atoms;
 mod encoding;
@@ -167,6 +168,8 @@ pub struct Document {
     /// Positions of the slots by the start of their ranges, outer ones first.
     order: Vec<usize>,
     warnings: Vec<Warning>,
+    /// Languages of the source and of the target, where the document states them.
+    languages: [Option<String>; 2],
     /// End of a line inside of a subtitle.
     line_end: &'static str,
 }
@@ -193,6 +196,7 @@ impl Document {
             slots: Vec::new(),
             order: Vec::new(),
             warnings: Vec::new(),
+            languages: [None, None],
             line_end,
         };
         match format {
@@ -222,6 +226,13 @@ impl Document {
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// Languages of the source and of the target that an XLIFF file states, as it has them (`en-GB`): those of
+    /// `<xliff>` (2.x) or of its first `<file>` (1.2). None where it states none, and for other formats.
+    #[must_use]
+    pub fn languages(&self) -> [Option<&str>; 2] {
+        self.languages.each_ref().map(Option::as_deref)
     }
 
     /// The document with `translations`, one per segment and in their order, in the encoding that it had.

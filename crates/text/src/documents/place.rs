@@ -1,8 +1,8 @@
 //! From a translation to the raw text of its slots: markup is placed, lines are broken.
 
-use super::atoms::{Atom, Links, atoms, divide, links};
+use super::atoms::{Atom, Links, atoms, divide, links, starts_word};
 use super::escape::Escape;
-use super::inline::{Lean, Node};
+use super::inline::{After, Lean, Node, is_closing};
 use super::lines::one_line;
 use super::{Document, Slot, Translated};
 use std::ops::Range;
@@ -262,24 +262,49 @@ impl Placing {
         if at <= source.start {
             return target.start;
         }
-        if at >= source.end {
+        let splits_word = self.source[at - 1].range.end > placed.node.text.start;
+        if at >= source.end && !splits_word {
             return target.end;
         }
         let inside = |t: &&usize| target.contains(t);
-        let next = self.to_target[at].iter().find(inside).copied();
+        let next = (at < source.end)
+            .then(|| self.to_target[at].iter().find(inside).copied())
+            .flatten();
         let last = self.to_target[at - 1]
             .iter()
             .rev()
             .find(inside)
             .map(|t| t + 1);
-        let spot = if placed.node.lean == Lean::Left {
-            last.or(next)
-        } else {
-            next.or(last)
+        let linked = match placed.node.lean {
+            Lean::Left
+            | Lean::Between {
+                left: true,
+                breaks: false,
+                ..
+            } => last.or(next),
+            Lean::Right | Lean::Between { .. } => next.or(last),
         };
-        spot.unwrap_or(target.start + (at - source.start) * target.len() / source.len().max(1))
+        // A line break stays between words, wherever those of the next line went.
+        let breaks = matches!(placed.node.lean, Lean::Between { breaks: true, .. });
+        let in_proportion = target.start + (at - source.start) * target.len() / source.len().max(1);
+        linked
+            .filter(|&t| !breaks || (target.start < t && t < target.end))
+            .or_else(|| self.between_words(in_proportion, target))
+            .or(linked)
+            .unwrap_or(in_proportion)
+    }
+
+    /// A place close to `at`, inside of `target`, where a word begins.
+    fn between_words(&self, at: usize, target: &Range<usize>) -> Option<usize> {
+        let inside = target.start + 1..target.end;
+        let begins = |&t: &usize| inside.contains(&t) && starts_word(&self.target, t);
+        let near = (at..at + NEAR).find(begins);
+        near.or_else(|| (at.saturating_sub(NEAR)..at).rfind(begins))
     }
 }
+
+/// Units that are searched for the beginning of a word.
+const NEAR: usize = 8;
 
 /// The closest place that does not lie inside of a claim. Claims are sorted and apart.
 fn outside(at: usize, claims: &[Range<usize>]) -> usize {
@@ -335,16 +360,21 @@ impl<'a> Writer<'a> {
             }
             _ => "",
         };
-        let is = |out: &Out, left: bool| match out {
-            Out::Tag(_, Lean::Left) => left,
-            Out::Tag(_, Lean::Between { .. }) => !left,
-            _ => false,
+        let closes = |out: &Out| matches!(out, Out::Tag(_, Lean::Left));
+        let gap_after = |out: &Out| match out {
+            Out::Tag(_, Lean::Between { after, .. }) => Some(*after == After::Space),
+            _ => None,
         };
         // Closing tags come before the space, all others after it; leaves have spaces of their own.
-        let closing = tags.iter().take_while(|t| is(t, true)).count();
-        let last_leaf = tags.iter().rposition(|t| is(t, false));
+        let closing = tags.iter().take_while(|t| closes(t)).count();
+        let last_leaf = tags.iter().rposition(|t| gap_after(t).is_some());
         let (before, after) = self.spaces(tags, space, next);
+        // The space after a leaf; it comes after the closing tags behind the leaf.
+        let mut due = "";
         for (k, out) in tags.iter().enumerate() {
+            if !closes(out) {
+                self.escape.push(std::mem::take(&mut due), &mut self.out);
+            }
             if k == closing {
                 self.escape.push(before, &mut self.out);
             }
@@ -352,10 +382,14 @@ impl<'a> Writer<'a> {
                 self.document
                     .render(range.clone(), self.filled, &mut self.out);
             }
-            if last_leaf == Some(k) {
-                self.escape.push(after, &mut self.out);
-            }
+            due = match gap_after(out) {
+                Some(_) if last_leaf == Some(k) => after,
+                Some(true) => " ",
+                Some(false) => "",
+                None => due,
+            };
         }
+        self.escape.push(due, &mut self.out);
         if closing == tags.len() {
             self.escape.push(before, &mut self.out);
         }
@@ -370,6 +404,7 @@ impl<'a> Writer<'a> {
                     before,
                     after,
                     breaks,
+                    ..
                 },
             ) => Some((*before, *after, *breaks)),
             _ => None,
@@ -378,16 +413,28 @@ impl<'a> Writer<'a> {
             return (space, "");
         };
         let right = leaves.next_back().map_or(right, |(_, right, _)| right);
-        // At an end of the text there is one side only.
-        let before = self.last.is_some() && (left || (right && next.is_none()));
-        let after = next.is_some() && (right || (left && self.last.is_none()));
         let gap = if space.is_empty() { " " } else { space };
+        let (last, next) = (self.last.map(|k| self.unit(k)), next.map(|k| self.unit(k)));
+        // Punctuation stays with its word, and the leaf goes with it.
+        let glued = space.is_empty();
+        let opened = glued && last.is_some_and(|unit| unit.ends_with(['(', '[']));
+        let closed = glued && next.is_some_and(|unit| unit.starts_with(is_closing));
+        let before = last.is_some() && left && !opened;
+        let after = match (last.is_some(), next.is_some()) {
+            (_, false) => false,
+            (false, true) => right == After::Space || (right == After::Rest && left),
+            (true, true) => !closed && (right == After::Space || (right == After::Rest && !glued)),
+        };
         match (before, after) {
             (true, true) => (gap, " "),
             (true, false) => (gap, ""),
             (false, true) => ("", gap),
-            (false, false) if breaks => ("", ""),
+            (false, false) if breaks || next.is_none() => ("", ""),
             (false, false) => (space, ""),
         }
+    }
+
+    fn unit(&self, k: usize) -> &'a str {
+        &self.target[self.atoms[k].range.clone()]
     }
 }

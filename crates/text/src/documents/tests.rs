@@ -156,7 +156,7 @@ fn html_that_is_broken_keeps_every_tag() {
         Format::Html,
         "<p>x<span/>y &lt;z&gt;&nbsp;w&eacute;</p>",
         &["xy <z>\u{a0}wé"],
-        "<p>XY <span/>&lt;Z&gt;&nbsp;WÉ</p>",
+        "<p>XY<span/> &lt;Z&gt;&nbsp;WÉ</p>",
     );
     check_upper(
         Format::Html,
@@ -276,6 +276,191 @@ fn tags_follow_their_words() {
         aligned(Format::Html, "日本\n語<br>です", "X", &[(0, 0)]),
         "X<br>"
     );
+}
+
+/// Target of an XLIFF unit with this source.
+fn target(source: &str, text: &str, pairs: &[(usize, usize)]) -> String {
+    let unit = format!("<xliff><trans-unit><source>{source}</source></trans-unit></xliff>");
+    let out = aligned(Format::Xliff, &unit, text, pairs);
+    let (_, out) = out.split_once("<target>").unwrap();
+    out.split_once("</target>").unwrap().0.to_owned()
+}
+
+const SWAP: &[(usize, usize)] = &[(0, 1), (1, 0)];
+
+/// The same in XLIFF (`<x/>`, `<g>`) and in HTML (`<img>`, `<i>`). A leaf is written as `@`, a pair as `[` and `]`.
+fn check_inline(source: &str, text: &str, pairs: &[(usize, usize)], expect: &str) {
+    let xliff = |s: &str| {
+        s.replace('@', "<x/>")
+            .replace('[', "<g>")
+            .replace(']', "</g>")
+    };
+    let html = |s: &str| {
+        s.replace('@', "<img>")
+            .replace('[', "<i>")
+            .replace(']', "</i>")
+    };
+    assert_eq!(
+        target(&xliff(source), text, pairs),
+        xliff(expect),
+        "{source}"
+    );
+    assert_eq!(
+        aligned(Format::Html, &html(source), text, pairs),
+        html(expect),
+        "{source}"
+    );
+}
+
+#[test]
+fn pairs_follow_swapped_words_with_their_spaces() {
+    let text = "jetzt drücken";
+    for (source, expect) in [
+        ("Press [now]", "[jetzt] drücken"),
+        ("Press[ now]", "[jetzt] drücken"),
+        ("[Press] now", "jetzt [drücken]"),
+        ("[Press ]now", "jetzt [drücken]"),
+        ("[ Press ] now", "jetzt [drücken]"),
+        ("[Press] [now]", "[jetzt] [drücken]"),
+        ("[Press @] now", "jetzt [drücken @]"),
+        ("Press [now @]", "[jetzt @] drücken"),
+        ("Press [@now]", "[@jetzt] drücken"),
+        ("Press [ @ now]", "[@ jetzt] drücken"),
+    ] {
+        check_inline(source, text, SWAP, expect);
+    }
+    check_inline("Press [now].", "jetzt drücken.", SWAP, "[jetzt] drücken.");
+    check_inline(
+        "(a [red]) car",
+        "voiture (rouge)",
+        &[(1, 1), (2, 0)],
+        "voiture ([rouge])",
+    );
+    check_inline(
+        "Press [now @].",
+        "jetzt drücken.",
+        SWAP,
+        "[jetzt @] drücken.",
+    );
+}
+
+#[test]
+fn leaves_follow_swapped_words_with_their_spaces() {
+    let text = "jetzt drücken";
+    for (source, expect) in [
+        // Attached to the word before, to the word after, or to none.
+        ("Press@ now", "jetzt drücken@"),
+        ("Press @now", "@jetzt drücken"),
+        ("Press @ now", "@ jetzt drücken"),
+        ("Press @@ now", "@@ jetzt drücken"),
+        ("Press @ @ now", "@ @ jetzt drücken"),
+        ("Press@@ now", "jetzt drücken@@"),
+        ("@ Press now", "@ jetzt drücken"),
+        ("Press now @", "jetzt drücken @"),
+        // Inside of a word: behind its translation.
+        ("Pr@ess now", "jetzt drücken@"),
+        ("Press n@ow", "jetzt@ drücken"),
+        // An element without text is a leaf.
+        ("Press [] now", "[] jetzt drücken"),
+        ("Press [@] now", "[@] jetzt drücken"),
+        ("Press[] now", "jetzt drücken[]"),
+        ("[] Press now", "[] jetzt drücken"),
+    ] {
+        check_inline(source, text, SWAP, expect);
+    }
+    // Beside punctuation.
+    for (source, expect) in [
+        ("Press now @.", "jetzt @ drücken."),
+        ("Press now@.", "jetzt@ drücken."),
+        ("Press @ now.", "@ jetzt drücken."),
+    ] {
+        check_inline(source, "jetzt drücken.", SWAP, expect);
+    }
+    check_inline("Press @ now.", "Drücken.", &[(0, 0)], "Drücken @.");
+    check_inline(
+        "Press now @.",
+        "Drücke jetzt.",
+        &[(0, 0), (1, 1)],
+        "Drücke jetzt @.",
+    );
+    let reversed = [(0, 3), (1, 2), (2, 1), (3, 0)];
+    check_inline(
+        "one (@) two three",
+        "drei zwei () eins",
+        &reversed,
+        "drei zwei (@) eins",
+    );
+    check_inline(
+        "one \"@\" two three",
+        "drei zwei \"\" eins",
+        &reversed,
+        "drei zwei \"@\" eins",
+    );
+    // Codes that open and close, each on its own.
+    let reversed = [(0, 2), (1, 1), (2, 0)];
+    check_inline(
+        "Press @now@ here",
+        "hier jetzt drücken",
+        &reversed,
+        "hier @jetzt@ drücken",
+    );
+    check_inline("日本@語", "言葉", &[(0, 0)], "言@葉");
+    check_inline("a@b", "AB", &[(0, 0)], "AB@");
+}
+
+#[test]
+fn line_breaks_stay_between_words() {
+    for (source, expect) in [
+        ("Press<br>now", "jetzt<br>drücken"),
+        ("Press <br> now", "jetzt <br> drücken"),
+        ("Press<br>\nnow", "jetzt<br> drücken"),
+    ] {
+        assert_eq!(
+            aligned(Format::Html, source, "jetzt drücken", SWAP),
+            expect,
+            "{source}"
+        );
+    }
+    assert_eq!(aligned(Format::Html, "a<br>b", "X", &[(0, 0)]), "X<br>");
+    let pairs = [(0, 2), (1, 3), (2, 0), (3, 1)];
+    assert_eq!(
+        aligned(
+            Format::Html,
+            "Press now,<br>then go",
+            "dann geh, drücke jetzt",
+            &pairs
+        ),
+        "dann geh,<br>drücke jetzt"
+    );
+    for code in [
+        "<x id='1' ctype='lb'/>",
+        "<ph id='1' type='fmt' subType='xlf:lb'/>",
+    ] {
+        let source = format!("Press{code}now");
+        assert_eq!(
+            target(&source, "jetzt drücken", SWAP),
+            format!("jetzt{code}drücken")
+        );
+    }
+}
+
+#[test]
+fn elements_without_text_keep_their_attributes_translated() {
+    let document = parse(
+        Format::Html,
+        "<p>See <a href=x title=here><img alt=map></a> now</p>",
+    );
+    assert_eq!(texts(&document), ["here", "map", "See now"]);
+    assert_eq!(
+        write(&document, str::to_uppercase),
+        "<p>SEE <a href=x title=\"HERE\"><img alt=\"MAP\"></a> NOW</p>"
+    );
+    let mark = Mark {
+        at: 4,
+        role: Role::Single,
+        source: "<a href=x title=here><img alt=map></a>".to_owned(),
+    };
+    assert_eq!(document.segments()[2].marks, [mark]);
 }
 
 #[test]
@@ -467,6 +652,40 @@ fn xliff_2_segments_prefixes_and_own_entities() {
 }
 
 #[test]
+fn xliff_states_its_languages() {
+    for (source, expect) in [
+        (XLIFF, [Some("en"), Some("de")]),
+        (
+            "<xliff version='1.2'><file source-language=' en-GB '/>\
+             <file source-language='fr' target-language='de'/></xliff>",
+            [Some("en-GB"), None],
+        ),
+        (
+            "<!-- c --><x:xliff version='1.2'><x:file target-language='zh&#45;Hant' source-language=''>\
+             <x:body/></x:file></x:xliff>",
+            [None, Some("zh-Hant")],
+        ),
+        (
+            "<xliff version='2.0' srcLang='en' trgLang='de-AT'><file source-language='fr'/></xliff>",
+            [Some("en"), Some("de-AT")],
+        ),
+        (
+            "<q:xliff xmlns:q='urn:oasis:names:tc:xliff:document:2.0' srcLang='ja'><q:file id='1'/></q:xliff>",
+            [Some("ja"), None],
+        ),
+        (
+            "<xliff><note><xliff srcLang='en'/><file source-language='fr'/></note></xliff>",
+            [None, None],
+        ),
+        ("<xliff/>", [None, None]),
+    ] {
+        assert_eq!(parse(Format::Xliff, source).languages(), expect, "{source}");
+    }
+    let page = parse(Format::Html, "<xliff srcLang='en'><p lang='en'>a");
+    assert_eq!(page.languages(), [None, None]);
+}
+
+#[test]
 fn xml_is_bounded_and_must_be_well_formed() {
     let deep = "<a>".repeat(MAX_DEPTH + 1);
     let read = |s: &str| Document::parse(Format::Xliff, s.as_bytes(), &options()).map(|_| ());
@@ -590,6 +809,11 @@ fn long_documents_take_linear_time() {
         (Format::Html, "<b>x "),
         (Format::Html, "<b>one</b> two, "),
         (Format::Html, "<p>a</b>"),
+        (Format::Html, "<b> "),
+        (Format::Html, "<b><img> "),
+        (Format::Html, "<i></i>\n<img>"),
+        (Format::Html, "x<img>"),
+        (Format::Html, "x<br>"),
         (Format::Html, "<code>a<div translate>b"),
         (Format::Html, "< &am; </> <br> \n"),
         (Format::Html, "日本"),
@@ -603,11 +827,13 @@ fn long_documents_take_linear_time() {
         let source = match format {
             Format::Xliff => format!("<xliff><segment><source>{body}</source></segment></xliff>"),
             Format::Srt => format!("1\n00:00:01,000 --> 00:00:02,000\n{body}"),
-            _ => body,
+            // Text, so that markup alone is a segment too.
+            _ => body + "x",
         };
         let document = parse(format, &source);
         let loud = write(&document, |t| t.to_uppercase() + " more");
-        assert!(loud.len() >= source.len(), "{part}");
+        let visible = |text: &str| text.bytes().filter(|b| !b.is_ascii_whitespace()).count();
+        assert!(visible(&loud) >= visible(&source), "{part}");
     }
 }
 
@@ -718,6 +944,25 @@ proptest! {
         let all = vec![translated; document.segments().len()];
         let out = String::from_utf8(document.write(&all).unwrap()).unwrap();
         prop_assert_eq!(&tags(&out), &(before, true), "{}", out);
+    }
+
+    #[test]
+    fn tags_neither_join_nor_split_words(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "a", "bc", "d", " ", " ", "<img>", "<br>", "<code>x</code>", "<i>", "</i>", "<b>", "</b>", "<i></i>",
+        ]), 1..24),
+        text in "[a-z]{1,3}( [a-z]{1,4}){0,8}",
+        pairs in prop::collection::vec((0_usize..9, 0_usize..9), 0..12),
+        aligned in any::<bool>(),
+    ) {
+        let document = parse(Format::Html, &parts.concat());
+        let translated = Translated { text: text.clone(), alignment: aligned.then_some(pairs) };
+        let count = document.segments().len();
+        let out = String::from_utf8(document.write(&vec![translated; count]).unwrap()).unwrap();
+        let plain = out.replace("<code>x</code>", "").replace("<br>", " ");
+        let plain: String = plain.split('<').map(|p| p.split_once('>').map_or(p, |(_, text)| text)).collect();
+        let wanted = vec![text; count].join(" ");
+        prop_assert!(plain.split_whitespace().eq(wanted.split_whitespace()), "{}", out);
     }
 
     #[test]

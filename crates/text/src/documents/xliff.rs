@@ -4,7 +4,7 @@
 //! [`Options::replace_targets`]. A unit with `translate="no"` (its own or an outer one's) stays as it is, as does one
 //! whose source has no text. The inline elements of the source come back in the target, each once: `g`, `pc` and `mrk`
 //! around their words; `x`, `bx`, `ex`, `ph`, `bpt`, `ept`, `it`, `sc`, `ec`, `sm`, `em`, `cp`, and protected marks at
-//! their places.
+//! their places. An empty element with `ctype="lb"` (1.2) or `subType="xlf:lb"` (2.x) is a line break between words.
 
 use super::error::DocumentError;
 use super::escape::Escape;
@@ -37,6 +37,8 @@ struct Unit {
 struct State<'a> {
     document: &'a mut Document,
     options: &'a Options,
+    /// The first `<file>` has begun.
+    in_file: bool,
     /// Of each open element: whether it is translated.
     translate: Vec<bool>,
     /// Open alternatives and other parts that hold sources of no interest.
@@ -57,6 +59,7 @@ pub(super) fn parse(document: &mut Document, options: &Options) -> Result<(), Do
     let mut state = State {
         document,
         options,
+        in_file: false,
         translate: Vec::new(),
         skipped: 0,
         unit: None,
@@ -84,8 +87,23 @@ pub(super) fn parse(document: &mut Document, options: &Options) -> Result<(), Do
 }
 
 impl State<'_> {
+    /// Keeps the languages of `<xliff>` and of the first `<file>` in it.
+    fn languages(&mut self, tag: &BytesStart<'_>, name: &str) {
+        let names = match (name, self.translate.len()) {
+            ("xliff", 0) => ["srcLang", "trgLang"],
+            ("file", 1) if !self.in_file => ["source-language", "target-language"],
+            _ => return,
+        };
+        self.in_file = name == "file";
+        for (language, name) in self.document.languages.iter_mut().zip(names) {
+            let stated = || attribute(tag, name).map(|value| value.trim().to_owned());
+            *language = language.take().or_else(stated).filter(|l| !l.is_empty());
+        }
+    }
+
     fn start(&mut self, tag: &BytesStart<'_>, range: Range<usize>) {
         let name = local(tag.name().as_ref().as_bytes());
+        self.languages(tag, &name);
         let outer = self.translate.last().copied().unwrap_or(true);
         let own = attribute(tag, "translate");
         self.translate.push(match own.as_deref() {
@@ -130,8 +148,14 @@ impl State<'_> {
 
     fn empty(&mut self, tag: &BytesStart<'_>, range: Range<usize>) {
         let name = local(tag.name().as_ref().as_bytes());
+        self.languages(tag, &name);
         if self.content.is_some() {
-            self.piece(range, Kind::Single);
+            let is = |name, value| attribute(tag, name).as_deref() == Some(value);
+            let kind = match is("ctype", "lb") || is("subType", "xlf:lb") {
+                true => Kind::Break,
+                false => Kind::Single,
+            };
+            self.piece(range, kind);
         } else if let (0, None, Some(unit), "target") =
             (self.skipped, self.target, &mut self.unit, name.as_str())
         {

@@ -67,7 +67,7 @@ fn continues(last: char, next: char) -> bool {
 }
 
 /// Letters that follow a number or a name without a space: Japanese, Chinese, and Korean particles.
-fn joins_without_space(c: char) -> bool {
+pub(super) fn joins_without_space(c: char) -> bool {
     matches!(
         c,
         '\u{1100}'..='\u{11FF}' | '\u{2E80}'..='\u{A4CF}' | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}'

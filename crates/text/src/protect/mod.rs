@@ -19,6 +19,7 @@
 //! stands. A text has at most [`MOST`] different items; more stay in the text.
 
 mod find;
+mod numerals;
 
 use find::items;
 use std::collections::HashMap;
@@ -139,20 +140,85 @@ pub fn restore(output: &str, spans: &[Span]) -> (String, Vec<Span>) {
     (text, lost)
 }
 
+/// True if `output`, in which placeholders of [`protect`] stand, has each of them as often as `spans`, and no other.
+pub fn balanced(output: &str, spans: &[Span]) -> bool {
+    let mut left: HashMap<char, usize> = HashMap::new();
+    for placeholder in spans.iter().filter_map(|span| span.placeholder) {
+        *left.entry(placeholder).or_default() += 1;
+    }
+    let wanted = output
+        .chars()
+        .filter(|&c| is_placeholder(c))
+        .all(|c| take(&mut left, &c));
+    wanted && left.values().all(|&left| left == 0)
+}
+
 /// The items of `source`, small numbers too, that `output` lacks.
 ///
 /// Addresses are compared letter by letter. Of everything else the digits are compared: a translation may write
-/// `1.000,5` for `1,000.5`, and `30 Euro` for `€30`. An item that stands twice has to come twice. Number words are not
-/// read: `zwei` for `2` counts as lost.
+/// `1.000,5` for `1,000.5`, and `30 Euro` for `€30`. An item that stands twice has to come twice.
+///
+/// A whole number from 0 to 12 may also come as a word of English, German, French, Japanese or Korean (`zwei` for `2`).
+/// The languages of the texts are not known here, so words of all of them count. Latin words count as whole words, with
+/// the forms of the German and French articles. Japanese and Korean numerals count wherever they stand, inside of other
+/// words too.
 pub fn check(source: &str, output: &str) -> Vec<Span> {
-    let mut found: HashMap<String, usize> = HashMap::new();
-    for span in items(output) {
-        *found.entry(essence(&span)).or_default() += 1;
+    let mut found = essences(&items(output));
+    let mut words: HashMap<String, usize> = HashMap::new();
+    let mut lost = items(source);
+    lost.retain(|span| {
+        let essence = essence(span);
+        if take(&mut found, &essence) {
+            return false;
+        }
+        if span.kind != Kind::SmallNumber {
+            return true;
+        }
+        if !words.contains_key(&essence) {
+            words.insert(essence.clone(), numerals::count(output, &essence));
+        }
+        !take(&mut words, &essence)
+    });
+    lost
+}
+
+/// The items of `output` that [`protect`] would take and that it has more often than `source`: invented or doubled
+/// ones. Of those with the same text, the last ones are given.
+///
+/// Items are compared as in [`check`]. A small number of the source that the output does not have as such, and a number
+/// word from zero to twelve, may have become part of an amount, a measure or a time (`two euros`, `2 €`). Words for
+/// greater numbers are not read: `500` for `five hundred` is given.
+pub fn surplus(source: &str, output: &str) -> Vec<Span> {
+    let is_small = |span: &Span| span.kind == Kind::SmallNumber;
+    let (small, items_of_source) = items(source).into_iter().partition::<Vec<_>, _>(is_small);
+    let (small_of_output, mut extra) = items(output).into_iter().partition::<Vec<_>, _>(is_small);
+    let mut allowed = essences(&items_of_source);
+    let (small, small_of_output) = (essences(&small), essences(&small_of_output));
+    // Numbers that may have become parts of items, by essence; counted once each.
+    let mut free: HashMap<String, usize> = HashMap::new();
+    extra.retain(|span| {
+        let essence = essence(span);
+        if take(&mut allowed, &essence) {
+            return false;
+        }
+        if !free.contains_key(&essence) {
+            let count = |of: &HashMap<String, usize>| of.get(&essence).copied().unwrap_or(0);
+            let words = numerals::count(source, &essence);
+            let left = (count(&small) + words).saturating_sub(count(&small_of_output));
+            free.insert(essence.clone(), left);
+        }
+        !take(&mut free, &essence)
+    });
+    extra
+}
+
+/// How often each essence stands among the items.
+fn essences(items: &[Span]) -> HashMap<String, usize> {
+    let mut found = HashMap::new();
+    for span in items {
+        *found.entry(essence(span)).or_default() += 1;
     }
-    items(source)
-        .into_iter()
-        .filter(|span| !take(&mut found, &essence(span)))
-        .collect()
+    found
 }
 
 /// Takes one of what is left of `key`; false if none is left.

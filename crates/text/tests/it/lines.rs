@@ -62,6 +62,36 @@ fn a_byte_order_mark_is_left_out_at_the_start_only() {
 }
 
 #[test]
+fn utf_16_is_told_by_its_mark() {
+    for (mark, bytes) in [
+        (b"\xFF\xFE", u16::to_le_bytes as fn(u16) -> [u8; 2]),
+        (b"\xFE\xFF", u16::to_be_bytes),
+    ] {
+        let text = "one\ntwo\n".encode_utf16().flat_map(bytes);
+        for input in [[mark.to_vec(), text.collect()].concat(), mark.to_vec()] {
+            for limit in [0, 3, 1000] {
+                let mut lines = Lines::new(BufReader::with_capacity(1, input.as_slice()), limit);
+                let error = lines.next().expect("an item").expect_err("UTF-16");
+                assert!(matches!(error, LineError::Utf16 { line: 1 }), "{error:?}");
+                let message = error.to_string();
+                assert!(
+                    message.starts_with("line 1: the text is UTF-16;") && message.contains("iconv")
+                );
+                assert!(lines.next().is_none());
+            }
+        }
+    }
+    // Behind the start, and with one byte only, it is a line that is not UTF-8.
+    for input in [&b"a\n\xFF\xFEb"[..], b"\xFF", b"\xFFa\xFE"] {
+        let last = Lines::new(input, 1000).last();
+        assert!(
+            matches!(last, Some(Err(LineError::NotUtf8 { .. }))),
+            "{last:?}"
+        );
+    }
+}
+
+#[test]
 fn a_line_that_is_not_utf8_is_an_error_in_its_place() {
     let lines = read(b"one\ntw\xFFo\r\nthree\n", 1000);
     assert_eq!(lines[0], Ok(("one".to_owned(), "\n")));

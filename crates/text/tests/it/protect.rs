@@ -1,7 +1,9 @@
 //! Items that a translation copies.
 
 use proptest::prelude::*;
-use refrain_text::protect::{Kind, MOST, check, is_placeholder, protect, protect_pair, restore};
+use refrain_text::protect::{
+    Kind, MOST, balanced, check, is_placeholder, protect, protect_pair, restore, surplus,
+};
 
 /// Protects `text` and compares the items; also puts them back.
 fn items(text: &str, expect: &[(Kind, &str)]) {
@@ -195,24 +197,34 @@ fn a_pair_shares_placeholders() {
     assert_ne!(literal.target.chars().next(), literal.target.chars().last());
 }
 
+fn lost(source: &str, output: &str) -> Vec<String> {
+    check(source, output)
+        .into_iter()
+        .map(|span| span.text)
+        .collect()
+}
+
+fn extra(source: &str, output: &str) -> Vec<String> {
+    let spans = surplus(source, output);
+    for span in &spans {
+        assert_eq!(&output[span.range.clone()], span.text);
+    }
+    spans.into_iter().map(|span| span.text).collect()
+}
+
+const NONE: [&str; 0] = [];
+
 #[test]
 fn lost_items_are_named() {
-    let lost = |source: &str, output: &str| -> Vec<String> {
-        check(source, output)
-            .into_iter()
-            .map(|span| span.text)
-            .collect()
-    };
     assert_eq!(
         lost(
             "2 men paid €1,000.50 at 19:30",
             "2 Männer zahlten um 19.30 Uhr 1.000,50 €"
         ),
-        Vec::<String>::new()
+        NONE
     );
-    assert_eq!(lost("2 men and 3 dogs", "zwei Männer und 3 Hunde"), ["2"]);
     assert_eq!(lost("5 and 5", "5"), ["5"]);
-    assert_eq!(lost("１０時に", "at 10"), Vec::<String>::new());
+    assert_eq!(lost("１０時に", "at 10"), NONE);
     assert_eq!(
         lost(
             "me@example.org www.example.org",
@@ -220,6 +232,92 @@ fn lost_items_are_named() {
         ),
         ["me@example.org"]
     );
+}
+
+#[test]
+fn number_words_stand_for_small_numbers() {
+    for (source, output) in [
+        ("2 men and 3 dogs", "zwei Männer und 3 Hunde"),
+        ("2 men and 3 dogs", "Deux hommes et trois chiens"),
+        ("2 Männer, 1 Hund, 0 Katzen", "two men, ONE dog, zero cats"),
+        ("1 or 1", "einem oder einer"),
+        ("1 day", "l'un des jours"),
+        ("12 men, 11 dogs", "zwo\u{308}lf Männer, ELF Hunde"),
+        ("2 men", "男の人が２人"),
+        ("2 men", "男の人が二人"),
+        ("12 men", "十二人"),
+        ("2 people, 2 dogs", "두 사람과 개 두 마리"),
+        ("3 cats", "고양이 셋"),
+        ("in 10 days", "십 일 안에"),
+        ("12 months", "열두 달"),
+        ("２つ", "a two-year-old"),
+    ] {
+        assert_eq!(lost(source, output), NONE, "{source} / {output}");
+    }
+    // A part of a Latin word is no word, each word counts once, and other numbers have none.
+    assert_eq!(lost("2 men", "zweifellos"), ["2"]);
+    assert_eq!(lost("1 man", "Weine"), ["1"]);
+    assert_eq!(lost("2 men, 2 dogs", "zwei Männer, Hunde"), ["2"]);
+    assert_eq!(lost("2 and 3", "zwei und zwei"), ["3"]);
+    assert_eq!(lost("13 men", "dreizehn Männer"), ["13"]);
+    assert_eq!(lost("05", "five"), ["05"]);
+    assert_eq!(lost("2 km", "zwei Kilometer"), ["2 km"]);
+}
+
+#[test]
+fn invented_and_doubled_items_are_named() {
+    for (source, output) in [
+        (
+            "At 19:30 we paid €1,000.50.",
+            "Um 19:30 zahlten wir 1.000,50 €.",
+        ),
+        ("30 Euro", "30 €"),
+        ("two euros and 5 kilometres", "2 € und 5 km"),
+        ("an item and 7 dogs", "1 Ding und 7 Hunde"),
+        ("2 €, a dog", "2 €, 2 Hunde"),
+        ("", ""),
+    ] {
+        assert_eq!(extra(source, output), NONE, "{source} / {output}");
+    }
+    assert_eq!(
+        extra(
+            "See www.example.org.",
+            "Siehe www.example.org und www.example.com."
+        ),
+        ["www.example.com"]
+    );
+    assert_eq!(
+        extra("In 2026", "Im Jahr 2026, 2026 und 2027"),
+        ["2026", "2027"]
+    );
+    assert_eq!(extra("2 dogs, 2 €", "2 €, 2 €, 2 Hunde"), ["2 €"]);
+    assert_eq!(extra("2 dogs", "2 €, 2 €"), ["2 €"]);
+    assert_eq!(extra("five hundred", "500"), ["500"]);
+    assert_eq!(
+        extra("at 7", "um 19:30, me@example.org"),
+        ["19:30", "me@example.org"]
+    );
+    assert_eq!(extra("a", "a \u{E000}"), ["\u{E000}"]);
+    let spans = surplus("In 2026", "2026: 2026");
+    assert_eq!((spans.len(), spans[0].range.clone()), (1, 6..10));
+}
+
+#[test]
+fn outputs_have_each_placeholder_as_often_as_the_source() {
+    let (_, spans) = protect("2026 or 2027 or 2026");
+    for (output, expect) in [
+        ("\u{E000} \u{E001} \u{E000}", true),
+        ("\u{E001}\u{E000}oder\u{E000}", true),
+        ("\u{E000} \u{E001}", false),
+        ("\u{E000} \u{E000} \u{E000}", false),
+        ("\u{E000} \u{E001} \u{E000} \u{E001}", false),
+        ("\u{E000} \u{E001} \u{E000} \u{E002}", false),
+        ("", false),
+    ] {
+        assert_eq!(balanced(output, &spans), expect, "{output:?}");
+    }
+    assert!(balanced("two \u{E020}", &[]));
+    assert!(!balanced("two \u{E01F}", &[]));
 }
 
 /// Texts in which digits, separators, signs and letters meet.
@@ -274,7 +372,9 @@ proptest! {
         }
         prop_assert_eq!(out.chars().filter(|&c| is_placeholder(c)).count(), spans.len());
         prop_assert_eq!(restore(&out, &spans), (text.clone(), vec![]));
+        prop_assert!(balanced(&out, &spans));
         prop_assert!(check(&text, &text).is_empty());
+        prop_assert!(surplus(&text, &text).is_empty());
     }
 
     #[test]

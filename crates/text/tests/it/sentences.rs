@@ -30,7 +30,7 @@ fn english() {
         English,
         "\"Really?\" she asked.|Well... maybe.|Visit example.org.|Then go.",
     );
-    check(English, "no . i 'm sorry , i have to go .");
+    check(English, "No . i 'm sorry , i have to go .");
 }
 
 #[test]
@@ -60,6 +60,52 @@ fn japanese_and_korean() {
     );
     check(Japanese, "値段は3.5ドル。|本当？！|うん");
     check(Korean, "안녕하세요.|오늘은 2026.11.27입니다.|정말?|네!");
+}
+
+#[test]
+fn text_without_capitals_is_cut_at_its_marks() {
+    check(English, "i am tired.|i want to sleep!|so do i.|good night");
+    check(English, "no .|i 'm sorry , i have to go .");
+    check(
+        English,
+        "mr. brown met j. r. smith, dr. who etc. at 5 p.m. on the u.s. coast.|it cost 3.50, see no. 7.|fine",
+    );
+    check(
+        German,
+        "am 3. mai kam dr. maier, z.b. mit hrn. schulz.|es war kalt.|er ist 30.|sie ist älter.",
+    );
+    check(French, "m. dupont est là.|il y en a.|voir p. 12 et fig. 3.");
+    check(Korean, "the end.|안녕하세요.|네!");
+    // One capital anywhere, and the case of the next word counts again.
+    check(English, "i am tired. i want to sleep.|I");
+    check(German, "ende. über uns.|Ä");
+}
+
+/// A search that starts again at every mark would not end in an acceptable time.
+#[test]
+fn long_texts_take_linear_time() {
+    let size = 1 << 20;
+    for part in [
+        " ", ".", "\n", "\u{A0}", "-", "\"", "»", ". ", "! »", "a. ", "a.", "A. ", ".\n ", "」",
+        "。", "a", "A", "1.", "(", "( ", "x\n\n", "é",
+    ] {
+        for text in [
+            part.repeat(size / part.len()),
+            format!("A. {}b. {0}", part.repeat(size / part.len() / 2)),
+            format!(
+                "a{}",
+                format!(". {}", part.repeat(1000)).repeat(size / 1000 / part.len())
+            ),
+        ] {
+            let found = sentences(&text, French);
+            assert!(found.iter().all(|range| range.end <= text.len()));
+            let pieces = chunks(&text, 500, German, characters);
+            assert_eq!(
+                pieces.iter().map(|piece| piece.len()).sum::<usize>(),
+                text.len()
+            );
+        }
+    }
 }
 
 #[test]

@@ -60,8 +60,8 @@ struct Decoded {
 }
 
 impl Seq2Seq {
-    /// Cross-entropy of the target sequences, given the source sequences. With a key, regularisation is on and follows from
-    /// the key.
+    /// Cross-entropy of the target sequences, given the source sequences. With a key, regularisation is on and follows
+    /// from the key.
     ///
     /// # Errors
     /// A token that is not in its vocabulary, or no pair.
@@ -109,7 +109,8 @@ impl Seq2Seq {
                 loss.nats = out.nll.iter().map(|&x| f64::from(x)).sum();
             }
             Some(gate) => {
-                // The gradient of −ln(g·p + (1−g)·q) for the logits behind p is that of −ln p, times g·p/(g·p + (1−g)·q).
+                // The gradient of −ln(g·p + (1−g)·q) for the logits behind p is that of −ln p, times g·p/(g·p +
+                // (1−g)·q).
                 let written = linear_cross_entropy(
                     rows.clone().detach(),
                     table.clone().detach(),
@@ -364,8 +365,8 @@ struct Mixed {
 }
 
 impl Mixed {
-    /// `joined` `[B,T,H+C]`; `copied` `[B·T]`, the attention on source tokens that equal the target; `written` `[B·T]`, −ln
-    /// p of the projection.
+    /// `joined` `[B,T,H+C]`; `copied` `[B·T]`, the attention on source tokens that equal the target; `written` `[B·T]`,
+    /// −ln p of the projection.
     fn new(
         gate: &super::Linear,
         joined: Tensor<3>,

@@ -1,5 +1,5 @@
-//! An encoder and a decoder with attention (Sutskever et al. 2014; Bahdanau et al. 2015; Luong et al. 2015): one sequence
-//! in, another one out.
+//! An encoder and a decoder with attention (Sutskever et al. 2014; Bahdanau et al. 2015; Luong et al. 2015): one
+//! sequence in, another one out.
 //!
 //! ```text
 //! source ids → embedding → recurrent stack, both directions → memory M [B,S,C], keys M·Wᵀ [B,S,H]
@@ -10,8 +10,8 @@
 //!
 //! No step waits for the attention of the step before it, so all recurrences run over whole sequences (as in the bottom
 //! layer of Wu et al. 2016, section 3). The upper layers read the context, and so know where attention was. With
-//! [`Seq2SeqConfig::feeding`], the last readout is fed to the next step instead (input feeding, Luong et al. 2015, section
-//! 3.3); that form runs step by step.
+//! [`Seq2SeqConfig::feeding`], the last readout is fed to the next step instead (input feeding, Luong et al. 2015,
+//! section 3.3); that form runs step by step.
 
 mod forward;
 mod steps;

@@ -1,5 +1,5 @@
-//! A model that writes: source sequences are encoded once, then one token in and scores for the next one out, for any number
-//! of hypotheses at once.
+//! A model that writes: source sequences are encoded once, then one token in and scores for the next one out, for any
+//! number of hypotheses at once.
 
 use super::Seq2Seq;
 use super::forward::{TINY, longest, padded};
@@ -11,8 +11,8 @@ use refrain_kernels::attention::{Row, Score, Source, attend_rows};
 use refrain_kernels::softmax::log_softmax_rows;
 use refrain_kernels::{LinearWeights, StepScratch, StepState, StepWeights};
 
-/// The weights of a [`Seq2Seq`], packed once for any number of hypotheses. The scores of a hypothesis have the same bits
-/// alone, in any batch and for any number of threads.
+/// The weights of a [`Seq2Seq`], packed once for any number of hypotheses. The scores of a hypothesis have the same
+/// bits alone, in any batch and for any number of threads.
 pub struct Seq2SeqSteps {
     encoder: Recurrent,
     source: Tensor<2>,

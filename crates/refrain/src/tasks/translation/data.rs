@@ -9,6 +9,8 @@ use crate::tasks::run::check_sums;
 use refrain_data::speech::shuffled;
 use refrain_data::vocab::{Vocabulary, VocabularyKind};
 use refrain_data::{Fingerprint, corpus};
+use refrain_decode::search::Source;
+use refrain_random::Rng;
 use refrain_text::moses::{detokenize_japanese, detokenize_treebank};
 use refrain_text::{case, lines, protect};
 use std::path::{Path, PathBuf};
@@ -86,13 +88,16 @@ pub(super) fn read_pairs(data: &PairData, name: &str, folder: &Path) -> Result<V
     };
     let (source, target) = (read(&data.from)?, read(&data.to)?);
     if source.len() != target.len() {
-        return Err(Error::Config(format!(
-            "{name}.{} has {} lines and {name}.{} has {}; line i of one must translate line i of the other",
-            data.from,
-            source.len(),
-            data.to,
-            target.len()
-        )));
+        return Err(Error::Input {
+            operation: super::NAME,
+            problem: format!(
+                "{name}.{} has {} lines and {name}.{} has {}; line i of one must translate line i of the other",
+                data.from,
+                source.len(),
+                data.to,
+                target.len()
+            ),
+        });
     }
     Ok(source
         .into_iter()
@@ -120,8 +125,8 @@ impl Side {
         }
     }
 
-    /// A sentence of a file as the model reads or writes it. Tokens of the side that the model writes stay apart, so that
-    /// figures can be of tokens.
+    /// A sentence of a file as the model reads or writes it. Tokens of the side that the model writes stay apart, so
+    /// that figures can be of tokens.
     fn form(&self, line: &str) -> String {
         match self.written {
             true => self.cased(&normal(line)),
@@ -139,26 +144,40 @@ impl Side {
 
     /// The ids of a sentence in the model's form. Placeholders have ids of their own.
     fn ids(&self, form: &str) -> Vec<u32> {
+        self.ids_by(form, |text| self.vocabulary.encode(text))
+    }
+
+    /// The ids of a sentence whose text between placeholders is cut by `encode`.
+    fn ids_by(&self, form: &str, mut encode: impl FnMut(&str) -> Vec<u32>) -> Vec<u32> {
         let first = self.vocabulary.len() as u32 + 2;
         let mut ids = Vec::new();
         let mut text = String::from(" ");
         for character in form.chars() {
             match placeholder(character) {
                 Some(number) => {
-                    ids.extend(self.vocabulary.encode(&text));
+                    ids.extend(encode(&text));
                     text.clear();
                     ids.push(first + number);
                 }
                 None => text.push(character),
             }
         }
-        ids.extend(self.vocabulary.encode(&text));
+        ids.extend(encode(&text));
         ids
     }
 
     /// The ids of a plain sentence, which may hold placeholders.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         self.ids(&self.cased(text))
+    }
+
+    /// The ids of the placeholders that do not stand in a text.
+    fn other_placeholders(&self, text: &str) -> Vec<u32> {
+        let first = self.vocabulary.len() as u32 + 2;
+        let own: Vec<u32> = text.chars().filter_map(placeholder).collect();
+        let all = 0..PLACEHOLDERS as u32;
+        let others = all.filter(|number| !own.contains(number));
+        others.map(|number| first + number).collect()
     }
 
     /// The sentence of ids, as the model's side of a file has it.
@@ -337,6 +356,18 @@ impl Sides {
         [first, first + 1]
     }
 
+    /// The ids of a plain source sentence with single spaces, which may hold placeholders, and the demands on its
+    /// translation: no other placeholder stands in it.
+    pub fn question(&self, text: &str) -> (Vec<u32>, Source) {
+        let ids = self.ended(self.source.encode(text));
+        let source = Source {
+            length: ids.len(),
+            banned: self.target.other_placeholders(text),
+            ..Source::default()
+        };
+        (ids, source)
+    }
+
     /// The ids of a source sentence in the model's form, with the end mark.
     fn source_ids(&self, form: &str) -> Vec<u32> {
         self.ended(self.source.ids(form))
@@ -352,6 +383,18 @@ impl Sides {
     pub fn encode(&self, pair: &Pair) -> [Vec<u32>; 2] {
         let (source, target) = (self.source.form(&pair[0]), self.target.form(&pair[1]));
         [self.source_ids(&source), self.target.ids(&target)]
+    }
+
+    /// As [`Self::encode`], in a random cut: each merge is left out with probability `share`.
+    pub fn encode_dropping(&self, pair: &Pair, share: f64, rng: &mut Rng) -> [Vec<u32>; 2] {
+        let (source, target) = (self.source.form(&pair[0]), self.target.form(&pair[1]));
+        let mut cut = |side: &Side, form: &str| {
+            side.ids_by(form, |text| {
+                side.vocabulary.encode_dropping(text, share, rng)
+            })
+        };
+        let (source, target) = (cut(&self.source, &source), cut(&self.target, &target));
+        [self.ended(source), target]
     }
 
     /// Fingerprint of both vocabularies.

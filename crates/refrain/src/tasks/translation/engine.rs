@@ -1,4 +1,5 @@
-//! One or several models in a search: the models of an ensemble share their vocabulary, and their probabilities are averaged.
+//! One or several models in a search: the models of an ensemble share their vocabulary, and their probabilities are
+//! averaged.
 
 use crate::error::Error;
 use crate::models::{Memory, Seq2Seq, Seq2SeqScratch, Seq2SeqState, Seq2SeqSteps, StepRow};
@@ -105,7 +106,12 @@ impl Engine {
                 "a sentence has {} tokens; at most {LONGEST} can be read at once, so break it in shorter ones",
                 long.len()
             );
-            let one = |_| Err(Error::Config(problem.clone()));
+            let one = |_| {
+                Err(Error::Input {
+                    operation: super::NAME,
+                    problem: problem.clone(),
+                })
+            };
             return sources.iter().map(one).collect();
         }
         let members = self.members.iter().map(|member| member.encode(sources));
@@ -118,7 +124,11 @@ impl Engine {
             // The search reports it for the first of them.
             Err(error) => {
                 let mut error = Some(error);
-                let lost = || Error::Config("its batch could not be encoded".into());
+                let lost = || Error::Input {
+                    operation: super::NAME,
+                    problem: "another sentence of the batch could not be encoded; leave it out"
+                        .into(),
+                };
                 let one = |_| Err(error.take().unwrap_or_else(lost));
                 sources.iter().map(one).collect()
             }

@@ -1,6 +1,6 @@
 //! A trained translation model in use.
 
-use super::data::{Sides, read_pairs};
+use super::data::{Sides, read_pairs, squeezed};
 use super::engine::Engine;
 use super::measure;
 use super::recipe::{SearchConfig, TranslationRecipe};
@@ -16,15 +16,15 @@ use crate::tasks::{
 use crate::train::Control;
 use refrain_data::Fingerprint;
 use refrain_decode::search::{Ending, Hypothesis, Mode, Source, Target, align_words};
-use refrain_text::protect::{self, Span};
-use refrain_text::sentences::chunks;
+use refrain_text::protect::{self, Kind, Span};
+use refrain_text::sentences::{chunks, sentences};
 use refrain_text::{Language, case, lines};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// Source tokens of a part that is translated at once; longer lines are cut at sentence ends.
+/// Source tokens of a part that is translated at once; a longer sentence is cut.
 const LONGEST: usize = 120;
 
 /// Settings of a translation model in use; an absent one is that of the recipe.
@@ -47,6 +47,10 @@ pub struct TranslateOptions {
     pub attention: bool,
     /// Lines that are translated side by side. Results do not depend on it.
     pub batch: Option<usize>,
+    /// The beginning of each translation.
+    pub prefix: Option<String>,
+    /// Words that stand in each translation.
+    pub words: Vec<String>,
     /// Folders of further models; the probabilities of all are averaged.
     pub ensemble: Vec<PathBuf>,
 }
@@ -123,8 +127,8 @@ pub struct AttentionMap {
     pub source: Vec<String>,
     /// Words of the translation as the model writes them.
     pub target: Vec<String>,
-    /// For each word of the translation, the weight of each source word: the sum over its tokens, and the mean over those of
-    /// the translated word. The end mark of the source takes the rest.
+    /// For each word of the translation, the weight of each source word: the sum over its tokens, and the mean over
+    /// those of the translated word. The end mark of the source takes the rest.
     pub weights: Vec<Vec<f32>>,
 }
 
@@ -133,17 +137,17 @@ pub struct AttentionMap {
 pub struct Translation {
     /// The text, without a line end.
     pub text: String,
-    /// Log-probability divided by the length penalty; the mean over the parts of a long line.
+    /// Log-probability divided by the length penalty; the mean over the sentences of a line.
     pub score: f64,
-    /// ln p of the text and its end, nats; the sum over the parts of a long line.
+    /// ln p of the text and its end, nats; the sum over the sentences of a line.
     pub log_prob: f64,
-    /// Further translations, best first, of a line that is not cut.
+    /// Further translations, best first, of a line of one sentence.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
-    /// Pairs of words, source and target, from 0, where asked for and where the line is not cut.
+    /// Pairs of words, source and target, from 0, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Vec<[usize; 2]>>,
-    /// The weights of all words, where asked for and where the line is not cut.
+    /// The weights of all words, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention: Option<AttentionMap>,
     /// Remarks for the reader, e.g. a number that the translation lacks.
@@ -174,11 +178,15 @@ pub struct Loaded {
     align: bool,
     attention: bool,
     batch: usize,
+    /// Ids of the beginning of each translation.
+    prefix: Vec<u32>,
+    /// Ids of the words of each translation.
+    words: Vec<Vec<u32>>,
     models: Vec<Seq2Seq>,
     identity: OnceLock<String>,
 }
 
-/// A part of a line as the model reads it.
+/// A sentence of a line as the model reads it, or a part of a long one.
 struct Part {
     /// The line in the queue that it belongs to, and its place there.
     line: usize,
@@ -188,7 +196,7 @@ struct Part {
     spans: Vec<Span>,
     /// Whether it was written in capitals.
     upper: bool,
-    /// White space before and behind.
+    /// White space and the mark of an item before, white space behind.
     around: [String; 2],
 }
 
@@ -208,10 +216,28 @@ impl Part {
 /// A line whose parts are being translated.
 struct Open {
     source: String,
+    /// Whether a sentence of it is longer than a part.
+    long: bool,
     /// Items of the whole line.
     spans: Vec<Span>,
     /// In their order; a part without hypotheses is copied.
     done: Vec<Option<(Part, Vec<Hypothesis>)>>,
+}
+
+/// The alignment of the parts of a line so far.
+#[derive(Default)]
+struct Aligned {
+    pairs: Vec<[usize; 2]>,
+    /// Words so far: source, target.
+    words: [usize; 2],
+}
+
+impl Aligned {
+    /// Words that stand on both sides without a partner.
+    fn copy(&mut self, text: &str) {
+        let count = text.split_whitespace().count();
+        self.words.iter_mut().for_each(|words| *words += count);
+    }
 }
 
 impl Loaded {
@@ -237,16 +263,20 @@ impl Loaded {
             models.push(read(&other, &own)?);
         }
         let search = options.over(&recipe.search)?;
+        let target = sides.target.clone();
+        let ids = |text: &String| target.encode(&squeezed(text));
         Ok(Self {
             engine: Engine::new(models.iter().cloned())?,
-            sides,
             search,
             n_best: options.n_best.unwrap_or(1),
             align: options.align,
             attention: options.attention,
             batch: options.batch.unwrap_or(32),
+            prefix: options.prefix.as_ref().map_or(Vec::new(), ids),
+            words: options.words.iter().map(ids).collect(),
             recipe,
             models,
+            sides,
             identity: OnceLock::new(),
         })
     }
@@ -275,7 +305,7 @@ impl Loaded {
         let mut open: Vec<Open> = Vec::new();
         for (line, source) in lines.iter().enumerate() {
             let (form, spans) = protect::protect(&lines::nfc(source.as_ref()));
-            let own = self.parts(line, &form);
+            let (own, long) = self.parts(line, &form);
             let mut done: Vec<_> = own.iter().map(|_| None).collect();
             for part in own {
                 match part.has_words() {
@@ -288,6 +318,7 @@ impl Loaded {
             }
             open.push(Open {
                 source: source.as_ref().to_string(),
+                long,
                 spans,
                 done,
             });
@@ -314,15 +345,13 @@ impl Loaded {
         let sources: Vec<(Vec<u32>, Source)> = parts
             .iter()
             .map(|part| {
-                let ids = self.sides.ended(self.sides.source.encode(&part.text));
-                let length = ids.len();
-                (
-                    ids,
-                    Source {
-                        length,
-                        ..Source::default()
-                    },
-                )
+                let (ids, source) = self.sides.question(&part.text);
+                let source = Source {
+                    prefix: self.prefix.clone(),
+                    words: self.words.clone(),
+                    ..source
+                };
+                (ids, source)
             })
             .collect();
         let mut parts = parts.into_iter();
@@ -336,10 +365,11 @@ impl Loaded {
             })
     }
 
-    /// The parts of a line, in which placeholders stand for items; none of a blank line.
-    fn parts(&self, line: usize, form: &str) -> Vec<Part> {
+    /// The parts of a line, in which placeholders stand for items, and whether a sentence of it is longer than a part;
+    /// none of a blank line.
+    fn parts(&self, line: usize, form: &str) -> (Vec<Part>, bool) {
         if lines::is_blank(form) {
-            return Vec::new();
+            return (Vec::new(), false);
         }
         // A long text is longer than a part in any case; to count all of it for every part would take too long.
         let count = |text: &str| match text.len() > 64 * LONGEST {
@@ -347,19 +377,50 @@ impl Loaded {
             false => self.sides.source.encode(text).len(),
         };
         let language = Language::from_code(&self.recipe.data.from);
-        let all = chunks(form, LONGEST, language, count);
-        let parts = all.into_iter().filter_map(|text| self.part(line, text));
-        let placed = parts.enumerate();
-        placed.map(|(place, part)| Part { place, ..part }).collect()
+        let (mut parts, mut long) = (Vec::new(), false);
+        // A sentence goes on to the start of the next one.
+        let mut starts: Vec<usize> = sentences(form, language)
+            .iter()
+            .map(|own| own.start)
+            .collect();
+        starts.push(form.len());
+        starts[0] = 0;
+        for own in starts.windows(2) {
+            let pieces = chunks(&form[own[0]..own[1]], LONGEST, language, count);
+            long |= pieces.len() > 1;
+            parts.extend(pieces.into_iter().filter_map(|text| self.part(line, text)));
+        }
+        self.join(&mut parts);
+        for (place, part) in parts.iter_mut().enumerate() {
+            part.place = place;
+        }
+        (parts, long)
+    }
+
+    /// Puts the spaces of the target language between sentences: Japanese and Chinese write none.
+    fn join(&self, parts: &mut [Part]) {
+        let unspaced = |language: &str| matches!(language, "ja" | "zh");
+        let [from, to] = self.direction().map(unspaced);
+        for i in 1..parts.len() {
+            let gap = [parts[i - 1].around[1].as_str(), &parts[i].around[0]];
+            match (gap, from, to) {
+                (["", " "] | [" ", ""], _, true) => {
+                    parts[i - 1].around[1].clear();
+                    parts[i].around[0].clear();
+                }
+                (["", ""], true, false) => parts[i].around[0].push(' '),
+                _ => {}
+            }
+        }
     }
 
     /// A part of a line as the model reads it; `None` for white space.
     fn part(&self, line: usize, text: &str) -> Option<Part> {
-        let trimmed = text.trim();
+        let trimmed = without_item_mark(text).trim();
         if trimmed.is_empty() {
             return None;
         }
-        let start = text.len() - text.trim_start().len();
+        let start = text.trim_end().len() - trimmed.len();
         let around = [&text[..start], &text[start + trimmed.len()..]].map(str::to_string);
         let (form, spans) = protect::protect(trimmed);
         let upper = case::is_all_upper(&form) && form.contains(' ');
@@ -377,17 +438,18 @@ impl Loaded {
         })
     }
 
-    /// The text of a hypothesis as a person reads it, and the items that it lacks.
-    fn shown(&self, part: &Part, hypothesis: &Hypothesis) -> (String, Vec<Span>) {
+    /// The text of a hypothesis as a person reads it, and whether it has just the items of its source.
+    fn shown(&self, part: &Part, hypothesis: &Hypothesis) -> (String, bool) {
         let text = self.sides.target.decode(&hypothesis.tokens);
-        // One line stays one line.
-        let text = text.replace(char::is_control, " ");
+        // One line stays one line, and bytes that are no characters are left out.
+        let text = text.replace(char::is_control, " ").replace('\u{FFFD}', "");
         let text = self.sides.target.plain(&text);
         let text = match part.upper {
             true => text.to_uppercase(),
             false => text,
         };
-        protect::restore(&text, &part.spans)
+        let kept = protect::balanced(&text, &part.spans);
+        (protect::restore(&text, &part.spans).0, kept)
     }
 
     /// Puts the parts of a line together.
@@ -399,21 +461,25 @@ impl Loaded {
             return Ok(translation);
         }
         let parts = open.done.len();
-        let cut = parts > 1;
-        if cut {
+        if open.long {
             translation.warnings.push(format!(
-                "the line is long and was translated in {parts} parts"
+                "a sentence is long, and the line was translated in {parts} parts"
             ));
         }
+        let mut aligned = self.align.then(Aligned::default);
+        let mut map = self.attention.then(AttentionMap::default);
         for (part, hypotheses) in open.done.iter().flatten() {
             let Some(best) = hypotheses.first() else {
-                translation.text += &part.copied();
+                let text = part.copied();
+                aligned.iter_mut().for_each(|own| own.copy(&text));
+                translation.text += &text;
                 continue;
             };
-            let (mut text, lost) = self.shown(part, best);
-            let kept = lost.is_empty();
+            let (mut text, kept) = self.shown(part, best);
             if !kept {
                 text = self.around_items(part)?;
+                // A text that was translated around its items has no alignment as a whole.
+                (aligned, map) = (None, None);
             }
             if best.ending != Ending::Mark {
                 let problem = "a part of the translation has no end and was cut";
@@ -424,25 +490,31 @@ impl Loaded {
             translation.text += &part.around[0];
             translation.text += &text;
             translation.text += &part.around[1];
-            if !cut {
+            if parts == 1 {
                 let others = hypotheses[1..].iter().map(|own| Alternative {
                     text: protect::restore(&self.shown(part, own).0, &open.spans).0,
                     score: own.score,
                     log_prob: own.log_prob,
                 });
                 translation.alternatives = others.collect();
-                // A text that was translated around its items has no alignment as a whole.
-                let aligned = (self.align && kept).then(|| self.alignment(part, best, &open.spans));
-                translation.alignment = aligned.flatten();
-                let map = (self.attention && kept).then(|| self.map(part, best, &open.spans));
-                translation.attention = map.flatten();
             }
+            aligned = aligned.and_then(|own| self.aligned(own, part, best, &open.spans));
+            map = map.and_then(|own| self.map(own, part, best, &open.spans));
         }
+        translation.alignment = aligned.map(|own| own.pairs);
+        translation.attention = map;
         translation.text = protect::restore(&translation.text, &open.spans).0;
         for span in protect::check(&open.source, &translation.text) {
             translation
                 .warnings
                 .push(format!("the translation lacks \"{}\"", span.text));
+        }
+        // A number may have been written in words.
+        let added = protect::surplus(&open.source, &translation.text);
+        for span in added.iter().filter(|own| own.kind != Kind::Number) {
+            translation
+                .warnings
+                .push(format!("the translation adds \"{}\"", span.text));
         }
         Ok(translation)
     }
@@ -491,31 +563,37 @@ impl Loaded {
         Ok(out)
     }
 
-    /// Pairs of words between spaces, source and target, as a person reads them (but for tokens that are joined for people:
-    /// there the words are the model's).
-    fn alignment(&self, part: &Part, best: &Hypothesis, spans: &[Span]) -> Option<Vec<[usize; 2]>> {
+    /// Adds the pairs of words of a part, source and target, as a person reads them between spaces (but for tokens that
+    /// are joined for people: there the words are the model's).
+    fn aligned(
+        &self,
+        mut all: Aligned,
+        part: &Part,
+        best: &Hypothesis,
+        spans: &[Span],
+    ) -> Option<Aligned> {
         let attention = best.attention.as_ref()?;
+        all.copy(&part.around[0]);
         let ids = self.sides.source.encode(&part.text);
         let mut source = self.sides.source.words(&ids);
         // The end mark.
         source.push(None);
         let target = self.sides.target.words(&best.tokens);
         let pairs = align_words(attention, &source, &target).ok()?;
-        let starts = |words: Vec<String>| {
-            let mut start = 0;
+        let places = |words: Vec<String>, start: &mut usize| {
             let of = |word: &String| {
-                let own = start;
-                start += self.readable(word, part, spans).split_whitespace().count();
-                own..start
+                let own = *start;
+                *start += self.readable(word, part, spans).split_whitespace().count();
+                own..*start
             };
             words.iter().map(of).collect::<Vec<_>>()
         };
-        let source = starts(self.sides.source.spelled(&ids));
-        let target = starts(self.sides.target.spelled(&best.tokens));
-        let mut all = Vec::new();
+        let [from, to] = &mut all.words;
+        let source = places(self.sides.source.spelled(&ids), from);
+        let target = places(self.sides.target.spelled(&best.tokens), to);
         for (from, to) in pairs {
             for i in source.get(from)?.clone() {
-                all.extend(target.get(to)?.clone().map(|j| [i, j]));
+                all.pairs.extend(target.get(to)?.clone().map(|j| [i, j]));
             }
         }
         Some(all)
@@ -527,36 +605,42 @@ impl Loaded {
         protect::restore(&inner, spans).0
     }
 
-    /// The attention of all words.
-    fn map(&self, part: &Part, best: &Hypothesis, spans: &[Span]) -> Option<AttentionMap> {
+    /// Adds the attention of the words of a part.
+    fn map(
+        &self,
+        mut all: AttentionMap,
+        part: &Part,
+        best: &Hypothesis,
+        spans: &[Span],
+    ) -> Option<AttentionMap> {
         let attention = best.attention.as_ref()?;
         let ids = self.sides.source.encode(&part.text);
         let (source, target) = (&self.sides.source, &self.sides.target);
         let words = [source.words(&ids), target.words(&best.tokens)];
         let [source, target] = [source.spelled(&ids), target.spelled(&best.tokens)];
-        let mut weights = vec![vec![0.0; source.len()]; target.len()];
+        let before = all.source.len();
+        let mut weights = vec![vec![0.0; before + source.len()]; target.len()];
         let mut tokens = vec![0.0f32; target.len()];
         let rows = attention.chunks(ids.len() + 1).zip(&words[1]);
         for (row, word) in rows.filter_map(|(row, word)| Some((row, (*word)?))) {
             tokens[word] += 1.0;
             for (weight, from) in row.iter().zip(&words[0]) {
                 if let Some(from) = from {
-                    weights[word][*from] += weight;
+                    weights[word][before + *from] += weight;
                 }
             }
         }
         for (row, count) in weights.iter_mut().zip(tokens) {
             row.iter_mut().for_each(|weight| *weight /= count.max(1.0));
         }
-        let readable = |words: Vec<String>| {
-            let words = words.iter().map(|word| self.readable(word, part, spans));
-            words.collect()
-        };
-        Some(AttentionMap {
-            source: readable(source),
-            target: readable(target),
-            weights,
-        })
+        let readable = |word: &String| self.readable(word, part, spans);
+        all.source.extend(source.iter().map(readable));
+        all.target.extend(target.iter().map(readable));
+        for row in &mut all.weights {
+            row.resize(all.source.len(), 0.0);
+        }
+        all.weights.extend(weights);
+        Some(all)
     }
 
     /// ln p of given translations: pairs of a source and a target line.
@@ -623,16 +707,30 @@ fn beside(file: &Path, from: &str) -> Result<(PathBuf, String), Error> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     let stem = name.strip_suffix(&format!(".{from}")).ok_or_else(|| {
-        Error::Config(format!(
+        let problem = format!(
             "{} does not end in .{from}; give the source file of a pair of files NAME.{from} and NAME.LANGUAGE",
             file.display()
-        ))
+        );
+        Error::Input {
+            operation: super::NAME,
+            problem,
+        }
     })?;
     let folder = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
     Ok((folder, stem.to_string()))
+}
+
+/// A text without the dash or dot that marks an item of a list or a speaker.
+fn without_item_mark(text: &str) -> &str {
+    let text = text.trim_start();
+    let rest = text.trim_start_matches(['-', '–', '—', '•', '*', '·']);
+    match rest.starts_with(char::is_whitespace) {
+        true => rest,
+        false => text,
+    }
 }
 
 /// Text in capitals as a sentence: lower case with a capital at its beginning.
@@ -719,9 +817,13 @@ impl LineSession {
 }
 
 fn too_long(bytes: usize) -> Error {
-    Error::Config(format!(
+    let problem = format!(
         "a line has {bytes} bytes; at most {LONGEST_LINE} can be read, so break it in shorter ones"
-    ))
+    );
+    Error::Input {
+        operation: super::NAME,
+        problem,
+    }
 }
 
 impl Session for LineSession {

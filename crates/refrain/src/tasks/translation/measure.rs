@@ -6,7 +6,7 @@ use super::recipe::{PairData, PairSource, SearchConfig, TokenForm};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use refrain_decode::metrics::score::{Metric, Scorer, metric};
-use refrain_decode::search::{Hypothesis, Source, Target};
+use refrain_decode::search::{Hypothesis, Target};
 use refrain_text::Language;
 use refrain_text::moses::{Edition, normalize, tokenize};
 use refrain_text::protect::{protect, protect_pair, restore};
@@ -60,17 +60,9 @@ fn translated(
         .iter()
         .map(|[source, _]| protect(&sides.source.plain(source)))
         .collect();
-    let sources = forms.iter().map(|(form, _)| {
-        let ids = sides.ended(sides.source.encode(&squeezed(form)));
-        let length = ids.len();
-        (
-            ids,
-            Source {
-                length,
-                ..Source::default()
-            },
-        )
-    });
+    let sources = forms
+        .iter()
+        .map(|(form, _)| sides.question(&squeezed(form)));
     let mut spans = forms.iter().map(|(_, spans)| spans.as_slice());
     let config = search.config(sides);
     let text = |ids: &[u32]| sides.target.decode(ids);
@@ -93,8 +85,7 @@ fn translated(
         } else {
             1.0
         };
-        let name = score.metric.replace('-', "_");
-        figures.insert(name, scale * score.value.unwrap_or(0.0));
+        figures.insert(score.metric.into(), scale * score.value.unwrap_or(0.0));
     }
     Ok(figures)
 }

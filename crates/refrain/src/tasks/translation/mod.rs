@@ -33,6 +33,39 @@ pub const NAME: &str = "translation";
 /// Numbers that a step keeps for the gradient of a unit: gates, state and output.
 const KEPT: usize = 8;
 
+/// A translation model that ships, or that stands beside those that ship.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shipped {
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Source language.
+    pub from: String,
+    /// Target language.
+    pub to: String,
+}
+
+/// The translation models of the folders of shipped models, sorted by name.
+pub fn shipped() -> Vec<Shipped> {
+    let open = |(name, folder): (String, PathBuf)| {
+        let model = ModelFolder::open(&folder).ok()?;
+        let recipe = model.recipe();
+        let body: TranslationRecipe = (recipe.task == NAME).then(|| recipe.body().ok())??;
+        let (from, to) = (body.data.from, body.data.to);
+        Some(Shipped {
+            name,
+            folder,
+            from,
+            to,
+        })
+    };
+    crate::store::models()
+        .into_iter()
+        .filter_map(open)
+        .collect()
+}
+
 /// The task of translating sentences.
 pub struct TranslationTask;
 
@@ -54,7 +87,7 @@ impl Spec for TranslationTask {
                 "BLEU {}",
             ),
             score(
-                "multi_bleu",
+                "multi-bleu",
                 "BLEU of lower-cased tokens (as multi-bleu), 0 to 100; higher is better",
                 "BLEU of lower-cased tokens {}",
             ),
@@ -82,7 +115,7 @@ impl Spec for TranslationTask {
             "multi30k-de-en"
         ],
         template: include_str!("template.toml"),
-        models: &[],
+        models: &["en-ja", "ja-en"],
         files: &[],
         next: "translate with: refrain translate --model {model}",
     };
@@ -113,6 +146,7 @@ impl Spec for TranslationTask {
             ("loss.smoothing", f64::from(recipe.loss.smoothing)),
             ("data.placeholders", recipe.data.placeholders),
             ("data.capitals", recipe.data.capitals),
+            ("data.bpe_dropout", recipe.data.bpe_dropout),
         ];
         match shares
             .iter()

@@ -32,33 +32,70 @@ pub enum NumberForm {
 
 /// Largest `below`.
 const MOST: u32 = 10_000_000;
+/// Most training pairs.
+const MOST_PAIRS: usize = 10_000_000;
+/// Numbers below this are always learned from.
+const BASIC: u32 = 100;
 
 impl NumbersConfig {
     /// # Errors
     /// More numbers than there are, or none.
     pub fn check(&self) -> Result<(), Error> {
-        let wanted = self
-            .train
-            .saturating_add(self.valid)
-            .saturating_add(self.test);
+        let held = self.valid.saturating_add(self.test);
         let some = self.train > 0 && self.valid > 0 && self.test > 0;
-        match some && self.below <= MOST && wanted <= self.below as usize {
+        let room = self.below.saturating_sub(BASIC) as usize;
+        match some && self.train <= MOST_PAIRS && self.below <= MOST && held <= room {
             true => Ok(()),
             false => Err(Error::Config(format!(
-                "data.pairs asks for {wanted} numbers below {}; each part needs at least one, \
-                 no number comes twice, and the largest limit is {MOST}",
+                "data.pairs holds back {held} numbers from {BASIC} to below {}; each part needs at least one, valid \
+                 and test have no number twice, the largest limit is {MOST}, and train is at most {MOST_PAIRS}",
                 self.below
             ))),
         }
     }
 
     /// Training, validation and test pairs, without a number in common.
+    ///
+    /// Each count of digits is drawn as often as the others: drawn from all numbers, nine of ten would have the most
+    /// digits. Short numbers therefore come several times in training, and the numbers below 100 only there.
     pub fn pairs(&self, seed: u64) -> [Vec<[String; 2]>; 3] {
-        let mut numbers = shuffled(self.below as usize, seed).into_iter();
-        [self.train, self.valid, self.test].map(|count| {
-            let own = numbers.by_ref().take(count);
-            own.map(|number| self.pair(number as u32)).collect()
-        })
+        let mut pools: Vec<Vec<u32>> = (0..=(self.below - 1).max(1).ilog10())
+            .map(|places| {
+                let first = if places == 0 { 0 } else { 10u32.pow(places) };
+                let end = 10u32.pow(places + 1).min(self.below);
+                let order = shuffled((end - first) as usize, seed ^ u64::from(places) << 32);
+                let numbers = order.into_iter().map(|number| first + number as u32);
+                numbers.collect()
+            })
+            .collect();
+        let mut held = Vec::with_capacity(self.valid + self.test);
+        while held.len() < self.valid + self.test {
+            let before = held.len();
+            for pool in &mut pools {
+                // Popped numbers are those of the end, so a pool without basic numbers loses no order.
+                if pool.last().is_some_and(|number| *number >= BASIC) {
+                    held.extend(pool.pop());
+                }
+            }
+            if held.len() == before {
+                break;
+            }
+        }
+        held.truncate(self.valid + self.test);
+        let places = pools.iter().filter(|pool| !pool.is_empty()).count();
+        let order = shuffled(held.len(), seed ^ 1);
+        let mut held = order.into_iter().map(|place| self.pair(held[place]));
+        let valid = held.by_ref().take(self.valid).collect();
+        let test = held.collect();
+        let mut pools: Vec<_> = pools.iter().map(|pool| pool.iter().cycle()).collect();
+        let round = (0..self.train.div_ceil(places.max(1))).flat_map(|_| {
+            pools
+                .iter_mut()
+                .filter_map(Iterator::next)
+                .collect::<Vec<_>>()
+        });
+        let train = round.take(self.train).map(|number| self.pair(*number));
+        [train.collect(), valid, test]
     }
 
     fn pair(&self, number: u32) -> [String; 2] {
@@ -157,6 +194,7 @@ fn korean(number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn numbers_are_written_as_people_write_them() {
@@ -192,26 +230,53 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_have_no_number_in_common_and_all_are_there() {
+    fn the_parts_have_no_number_in_common_and_short_ones_are_as_frequent_as_long_ones() {
         let config = NumbersConfig {
-            below: 1_000,
-            train: 800,
+            below: 1_000_000,
+            train: 6_000,
             valid: 100,
-            test: 100,
+            test: 400,
             write: NumberForm::Digits,
         };
         config.check().unwrap();
         let parts = config.pairs(3);
-        let mut all: Vec<&String> = parts.iter().flatten().map(|[_, digits]| digits).collect();
-        all.sort();
-        all.dedup();
-        assert_eq!(all.len(), 1_000);
-        assert_eq!(parts.each_ref().map(Vec::len), [800, 100, 100]);
+        assert_eq!(parts.each_ref().map(Vec::len), [6_000, 100, 400]);
+        let [train, valid, test] = parts.each_ref().map(|part| {
+            let digits = part.iter().map(|[_, digits]| digits.as_str());
+            digits.collect::<BTreeSet<_>>()
+        });
+        assert_eq!([valid.len(), test.len()], [100, 400]);
+        assert!(train.is_disjoint(&valid) && train.is_disjoint(&test) && valid.is_disjoint(&test));
+        assert!((0..100).all(|number| train.contains(number.to_string().as_str())));
+        for places in 1..=6 {
+            let of =
+                |part: &[[String; 2]]| part.iter().filter(|own| own[1].len() == places).count();
+            assert_eq!(of(&parts[0]), 1_000);
+            assert_eq!(of(&parts[2]) > 80, places > 2);
+        }
         assert_ne!(config.pairs(3), config.pairs(4));
-        let too_many = NumbersConfig {
-            train: 801,
-            ..config
+    }
+
+    #[test]
+    fn more_numbers_than_there_are_is_an_error() {
+        let config = NumbersConfig {
+            below: 1_000,
+            train: 800,
+            valid: 450,
+            test: 450,
+            write: NumberForm::Korean,
         };
-        assert!(too_many.check().is_err());
+        config.check().unwrap();
+        assert_eq!(config.pairs(1).each_ref().map(Vec::len), [800, 450, 450]);
+        for wrong in [
+            NumbersConfig {
+                test: 451,
+                ..config
+            },
+            NumbersConfig { train: 0, ..config },
+            NumbersConfig { below: 0, ..config },
+        ] {
+            assert!(wrong.check().is_err(), "{wrong:?}");
+        }
     }
 }

@@ -51,14 +51,20 @@ pub struct PairData {
     /// One vocabulary, and one embedding, for both sides.
     #[serde(default)]
     pub joint: bool,
+    /// Probability that a merge of the vocabulary is left out when a training sentence is cut into tokens, so that the
+    /// model sees words in other pieces in each epoch (BPE-dropout, Provilkov et al. 2020). Batches are made by the
+    /// usual cut and grow a little.
+    #[serde(default)]
+    pub bpe_dropout: f64,
     /// Longest sentence that is learned from, tokens; longer pairs are left out.
     #[serde(default = "usual_longest")]
     pub longest: usize,
     /// Target tokens of a batch, padding included. `train.batch` limits its pairs.
     #[serde(default = "usual_tokens")]
     pub batch_tokens: usize,
-    /// Share of the pairs in which a word that both sides have, or a pair of `names`, becomes a placeholder, so that the
-    /// model learns to copy placeholders. Numbers, addresses and times that both sides have always become placeholders.
+    /// Share of the pairs in which a word of four letters or more that both sides have, or a pair of `names`, becomes a
+    /// placeholder, so that the model learns to copy placeholders. Numbers, addresses and times that both sides have
+    /// always become placeholders.
     #[serde(default)]
     pub placeholders: f64,
     /// Names in both languages, `[source, target]`, that stand for items to copy where languages share no words.

@@ -12,15 +12,27 @@ use crate::tasks::Begin;
 use crate::train::{BatchLoss, LossUnit, Place, Trainee, Unit};
 use refrain_data::Fingerprint;
 use refrain_kernels::random::Key;
+use refrain_random::Rng;
 use std::path::Path;
+
+/// Separates the random cuts of sentences from other random numbers of the same seed.
+const STREAM: u64 = 0x6375_7473;
+
+/// A pair as it is learned from.
+struct Learned {
+    /// Its text, if it is cut anew in each epoch.
+    text: Option<Pair>,
+    /// Source and target ids of the usual cut.
+    ids: [Vec<u32>; 2],
+}
 
 /// Batches and figures of a translation model.
 pub struct TranslationTrainee {
     recipe: TranslationRecipe,
     sides: Sides,
     corpus: Corpus,
-    /// Source and target ids of the training pairs that are short enough.
-    train: Vec<[Vec<u32>; 2]>,
+    /// The training pairs that are short enough.
+    train: Vec<Learned>,
     most_pairs: usize,
     seed: u64,
     /// Batches of an epoch.
@@ -37,9 +49,15 @@ impl TranslationTrainee {
         let longest = recipe.data.longest;
         let vary = Variation::new(&recipe.data, begin.site.seed);
         let pairs = corpus.train.iter().enumerate();
-        let encoded = pairs.map(|(number, pair)| sides.encode(&vary.pair(number, pair)));
-        let short = |pair: &[Vec<u32>; 2]| pair.iter().all(|own| own.len() <= longest);
-        let train: Vec<_> = encoded.filter(short).collect();
+        let again = recipe.data.bpe_dropout > 0.0;
+        let learned = pairs.map(|(number, pair)| {
+            let pair = vary.pair(number, pair);
+            let ids = sides.encode(&pair);
+            let text = again.then_some(pair);
+            Learned { text, ids }
+        });
+        let short = |own: &Learned| own.ids.iter().all(|ids| ids.len() <= longest);
+        let train: Vec<_> = learned.filter(short).collect();
         if train.is_empty() {
             return Err(Error::Config(format!(
                 "no training pair has at most {longest} tokens on both sides; raise data.longest"
@@ -61,7 +79,7 @@ impl TranslationTrainee {
             let lengths: Vec<Lengths> = self
                 .train
                 .iter()
-                .map(|own| own.each_ref().map(Vec::len))
+                .map(|own| own.ids.each_ref().map(Vec::len))
                 .collect();
             let most = [self.most_pairs, self.recipe.data.batch_tokens];
             let seed = self.seed ^ (epoch + 1) << 20;
@@ -70,20 +88,31 @@ impl TranslationTrainee {
         self.order.as_ref().map_or(&[], |(_, batches)| batches)
     }
 
-    fn pairs(&self, numbers: &[usize]) -> Pairs {
+    fn pairs(&self, numbers: &[usize], epoch: u64) -> Pairs {
         let [begin, end] = self.sides.marks();
-        let of = |side: usize| {
-            numbers
-                .iter()
-                .map(|&n| self.train[n][side].clone())
-                .collect()
-        };
+        let ids = numbers.iter().map(|&number| self.ids(number, epoch));
+        let (source, target) = ids.map(|[source, target]| (source, target)).unzip();
         Pairs {
-            source: of(0),
-            target: of(1),
+            source,
+            target,
             begin,
             end,
         }
+    }
+
+    /// The ids of a training pair in an epoch, which follow from the seed.
+    fn ids(&self, number: usize, epoch: u64) -> [Vec<u32>; 2] {
+        let own = &self.train[number];
+        let Some(text) = &own.text else {
+            return own.ids.clone();
+        };
+        let mut epochs = Rng {
+            seed: self.seed ^ STREAM,
+            drawn: epoch,
+        };
+        let mut rng = Rng::new(epochs.next_u64() ^ number as u64);
+        let share = self.recipe.data.bpe_dropout;
+        self.sides.encode_dropping(text, share, &mut rng)
     }
 
     fn measured(&self, model: &Seq2Seq, part: &[Pair], beam: usize) -> Result<Metrics, Error> {
@@ -109,7 +138,7 @@ impl Trainee for TranslationTrainee {
 
     fn loss(&mut self, model: &Seq2Seq, place: Place, key: Key) -> Result<BatchLoss, Error> {
         let batch = self.batches_of(place.epoch).get(place.batch).cloned();
-        let pairs = self.pairs(&batch.unwrap_or_default());
+        let pairs = self.pairs(&batch.unwrap_or_default(), place.epoch);
         let out = model.loss(&pairs, self.recipe.loss.smoothing, Some(key))?;
         Ok(BatchLoss {
             loss: out.loss,

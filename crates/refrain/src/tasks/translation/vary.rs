@@ -10,6 +10,8 @@ use std::collections::HashMap;
 const STREAM: u64 = 0x7661_7279;
 /// The placeholder of a word.
 const PLACEHOLDER: &str = "\u{E000}";
+/// Fewest characters of a word that both sides have by its meaning.
+const LEAST_LETTERS: usize = 4;
 
 /// Variations of pairs, each of which follows from the seed and the number of the pair.
 pub(super) struct Variation {
@@ -48,12 +50,17 @@ impl Variation {
         pair
     }
 
-    /// Words that stand once in each text and mean the same: equal ones, and names.
+    /// Words that stand once in each text and mean the same: equal long ones, and names. Short words are often equal by
+    /// chance, e.g. "in" in English and German, and the model has to learn them as words.
     fn common<'a>(&'a self, pair: &'a Pair) -> Vec<[&'a str; 2]> {
         let [source, target] = pair.each_ref().map(|text| counted(text));
         let once = |counts: &HashMap<&str, usize>, word: &str| counts.get(word) == Some(&1);
         let both = |word: &'a str| -> Option<[&'a str; 2]> {
-            let other = self.names.get(word).map_or(word, String::as_str);
+            let other = match self.names.get(word) {
+                Some(name) => name.as_str(),
+                None if word.chars().count() >= LEAST_LETTERS => word,
+                None => return None,
+            };
             let fits = once(&source, word) && once(&target, other);
             fits.then_some([word, other])
         };
@@ -109,6 +116,7 @@ mod tests {
             target_writing: Writing::default(),
             vocabulary: 256,
             joint: true,
+            bpe_dropout: 0.0,
             longest: 100,
             batch_tokens: 100,
             placeholders,
@@ -130,6 +138,8 @@ mod tests {
         assert_eq!(own, ["a red \u{E000} (new)", "ein rotes \u{E000}, neu"]);
         let own = varied(&always, "tom is here", "トム は ここ に い る");
         assert_eq!(own, ["\u{E000} is here", "\u{E000} は ここ に い る"]);
+        let own = varied(&always, "in a band", "in einer Band");
+        assert_eq!(own, ["in a band", "in einer Band"]);
         // A word that comes twice is not unambiguous, and there is nothing else in common.
         let own = varied(&always, "tom saw tom", "トム は トム を 見 た");
         assert_eq!(own, ["tom saw tom", "トム は トム を 見 た"]);
