@@ -81,8 +81,10 @@ pub struct Lines<R> {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Byte order marks of UTF-16.
-const UTF16_MARKS: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
+/// True if a text begins with a byte order mark of UTF-16, which no UTF-8 text does.
+pub fn is_utf16(head: &[u8]) -> bool {
+    head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF")
+}
 
 impl<R: BufRead> Lines<R> {
     /// Lines of `input` with at most `limit` bytes each, without their ends.
@@ -159,7 +161,7 @@ impl<R: BufRead> Iterator for Lines<R> {
             }
         };
         self.number = line;
-        if line == 1 && UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
+        if line == 1 && is_utf16(&bytes) {
             self.ended = true;
             return Some(Err(LineError::Utf16 { line }));
         }

@@ -17,7 +17,7 @@ use refrain_text::documents::{
     self, Document, Format, Options, Translated, table_bodies, with_table_bodies,
 };
 use refrain_text::language::Recognizer;
-use refrain_text::lines::{Line, LineError, Lines};
+use refrain_text::lines::{Line, LineError, Lines, is_utf16};
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -203,8 +203,9 @@ pub fn run(args: &Args) -> Result<Ending> {
         precision: args.precision.get(),
         ..args.compute.site()?
     };
-    let interrupt = Interrupt::listen().context("waiting for Ctrl-C")?;
     let (format, input, head) = find_format(args)?;
+    // Before, the first line may be waited for, and Ctrl-C ends that at once.
+    let interrupt = Interrupt::listen().context("waiting for Ctrl-C")?;
     let lines = by_line(format, &head);
     let mut folders = match args.model.as_slice() {
         [] => vec![choose(args, &head)?],
@@ -316,9 +317,7 @@ const HEAD: usize = 4096;
 
 /// Whether an input is read line by line: text, but for UTF-16, which is read whole.
 fn by_line(format: Format, head: &[u8]) -> bool {
-    let wide = [b"\xFF\xFE", b"\xFE\xFF"];
-    matches!(format, Format::Lines | Format::Table)
-        && !wide.iter().any(|mark| head.starts_with(*mark))
+    matches!(format, Format::Lines | Format::Table) && !is_utf16(head)
 }
 
 /// The kind of the document, all of its bytes, and its beginning as far as it had to be read.

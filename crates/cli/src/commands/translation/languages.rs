@@ -23,7 +23,8 @@ pub struct Args {
     out: PathBuf,
 
     /// Runs of characters that are kept of each language; each takes about three bytes
-    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 3000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     keep: u32,
 }
 
@@ -41,6 +42,12 @@ fn pair(text: &str) -> Result<(String, PathBuf), String> {
 /// # Errors
 /// A file that cannot be read or written, or text without letters.
 pub fn run(args: &Args) -> Result<Ending> {
+    if args.texts.iter().any(|(_, file)| *file == args.out) {
+        bail!(
+            "{} is an input; choose another file with --out",
+            typed(&args.out)
+        );
+    }
     let mut lines = Vec::new();
     for (code, file) in &args.texts {
         let mut text = Lines::open(file)?;
@@ -50,12 +57,6 @@ pub fn run(args: &Args) -> Result<Ending> {
     }
     let texts = lines.iter().map(|(code, line)| (*code, line.as_str()));
     let recognizer = Recognizer::train(texts, args.keep as usize)?;
-    if args.texts.iter().any(|(_, file)| *file == args.out) {
-        bail!(
-            "{} is an input; choose another file with --out",
-            typed(&args.out)
-        );
-    }
     let bytes = recognizer.to_bytes();
     std::fs::write(&args.out, &bytes)
         .with_context(|| format!("cannot write {}", typed(&args.out)))?;

@@ -147,6 +147,13 @@ impl Side {
         self.ids_by(form, |text| self.vocabulary.encode(text))
     }
 
+    /// As [`Self::ids`], in a random cut: each merge is left out with probability `share`.
+    fn ids_dropping(&self, form: &str, share: f64, rng: &mut Rng) -> Vec<u32> {
+        self.ids_by(form, |text| {
+            self.vocabulary.encode_dropping(text, share, rng)
+        })
+    }
+
     /// The ids of a sentence whose text between placeholders is cut by `encode`.
     fn ids_by(&self, form: &str, mut encode: impl FnMut(&str) -> Vec<u32>) -> Vec<u32> {
         let first = self.vocabulary.len() as u32 + 2;
@@ -368,33 +375,39 @@ impl Sides {
         (ids, source)
     }
 
-    /// The ids of a source sentence in the model's form, with the end mark.
-    fn source_ids(&self, form: &str) -> Vec<u32> {
-        self.ended(self.source.ids(form))
-    }
-
     /// Source ids with their end mark.
     pub fn ended(&self, mut ids: Vec<u32>) -> Vec<u32> {
         ids.push(self.source.vocabulary.len() as u32 + 1);
         ids
     }
 
-    /// The ids of a pair in one of its forms: source with its end mark, target without marks.
-    pub fn encode(&self, pair: &Pair) -> [Vec<u32>; 2] {
-        let (source, target) = (self.source.form(&pair[0]), self.target.form(&pair[1]));
-        [self.source_ids(&source), self.target.ids(&target)]
+    /// A pair of a file as the model reads and writes it.
+    pub fn forms(&self, pair: &Pair) -> Pair {
+        [self.source.form(&pair[0]), self.target.form(&pair[1])]
     }
 
-    /// As [`Self::encode`], in a random cut: each merge is left out with probability `share`.
-    pub fn encode_dropping(&self, pair: &Pair, share: f64, rng: &mut Rng) -> [Vec<u32>; 2] {
-        let (source, target) = (self.source.form(&pair[0]), self.target.form(&pair[1]));
-        let mut cut = |side: &Side, form: &str| {
-            side.ids_by(form, |text| {
-                side.vocabulary.encode_dropping(text, share, rng)
-            })
-        };
-        let (source, target) = (cut(&self.source, &source), cut(&self.target, &target));
-        [self.ended(source), target]
+    /// The ids of a pair in the model's forms: source with its end mark, target without marks.
+    pub fn ids(&self, [source, target]: &Pair) -> [Vec<u32>; 2] {
+        [self.ended(self.source.ids(source)), self.target.ids(target)]
+    }
+
+    /// As [`Self::ids`], in a random cut: each merge is left out with probability `share`.
+    pub fn ids_dropping(
+        &self,
+        [source, target]: &Pair,
+        share: f64,
+        rng: &mut Rng,
+    ) -> [Vec<u32>; 2] {
+        let source = self.source.ids_dropping(source, share, rng);
+        [
+            self.ended(source),
+            self.target.ids_dropping(target, share, rng),
+        ]
+    }
+
+    /// The ids of a pair of a file.
+    pub fn encode(&self, pair: &Pair) -> [Vec<u32>; 2] {
+        self.ids(&self.forms(pair))
     }
 
     /// Fingerprint of both vocabularies.

@@ -59,7 +59,7 @@ impl NumbersConfig {
     /// Each count of digits is drawn as often as the others: drawn from all numbers, nine of ten would have the most
     /// digits. Short numbers therefore come several times in training, and the numbers below 100 only there.
     pub fn pairs(&self, seed: u64) -> [Vec<[String; 2]>; 3] {
-        let mut pools: Vec<Vec<u32>> = (0..=(self.below - 1).max(1).ilog10())
+        let mut pools: Vec<Vec<u32>> = (0..=self.below.saturating_sub(1).max(1).ilog10())
             .map(|places| {
                 let first = if places == 0 { 0 } else { 10u32.pow(places) };
                 let end = 10u32.pow(places + 1).min(self.below);
@@ -72,7 +72,7 @@ impl NumbersConfig {
         while held.len() < self.valid + self.test {
             let before = held.len();
             for pool in &mut pools {
-                // Popped numbers are those of the end, so a pool without basic numbers loses no order.
+                // A pool is all below BASIC or all from it on, as BASIC is a power of ten.
                 if pool.last().is_some_and(|number| *number >= BASIC) {
                     held.extend(pool.pop());
                 }

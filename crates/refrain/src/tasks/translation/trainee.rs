@@ -20,8 +20,8 @@ const STREAM: u64 = 0x6375_7473;
 
 /// A pair as it is learned from.
 struct Learned {
-    /// Its text, if it is cut anew in each epoch.
-    text: Option<Pair>,
+    /// Its text in the model's forms, if it is cut anew in each epoch.
+    forms: Option<Pair>,
     /// Source and target ids of the usual cut.
     ids: [Vec<u32>; 2],
 }
@@ -51,10 +51,10 @@ impl TranslationTrainee {
         let pairs = corpus.train.iter().enumerate();
         let again = recipe.data.bpe_dropout > 0.0;
         let learned = pairs.map(|(number, pair)| {
-            let pair = vary.pair(number, pair);
-            let ids = sides.encode(&pair);
-            let text = again.then_some(pair);
-            Learned { text, ids }
+            let forms = sides.forms(&vary.pair(number, pair));
+            let ids = sides.ids(&forms);
+            let forms = again.then_some(forms);
+            Learned { forms, ids }
         });
         let short = |own: &Learned| own.ids.iter().all(|ids| ids.len() <= longest);
         let train: Vec<_> = learned.filter(short).collect();
@@ -103,7 +103,7 @@ impl TranslationTrainee {
     /// The ids of a training pair in an epoch, which follow from the seed.
     fn ids(&self, number: usize, epoch: u64) -> [Vec<u32>; 2] {
         let own = &self.train[number];
-        let Some(text) = &own.text else {
+        let Some(forms) = &own.forms else {
             return own.ids.clone();
         };
         let mut epochs = Rng {
@@ -112,7 +112,7 @@ impl TranslationTrainee {
         };
         let mut rng = Rng::new(epochs.next_u64() ^ number as u64);
         let share = self.recipe.data.bpe_dropout;
-        self.sides.encode_dropping(text, share, &mut rng)
+        self.sides.ids_dropping(forms, share, &mut rng)
     }
 
     fn measured(&self, model: &Seq2Seq, part: &[Pair], beam: usize) -> Result<Metrics, Error> {
