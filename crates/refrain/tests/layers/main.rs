@@ -5,6 +5,7 @@ mod attention;
 #[cfg(feature = "ndarray")]
 mod backends;
 mod case;
+mod conv;
 mod exchange;
 mod golden;
 mod operations;
