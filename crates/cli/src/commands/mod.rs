@@ -13,6 +13,7 @@ pub mod pack;
 pub mod plot;
 pub mod run;
 pub mod score;
+mod search;
 pub mod speech;
 pub mod train;
 pub mod transcribe;

@@ -3,14 +3,15 @@
 
 use super::chunks::{Chunked, Chunks};
 use super::config::{CellKind, PrecisionName};
+use super::ctc::{self, Scores};
 use super::linear::Linear;
 use super::{check_probabilities, check_sizes};
 use crate::error::Error;
 use crate::init::{param, uniform};
 use crate::layers::{Options, Recurrent, RecurrentConfig, Variant};
-use crate::ops::{CtcOutput, CtcTargets, DropoutMask, ctc_loss, dropout};
+use crate::ops::{DropoutMask, dropout};
 use burn::module::{Module, Param};
-use burn::tensor::activation::{log_softmax, relu};
+use burn::tensor::activation::relu;
 use burn::tensor::module::conv1d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -285,15 +286,11 @@ impl AcousticModel {
         self
     }
 
-    /// Scores `[B,T',V]` before the softmax, and how many steps of each utterance are real; with a key, dropout is on.
+    /// Scores of each step; with a key, dropout is on.
     ///
     /// # Errors
     /// A shape that does not fit.
-    pub fn scores(
-        &self,
-        frames: Frames,
-        key: Option<Key>,
-    ) -> Result<(Tensor<3>, Vec<usize>), KernelError> {
+    pub fn scores(&self, frames: Frames, key: Option<Key>) -> Result<Scores, KernelError> {
         let Frames { mut x, mut lengths } = frames;
         for (own, weights) in self.config.convolutions.iter().zip(&self.convolutions) {
             let [_, time, _] = x.dims();
@@ -325,15 +322,10 @@ impl AcousticModel {
             _ => read(x, lengths.clone())?,
         };
         let y = self.thin(y, key.map(|key| key.fold(2)))?;
-        Ok((self.score(y)?, lengths))
-    }
-
-    /// `[B,T,D·H]` → `[B,T,V]`
-    pub(super) fn score(&self, y: Tensor<3>) -> Result<Tensor<3>, KernelError> {
-        let [batch, time, hidden] = y.dims();
-        let scores = self.output.forward(y.reshape([batch * time, hidden]))?;
-        let [_, classes] = scores.dims();
-        Ok(scores.reshape([batch, time, classes]))
+        Ok(Scores {
+            scores: ctc::score(&self.output, y)?,
+            lengths,
+        })
     }
 
     fn thin(&self, x: Tensor<3>, key: Option<Key>) -> Result<Tensor<3>, KernelError> {
@@ -341,38 +333,6 @@ impl AcousticModel {
             Some(key) => dropout(x, self.config.dropout, key, DropoutMask::Elementwise),
             None => Ok(x),
         }
-    }
-
-    /// The loss of transcripts as classes; the blank is the last class.
-    ///
-    /// # Errors
-    /// A shape or a label that does not fit.
-    pub fn loss(
-        &self,
-        frames: Frames,
-        labels: Vec<Vec<u32>>,
-        key: Option<Key>,
-    ) -> Result<CtcOutput, KernelError> {
-        let (scores, lengths) = self.scores(frames, key)?;
-        let [_, _, classes] = scores.dims();
-        let targets = CtcTargets {
-            labels,
-            lengths,
-            blank: classes.saturating_sub(1) as u32,
-        };
-        ctc_loss(scores, targets.into())
-    }
-
-    /// Log-probabilities `[B,T',V]` and real steps.
-    ///
-    /// # Errors
-    /// A shape that does not fit.
-    pub fn log_probabilities(
-        &self,
-        frames: Frames,
-    ) -> Result<(Tensor<3>, Vec<usize>), KernelError> {
-        let (scores, lengths) = self.scores(frames, None)?;
-        Ok((log_softmax(scores, 2), lengths))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A kind of task is a folder with a [`Spec`] and one line in the list; docs/adding-a-task.md explains it.
 
+mod ctc;
 pub mod language;
 pub mod long_memory;
 pub mod media;
@@ -13,6 +14,7 @@ mod stored;
 mod task;
 pub mod translation;
 
+pub use ctc::{DECODER, DecoderConfig, SearchOptions};
 pub use media::{Medium, Numbers, Piece, Ports, Receiver, Session, Sound, Text, Use};
 pub use run::{Resume, Start, Summary, load_model};
 pub use site::{DeviceName, Site};

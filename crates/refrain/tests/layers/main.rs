@@ -8,6 +8,7 @@ mod case;
 mod conv;
 mod exchange;
 mod golden;
+mod lines;
 mod operations;
 mod recurrent;
 mod second_opinion;

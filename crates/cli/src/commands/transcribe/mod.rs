@@ -6,7 +6,8 @@ mod outputs;
 mod plot;
 mod stream;
 
-use super::speech::{Model, Search, files};
+use super::search::Search;
+use super::speech::{Model, files};
 use super::{Compute, Precision, positive};
 use crate::Ending;
 use crate::interrupt::Interrupt;
