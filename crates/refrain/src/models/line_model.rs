@@ -312,7 +312,8 @@ impl LineModel {
 /// Images of one row `[ΣT,C]` as sequences `[B,T,C]` with zeros behind the shorter ones.
 fn side_by_side(x: ImageBatch) -> Result<Tensor<3>, KernelError> {
     let [rows, channels] = x.pixels.dims();
-    let time = x.widths.iter().copied().max().unwrap_or(0);
+    // A tensor without steps cannot be; those of images too narrow for one are padding.
+    let time = x.widths.iter().copied().fold(1, usize::max);
     let batch = x.widths.len();
     let mut ids = Vec::with_capacity(batch * time);
     let mut first = 0;

@@ -399,7 +399,8 @@ impl Allowed {
                  that it writes"
             )));
         }
-        let written = |class| class == labels.blank() || labels.text(class) == " " || named(class);
+        let always = [Some(labels.blank()), labels.space()];
+        let written = |class| always.contains(&Some(class)) || named(class);
         Ok(Self {
             classes: classes.map(written).collect(),
             blank: labels.blank(),

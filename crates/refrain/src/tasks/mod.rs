@@ -2,6 +2,7 @@
 //!
 //! A kind of task is a folder with a [`Spec`] and one line in the list; docs/adding-a-task.md explains it.
 
+mod buckets;
 mod ctc;
 pub mod language;
 pub mod long_memory;

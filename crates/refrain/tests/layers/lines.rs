@@ -74,7 +74,7 @@ fn an_image_without_a_column_has_no_scores() {
     let rows = rows.unwrap().rows();
     assert_eq!([rows[0].len(), rows[1].len()], [0, 2 * CLASSES]);
     let none = model.scores(batch(&[image(2, 1)], &device), None).unwrap();
-    assert_eq!(none.rows(), [Vec::new()]);
+    assert_eq!(none.rows(), [Vec::<f32>::new()]);
 }
 
 #[test]
