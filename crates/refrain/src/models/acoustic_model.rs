@@ -9,11 +9,8 @@ use super::{check_probabilities, check_sizes};
 use crate::error::Error;
 use crate::init::{param, uniform};
 use crate::layers::{Options, Recurrent, RecurrentConfig, Variant};
-use crate::ops::{DropoutMask, dropout};
+use crate::ops::{ConvOptions, DropoutMask, ImageBatch, Window, conv, dropout};
 use burn::module::{Module, Param};
-use burn::tensor::activation::relu;
-use burn::tensor::module::conv1d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain_kernels::random::Key;
 use refrain_kernels::{KernelError, Precision};
@@ -233,16 +230,21 @@ impl ConvolutionWeights {
         &self,
         x: Tensor<3>,
         stride: usize,
-        padding: (usize, usize),
-    ) -> Tensor<3> {
-        let options = ConvOptions {
-            stride: [stride],
-            padding: [padding],
-            dilation: [1],
-            groups: 1,
+        (before, behind): (usize, usize),
+    ) -> Result<Tensor<3>, KernelError> {
+        let [batch, time, features] = x.dims();
+        let [channels, _, kernel] = self.weight.val().dims();
+        let mut window = Window::new([1, kernel]);
+        window.stride = [1, stride];
+        window.padding = [[0, 0], [before, behind]];
+        let x = ImageBatch {
+            pixels: x.reshape([batch * time, features]),
+            height: 1,
+            widths: vec![time; batch].into(),
         };
-        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
-        relu(conv1d(x.swap_dims(1, 2), weight, bias, options)).swap_dims(1, 2)
+        let weight = self.weight.val().reshape([channels, features, 1, kernel]);
+        let y = conv(x, weight, self.bias.val(), ConvOptions::new(window))?;
+        Ok(y.pixels.reshape([batch, window.width(time), channels]))
     }
 }
 
@@ -295,7 +297,7 @@ impl AcousticModel {
         for (own, weights) in self.config.convolutions.iter().zip(&self.convolutions) {
             let [_, time, _] = x.dims();
             let padding = own.padding(time, self.config.streams());
-            x = weights.forward(x, own.stride, padding);
+            x = weights.forward(x, own.stride, padding)?;
             for length in &mut lengths {
                 *length = own.shorten(*length);
             }
