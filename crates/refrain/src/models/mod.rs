@@ -9,6 +9,7 @@ mod generator;
 mod language_model;
 mod line_model;
 mod linear;
+mod page_model;
 mod seq2seq;
 mod sequence_model;
 
@@ -22,6 +23,7 @@ pub use ctc::Scores;
 pub use generator::{Generator, GeneratorScratch, GeneratorState};
 pub use language_model::{LanguageModel, LanguageModelConfig, LossOutput, State};
 pub use line_model::{LineModel, LineModelConfig, Stage};
+pub use page_model::{PageLoss, PageModel, PageModelConfig};
 pub use seq2seq::{
     AttentionKind, Memory, Pairs, Seq2Seq, Seq2SeqConfig, Seq2SeqLoss, Seq2SeqScratch,
     Seq2SeqState, Seq2SeqSteps, StepRow, Vocabularies,

@@ -10,6 +10,7 @@ mod exchange;
 mod golden;
 mod lines;
 mod operations;
+mod pages;
 mod recurrent;
 mod second_opinion;
 mod variant;
