@@ -3,10 +3,12 @@
 mod components;
 mod error;
 mod finder;
+pub mod formats;
 mod ink;
 mod limits;
 mod line;
 mod metrics;
+mod result;
 mod rules;
 mod skew;
 
@@ -17,5 +19,6 @@ pub use ink::{Ink, Threshold};
 pub use limits::Limits;
 pub use line::{Baseline, Found};
 pub use metrics::{DetEval, Matches, det_eval, iou, matches};
+pub use result::{Alternative, Band, Block, BlockKind, Document, Line, Page, Word};
 pub use rules::remove_rules;
 pub use skew::{Turn, deskew, skew};
