@@ -12,6 +12,7 @@ mod face;
 mod fonts;
 mod line;
 mod outline;
+mod scan;
 mod text;
 
 pub use config::{Degradation, DegradeConfig, RenderConfig, StyleConfig};
@@ -19,4 +20,5 @@ pub use error::RenderError;
 pub use face::Face;
 pub use fonts::{FontOptions, Fonts, Part, SkipReason, Skipped};
 pub use line::{Line, MOST_CHARACTERS, Renderer};
+pub use scan::changed;
 pub use text::{ALPHABET, Mix, TextConfig, TextSource};
