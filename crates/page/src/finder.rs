@@ -24,7 +24,10 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         let get = |name: &str, default: f32| {
-            std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+            std::env::var(name)
+                .ok()
+                .and_then(|v| v.parse().ok())
+                .unwrap_or(default)
         };
         Self {
             window: get("WINDOW", 41.0) as usize,
@@ -76,7 +79,12 @@ impl Part {
 
 impl From<&Component> for Part {
     fn from(component: &Component) -> Self {
-        let Rect { x, y, width, height } = component.bounds;
+        let Rect {
+            x,
+            y,
+            width,
+            height,
+        } = component.bounds;
         Self {
             left: x as f32,
             right: (x + width) as f32,
@@ -134,14 +142,26 @@ pub fn find_lines(page: &Gray, limits: &Limits, tuning: &Tuning) -> Result<Lines
     } else {
         page
     };
-    let ink = Ink::of(page, Threshold::Mean { window: tuning.window, offset: tuning.offset });
+    let ink = Ink::of(
+        page,
+        Threshold::Mean {
+            window: tuning.window,
+            offset: tuning.offset,
+        },
+    );
     limits.check_time("searching for components", page)?;
     let Some(found) = components(&ink, limits.components) else {
-        return Ok(Lines { lines: Vec::new(), noisy: true });
+        return Ok(Lines {
+            lines: Vec::new(),
+            noisy: true,
+        });
     };
     let parts: Vec<Part> = found.iter().map(Part::from).collect();
     let Some(median) = median_height(&parts) else {
-        return Ok(Lines { lines: Vec::new(), noisy: false });
+        return Ok(Lines {
+            lines: Vec::new(),
+            noisy: false,
+        });
     };
     let groups = group(&parts, median, tuning);
     let lines = groups
@@ -149,7 +169,10 @@ pub fn find_lines(page: &Gray, limits: &Limits, tuning: &Tuning) -> Result<Lines
         .map(|line| {
             let height = line.height();
             let rect = |left: f32, right: f32, top: f32, bottom: f32| {
-                refrain_image::Quad([(left, top), (right, top), (right, bottom), (left, bottom)].map(|(x, y)| Point { x, y }))
+                refrain_image::Quad(
+                    [(left, top), (right, top), (right, bottom), (left, bottom)]
+                        .map(|(x, y)| Point { x, y }),
+                )
             };
             Found {
                 quad: rect(
@@ -164,19 +187,29 @@ pub fn find_lines(page: &Gray, limits: &Limits, tuning: &Tuning) -> Result<Lines
             }
         })
         .collect();
-    Ok(Lines { lines, noisy: false })
+    Ok(Lines {
+        lines,
+        noisy: false,
+    })
 }
 
 fn group(parts: &[Part], median: f32, tuning: &Tuning) -> Vec<Part> {
     let mut letters: Vec<Part> = parts
         .iter()
-        .filter(|p| p.height() >= 0.45 * median && p.height() <= 1.8 * median && p.width() <= 20.0 * median)
+        .filter(|p| {
+            p.height() >= 0.45 * median && p.height() <= 1.8 * median && p.width() <= 20.0 * median
+        })
         .copied()
         .collect();
     letters.sort_by(|a, b| a.left.total_cmp(&b.left));
     let lines = link(&letters, median, tuning);
     if std::env::var("DUMP").is_ok() {
-        for p in parts { println!("part {} {} {} {} {}", p.left, p.right, p.top, p.bottom, p.area); }
+        for p in parts {
+            println!(
+                "part {} {} {} {} {}",
+                p.left, p.right, p.top, p.bottom, p.area
+            );
+        }
         println!("median {median}");
     }
     lines
@@ -202,5 +235,9 @@ fn link(letters: &[Part], median: f32, tuning: &Tuning) -> Vec<Part> {
             empty => *empty = Some(*letter),
         }
     }
-    lines.into_iter().flatten().filter(|l| l.width() > 0.5 * median || l.height() > 0.8 * median).collect()
+    lines
+        .into_iter()
+        .flatten()
+        .filter(|l| l.width() > 0.5 * median || l.height() > 0.8 * median)
+        .collect()
 }

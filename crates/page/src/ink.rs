@@ -187,7 +187,10 @@ fn darker_than_mean(page: &Gray, window: usize, offset: u32, out: &mut [u8]) {
         (0..half).for_each(&mut decide);
         (width - half..width).for_each(&mut decide);
         let count = ((2 * half + 1) * (bottom - top)) as u32;
-        let (left, right) = (&sums.before[..width - 2 * half], &sums.before[2 * half + 1..]);
+        let (left, right) = (
+            &sums.before[..width - 2 * half],
+            &sums.before[2 * half + 1..],
+        );
         let inner = out[half..].iter_mut().zip(&row[half..]);
         for ((out, &pixel), (left, right)) in inner.zip(left.iter().zip(right)) {
             *out = u8::from((u32::from(pixel) + offset) * count < right.wrapping_sub(*left));
@@ -261,7 +264,11 @@ mod tests {
                     Threshold::Sauvola { window, k: 0.3 },
                 ] {
                     let ink = Ink::of(&page, threshold);
-                    assert_eq!(ink.pixels, reference(&page, threshold), "{width} {height} {threshold:?}");
+                    assert_eq!(
+                        ink.pixels,
+                        reference(&page, threshold),
+                        "{width} {height} {threshold:?}"
+                    );
                 }
             }
         }
@@ -274,7 +281,14 @@ mod tests {
             (8..14, 5..18) => 0,
             _ => 255,
         });
-        let ink = Ink::of(&page, Threshold::Mean { window: 41, offset: 18 }).despeckled();
+        let ink = Ink::of(
+            &page,
+            Threshold::Mean {
+                window: 41,
+                offset: 18,
+            },
+        )
+        .despeckled();
         assert_eq!((ink.row(3)[3], ink.row(12)[10], ink.row(10)[9]), (0, 1, 1));
     }
 }

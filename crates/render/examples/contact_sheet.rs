@@ -27,7 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         started.elapsed().as_secs_f64()
     );
     for skipped in fonts.skipped() {
-        println!("  {} {}: {}", skipped.path.display(), skipped.face, skipped.reason);
+        println!(
+            "  {} {}: {}",
+            skipped.path.display(),
+            skipped.face,
+            skipped.reason
+        );
     }
     let held_out: Vec<&str> = fonts.families(Part::HeldOut).collect();
     println!("held out: {}", held_out.join(", "));
@@ -58,9 +63,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let line = renderer.line(7, index);
         let image = match line.image.width() > 1400 || line.image.height() > 90 {
             true => {
-                let factor = (1400.0 / line.image.width() as f64).min(90.0 / line.image.height() as f64);
+                let factor =
+                    (1400.0 / line.image.width() as f64).min(90.0 / line.image.height() as f64);
                 let size = |value: usize| ((value as f64 * factor) as usize).max(1);
-                line.image.resize(size(line.image.width()), size(line.image.height()))
+                line.image
+                    .resize(size(line.image.width()), size(line.image.height()))
             }
             false => line.image,
         };
@@ -79,8 +86,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         x += image.width() + 10;
         tallest = tallest.max(image.height());
     }
-    image::GrayImage::from_raw(sheet.width() as u32, sheet.height() as u32, sheet.into_pixels())
-        .ok_or("no image")?
-        .save(out)?;
+    image::GrayImage::from_raw(
+        sheet.width() as u32,
+        sheet.height() as u32,
+        sheet.into_pixels(),
+    )
+    .ok_or("no image")?
+    .save(out)?;
     Ok(())
 }

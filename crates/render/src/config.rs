@@ -125,8 +125,15 @@ impl DegradeConfig {
 
     /// The chance of one.
     pub fn chance(&self, degradation: Degradation) -> f32 {
-        let usual = || Degradation::ALL.iter().find(|(other, _)| *other == degradation);
-        self.chance.get(&degradation).copied().unwrap_or_else(|| usual().map_or(0.0, |&(_, chance)| chance))
+        let usual = || {
+            Degradation::ALL
+                .iter()
+                .find(|(other, _)| *other == degradation)
+        };
+        self.chance
+            .get(&degradation)
+            .copied()
+            .unwrap_or_else(|| usual().map_or(0.0, |&(_, chance)| chance))
     }
 
     pub(crate) fn check(&self) -> Result<(), RenderError> {
@@ -174,10 +181,16 @@ impl Default for StyleConfig {
 
 impl StyleConfig {
     pub(crate) fn check(&self) -> Result<(), RenderError> {
-        let within = |[low, high]: [f32; 2], least: f32, most: f32| low >= least && low <= high && high <= most;
+        let within = |[low, high]: [f32; 2], least: f32, most: f32| {
+            low >= least && low <= high && high <= most
+        };
         let part = |value: f32| (0.0..=1.0).contains(&value);
         if !within(self.x_height, 3.0, 200.0) {
-            return Err(setting("x_height", &self.x_height, "3 to 200 pixels, the smaller first"));
+            return Err(setting(
+                "x_height",
+                &self.x_height,
+                "3 to 200 pixels, the smaller first",
+            ));
         }
         let factors = [
             ("letter_spacing", self.letter_spacing),
@@ -189,7 +202,11 @@ impl StyleConfig {
         }
         match part(self.spaced) && part(self.ligatures) {
             true => Ok(()),
-            false => Err(setting("spaced or ligatures", &(self.spaced, self.ligatures), "0 to 1")),
+            false => Err(setting(
+                "spaced or ligatures",
+                &(self.spaced, self.ligatures),
+                "0 to 1",
+            )),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use refrain_image::Gray;
 
-use crate::config::{DegradeConfig, Degradation};
+use crate::config::{Degradation, DegradeConfig};
 use crate::degrade::{Degrader, spread};
 use crate::dice::Dice;
 
@@ -22,15 +22,22 @@ pub fn changed(image: &Gray, config: &DegradeConfig, seed: u64, index: u64) -> G
     };
     let mut image = moved(image, &degrader);
     if let Some(mut dice) = degrader.dice(Degradation::Spread) {
-        let amount = dice.range(-0.5, 0.8) * config.severity * (degrader.x_height / 16.0).clamp(0.3, 1.5);
+        let amount =
+            dice.range(-0.5, 0.8) * config.severity * (degrader.x_height / 16.0).clamp(0.3, 1.5);
         let mut ink = image.inverted();
         spread(&mut ink, amount);
         image = ink.inverted();
     }
     if let Some(mut dice) = degrader.dice(Degradation::Contrast) {
-        let (low, high) = (70.0 * config.severity * dice.uniform(), 255.0 - 70.0 * config.severity * dice.uniform());
+        let (low, high) = (
+            70.0 * config.severity * dice.uniform(),
+            255.0 - 70.0 * config.severity * dice.uniform(),
+        );
         let value = |pixel: u8| (low + (high - low) * f32::from(pixel) / 255.0 + 0.5) as u8;
-        image.pixels_mut().iter_mut().for_each(|pixel| *pixel = value(*pixel));
+        image
+            .pixels_mut()
+            .iter_mut()
+            .for_each(|pixel| *pixel = value(*pixel));
     }
     degrader.shot(image)
 }
@@ -60,7 +67,10 @@ fn moved(image: &Gray, degrader: &Degrader) -> Gray {
     let (middle, centre) = (0.5 * wide, 0.5 * high);
     image.warp(width, height, paper(image), |x, y| {
         let (x, y) = (x / stretch - left - middle, y - top - centre);
-        (x * cosine - y * sine + slant * y + middle, x * sine + y * cosine + centre)
+        (
+            x * cosine - y * sine + slant * y + middle,
+            x * sine + y * cosine + centre,
+        )
     })
 }
 
@@ -68,7 +78,9 @@ fn moved(image: &Gray, degrader: &Degrader) -> Gray {
 fn paper(image: &Gray) -> u8 {
     let last = image.height() - 1;
     let mut edge: Vec<u8> = [image.row(0), image.row(last)].concat();
-    edge.extend((0..image.height()).flat_map(|y| [image.get(0, y), image.get(image.width() - 1, y)]));
+    edge.extend(
+        (0..image.height()).flat_map(|y| [image.get(0, y), image.get(image.width() - 1, y)]),
+    );
     let middle = edge.len() / 2;
     *edge.select_nth_unstable(middle).1
 }
@@ -103,7 +115,10 @@ mod tests {
         let config = DegradeConfig::default();
         for index in 0..200 {
             let image = changed(&line(), &config, 7, index);
-            let (low, high) = image.pixels().iter().fold((255, 0), |(low, high), &p| (p.min(low), p.max(high)));
+            let (low, high) = image
+                .pixels()
+                .iter()
+                .fold((255, 0), |(low, high), &p| (p.min(low), p.max(high)));
             assert!(high - low > 40, "{index}: {low} to {high}");
         }
         for (width, height) in [(0, 0), (1, 1), (1, 40), (500, 1)] {

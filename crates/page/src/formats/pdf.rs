@@ -141,7 +141,11 @@ impl Pdf {
         if let Some(code) = self.codes.get(&c) {
             return Ok(*code);
         }
-        if self.fonts.last().is_none_or(|(_, used)| used.len() >= CODES) {
+        if self
+            .fonts
+            .last()
+            .is_none_or(|(_, used)| used.len() >= CODES)
+        {
             let font = self.object()?;
             self.fonts.push((font, Vec::new()));
         }
@@ -201,8 +205,12 @@ impl Pdf {
         if self.fonts.is_empty() {
             return Ok(());
         }
-        let [file, map, descriptor, cid] =
-            [self.object()?, self.object()?, self.object()?, self.object()?];
+        let [file, map, descriptor, cid] = [
+            self.object()?,
+            self.object()?,
+            self.object()?,
+            self.object()?,
+        ];
         let mut chunk = Chunk::new();
         let bytes = font();
         let packed = deflate(&bytes);
@@ -270,7 +278,10 @@ impl Pdf {
     fn write_table(&mut self, out: &mut dyn Write) -> Result<(), FormatError> {
         let start = self.position;
         let size = self.offsets.len() + 1;
-        self.write(out, format!("xref\n0 {size}\n0000000000 65535 f \n").as_bytes())?;
+        self.write(
+            out,
+            format!("xref\n0 {size}\n0000000000 65535 f \n").as_bytes(),
+        )?;
         for offset in std::mem::take(&mut self.offsets) {
             self.write(out, format!("{offset:010} 00000 n \n").as_bytes())?;
         }
@@ -347,7 +358,10 @@ impl Emit for Pdf {
         chunk.pages(reference(PAGES)).kids(pages).count(count);
         self.chunk(out, &chunk)?;
         let mut chunk = Chunk::new();
-        chunk.indirect(reference(CATALOG)).start::<pdf_writer::writers::Catalog<'_>>().pages(reference(PAGES));
+        chunk
+            .indirect(reference(CATALOG))
+            .start::<pdf_writer::writers::Catalog<'_>>()
+            .pages(reference(PAGES));
         self.chunk(out, &chunk)?;
         let mut chunk = Chunk::new();
         let mut info = chunk

@@ -54,7 +54,8 @@ pub(super) fn confidence(value: f32) -> f32 {
 /// Slope and height at x = 0 of the least-squares line through the points; none without two different x.
 pub(super) fn fit(points: &[Point]) -> Option<(f32, f32)> {
     let n = points.len() as f64;
-    let mean = |value: fn(&Point) -> f32| points.iter().map(|p| f64::from(value(p))).sum::<f64>() / n;
+    let mean =
+        |value: fn(&Point) -> f32| points.iter().map(|p| f64::from(value(p))).sum::<f64>() / n;
     let (x, y) = (mean(|p| p.x), mean(|p| p.y));
     let (mut xx, mut xy) = (0.0, 0.0);
     for point in points {
@@ -69,7 +70,10 @@ pub(super) fn fit(points: &[Point]) -> Option<(f32, f32)> {
 
 /// The rectangle around the points whose first edge runs along the unit vector.
 fn along(points: &[Point], unit: Point) -> Quad {
-    let (mut low, mut high) = ((f32::INFINITY, f32::INFINITY), (f32::NEG_INFINITY, f32::NEG_INFINITY));
+    let (mut low, mut high) = (
+        (f32::INFINITY, f32::INFINITY),
+        (f32::NEG_INFINITY, f32::NEG_INFINITY),
+    );
     for point in points {
         let (a, b) = (
             point.x * unit.x + point.y * unit.y,
@@ -168,7 +172,9 @@ mod tests {
 
     fn near(a: &Quad, b: &[(f32, f32); 4]) -> bool {
         let pairs = a.0.iter().zip(b);
-        pairs.into_iter().all(|(p, q)| (p.x - q.0).abs() < 0.01 && (p.y - q.1).abs() < 0.01)
+        pairs
+            .into_iter()
+            .all(|(p, q)| (p.x - q.0).abs() < 0.01 && (p.y - q.1).abs() < 0.01)
     }
 
     fn points(pairs: &[(f32, f32)]) -> Vec<Point> {
@@ -188,7 +194,10 @@ mod tests {
         let leaning = points(&[(0.0, 0.0), (40.0, 30.0), (37.0, 34.0), (-3.0, 4.0)]);
         let expected = [(0.0, 0.0), (40.0, 30.0), (37.0, 34.0), (-3.0, 4.0)];
         assert!(near(&rectangle(&leaning, &[]).unwrap(), &expected));
-        assert!(near(&rectangle(&points(&[(5.0, 5.0)]), &[]).unwrap(), &[(5.0, 5.0); 4]));
+        assert!(near(
+            &rectangle(&points(&[(5.0, 5.0)]), &[]).unwrap(),
+            &[(5.0, 5.0); 4]
+        ));
         assert!(rectangle(&[], &[]).is_none());
     }
 

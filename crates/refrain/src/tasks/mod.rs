@@ -7,6 +7,7 @@ mod ctc;
 pub mod language;
 pub mod long_memory;
 pub mod media;
+pub mod ocr;
 mod run;
 mod site;
 mod spec;
@@ -41,6 +42,7 @@ pub const TASKS: Tasks = Tasks::new(&[
     &Of::<long_memory::Digits784>::NEW,
     &Of::<speech::Speech>::NEW,
     &Of::<translation::TranslationTask>::NEW,
+    &Of::<ocr::Ocr>::NEW,
 ]);
 
 /// A list of tasks: the one of this library, or one with further tasks.

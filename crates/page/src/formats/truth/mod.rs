@@ -125,6 +125,8 @@ fn beside(path: &Path, name: &str) -> PathBuf {
     let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
     match named.exists() {
         true => named,
-        false => Some(folder.join(last)).filter(|p| p.exists()).unwrap_or(named),
+        false => Some(folder.join(last))
+            .filter(|p| p.exists())
+            .unwrap_or(named),
     }
 }
