@@ -102,7 +102,12 @@ fn compress(
         let mut bytes = Vec::new();
         JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100))
             .encode(pixels, w.into(), h.into(), kind)
-            .map_err(ImageError::Encode)?;
+            .map_err(|error| ImageError::Encode {
+                format: "JPEG",
+                width,
+                height,
+                reason: error.to_string(),
+            })?;
         return Ok(picture(true, bytes));
     }
     // Each row is stored as its difference to the row above ("Up" of PNG).
