@@ -18,6 +18,7 @@ use refrain_decode::text::Labels;
 use refrain_image::Gray;
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A trained model of text lines with all that it needs.
 pub struct Loaded {
@@ -36,6 +37,8 @@ pub struct ReadLine {
     pub text: String,
     /// The least confidence of its words; 1 without any.
     pub confidence: f64,
+    /// The mean of its characters' probabilities; 0 without any.
+    pub mean: f64,
     /// Its words, from left to right.
     pub words: Vec<ReadWord>,
     /// The next best readings, if more than one was asked for.
@@ -103,6 +106,16 @@ impl Loaded {
     /// # Errors
     /// Errors of the model.
     pub fn read(&self, lines: &[Gray], n: usize) -> Result<Vec<ReadLine>, Error> {
+        self.read_until(lines, n, None)
+    }
+
+    /// As [`Self::read`], with an error once the deadline has passed.
+    pub(super) fn read_until(
+        &self,
+        lines: &[Gray],
+        n: usize,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<ReadLine>, Error> {
         let height = self.recipe.model.height;
         let images: Vec<LineImage> = lines
             .par_iter()
@@ -112,6 +125,15 @@ impl Loaded {
         order.sort_by_key(|&number| images[number].width());
         let mut read = vec![ReadLine::default(); lines.len()];
         for numbers in order.chunks(TOGETHER) {
+            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                return Err(Error::Input {
+                    operation: "reading a page",
+                    problem: format!(
+                        "its {} lines take longer than the time for a page; allow more seconds, or cut the page",
+                        lines.len()
+                    ),
+                });
+            }
             let own: Vec<LineImage> = numbers
                 .iter()
                 .map(|&number| images[number].clone())
@@ -151,9 +173,12 @@ impl Loaded {
             }
         });
         let words: Vec<ReadWord> = words.collect();
+        let own = best.labels.iter().map(|span| span.confidence);
+        let mean = own.sum::<f64>() / best.labels.len().max(1) as f64;
         ReadLine {
             text: spelling.read(&best.text),
             confidence: words.iter().map(|word| word.confidence).fold(1.0, f64::min),
+            mean,
             words,
             alternatives: others
                 .iter()

@@ -4,6 +4,7 @@ mod data;
 mod fold;
 mod image;
 mod loaded;
+mod page;
 mod rates;
 mod recipe;
 mod render;
@@ -11,7 +12,10 @@ mod spelling;
 mod trainee;
 
 pub use loaded::{Loaded, ReadLine, ReadWord, Reading};
+pub use page::PageOptions;
 pub use recipe::{Folds, OcrData, OcrRecipe, RenderData};
+pub use refrain_page::Layout;
+pub use refrain_render::Line;
 pub use spelling::Spelling;
 pub use trainee::OcrTrainee;
 
@@ -22,7 +26,7 @@ use super::{Edited, EvaluateData, EvaluateOn, Evaluation, Site};
 use crate::error::Error;
 use crate::metrics::{Better, Digits, Metric};
 use crate::models::LineModel;
-use crate::recipe::recipes;
+use crate::recipe::{Recipe, recipes};
 use crate::store::ModelFolder;
 use data::{Item, Loader, Parts, items_of};
 use refrain_data::vocab::{VOCABULARY_FILE, Vocabulary, VocabularyKind};
@@ -239,4 +243,20 @@ fn edited(item: &Item, text: &str) -> Edited {
 /// A folder that is missing, incomplete, damaged or of another task, or options that do not fit.
 pub fn open(folder: &Path, options: SearchOptions, site: &Site) -> Result<Arc<Loaded>, Error> {
     task::open::<Ocr>(folder, options, site).map(Arc::new)
+}
+
+/// The first lines that a recipe renders for its training, at this strength of changes (0 to 1).
+///
+/// # Errors
+/// A recipe of another task or one that renders nothing, fonts or texts that are missing.
+pub fn rendered(recipe: &Recipe, site: &Site, count: usize, severity: f32) -> Result<Vec<Line>, Error> {
+    let body: OcrRecipe = recipe.body()?;
+    let Some(config) = &body.data.render else {
+        return Err(Error::Config(format!(
+            "the recipe {} renders no lines; give one with data.render, such as ocr-latin",
+            recipe.recipe.name
+        )));
+    };
+    let renderer = Renderer::new(config, &body.data, body.model.height, site)?;
+    renderer.lines(count, severity)
 }

@@ -88,6 +88,17 @@ impl Renderer {
         Ok(self.items(&renderer, self.seed, numbers))
     }
 
+    /// The first lines of a training as they are before they are scaled, at this share of the full strength of changes.
+    ///
+    /// # Errors
+    /// A severity that is none.
+    pub fn lines(&self, count: usize, severity: f32) -> Result<Vec<Line>, Error> {
+        let full = self.training.config().degrade.severity;
+        let renderer = self.training.with_severity(full * severity)?;
+        let numbers = (0..count as u64).into_par_iter();
+        Ok(numbers.map(|number| renderer.line(self.seed, number)).collect())
+    }
+
     /// The first `count` lines for validation.
     pub fn held_out(&self, count: usize) -> Vec<Item> {
         self.items(&self.held_out, self.seed ^ VALIDATION, 0..count as u64)
