@@ -66,23 +66,28 @@ impl Degrader<'_> {
     /// Prints ink, 0 to 255 per pixel, on paper, and makes a picture of it.
     pub(crate) fn picture(&self, mut ink: Gray) -> Gray {
         self.wear(&mut ink);
-        let mut image = self.on_paper(&ink);
+        let (mut image, span) = self.on_paper(&ink);
         if self.dice(Degradation::Inversion).is_some() {
             image = image.inverted();
         }
+        // Two of these at full strength leave nothing to read.
+        let optics = [Degradation::Blur, Degradation::Motion, Degradation::Resample];
+        let optics = optics.iter().filter(|&&one| self.dice(one).is_some()).count();
+        let optics = self.severity() / optics.max(1) as f32;
         if let Some(mut dice) = self.dice(Degradation::Blur) {
-            let sigma = (0.25 + 1.1 * self.severity() * dice.uniform().powi(2)) * self.size();
+            let sigma = (0.25 + 1.3 * optics * dice.uniform().powi(2)) * self.size();
             image = image.blur(sigma.max(0.45));
         }
         if let Some(mut dice) = self.dice(Degradation::Motion) {
-            image = motion(&image, (2.0 + 5.0 * self.severity() * dice.uniform()) * self.size().min(1.5), &mut dice);
+            let length = (2.0 + 6.0 * optics * dice.uniform()) * self.size().min(1.5);
+            image = motion(&image, length, &mut dice);
         }
         let mut x_height = self.x_height;
         if let Some(mut dice) = self.dice(Degradation::Resample) {
-            (image, x_height) = self.resample(&image, &mut dice);
+            (image, x_height) = self.resample(&image, optics, &mut dice);
         }
         if let Some(mut dice) = self.dice(Degradation::Noise) {
-            let sigma = 2.0 + 22.0 * self.severity() * dice.uniform().powi(2);
+            let sigma = 2.0 + 24.0 * self.severity() * dice.uniform().powi(2) * (span / 255.0);
             dice.add_noise(image.pixels_mut(), sigma);
         }
         if let Some(mut dice) = self.dice(Degradation::Speckle) {
@@ -139,6 +144,9 @@ impl Degrader<'_> {
     /// Weak stripes: across the print where the head is dirty, and along it where the paper jerks.
     fn fade(&self, ink: &mut Gray, dice: &mut Dice) {
         let across = dice.chance(0.5);
+        // Weak ink that a threshold then removes would leave nothing.
+        let lost = self.dice(Degradation::Threshold).is_some();
+        let severity = self.severity() * if lost { 0.5 } else { 1.0 };
         let size = if across { ink.width() } else { ink.height() };
         let mut strength = vec![1.0f32; size];
         let stripes = match across {
@@ -146,7 +154,7 @@ impl Degrader<'_> {
             false => dice.whole(1, 3),
         };
         for _ in 0..stripes.min(64) {
-            let weak = 1.0 - self.severity() * dice.range(0.3, 0.9);
+            let weak = 1.0 - severity * dice.range(0.3, 0.9);
             let wide = dice.range(0.06, if across { 0.25 } else { 0.5 }) * self.x_height;
             let centre = dice.uniform() * size as f32;
             let first = (centre - wide).max(0.0) as usize;
@@ -156,7 +164,7 @@ impl Degrader<'_> {
             }
         }
         // The whole line is weaker too.
-        let all = 1.0 - 0.45 * self.severity() * dice.uniform();
+        let all = 1.0 - 0.45 * severity * dice.uniform();
         strength.iter_mut().for_each(|value| *value *= all);
         match across {
             true => scale(ink, |x, _| strength[x as usize]),
@@ -164,8 +172,8 @@ impl Degrader<'_> {
         }
     }
 
-    /// Ink on paper.
-    fn on_paper(&self, ink: &Gray) -> Gray {
+    /// Ink on paper, and the difference of their brightness.
+    fn on_paper(&self, ink: &Gray) -> (Gray, f32) {
         let (mut black, mut white) = (0.0, 255.0);
         if let Some(mut dice) = self.dice(Degradation::Contrast) {
             let severity = self.severity();
@@ -174,11 +182,12 @@ impl Degrader<'_> {
             let least = 90.0 - 30.0 * severity;
             black = black.min(white - least).max(3.0);
         }
+        let span = white - black;
         let texture = self.dice(Degradation::Texture).map(|mut dice| {
             let strength = self.severity() * dice.range(0.15, 1.0);
             let coarse = dice.log_range(0.3, 3.0) * self.x_height;
             let relief = Relief::new(ink.width(), ink.height(), coarse, &mut dice);
-            (relief, 40.0 * strength, 7.0 * strength, dice)
+            (relief, (0.3 * span).min(50.0) * strength, 0.04 * span * strength, dice)
         });
         let mut image = Gray::from_fn(ink.width(), ink.height(), |x, y| {
             let covered = f32::from(ink.get(x, y)) / 255.0;
@@ -192,7 +201,9 @@ impl Degrader<'_> {
             dice.add_noise(image.pixels_mut(), grain);
         }
         if let Some(mut dice) = self.dice(Degradation::Shade) {
-            let depth = self.severity() * dice.range(0.15, 0.6);
+            // One threshold for all would make the dark side black.
+            let most = if self.dice(Degradation::Threshold).is_some() { 0.25 } else { 0.6 };
+            let depth = self.severity() * dice.range(0.1, most);
             let (dx, dy) = (dice.range(-1.0, 1.0), dice.range(-0.5, 0.5));
             let (width, height) = (image.width() as f32, image.height() as f32);
             let reach = (dx.abs() + dy.abs()).max(0.1);
@@ -201,14 +212,14 @@ impl Degrader<'_> {
                 1.0 - depth * t.clamp(0.0, 1.0)
             });
         }
-        image
+        (image, span)
     }
 
     /// Fewer pixels, and mostly up again. Also gives the new height of x.
-    fn resample(&self, image: &Gray, dice: &mut Dice) -> (Gray, f32) {
+    fn resample(&self, image: &Gray, strength: f32, dice: &mut Dice) -> (Gray, f32) {
         let (width, height) = (image.width(), image.height());
         let target = dice.range(5.2, 11.0).min(0.85 * self.x_height);
-        let factor = (target / self.x_height).clamp(0.1, 0.85).powf(self.severity().max(0.2));
+        let factor = (target / self.x_height).clamp(0.1, 0.85).powf(strength.max(0.2));
         let size = |value: usize, factor: f32| ((value as f32 * factor).round() as usize).max(1);
         // The two directions may differ, as in faxes.
         let across = if dice.chance(0.2) { dice.range(0.8, 1.25) * factor } else { factor };

@@ -40,6 +40,7 @@ impl Renderer {
     pub fn new(fonts: &Arc<Fonts>, part: Part, source: TextSource, config: RenderConfig) -> Result<Self, RenderError> {
         config.style.check()?;
         config.degrade.check()?;
+        config.page.check()?;
         Ok(Self {
             chooser: fonts.chooser(part)?,
             source: Arc::new(source),

@@ -275,7 +275,8 @@ impl Print {
                 if row.ends.0 == 0.0 {
                     row.ends.0 = advance;
                 }
-                row.width += advance * self.spacing;
+                // Tight lines touch, but letters do not run into one another.
+                row.width += (advance * self.spacing).max(advance - 0.07 * scale.0 * face.units());
             }
             before = Some(glyph);
             at += count;

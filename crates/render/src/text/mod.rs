@@ -1,6 +1,6 @@
 //! Texts of lines: sentences, words, receipts, numbers, and strings that no language predicts.
 
-mod receipt;
+pub(crate) mod receipt;
 mod words;
 
 use std::path::Path;
@@ -112,6 +112,10 @@ impl TextSource {
     /// The settings.
     pub fn config(&self) -> &TextConfig {
         &self.config
+    }
+
+    pub(crate) fn words(&self) -> &Words {
+        &self.words
     }
 
     /// The text with number `index` under `seed`.

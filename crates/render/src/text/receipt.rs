@@ -32,7 +32,7 @@ const UNITS: [&str; 16] = [
 ];
 
 /// A row.
-pub(super) fn row(dice: &mut Dice, words: &Words) -> String {
+pub(crate) fn row(dice: &mut Dice, words: &Words) -> String {
     match dice.below(19) {
         0 | 1 => price(dice),
         2 => format!("{} {}", date(dice), time(dice)),
@@ -60,6 +60,16 @@ pub(super) fn row(dice: &mut Dice, words: &Words) -> String {
         17 => format!("{} {} ({})", item(dice, words), dice.pick(&COMPANIES), code(dice)),
         _ => web(dice, words),
     }
+}
+
+/// A title of a form or a greeting.
+pub(crate) fn title(dice: &mut Dice) -> &'static str {
+    dice.pick(&TITLES)
+}
+
+/// The name of a sum.
+pub(crate) fn total(dice: &mut Dice) -> &'static str {
+    dice.pick(&TOTALS)
 }
 
 /// One to three characters that stand alone in tables.
