@@ -121,7 +121,7 @@ impl Degrader<'_> {
         }
         if let Some(mut dice) = self.dice(Degradation::Holes) {
             let count = spots(ink, self.x_height, 3.0 * self.severity() * dice.uniform());
-            for _ in 0..count.max(6) {
+            for _ in 0..count.max(10) {
                 let radius = dice.range(0.04, 0.13) * self.x_height;
                 spot(ink, radius.max(0.5), 0, &mut dice);
             }
@@ -349,7 +349,7 @@ fn threshold(image: Gray, severity: f32, dice: &mut Dice) -> Gray {
     };
     let middle = dark + (light - dark) * (0.5 + 0.2 * severity * dice.range(-1.0, 1.0));
     let mut noisy = image;
-    let sigma = 0.22 * (light - dark) * severity * dice.uniform().powi(2);
+    let sigma = 0.14 * (light - dark) * severity * dice.uniform().powi(2);
     dice.add_noise(noisy.pixels_mut(), sigma);
     noisy.pixels_mut().iter_mut().for_each(|pixel| *pixel = if f32::from(*pixel) < middle { 0 } else { 255 });
     noisy

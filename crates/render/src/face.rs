@@ -394,3 +394,16 @@ impl OutlineBuilder for Shape {
         self.add(4, &[]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::design;
+
+    #[test]
+    fn sisters_are_one_design() {
+        assert_eq!(design("DejaVu Sans Condensed"), design("DejaVu Sans"));
+        assert_eq!(design("Noto Sans SemiCondensed Light"), "noto sans");
+        assert_ne!(design("DejaVu Sans Mono"), design("DejaVu Sans"));
+        assert_eq!(design("Black"), "black");
+    }
+}

@@ -281,7 +281,7 @@ impl TextSource {
         let count = dice.whole(1, 3);
         match dice.below(4) {
             0 => (0..count).map(|_| char::from(b'0' + dice.below(10) as u8)).collect(),
-            1 => self.random(count, dice),
+            1 => self.random(3, dice).chars().take(count).collect(),
             2 => self.letters(count, dice),
             _ => receipt::short(dice).into(),
         }
