@@ -125,7 +125,7 @@ impl Canvas {
             let id = scaled.glyph_id(letter);
             x += before.map_or(0.0, |before| scaled.kern(before, id));
             // Nothing more is on the page.
-            if !(x < self.width as f32) {
+            if x.is_nan() || x >= self.width as f32 {
                 break;
             }
             self.glyph(

@@ -52,100 +52,107 @@ pub(crate) struct Samples {
     pub(crate) values: Vec<u8>,
 }
 
-/// The decoder after it has read the header, and the size, which is within the limits.
-fn header<'a>(
-    bytes: &'a [u8],
+/// A JPEG whose header has been read; its size is within the limits, and its data have an end.
+struct Opened<'a> {
+    decoder: JpegDecoder<ZCursor<&'a [u8]>>,
+    width: usize,
+    height: usize,
     format: &'static str,
     page: usize,
-    limits: &Limits,
-) -> Result<(JpegDecoder<ZCursor<&'a [u8]>>, usize, usize), ImageError> {
-    let damaged = |reason: String| ImageError::Damaged {
-        format,
-        page,
-        reason,
-    };
-    // The size that a JPEG can have; `limits` is what bounds it.
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(65_535)
-        .set_max_height(65_535);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder
-        .decode_headers()
-        .map_err(|error| damaged(error.to_string()))?;
-    let info = decoder
-        .info()
-        .ok_or_else(|| damaged("it has no header".to_owned()))?;
-    let (width, height) = limits.check(format, page, info.width.into(), info.height.into())?;
-    if !is_whole(bytes) {
-        return Err(damaged("it ends before its image does".to_owned()));
-    }
-    Ok((decoder, width, height))
 }
 
-/// Decodes to `out`, or to the colours of the file if `out` is none.
-fn samples(
-    mut decoder: JpegDecoder<ZCursor<&[u8]>>,
-    out: Option<ColorSpace>,
-    (width, height): (usize, usize),
-) -> Result<Samples, String> {
-    let stored = decoder.input_colorspace().unwrap_or(ColorSpace::Luma);
-    let out = out.unwrap_or(stored);
-    decoder.set_options(decoder_options(&decoder, out));
-    let values = decoder.decode().map_err(|error| error.to_string())?;
-    let step = out.num_components();
-    match values.len() == width * height * step && step > 0 {
-        true => Ok(Samples {
+impl<'a> Opened<'a> {
+    fn new(
+        bytes: &'a [u8],
+        format: &'static str,
+        page: usize,
+        limits: &Limits,
+    ) -> Result<Self, ImageError> {
+        // The size that a JPEG can have; `limits` is the bound.
+        let options = DecoderOptions::default()
+            .set_strict_mode(false)
+            .set_max_width(65_535)
+            .set_max_height(65_535);
+        let mut opened = Self {
+            decoder: JpegDecoder::new_with_options(ZCursor::new(bytes), options),
+            width: 0,
+            height: 0,
+            format,
+            page,
+        };
+        let read = opened.decoder.decode_headers();
+        read.map_err(|error| opened.damaged(error.to_string()))?;
+        let info = opened.decoder.info();
+        let info = info.ok_or_else(|| opened.damaged("it has no header".to_owned()))?;
+        (opened.width, opened.height) =
+            limits.check(format, page, info.width.into(), info.height.into())?;
+        match is_whole(bytes) {
+            true => Ok(opened),
+            false => Err(opened.damaged("it ends before its image does".to_owned())),
+        }
+    }
+
+    fn damaged(&self, reason: String) -> ImageError {
+        ImageError::Damaged {
+            format: self.format,
+            page: self.page,
+            reason,
+        }
+    }
+
+    /// Decodes to the colours `out`.
+    fn samples(mut self, out: ColorSpace) -> Result<Samples, ImageError> {
+        let options = self.decoder.options().jpeg_set_out_colorspace(out);
+        self.decoder.set_options(options);
+        let decoded = self.decoder.decode();
+        let values = decoded.map_err(|error| self.damaged(error.to_string()))?;
+        let (width, height, step) = (self.width, self.height, out.num_components());
+        if step == 0 || values.len() != width * height * step {
+            let count = values.len();
+            return Err(self.damaged(format!(
+                "{count} samples came for {width} by {height} pixels"
+            )));
+        }
+        Ok(Samples {
             width,
             height,
             step,
             values,
-        }),
-        false => Err(format!(
-            "{} samples came for {width} by {height} pixels",
-            values.len()
-        )),
+        })
     }
-}
-
-fn decoder_options(decoder: &JpegDecoder<ZCursor<&[u8]>>, out: ColorSpace) -> DecoderOptions {
-    decoder.options().jpeg_set_out_colorspace(out)
 }
 
 /// The samples of a JPEG inside of a TIFF, without a change of colours.
 pub(crate) fn raw(bytes: &[u8], page: usize, limits: &Limits) -> Result<Samples, ImageError> {
-    let (decoder, width, height) = header(bytes, "TIFF", page, limits)?;
-    samples(decoder, None, (width, height)).map_err(|reason| ImageError::Damaged {
-        format: "TIFF",
-        page,
-        reason,
-    })
+    let opened = Opened::new(bytes, "TIFF", page, limits)?;
+    let stored = opened.decoder.input_colorspace();
+    opened.samples(stored.unwrap_or(ColorSpace::Luma))
 }
 
 /// The page of a JPEG file.
 pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Page, ImageError> {
-    let (decoder, width, height) = header(bytes, "JPEG", 1, limits)?;
+    let opened = Opened::new(bytes, "JPEG", 1, limits)?;
     // Y of JPEG is the luma of Rec. 601, over the full range.
-    let (out, ink) = match decoder.input_colorspace() {
+    let (out, ink) = match opened.decoder.input_colorspace() {
         Some(ColorSpace::YCbCr | ColorSpace::Luma) => (ColorSpace::Luma, Ink::Gray),
         _ => (ColorSpace::RGB, Ink::Rgb),
     };
-    let orientation = decoder
+    let orientation = opened
+        .decoder
         .exif()
         .and_then(|exif| Orientation::from_exif_chunk(exif))
         .unwrap_or(Orientation::NoTransforms);
-    let dpi = density(bytes);
-    let image =
-        samples(decoder, Some(out), (width, height)).map_err(|reason| ImageError::Damaged {
-            format: "JPEG",
-            page: 1,
-            reason,
-        })?;
-    let mut sheet = Sheet::new(width, height, ink, Alpha::None);
-    for (y, row) in image.values.chunks_exact(width * image.step).enumerate() {
+    let image = opened.samples(out)?;
+    let mut sheet = Sheet::new(image.width, image.height, ink, Alpha::None);
+    for (y, row) in image
+        .values
+        .chunks_exact(image.width * image.step)
+        .enumerate()
+    {
         sheet.write(0, y, row);
     }
-    Ok(Page::new(sheet, 1).with_dpi(dpi).upright(orientation))
+    let page = Page::new(sheet, 1).with_dpi(density(bytes));
+    Ok(page.upright(orientation))
 }
 
 /// The segments of a JPEG up to the first scan: their marker, their content, and the bytes after them.

@@ -27,6 +27,9 @@ const POINTS: f32 = 72.0;
 /// Pixels of a side, at most: the renderer counts in 16 bits.
 const LONGEST: f32 = 65_000.0;
 
+/// Part of a pixel that keeps the renderer, which rounds sizes down, from losing a row.
+const ROUNDING: f32 = 0.02;
+
 /// Forms within forms that are searched for images.
 const DEPTH: usize = 16;
 
@@ -82,8 +85,16 @@ impl Pdf {
         self.check_images(&page.resources().x_objects, number, 0, &mut HashSet::new())?;
         let (width, height) = page.render_dimensions();
         let dpi = self.resolution(width, height);
-        let scale = dpi / POINTS;
-        let (columns, rows) = ((width * scale) as u64, (height * scale) as u64);
+        let pixels = |points: f32| {
+            let pixels = points * dpi / POINTS;
+            // Up to the limit where that decides.
+            if dpi < DPI {
+                pixels as u64
+            } else {
+                pixels.round() as u64
+            }
+        };
+        let (columns, rows) = (pixels(width), pixels(height));
         let (columns, rows) = self.limits.check(FORMAT, number, columns, rows)?;
         if dpi < LEAST_DPI || columns.max(rows) > usize::from(u16::MAX) {
             return Err(ImageError::Large {
@@ -99,8 +110,8 @@ impl Pdf {
             &InterpreterSettings::default(),
             &RenderSettings::default(),
             &PixmapSettings {
-                x_scale: scale,
-                y_scale: scale,
+                x_scale: (columns as f32 + ROUNDING) / width,
+                y_scale: (rows as f32 + ROUNDING) / height,
                 bg_color: WHITE,
             },
         );

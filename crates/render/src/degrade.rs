@@ -2,7 +2,7 @@
 
 use refrain_image::Gray;
 
-use crate::config::{Degradation, DegradeConfig};
+use crate::config::{DegradeConfig, Degradation};
 use crate::dice::Dice;
 
 /// Degradations of one image, in their order from ink to file.
@@ -66,32 +66,33 @@ impl Degrader<'_> {
     /// Prints ink, 0 to 255 per pixel, on paper, and makes a picture of it.
     pub(crate) fn picture(&self, mut ink: Gray) -> Gray {
         self.wear(&mut ink);
-        let image = self.on_paper(&ink);
-        self.shot(image)
+        let (image, span) = self.on_paper(&ink);
+        self.shot(image, span)
     }
 
-    /// Makes a picture of a page.
-    pub(crate) fn shot(&self, mut image: Gray) -> Gray {
+    /// Makes a picture of a page whose paper and ink are `span` grey levels apart.
+    pub(crate) fn shot(&self, mut image: Gray, span: f32) -> Gray {
         if self.dice(Degradation::Inversion).is_some() {
             image = image.inverted();
         }
+        // Two of these at full strength leave nothing to read.
+        let optics = [Degradation::Blur, Degradation::Motion, Degradation::Resample];
+        let optics = optics.iter().filter(|&&one| self.dice(one).is_some()).count();
+        let optics = self.severity() / optics.max(1) as f32;
         if let Some(mut dice) = self.dice(Degradation::Blur) {
-            let sigma = (0.25 + 1.1 * self.severity() * dice.uniform().powi(2)) * self.size();
+            let sigma = (0.25 + 1.3 * optics * dice.uniform().powi(2)) * self.size();
             image = image.blur(sigma.max(0.45));
         }
         if let Some(mut dice) = self.dice(Degradation::Motion) {
-            image = motion(
-                &image,
-                (2.0 + 5.0 * self.severity() * dice.uniform()) * self.size().min(1.5),
-                &mut dice,
-            );
+            let length = (2.0 + 6.0 * optics * dice.uniform()) * self.size().min(1.5);
+            image = motion(&image, length, &mut dice);
         }
         let mut x_height = self.x_height;
         if let Some(mut dice) = self.dice(Degradation::Resample) {
-            (image, x_height) = self.resample(&image, &mut dice);
+            (image, x_height) = self.resample(&image, optics, &mut dice);
         }
         if let Some(mut dice) = self.dice(Degradation::Noise) {
-            let sigma = 2.0 + 22.0 * self.severity() * dice.uniform().powi(2);
+            let sigma = 2.0 + 24.0 * self.severity() * dice.uniform().powi(2) * (span / 255.0);
             dice.add_noise(image.pixels_mut(), sigma);
         }
         if let Some(mut dice) = self.dice(Degradation::Speckle) {
@@ -99,18 +100,9 @@ impl Degrader<'_> {
         }
         if let Some(mut dice) = self.dice(Degradation::Gamma) {
             let power = (1.0 + self.severity() * dice.uniform()).powf(dice.sign());
-            let power = if (0.95..1.05).contains(&power) {
-                1.1
-            } else {
-                power
-            };
-            let table: Vec<u8> = (0..256)
-                .map(|v| ((v as f32 / 255.0).powf(power) * 255.0 + 0.5) as u8)
-                .collect();
-            image
-                .pixels_mut()
-                .iter_mut()
-                .for_each(|pixel| *pixel = table[usize::from(*pixel)]);
+            let power = if (0.95..1.05).contains(&power) { 1.1 } else { power };
+            let table: Vec<u8> = (0..256).map(|v| ((v as f32 / 255.0).powf(power) * 255.0 + 0.5) as u8).collect();
+            image.pixels_mut().iter_mut().for_each(|pixel| *pixel = table[usize::from(*pixel)]);
         }
         if let Some(mut dice) = self.dice(Degradation::Threshold) {
             image = threshold(image, self.severity(), &mut dice);
@@ -134,7 +126,7 @@ impl Degrader<'_> {
         }
         if let Some(mut dice) = self.dice(Degradation::Holes) {
             let count = spots(ink, self.x_height, 3.0 * self.severity() * dice.uniform());
-            for _ in 0..count.max(6) {
+            for _ in 0..count.max(10) {
                 let radius = dice.range(0.04, 0.13) * self.x_height;
                 spot(ink, radius.max(0.5), 0, &mut dice);
             }
@@ -157,6 +149,9 @@ impl Degrader<'_> {
     /// Weak stripes: across the print where the head is dirty, and along it where the paper jerks.
     fn fade(&self, ink: &mut Gray, dice: &mut Dice) {
         let across = dice.chance(0.5);
+        // Weak ink that a threshold then removes would leave nothing.
+        let lost = self.dice(Degradation::Threshold).is_some();
+        let severity = self.severity() * if lost { 0.5 } else { 1.0 };
         let size = if across { ink.width() } else { ink.height() };
         let mut strength = vec![1.0f32; size];
         let stripes = match across {
@@ -164,22 +159,17 @@ impl Degrader<'_> {
             false => dice.whole(1, 3),
         };
         for _ in 0..stripes.min(64) {
-            let weak = 1.0 - self.severity() * dice.range(0.3, 0.9);
+            let weak = 1.0 - severity * dice.range(0.3, 0.9);
             let wide = dice.range(0.06, if across { 0.25 } else { 0.5 }) * self.x_height;
             let centre = dice.uniform() * size as f32;
             let first = (centre - wide).max(0.0) as usize;
-            for (at, value) in strength
-                .iter_mut()
-                .enumerate()
-                .skip(first)
-                .take((2.0 * wide) as usize + 2)
-            {
+            for (at, value) in strength.iter_mut().enumerate().skip(first).take((2.0 * wide) as usize + 2) {
                 let distance = (at as f32 - centre).abs() / wide.max(0.7);
                 *value = value.min(weak + (1.0 - weak) * (distance - 0.3).clamp(0.0, 1.0));
             }
         }
         // The whole line is weaker too.
-        let all = 1.0 - 0.45 * self.severity() * dice.uniform();
+        let all = 1.0 - 0.45 * severity * dice.uniform();
         strength.iter_mut().for_each(|value| *value *= all);
         match across {
             true => scale(ink, |x, _| strength[x as usize]),
@@ -187,8 +177,8 @@ impl Degrader<'_> {
         }
     }
 
-    /// Ink on paper.
-    fn on_paper(&self, ink: &Gray) -> Gray {
+    /// Ink on paper, and the difference of their brightness.
+    fn on_paper(&self, ink: &Gray) -> (Gray, f32) {
         let (mut black, mut white) = (0.0, 255.0);
         if let Some(mut dice) = self.dice(Degradation::Contrast) {
             let severity = self.severity();
@@ -197,11 +187,12 @@ impl Degrader<'_> {
             let least = 90.0 - 30.0 * severity;
             black = black.min(white - least).max(3.0);
         }
+        let span = white - black;
         let texture = self.dice(Degradation::Texture).map(|mut dice| {
             let strength = self.severity() * dice.range(0.15, 1.0);
             let coarse = dice.log_range(0.3, 3.0) * self.x_height;
             let relief = Relief::new(ink.width(), ink.height(), coarse, &mut dice);
-            (relief, 40.0 * strength, 7.0 * strength, dice)
+            (relief, (0.3 * span).min(50.0) * strength, 0.04 * span * strength, dice)
         });
         let mut image = Gray::from_fn(ink.width(), ink.height(), |x, y| {
             let covered = f32::from(ink.get(x, y)) / 255.0;
@@ -215,7 +206,9 @@ impl Degrader<'_> {
             dice.add_noise(image.pixels_mut(), grain);
         }
         if let Some(mut dice) = self.dice(Degradation::Shade) {
-            let depth = self.severity() * dice.range(0.15, 0.6);
+            // One threshold for all would make the dark side black.
+            let most = if self.dice(Degradation::Threshold).is_some() { 0.25 } else { 0.6 };
+            let depth = self.severity() * dice.range(0.1, most);
             let (dx, dy) = (dice.range(-1.0, 1.0), dice.range(-0.5, 0.5));
             let (width, height) = (image.width() as f32, image.height() as f32);
             let reach = (dx.abs() + dy.abs()).max(0.1);
@@ -224,23 +217,17 @@ impl Degrader<'_> {
                 1.0 - depth * t.clamp(0.0, 1.0)
             });
         }
-        image
+        (image, span)
     }
 
     /// Fewer pixels, and mostly up again. Also gives the new height of x.
-    fn resample(&self, image: &Gray, dice: &mut Dice) -> (Gray, f32) {
+    fn resample(&self, image: &Gray, strength: f32, dice: &mut Dice) -> (Gray, f32) {
         let (width, height) = (image.width(), image.height());
         let target = dice.range(5.2, 11.0).min(0.85 * self.x_height);
-        let factor = (target / self.x_height)
-            .clamp(0.1, 0.85)
-            .powf(self.severity().max(0.2));
+        let factor = (target / self.x_height).clamp(0.1, 0.85).powf(strength.max(0.2));
         let size = |value: usize, factor: f32| ((value as f32 * factor).round() as usize).max(1);
         // The two directions may differ, as in faxes.
-        let across = if dice.chance(0.2) {
-            dice.range(0.8, 1.25) * factor
-        } else {
-            factor
-        };
+        let across = if dice.chance(0.2) { dice.range(0.8, 1.25) * factor } else { factor };
         let small = image.resize(size(width, across.min(1.0)), size(height, factor));
         match dice.uniform() {
             x if x < 0.55 => (small.resize(width, height), self.x_height),
@@ -274,19 +261,10 @@ fn spots(image: &Gray, x_height: f32, density: f32) -> usize {
 /// A round spot of one colour at a random place.
 fn spot(image: &mut Gray, radius: f32, colour: u8, dice: &mut Dice) {
     let (width, height) = (image.width(), image.height());
-    let (cx, cy) = (
-        dice.uniform() * width as f32,
-        dice.uniform() * height as f32,
-    );
+    let (cx, cy) = (dice.uniform() * width as f32, dice.uniform() * height as f32);
     let wide = radius * dice.range(0.7, 1.4);
-    let (left, right) = (
-        (cx - wide - 1.0).max(0.0) as usize,
-        ((cx + wide + 2.0) as usize).min(width),
-    );
-    let (top, bottom) = (
-        (cy - radius - 1.0).max(0.0) as usize,
-        ((cy + radius + 2.0) as usize).min(height),
-    );
+    let (left, right) = ((cx - wide - 1.0).max(0.0) as usize, ((cx + wide + 2.0) as usize).min(width));
+    let (top, bottom) = ((cy - radius - 1.0).max(0.0) as usize, ((cy + radius + 2.0) as usize).min(height));
     for y in top..bottom {
         for x in left..right {
             let (dx, dy) = ((x as f32 + 0.5 - cx) / wide, (y as f32 + 0.5 - cy) / radius);
@@ -325,16 +303,9 @@ fn grown(image: &Gray, largest: bool) -> Gray {
     let (width, height) = (image.width(), image.height());
     let better = |a: u8, b: u8| if largest { a.max(b) } else { a.min(b) };
     let mut result = image.clone();
-    for (y, out) in result
-        .pixels_mut()
-        .chunks_exact_mut(width.max(1))
-        .enumerate()
-    {
+    for (y, out) in result.pixels_mut().chunks_exact_mut(width.max(1)).enumerate() {
         let row = image.row(y);
-        let (above, below) = (
-            image.row(y.saturating_sub(1)),
-            image.row((y + 1).min(height - 1)),
-        );
+        let (above, below) = (image.row(y.saturating_sub(1)), image.row((y + 1).min(height - 1)));
         for (x, out) in out.iter_mut().enumerate() {
             let sides = better(row[x.saturating_sub(1)], row[(x + 1).min(width - 1)]);
             *out = better(better(row[x], sides), better(above[x], below[x]));
@@ -360,18 +331,13 @@ fn motion(image: &Gray, length: f32, dice: &mut Dice) -> Gray {
             }
         }
     }
-    Gray::from_fn(width, height, |x, y| {
-        (sums[y * width + x] / count as u32) as u8
-    })
+    Gray::from_fn(width, height, |x, y| (sums[y * width + x] / count as u32) as u8)
 }
 
 /// Black and white by a threshold between the darkest and the lightest parts, after noise.
 fn threshold(image: Gray, severity: f32, dice: &mut Dice) -> Gray {
     let mut counts = [0usize; 256];
-    image
-        .pixels()
-        .iter()
-        .for_each(|&pixel| counts[usize::from(pixel)] += 1);
+    image.pixels().iter().for_each(|&pixel| counts[usize::from(pixel)] += 1);
     let total = image.pixels().len();
     let level = |part: usize| {
         let mut sum = 0;
@@ -388,12 +354,9 @@ fn threshold(image: Gray, severity: f32, dice: &mut Dice) -> Gray {
     };
     let middle = dark + (light - dark) * (0.5 + 0.2 * severity * dice.range(-1.0, 1.0));
     let mut noisy = image;
-    let sigma = 0.22 * (light - dark) * severity * dice.uniform().powi(2);
+    let sigma = 0.14 * (light - dark) * severity * dice.uniform().powi(2);
     dice.add_noise(noisy.pixels_mut(), sigma);
-    noisy
-        .pixels_mut()
-        .iter_mut()
-        .for_each(|pixel| *pixel = if f32::from(*pixel) < middle { 0 } else { 255 });
+    noisy.pixels_mut().iter_mut().for_each(|pixel| *pixel = if f32::from(*pixel) < middle { 0 } else { 255 });
     noisy
 }
 

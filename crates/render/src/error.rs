@@ -16,9 +16,7 @@ pub enum RenderError {
         source: std::io::Error,
     },
     /// A text file that is too large.
-    #[error(
-        "render: {path} has {bytes} bytes, above the limit of {limit} for a text file; give a part of it"
-    )]
+    #[error("render: {path} has {bytes} bytes, above the limit of {limit} for a text file; give a part of it")]
     TextSize {
         /// The file.
         path: PathBuf,
@@ -55,9 +53,7 @@ pub enum RenderError {
         part: &'static str,
     },
     /// A text without any visible character.
-    #[error(
-        "render: a text of {characters} characters has nothing to draw; give at least one letter"
-    )]
+    #[error("render: a text of {characters} characters has nothing to draw; give at least one letter")]
     EmptyText {
         /// Characters of the text.
         characters: usize,
@@ -71,9 +67,7 @@ pub enum RenderError {
         limit: usize,
     },
     /// No face has all characters of a text.
-    #[error(
-        "render: no face has all characters of a text of {characters}, the first without any is {missing:?}; add a font"
-    )]
+    #[error("render: no face has all characters of a text of {characters}, the first without any is {missing:?}; add a font")]
     NoFace {
         /// Characters of the text.
         characters: usize,

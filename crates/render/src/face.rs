@@ -41,36 +41,15 @@ const LIGATURES: [(&str, char); 5] = [
 
 /// Words of a family name that name a width, a weight or an optical size, not another design.
 const VARIANTS: [&str; 24] = [
-    "condensed",
-    "semicondensed",
-    "extracondensed",
-    "narrow",
-    "extended",
-    "expanded",
-    "wide",
-    "thin",
-    "light",
-    "extralight",
-    "ultralight",
-    "demilight",
-    "book",
-    "regular",
-    "medium",
-    "semibold",
-    "demi",
-    "bold",
-    "extrabold",
-    "heavy",
-    "black",
-    "italic",
-    "oblique",
-    "display",
+    "condensed", "semicondensed", "extracondensed", "narrow", "extended", "expanded", "wide", "thin", "light",
+    "extralight", "ultralight", "demilight", "book", "regular", "medium", "semibold", "demi", "bold", "extrabold",
+    "heavy", "black", "italic", "oblique", "display",
 ];
 
 /// Words in the name of a family that has pictures in the place of letters.
 const PICTURES: [&str; 14] = [
-    "symbol", "dingbat", "wingding", "webding", "emoji", "icon", "awesome", "ornament", "barcode",
-    "braille", "music", "code 39", "code 128", "keyboard",
+    "symbol", "dingbat", "wingding", "webding", "emoji", "icon", "awesome", "ornament", "barcode", "braille",
+    "music", "code 39", "code 128", "keyboard",
 ];
 
 /// Characters whose shape must not depend on case in the face; faces where most do not are without lower case.
@@ -93,14 +72,8 @@ pub(crate) fn design(family: &str) -> String {
 impl Face {
     /// Reads the face `index` of a font file. Only characters of `alphabet`, which is sorted, are looked for; families
     /// whose hash is below `held_out` of the whole range are held out.
-    pub(crate) fn read(
-        data: Arc<[u8]>,
-        index: u32,
-        alphabet: &[char],
-        held_out: f64,
-    ) -> Result<Self, SkipReason> {
-        let face = ttf_parser::Face::parse(&data, index)
-            .map_err(|error| SkipReason::Broken(error.to_string()))?;
+    pub(crate) fn read(data: Arc<[u8]>, index: u32, alphabet: &[char], held_out: f64) -> Result<Self, SkipReason> {
+        let face = ttf_parser::Face::parse(&data, index).map_err(|error| SkipReason::Broken(error.to_string()))?;
         let (family, style) = names(&face);
         let lower = family.to_lowercase();
         if PICTURES.iter().any(|word| lower.contains(word)) || is_pictorial(&face) {
@@ -112,8 +85,7 @@ impl Face {
         }
         let mut this = Self {
             index,
-            held_out: (hash(design(&family).as_bytes()) >> 11) as f64 / ((1u64 << 53) as f64)
-                < held_out,
+            held_out: (hash(design(&family).as_bytes()) >> 11) as f64 / ((1u64 << 53) as f64) < held_out,
             bold: face.is_bold(),
             italic: face.is_italic() || face.is_oblique(),
             monospaced: face.is_monospaced(),
@@ -184,10 +156,7 @@ impl Face {
 
     /// The characters of the alphabet that it has, in order.
     pub fn characters(&self) -> impl Iterator<Item = char> {
-        self.glyphs
-            .iter()
-            .map(|&(c, _)| c)
-            .filter(|c| !LIGATURES.iter().any(|(_, glyph)| glyph == c))
+        self.glyphs.iter().map(|&(c, _)| c).filter(|c| !LIGATURES.iter().any(|(_, glyph)| glyph == c))
     }
 
     /// Whether it has all characters of the text.
@@ -204,8 +173,7 @@ impl Face {
     /// The ligature with which the text begins, and the number of letters in it.
     pub(crate) fn ligature(&self, text: &[char]) -> Option<(GlyphId, usize)> {
         LIGATURES.iter().find_map(|&(letters, glyph)| {
-            let fits =
-                letters.len() <= text.len() && letters.chars().zip(text).all(|(a, &b)| a == b);
+            let fits = letters.len() <= text.len() && letters.chars().zip(text).all(|(a, &b)| a == b);
             Some((self.glyph(glyph).filter(|_| fits)?, letters.len()))
         })
     }
@@ -223,10 +191,7 @@ impl Face {
     /// The tables, to draw from. `None` cannot happen for a face that was read.
     pub(crate) fn open(&self) -> Option<Open<'_>> {
         let face = ttf_parser::Face::parse(&self.data, self.index).ok()?;
-        Some(Open {
-            face,
-            kerning: &self.kerning,
-        })
+        Some(Open { face, kerning: &self.kerning })
     }
 }
 
@@ -277,9 +242,7 @@ fn pair_advance(pair: &PairAdjustment, left: GlyphId, right: GlyphId) -> Option<
     let covered = pair.coverage().get(left)?;
     let (first, _) = match pair {
         PairAdjustment::Format1 { sets, .. } => sets.get(covered)?.get(right)?,
-        PairAdjustment::Format2 {
-            classes, matrix, ..
-        } => matrix.get((classes.0.get(left), classes.1.get(right)))?,
+        PairAdjustment::Format2 { classes, matrix, .. } => matrix.get((classes.0.get(left), classes.1.get(right)))?,
     };
     Some(first.x_advance)
 }
@@ -289,13 +252,8 @@ fn kerning_lookups(face: &ttf_parser::Face) -> Vec<u16> {
         return Vec::new();
     };
     let kern = Tag::from_bytes(b"kern");
-    let features = table
-        .features
-        .into_iter()
-        .filter(|feature| feature.tag == kern);
-    let mut lookups: Vec<u16> = features
-        .flat_map(|feature| feature.lookup_indices)
-        .collect();
+    let features = table.features.into_iter().filter(|feature| feature.tag == kern);
+    let mut lookups: Vec<u16> = features.flat_map(|feature| feature.lookup_indices).collect();
     lookups.sort_unstable();
     lookups.dedup();
     // Fonts have one to three; the work per pair is bounded for a broken one.
@@ -307,21 +265,12 @@ fn kerning_lookups(face: &ttf_parser::Face) -> Vec<u16> {
 fn names(face: &ttf_parser::Face) -> (String, String) {
     let find = |id: u16| {
         let mut found = face.names().into_iter().filter(|name| name.name_id == id);
-        found
-            .find_map(|name| name.to_string())
-            .filter(|name| !name.trim().is_empty())
+        found.find_map(|name| name.to_string()).filter(|name| !name.trim().is_empty())
     };
     let family = find(name_id::TYPOGRAPHIC_FAMILY).or_else(|| find(name_id::FAMILY));
     let style = find(name_id::TYPOGRAPHIC_SUBFAMILY).or_else(|| find(name_id::SUBFAMILY));
-    let cut = |name: String| {
-        name.chars()
-            .filter(|c| !c.is_control())
-            .take(100)
-            .collect::<String>()
-    };
-    let family = family
-        .or_else(|| find(name_id::POST_SCRIPT_NAME))
-        .unwrap_or_else(|| "unnamed".into());
+    let cut = |name: String| name.chars().filter(|c| !c.is_control()).take(100).collect::<String>();
+    let family = family.or_else(|| find(name_id::POST_SCRIPT_NAME)).unwrap_or_else(|| "unnamed".into());
     (cut(family), cut(style.unwrap_or_default()))
 }
 
@@ -359,12 +308,8 @@ fn characters(face: &ttf_parser::Face, alphabet: &[char]) -> Vec<(char, u16)> {
         usable.then_some(((c, glyph.0), shape))
     };
     let ligatures = LIGATURES.iter().map(|&(_, c)| c);
-    let mut found: Vec<((char, u16), Option<Shape>)> = alphabet
-        .iter()
-        .copied()
-        .chain(ligatures)
-        .filter_map(drawn)
-        .collect();
+    let mut found: Vec<((char, u16), Option<Shape>)> =
+        alphabet.iter().copied().chain(ligatures).filter_map(drawn).collect();
     found.sort_unstable_by_key(|&((c, _), _)| c);
     found.dedup_by_key(|&mut ((c, _), _)| c);
     let kinds = |c: char| {
@@ -416,11 +361,7 @@ impl Shape {
     }
 
     fn add(&mut self, kind: u8, points: &[(f32, f32)]) {
-        let step = |old: u64, bytes: &[u8]| {
-            hash(bytes)
-                .wrapping_add(old.rotate_left(7))
-                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-        };
+        let step = |old: u64, bytes: &[u8]| hash(bytes).wrapping_add(old.rotate_left(7)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.kinds = step(self.kinds, &[kind]);
         self.hash = step(self.hash, &[kind]);
         for &(x, y) in points {
@@ -451,5 +392,18 @@ impl OutlineBuilder for Shape {
 
     fn close(&mut self) {
         self.add(4, &[]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::design;
+
+    #[test]
+    fn sisters_are_one_design() {
+        assert_eq!(design("DejaVu Sans Condensed"), design("DejaVu Sans"));
+        assert_eq!(design("Noto Sans SemiCondensed Light"), "noto sans");
+        assert_ne!(design("DejaVu Sans Mono"), design("DejaVu Sans"));
+        assert_eq!(design("Black"), "black");
     }
 }

@@ -114,11 +114,7 @@ impl Fonts {
         for path in files {
             match read(&path, &mut room) {
                 Ok(bytes) => data.push((path, bytes)),
-                Err(reason) => skipped.push(Skipped {
-                    path,
-                    face: 0,
-                    reason,
-                }),
+                Err(reason) => skipped.push(Skipped { path, face: 0, reason }),
             }
         }
         Self::build(data, skipped, options)
@@ -129,9 +125,7 @@ impl Fonts {
         files: impl IntoIterator<Item = (String, Vec<u8>)>,
         options: &FontOptions,
     ) -> Result<Self, RenderError> {
-        let data = files
-            .into_iter()
-            .map(|(name, bytes)| (name.into(), bytes.into()));
+        let data = files.into_iter().map(|(name, bytes)| (name.into(), bytes.into()));
         Self::build(data.collect(), Vec::new(), options)
     }
 
@@ -156,10 +150,7 @@ impl Fonts {
                 skip(0, SkipReason::Copy);
                 continue;
             }
-            for index in 0..ttf_parser::fonts_in_collection(&data)
-                .unwrap_or(1)
-                .min(MOST_FACES)
-            {
+            for index in 0..ttf_parser::fonts_in_collection(&data).unwrap_or(1).min(MOST_FACES) {
                 match Face::read(data.clone(), index, &alphabet, options.held_out) {
                     Ok(face) => found.push((content, index, face)),
                     Err(reason) => skip(index, reason),
@@ -225,9 +216,7 @@ impl Fonts {
         }
         // Families for running text have many faces, display families one or two: more weight for the former, but not
         // in proportion.
-        let weights = families
-            .iter()
-            .map(|faces| (faces.len().min(16) as f32).sqrt());
+        let weights = families.iter().map(|faces| (faces.len().min(16) as f32).sqrt());
         Ok(Chooser {
             weights: weights.collect(),
             families,
@@ -253,29 +242,19 @@ impl Chooser {
 
     /// A face that has the whole text.
     pub(crate) fn covering(&self, text: &str, dice: &mut Dice) -> Option<&Face> {
-        let tried = (0..16)
-            .map(|_| self.any(dice))
-            .find(|face| face.covers(text));
+        let tried = (0..16).map(|_| self.any(dice)).find(|face| face.covers(text));
         tried.or_else(|| {
             let count = self.families.len();
             let first = dice.below(count);
             let faces = (0..count).flat_map(|k| &self.families[(first + k) % count]);
-            faces
-                .map(|&at| &self.fonts.faces[at])
-                .find(|face| face.covers(text))
+            faces.map(|&at| &self.fonts.faces[at]).find(|face| face.covers(text))
         })
     }
 
     /// The first character of the text that no face has.
     pub(crate) fn missing(&self, text: &str) -> Option<char> {
-        let faces = || {
-            self.families
-                .iter()
-                .flatten()
-                .map(|&at| &self.fonts.faces[at])
-        };
-        text.chars()
-            .find(|&c| !faces().any(|face| face.glyph(c).is_some()))
+        let faces = || self.families.iter().flatten().map(|&at| &self.fonts.faces[at]);
+        text.chars().find(|&c| !faces().any(|face| face.glyph(c).is_some()))
     }
 }
 
@@ -299,9 +278,7 @@ fn find(folder: &Path, depth: usize, seen: &mut HashSet<PathBuf>, files: &mut Ve
             find(&path, depth - 1, seen, files);
             continue;
         }
-        let ending = path
-            .extension()
-            .map(|ending| ending.to_string_lossy().to_lowercase());
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         let is_font = ending.is_some_and(|ending| ["ttf", "otf", "ttc", "otc"].contains(&&*ending));
         if kind.is_file() && is_font && seen.len() + files.len() < MOST_ENTRIES {
             files.push(path);

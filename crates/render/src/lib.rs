@@ -12,13 +12,15 @@ mod face;
 mod fonts;
 mod line;
 mod outline;
+mod page;
 mod scan;
 mod text;
 
-pub use config::{Degradation, DegradeConfig, RenderConfig, StyleConfig};
+pub use config::{Degradation, DegradeConfig, PageConfig, RenderConfig, StyleConfig};
 pub use error::RenderError;
 pub use face::Face;
 pub use fonts::{FontOptions, Fonts, Part, SkipReason, Skipped};
 pub use line::{Line, MOST_CHARACTERS, Renderer};
+pub use page::{Page, PageLine};
 pub use scan::changed;
 pub use text::{ALPHABET, Mix, TextConfig, TextSource};

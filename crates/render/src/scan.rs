@@ -28,18 +28,20 @@ pub fn changed(image: &Gray, config: &DegradeConfig, seed: u64, index: u64) -> G
         spread(&mut ink, amount);
         image = ink.inverted();
     }
+    let mut span = 180.0;
     if let Some(mut dice) = degrader.dice(Degradation::Contrast) {
         let (low, high) = (
             70.0 * config.severity * dice.uniform(),
             255.0 - 70.0 * config.severity * dice.uniform(),
         );
         let value = |pixel: u8| (low + (high - low) * f32::from(pixel) / 255.0 + 0.5) as u8;
+        span *= (high - low) / 255.0;
         image
             .pixels_mut()
             .iter_mut()
             .for_each(|pixel| *pixel = value(*pixel));
     }
-    degrader.shot(image)
+    degrader.shot(image, span)
 }
 
 /// The line in another cut.

@@ -484,11 +484,14 @@ fn colour(
                     3 * size
                 ));
             }
-            // Some writers give 8 bits.
+            // Writers give 8 bits as v, 256 v or 257 v.
             let short = map.iter().all(|&value| value < 256);
-            let level = |at: usize| match short {
-                true => map[at] as u8,
-                false => narrow(map[at].min(65_535) as u16),
+            let level = |at: usize| {
+                if short {
+                    map[at] as u8
+                } else {
+                    (map[at] >> 8) as u8
+                }
             };
             let levels = (0..size).map(|i| luma(level(i), level(size + i), level(2 * size + i)));
             Ok(Colour::Palette(levels.collect()))

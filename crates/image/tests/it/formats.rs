@@ -412,10 +412,8 @@ fn sizes_above_the_cap_are_refused_before_decoding() {
         Pages::of(png, &limits),
         Err(ImageError::LongFile { .. })
     ));
-    assert!(matches!(
-        Pages::open(&golden("cmyk.jpg"), &limits.clone()).map(|_| ()),
-        Ok(()) | Err(ImageError::LongFile { .. })
-    ));
+    let opened = Pages::open(&golden("cmyk.jpg"), &limits);
+    assert!(matches!(opened, Err(ImageError::LongFile { .. })));
 }
 
 #[test]

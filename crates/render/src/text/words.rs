@@ -36,10 +36,7 @@ pub(crate) struct Words {
 
 impl Words {
     /// Reads the files; `alphabet` is sorted.
-    pub(crate) fn read<P: AsRef<Path>>(
-        files: &[P],
-        alphabet: &[char],
-    ) -> Result<Self, RenderError> {
+    pub(crate) fn read<P: AsRef<Path>>(files: &[P], alphabet: &[char]) -> Result<Self, RenderError> {
         let known = |text: &str| text.chars().all(|c| alphabet.binary_search(&c).is_ok());
         let mut counts: HashMap<Box<str>, u32> = HashMap::new();
         let mut running = Vec::new();
@@ -71,10 +68,7 @@ impl Words {
             words: ranked.into_iter().map(|(word, _)| word).collect(),
             ties,
             running,
-            common: COMMON
-                .split_whitespace()
-                .filter(|word| known(word))
-                .collect(),
+            common: COMMON.split_whitespace().filter(|word| known(word)).collect(),
         })
     }
 
@@ -102,15 +96,9 @@ impl Words {
     }
 
     /// Running text from some word on.
-    pub(crate) fn running<'a>(
-        &'a self,
-        dice: &mut Dice,
-    ) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
+    pub(crate) fn running<'a>(&'a self, dice: &mut Dice) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
         let first = dice.below(self.running.len());
-        let words = self
-            .running
-            .get(first..)
-            .filter(|words| !words.is_empty())?;
+        let words = self.running.get(first..).filter(|words| !words.is_empty())?;
         Some(words.iter().map(|word| &**word))
     }
 }
@@ -135,26 +123,23 @@ fn read(path: &Path) -> Result<String, RenderError> {
             limit: MOST_FILE_BYTES,
         });
     }
-    String::from_utf8(std::fs::read(path).map_err(failed)?).map_err(|error| {
-        RenderError::TextEncoding {
-            path: path.into(),
-            at: error.utf8_error().valid_up_to(),
-        }
+    String::from_utf8(std::fs::read(path).map_err(failed)?).map_err(|error| RenderError::TextEncoding {
+        path: path.into(),
+        at: error.utf8_error().valid_up_to(),
     })
 }
 
 /// One to four syllables.
 pub(crate) fn pseudo(dice: &mut Dice) -> String {
     const ONSET: [&str; 32] = [
-        "b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "qu", "r", "s", "t", "v", "w",
-        "x", "z", "th", "sh", "ch", "st", "tr", "pl", "br", "cl", "gr", "", "", "y",
+        "b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "qu", "r", "s", "t", "v", "w", "x", "z", "th", "sh",
+        "ch", "st", "tr", "pl", "br", "cl", "gr", "", "", "y",
     ];
     const CORE: [&str; 14] = [
         "a", "e", "i", "o", "u", "a", "e", "i", "o", "ea", "ou", "ie", "y", "oo",
     ];
     const CODA: [&str; 20] = [
-        "", "", "", "", "n", "r", "l", "s", "t", "m", "ng", "ck", "nd", "st", "ll", "ff", "tt",
-        "rn", "x", "p",
+        "", "", "", "", "n", "r", "l", "s", "t", "m", "ng", "ck", "nd", "st", "ll", "ff", "tt", "rn", "x", "p",
     ];
     let mut word = String::new();
     for _ in 0..dice.whole(1, 4) {
