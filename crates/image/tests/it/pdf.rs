@@ -33,7 +33,7 @@ fn pdf(resources: &str, objects: &[String], content: &str) -> Vec<u8> {
     file.into_bytes()
 }
 
-/// A black square from (x, y) of `size` points, as an image.
+/// An image of one black sample that claims to be `width` by `height`.
 fn image(width: u64, height: u64) -> String {
     format!(
         "<</Type/XObject/Subtype/Image/Width {width}/Height {height}/BitsPerComponent 8/ColorSpace/DeviceGray/Length 1\

@@ -39,7 +39,7 @@ fn colours_depths_tiles_and_planes_give_the_same_page() {
     }
 }
 
-/// A TIFF of one strip for each page, and where the directory of each page is.
+/// A TIFF of grey pages.
 fn file(pages: &[Gray]) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     let mut encoder = TiffEncoder::new(&mut file).unwrap();
@@ -52,7 +52,7 @@ fn file(pages: &[Gray]) -> Vec<u8> {
     file.into_inner()
 }
 
-/// Overwrites the value of `tag` in every directory entry number `nth` that has it.
+/// Overwrites the value of `tag` in directory `nth`.
 fn set(file: &mut [u8], tag: u16, nth: usize, value: u32) {
     let mut at = u32::from_le_bytes(file[4..8].try_into().unwrap()) as usize;
     for page in 0.. {
