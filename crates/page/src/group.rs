@@ -1,5 +1,7 @@
 //! Components joined to words, and words to lines.
 
+use std::collections::HashMap;
+
 use refrain_image::Rect;
 
 use crate::Component;
@@ -78,7 +80,7 @@ pub(crate) struct Group {
 
 impl Group {
     /// A group of at least one part.
-    fn new(mut parts: Vec<Part>) -> Self {
+    pub fn new(mut parts: Vec<Part>) -> Self {
         parts.sort_by(|a, b| a.left.total_cmp(&b.left));
         let mut bounds = parts[0];
         parts.iter().for_each(|part| bounds.join(part));
@@ -133,116 +135,145 @@ impl Sets {
     }
 }
 
-/// Calls `near(i, j)` for each pair of parts, sorted by their left edges, with at most `reach` columns between them.
-/// Rows are cut into bands of `band`, so that only parts of close rows are compared.
-fn pairs(parts: &[Part], reach: impl Fn(&Part) -> f32, band: f32, mut near: impl FnMut(usize, usize)) {
-    let row = |y: f32| (y / band) as i64;
-    let mut bands: std::collections::HashMap<i64, Vec<usize>> = std::collections::HashMap::new();
-    for (j, part) in parts.iter().enumerate() {
-        let mut seen = Vec::new();
-        for key in row(part.top)..=row(part.bottom) {
-            let others = bands.entry(key).or_default();
-            others.retain(|&i| parts[i].right + reach(&parts[i]) >= part.left || parts[i].right >= part.left);
-            seen.extend_from_slice(others);
-            others.push(j);
+/// Parts by the cells of a grid that they cover.
+struct Grid {
+    cell: f32,
+    cells: HashMap<(i32, i32), Vec<u32>>,
+}
+
+impl Grid {
+    fn new(parts: &[Part], cell: f32) -> Self {
+        let mut cells: HashMap<_, Vec<u32>> = HashMap::new();
+        for (i, part) in parts.iter().enumerate() {
+            for at in covered(part, 0.0, cell) {
+                cells.entry(at).or_default().push(i as u32);
+            }
         }
-        seen.sort_unstable();
-        seen.dedup();
-        seen.into_iter().for_each(|i| near(i, j));
+        Self { cell, cells }
     }
+
+    /// Indices, ascending, of the parts that may lie within `reach` columns of `part` in its rows.
+    fn near(&self, part: &Part, reach: f32) -> Vec<usize> {
+        let cells = covered(part, reach, self.cell).filter_map(|at| self.cells.get(&at));
+        let mut all: Vec<usize> = cells.flatten().map(|&i| i as usize).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// Cells of a grid that a part covers when it is wider by `reach` on both sides.
+fn covered(part: &Part, reach: f32, cell: f32) -> impl Iterator<Item = (i32, i32)> {
+    let at = |value: f32| (value / cell).floor() as i32;
+    let columns = at(part.left - reach)..=at(part.right + reach);
+    let rows = at(part.top)..=at(part.bottom);
+    rows.flat_map(move |y| columns.clone().map(move |x| (x, y)))
 }
 
 /// Splits parts that touch in two lines: a tall part with lower parts beside its upper and its lower half.
 fn split_touching(parts: Vec<Part>, median: f32) -> Vec<Part> {
     let tall = |part: &Part| part.height() > 1.7 * median && part.height() < 4.5 * median;
-    let low: Vec<Part> = parts.iter().filter(|p| p.height() <= 1.5 * median).copied().collect();
+    let low = |part: &&Part| part.height() <= 1.5 * median && part.height() > 0.6 * median;
+    let low: Vec<Part> = parts.iter().filter(low).copied().collect();
+    let grid = Grid::new(&low, 4.0 * median);
     let mut out = Vec::with_capacity(parts.len());
     for part in parts {
-        if !tall(&part) {
-            out.push(part);
-            continue;
-        }
-        let beside: Vec<&Part> = low
-            .iter()
-            .filter(|p| p.height() > 0.6 * median && p.gap(&part) < 1.5 * median && p.overlap(&part) > 0.7 * p.height())
-            .collect();
-        let above = beside.iter().map(|p| p.bottom).min_by(f32::total_cmp);
-        let below = beside.iter().map(|p| p.top).max_by(f32::total_cmp);
-        match above.zip(below) {
-            Some((above, below)) if above <= below + 0.1 * median && below > above - 0.1 * median => {
-                let cut = (above + below) / 2.0;
-                let (high, deep) = (cut - part.top, part.bottom - cut);
-                if high < 0.4 * median || deep < 0.4 * median {
-                    out.push(part);
-                    continue;
-                }
+        match tall(&part).then(|| cut_between(&part, &low, &grid, median)).flatten() {
+            Some(cut) => {
                 out.push(Part { bottom: cut, ..part });
                 out.push(Part { top: cut, ..part });
             }
-            _ => out.push(part),
+            None => out.push(part),
         }
     }
     out
 }
 
-/// Words of letters, sorted by their left edges. Small parts (dots, dashes) join the words beside them.
+/// Row between two lines of lower parts beside `part`.
+fn cut_between(part: &Part, low: &[Part], grid: &Grid, median: f32) -> Option<f32> {
+    let reach = 1.5 * median;
+    let beside = grid.near(part, reach).into_iter().map(|i| &low[i]);
+    let beside = beside.filter(|p| p.gap(part) < reach && p.overlap(part) > 0.7 * p.height());
+    let (mut above, mut below) = (f32::INFINITY, f32::NEG_INFINITY);
+    for other in beside {
+        above = above.min(other.bottom);
+        below = below.max(other.top);
+    }
+    let cut = (above + below) / 2.0;
+    let two_lines = above <= below + 0.1 * median;
+    let parts = cut - part.top >= 0.4 * median && part.bottom - cut >= 0.4 * median;
+    (two_lines && parts).then_some(cut)
+}
+
+/// Words of letters. Small parts (dots, dashes) join the words beside them.
 pub(crate) fn words(parts: &[Part], median: f32, rules: &Rules) -> Vec<Group> {
     let small = |part: &Part| part.height() < 0.45 * median;
     let fits = |part: &Part| part.height() <= 6.0 * median && part.width() <= 25.0 * median;
-    let letters: Vec<Part> = parts.iter().filter(|p| !small(p) && fits(p)).copied().collect();
-    let mut letters = split_touching(letters, median);
-    letters.sort_by(|a, b| a.left.total_cmp(&b.left));
+    let letters = parts.iter().filter(|p| !small(p) && fits(p)).copied().collect();
+    let letters = split_touching(letters, median);
+    let grid = Grid::new(&letters, 4.0 * median);
     let mut sets = Sets((0..letters.len()).collect());
-    let reach = |part: &Part| rules.letter_gap * part.height().max(median);
-    pairs(&letters, |part| 2.0 * reach(part), median, |i, j| {
-        let (a, b) = (&letters[i], &letters[j]);
-        let (less, more) = (a.height().min(b.height()), a.height().max(b.height()));
-        let close = a.gap(b) <= rules.letter_gap * more;
-        if close && more <= 2.2 * less && a.overlap(b) >= rules.overlap * less {
-            sets.join(i, j);
+    for (i, a) in letters.iter().enumerate() {
+        for j in grid.near(a, rules.letter_gap * 2.2 * a.height()) {
+            let b = &letters[j];
+            let (less, more) = (a.height().min(b.height()), a.height().max(b.height()));
+            let close = a.gap(b) <= rules.letter_gap * more;
+            if j > i && close && more <= 2.2 * less && a.overlap(b) >= rules.overlap * less {
+                sets.join(i, j);
+            }
         }
-    });
-    let mut members: Vec<Vec<Part>> = sets
-        .members()
-        .iter()
-        .map(|members| members.iter().map(|&i| letters[i]).collect())
-        .collect();
+    }
+    let members = sets.members();
+    let members = members.iter().map(|members| members.iter().map(|&i| letters[i]).collect());
+    let mut members: Vec<Vec<Part>> = members.collect();
     let groups: Vec<Group> = members.iter().cloned().map(Group::new).collect();
-    let mut near: Vec<(f32, usize, Part)> = Vec::new();
+    let bounds: Vec<Part> = groups.iter().map(|group| group.bounds).collect();
+    let grid = Grid::new(&bounds, 4.0 * median);
     for part in parts.iter().filter(|part| small(part) && fits(part)) {
-        let beside = groups.iter().enumerate().filter_map(|(k, group)| {
-            let margin = 0.15 * group.scale;
-            let inside = part.middle() > group.bounds.top - margin && part.middle() < group.bounds.bottom + margin;
-            let gap = part.gap(&group.bounds);
-            (inside && gap <= rules.letter_gap * group.scale).then_some((gap, k))
+        let beside = grid.near(part, rules.letter_gap * 6.0 * median).into_iter().filter_map(|k| {
+            let (bounds, scale) = (&bounds[k], groups[k].scale);
+            let margin = 0.15 * scale;
+            let inside = part.middle() > bounds.top - margin && part.middle() < bounds.bottom + margin;
+            let gap = part.gap(bounds);
+            (inside && gap <= rules.letter_gap * scale).then_some((gap, k))
         });
-        if let Some((gap, k)) = beside.min_by(|a, b| a.0.total_cmp(&b.0)) {
-            near.push((gap, k, *part));
+        if let Some((_, k)) = beside.min_by(|a, b| a.0.total_cmp(&b.0)) {
+            members[k].push(*part);
         }
     }
-    for (_, k, part) in near {
-        members[k].push(part);
-    }
-    let mut words: Vec<Group> = members.into_iter().zip(&groups).map(|(parts, group)| Group { scale: group.scale, ..Group::new(parts) }).collect();
-    words.sort_by(|a, b| a.bounds.left.total_cmp(&b.bounds.left));
-    words
+    let scaled = |(parts, group): (Vec<Part>, &Group)| Group {
+        scale: group.scale,
+        ..Group::new(parts)
+    };
+    members.into_iter().zip(&groups).map(scaled).collect()
 }
 
 /// Lines of words.
 pub(crate) fn lines(words: &[Group], median: f32, rules: &Rules) -> Vec<Group> {
     let bounds: Vec<Part> = words.iter().map(|word| word.bounds).collect();
+    let grid = Grid::new(&bounds, 8.0 * median);
     let mut sets = Sets((0..words.len()).collect());
-    let reach = |part: &Part| 2.0 * rules.word_gap * part.height().max(median);
-    pairs(&bounds, reach, 2.0 * median, |i, j| {
-        let (a, b) = (&bounds[i], &bounds[j]);
-        let (less, more) = (words[i].scale.min(words[j].scale), words[i].scale.max(words[j].scale));
-        let close = a.gap(b) <= rules.word_gap * more;
-        let lower = a.height().min(b.height());
-        if close && more <= 1.8 * less && a.overlap(b) >= 0.5 * lower {
-            sets.join(i, j);
+    for (i, a) in words.iter().enumerate() {
+        for j in grid.near(&a.bounds, rules.word_gap * 1.8 * a.scale) {
+            let b = &words[j];
+            let (less, more) = (a.scale.min(b.scale), a.scale.max(b.scale));
+            let close = a.bounds.gap(&b.bounds) <= rules.word_gap * more;
+            let lower = a.bounds.height().min(b.bounds.height());
+            if j > i && close && more <= 1.8 * less && a.bounds.overlap(&b.bounds) >= 0.5 * lower {
+                sets.join(i, j);
+            }
         }
-    });
+    }
     let members = sets.members();
-    let parts = |members: &Vec<usize>| members.iter().flat_map(|&i| words[i].parts.clone()).collect();
-    members.iter().map(|members| Group::new(parts(members))).collect()
+    let whole = |members: &Vec<usize>| {
+        let mut scales: Vec<f32> = members.iter().map(|&i| words[i].scale).collect();
+        let middle = scales.len() / 2;
+        let scale = *scales.select_nth_unstable_by(middle, f32::total_cmp).1;
+        let parts = members.iter().flat_map(|&i| words[i].parts.clone()).collect();
+        Group {
+            scale,
+            ..Group::new(parts)
+        }
+    };
+    members.iter().map(whole).collect()
 }

@@ -62,19 +62,6 @@ impl Ink {
         }
     }
 
-    /// The cells of a map `[height,width]` above `level`; their ink is in 254ths of the map.
-    pub(crate) fn above(map: &[f32], width: usize, height: usize, level: f32) -> Self {
-        let ink = |&value: &f32| match value > level {
-            true => 1 + (254.0 * value.clamp(0.0, 1.0)) as u8,
-            false => 0,
-        };
-        Self {
-            width,
-            height,
-            pixels: map.iter().map(ink).collect(),
-        }
-    }
-
     /// Pixels in a row.
     pub fn width(&self) -> usize {
         self.width
