@@ -69,6 +69,20 @@ impl Baseline {
         (along, y * unit.x - x * unit.y - self.sag_at(along))
     }
 
+    /// The parabola between other columns, for one that runs from left to right; beyond its ends it goes on straight.
+    pub(crate) fn over(&self, left: f32, right: f32) -> Self {
+        let slope = (self.end.y - self.start.y) / (self.end.x - self.start.x).max(1e-6);
+        let point = |x: f32| Point {
+            x,
+            y: self.start.y + slope * (x - self.start.x),
+        };
+        Self {
+            start: point(left),
+            end: point(right),
+            sag: self.sag,
+        }
+    }
+
     /// The same parabola under a map that keeps angles and multiplies lengths by `scale`.
     pub(crate) fn map(&self, scale: f32, map: impl Fn(Point) -> Point) -> Self {
         Self {

@@ -32,15 +32,17 @@ pub fn skew(page: &Gray) -> f32 {
         }
     };
     let window = (page.width().max(page.height()) / 25).clamp(15, 41);
-    skew_of_ink(&Ink::of(page, Threshold::Mean { window, offset: 14 }))
+    skew_of_ink(&Ink::of(page, Threshold::Mean { window, offset: 14 }), 1.0)
 }
 
-fn skew_of_ink(ink: &Ink) -> f32 {
+/// The same of a page of any size, with profiles in steps of `row` pixels.
+pub(crate) fn skew_of_ink(ink: &Ink, row: f32) -> f32 {
+    let row = row.max(1.0);
     let ends = lower_ends(ink);
     if ends.len() < 8 {
         return 0.0;
     }
-    let score = |step: i32| (energy(ink, &ends, step as f32 * STEP), step);
+    let score = |step: i32| (energy(ink, &ends, step as f32 * STEP, row), step);
     let best = |scores: &[(f64, i32)]| {
         let better = |a: &(f64, i32), b: &(f64, i32)| {
             let nearer = (-a.1.abs()).cmp(&-b.1.abs());
@@ -70,7 +72,7 @@ fn lower_ends(ink: &Ink) -> Vec<(f32, f32)> {
     for y in 0..ink.height().saturating_sub(1) {
         let below = ink.row(y + 1);
         for (x, (pixel, below)) in ink.row(y).iter().zip(below).enumerate() {
-            if *pixel > *below {
+            if *pixel != 0 && *below == 0 {
                 ends.push((x as f32, y as f32));
             }
         }
@@ -80,13 +82,15 @@ fn lower_ends(ink: &Ink) -> Vec<(f32, f32)> {
 }
 
 /// Sum of the squared differences of neighbouring rows of the profile along `degrees`.
-fn energy(ink: &Ink, ends: &[(f32, f32)], degrees: f32) -> f64 {
+fn energy(ink: &Ink, ends: &[(f32, f32)], degrees: f32, row: f32) -> f64 {
     let slope = degrees.to_radians().tan();
     let rise = slope * ink.width() as f32;
     let first = rise.max(0.0);
-    let mut profile = vec![0i32; ink.height() + rise.abs() as usize + 2];
+    let mut profile = vec![0i32; ((ink.height() as f32 + rise.abs()) / row) as usize + 2];
+    let last = profile.len() - 1;
     for (x, y) in ends {
-        profile[(y - slope * x + first) as usize] += 1;
+        let at = ((y - slope * x + first) / row) as usize;
+        profile[at.min(last)] += 1;
     }
     let pairs = profile.windows(2);
     pairs.map(|pair| f64::from(pair[1] - pair[0]).powi(2)).sum()
