@@ -30,17 +30,19 @@ impl Alto {
         let mut xml = Xml::default();
         let namespace = "http://www.loc.gov/standards/alto/ns-v4#";
         let location = format!("{namespace} http://www.loc.gov/standards/alto/v4/alto-4-3.xsd");
-        xml.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").open(
-            "alto",
-            &[
-                ("xmlns", &namespace),
-                ("xmlns:xsi", &"http://www.w3.org/2001/XMLSchema-instance"),
-                ("xsi:schemaLocation", &location),
-                ("SCHEMAVERSION", &"4.3"),
-            ],
-        );
+        xml.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+            .open(
+                "alto",
+                &[
+                    ("xmlns", &namespace),
+                    ("xmlns:xsi", &"http://www.w3.org/2001/XMLSchema-instance"),
+                    ("xsi:schemaLocation", &location),
+                    ("SCHEMAVERSION", &"4.3"),
+                ],
+            );
         xml.raw("\n<Description>\n<MeasurementUnit>pixel</MeasurementUnit>\n");
-        xml.raw("<sourceImageInformation>").leaf("fileName", &[], file);
+        xml.raw("<sourceImageInformation>")
+            .leaf("fileName", &[], file);
         xml.raw("</sourceImageInformation>\n<Processing ID=\"ocr\">");
         xml.leaf("processingCategory", &[], "contentGeneration");
         if let Some(date) = self.options.date {
@@ -97,7 +99,13 @@ impl Emit for Alto {
         for (b, block) in page.blocks.iter().enumerate() {
             let id = format!("{p}_{}", b + 1);
             let place = bounds(&block.quad, page);
-            placed(&mut xml, "TextBlock", &[("ID", &format!("block_{id}"))], place).raw(">");
+            placed(
+                &mut xml,
+                "TextBlock",
+                &[("ID", &format!("block_{id}"))],
+                place,
+            )
+            .raw(">");
             if !upright(&block.quad) {
                 shape(&mut xml, &block.quad, page);
             }

@@ -12,7 +12,12 @@ pub(super) const DESCENT: i16 = -200;
 /// The font file: `.notdef` and one glyph, both empty, as the OpenType specification lays out the tables `glyf`, `head`,
 /// `hhea`, `hmtx`, `loca` and `maxp`. A PDF needs no others.
 pub(super) fn font() -> Vec<u8> {
-    let words = |words: &[u16]| words.iter().flat_map(|w| w.to_be_bytes()).collect::<Vec<_>>();
+    let words = |words: &[u16]| {
+        words
+            .iter()
+            .flat_map(|w| w.to_be_bytes())
+            .collect::<Vec<_>>()
+    };
     let (top, bottom) = (ASCENT as u16, DESCENT as u16);
     let mut head = words(&[1, 0, 1, 0, 0, 0, 0x5f0f, 0x3cf5, 0, EM]);
     // Two dates, 64 bits each, are zero. Then come the box of all glyphs, style, least size and direction, and the form
@@ -74,7 +79,14 @@ mod tests {
     fn checksums_and_sizes_of_tables() {
         let font = font();
         assert_eq!(checksum(&font), 0xb1b0_afba);
-        let sizes = [(b"glyf", 4), (b"head", 54), (b"hhea", 36), (b"hmtx", 8), (b"loca", 6), (b"maxp", 32)];
+        let sizes = [
+            (b"glyf", 4),
+            (b"head", 54),
+            (b"hhea", 36),
+            (b"hmtx", 8),
+            (b"loca", 6),
+            (b"maxp", 32),
+        ];
         for (i, (tag, size)) in sizes.into_iter().enumerate() {
             let record = &font[12 + 16 * i..][..16];
             assert_eq!(&record[..4], tag);

@@ -70,8 +70,12 @@ fn finite(page: &Page) -> Page {
     number(&mut page.uncovered_ink);
     for line in page.blocks.iter_mut().flat_map(|block| &mut block.lines) {
         number(&mut line.confidence);
-        line.words.iter_mut().for_each(|word| number(&mut word.confidence));
-        line.alternatives.iter_mut().for_each(|other| number(&mut other.score));
+        line.words
+            .iter_mut()
+            .for_each(|word| number(&mut word.confidence));
+        line.alternatives
+            .iter_mut()
+            .for_each(|other| number(&mut other.score));
     }
     page
 }

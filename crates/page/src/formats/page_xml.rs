@@ -25,16 +25,18 @@ impl PageXml {
         let mut xml = Xml::default();
         let namespace = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15";
         let location = format!("{namespace} {namespace}/pagecontent.xsd");
-        xml.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").open(
-            "PcGts",
-            &[
-                ("xmlns", &namespace),
-                ("xmlns:xsi", &"http://www.w3.org/2001/XMLSchema-instance"),
-                ("xsi:schemaLocation", &location),
-            ],
-        );
+        xml.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+            .open(
+                "PcGts",
+                &[
+                    ("xmlns", &namespace),
+                    ("xmlns:xsi", &"http://www.w3.org/2001/XMLSchema-instance"),
+                    ("xsi:schemaLocation", &location),
+                ],
+            );
         let date = Date::of_unix(self.options.date.unwrap_or(0)).iso();
-        xml.raw("\n<Metadata>").leaf("Creator", &[], &self.options.program);
+        xml.raw("\n<Metadata>")
+            .leaf("Creator", &[], &self.options.program);
         xml.leaf("Created", &[], &date)
             .leaf("LastChange", &[], &date);
         xml.raw("</Metadata>\n");

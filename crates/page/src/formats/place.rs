@@ -54,7 +54,8 @@ pub(super) fn confidence(value: f32) -> f32 {
 /// Slope and height at x = 0 of the least-squares line through the points; none without two different x.
 pub(super) fn fit(points: &[Point]) -> Option<(f32, f32)> {
     let n = points.len() as f64;
-    let mean = |value: fn(&Point) -> f32| points.iter().map(|p| f64::from(value(p))).sum::<f64>() / n;
+    let mean =
+        |value: fn(&Point) -> f32| points.iter().map(|p| f64::from(value(p))).sum::<f64>() / n;
     let (x, y) = (mean(|p| p.x), mean(|p| p.y));
     let (mut xx, mut xy) = (0.0, 0.0);
     for point in points {
@@ -67,17 +68,22 @@ pub(super) fn fit(points: &[Point]) -> Option<(f32, f32)> {
     (line.0.is_finite() && line.1.is_finite()).then_some(line)
 }
 
-/// The rectangle around the points whose first edge runs along the unit vector.
-fn along(points: &[Point], unit: Point) -> Quad {
-    let (mut low, mut high) = ((f32::INFINITY, f32::INFINITY), (f32::NEG_INFINITY, f32::NEG_INFINITY));
-    for point in points {
+/// Least and greatest coordinates of the points along the unit vector and across it.
+fn span(points: &[Point], unit: Point) -> [(f32, f32); 2] {
+    let none = (f32::INFINITY, f32::NEG_INFINITY);
+    let wider = |(low, high): (f32, f32), value: f32| (low.min(value), high.max(value));
+    points.iter().fold([none; 2], |[along, across], point| {
         let (a, b) = (
             point.x * unit.x + point.y * unit.y,
             point.y * unit.x - point.x * unit.y,
         );
-        low = (low.0.min(a), low.1.min(b));
-        high = (high.0.max(a), high.1.max(b));
-    }
+        [wider(along, a), wider(across, b)]
+    })
+}
+
+/// The rectangle of this span.
+fn spanned([along, across]: [(f32, f32); 2], unit: Point) -> Quad {
+    let (low, high) = ((along.0, across.0), (along.1, across.1));
     let corner = |a: f32, b: f32| Point {
         x: a * unit.x - b * unit.y,
         y: a * unit.y + b * unit.x,
@@ -88,6 +94,30 @@ fn along(points: &[Point], unit: Point) -> Quad {
         corner(high.0, high.1),
         corner(low.0, high.1),
     ])
+}
+
+/// The rectangle around the points whose first edge runs along the unit vector.
+fn along(points: &[Point], unit: Point) -> Quad {
+    spanned(span(points, unit), unit)
+}
+
+/// Quads of words with one height: as they are if their heights differ by less than 4 %, else from the top of the
+/// highest to the bottom of the lowest, along the first edge of the line.
+pub(super) fn level(words: &[Quad], line: &Quad) -> Vec<Quad> {
+    let heights = words.iter().map(|quad| {
+        let [a, b, c, d] = quad.0;
+        (d.x - a.x + c.x - b.x).hypot(d.y - a.y + c.y - b.y)
+    });
+    let (low, high) = heights.fold((f32::INFINITY, 0.0_f32), |(low, high), height| {
+        (low.min(height), high.max(height))
+    });
+    let Some(unit) = unit(line.0[0], line.0[1]).filter(|_| high > 1.04 * low) else {
+        return words.to_vec();
+    };
+    let all: Vec<Point> = words.iter().flat_map(|quad| quad.0).collect();
+    let [_, across] = span(&all, unit);
+    let level = |quad: &Quad| spanned([span(&quad.0, unit)[0], across], unit);
+    words.iter().map(level).collect()
 }
 
 fn unit(from: Point, to: Point) -> Option<Point> {
@@ -168,7 +198,9 @@ mod tests {
 
     fn near(a: &Quad, b: &[(f32, f32); 4]) -> bool {
         let pairs = a.0.iter().zip(b);
-        pairs.into_iter().all(|(p, q)| (p.x - q.0).abs() < 0.01 && (p.y - q.1).abs() < 0.01)
+        pairs
+            .into_iter()
+            .all(|(p, q)| (p.x - q.0).abs() < 0.01 && (p.y - q.1).abs() < 0.01)
     }
 
     fn points(pairs: &[(f32, f32)]) -> Vec<Point> {
@@ -188,7 +220,10 @@ mod tests {
         let leaning = points(&[(0.0, 0.0), (40.0, 30.0), (37.0, 34.0), (-3.0, 4.0)]);
         let expected = [(0.0, 0.0), (40.0, 30.0), (37.0, 34.0), (-3.0, 4.0)];
         assert!(near(&rectangle(&leaning, &[]).unwrap(), &expected));
-        assert!(near(&rectangle(&points(&[(5.0, 5.0)]), &[]).unwrap(), &[(5.0, 5.0); 4]));
+        assert!(near(
+            &rectangle(&points(&[(5.0, 5.0)]), &[]).unwrap(),
+            &[(5.0, 5.0); 4]
+        ));
         assert!(rectangle(&[], &[]).is_none());
     }
 

@@ -26,7 +26,12 @@ impl Emit for Text {
             text.push('\x0c');
         }
         self.begun = true;
-        for (i, block) in page.blocks.iter().filter(|b| !b.lines.is_empty()).enumerate() {
+        for (i, block) in page
+            .blocks
+            .iter()
+            .filter(|b| !b.lines.is_empty())
+            .enumerate()
+        {
             if i > 0 {
                 text.push('\n');
             }

@@ -158,7 +158,9 @@ impl<'a> Items<'a> {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok(Some(Item::End(tag.local_name().as_ref().to_string())));
                 }
-                Event::Text(text) => return Ok(Some(Item::Text(text.xml10_content().into_owned()))),
+                Event::Text(text) => {
+                    return Ok(Some(Item::Text(text.xml10_content().into_owned())));
+                }
                 Event::CData(text) => {
                     return Ok(Some(Item::Text(text.xml10_content().into_owned())));
                 }

@@ -39,9 +39,9 @@ pub fn pairs(folder: &Path) -> Result<Samples, FormatError> {
         }
     }
     texts.sort();
-    Ok(Samples::new(texts.into_iter().filter_map(|path| {
-        pair(&path).transpose()
-    })))
+    Ok(Samples::new(
+        texts.into_iter().filter_map(|path| pair(&path).transpose()),
+    ))
 }
 
 fn pair(path: &Path) -> Result<Option<Sample>, FormatError> {
@@ -85,7 +85,11 @@ pub fn archive(tar: &Path, table: &Path) -> Result<Samples, FormatError> {
             syntax(table, i + 1, reason.into())
         })?;
         if lines.insert(name.into(), (i + 1, text.into())).is_some() {
-            return Err(syntax(table, i + 1, format!("the file `{name}` stood before")));
+            return Err(syntax(
+                table,
+                i + 1,
+                format!("the file `{name}` stood before"),
+            ));
         }
     }
     let read = {
@@ -156,7 +160,11 @@ pub fn archive(tar: &Path, table: &Path) -> Result<Samples, FormatError> {
 pub fn sroie(image: &Path, table: &Path) -> Result<Samples, FormatError> {
     let rows = text(table)?;
     let mut lines = Vec::new();
-    for (i, row) in rows.lines().enumerate().filter(|(_, row)| !row.trim().is_empty()) {
+    for (i, row) in rows
+        .lines()
+        .enumerate()
+        .filter(|(_, row)| !row.trim().is_empty())
+    {
         let fault = |reason: String| syntax(table, i + 1, reason);
         let fields: Vec<&str> = row.splitn(9, ',').collect();
         let [coordinates @ .., text] = fields.as_slice() else {
@@ -164,14 +172,17 @@ pub fn sroie(image: &Path, table: &Path) -> Result<Samples, FormatError> {
         };
         if coordinates.len() != 8 {
             let found = coordinates.len();
-            let reason = format!("there are {found} commas; eight coordinates and a text are needed");
+            let reason =
+                format!("there are {found} commas; eight coordinates and a text are needed");
             return Err(fault(reason));
         }
         let mut numbers = [0.0_f32; 8];
         for (number, field) in numbers.iter_mut().zip(coordinates) {
             let value = field.trim().parse::<f32>().ok();
             *number = value.filter(|value| value.is_finite()).ok_or_else(|| {
-                fault(format!("`{field}` is no number; eight coordinates are needed"))
+                fault(format!(
+                    "`{field}` is no number; eight coordinates are needed"
+                ))
             })?;
         }
         let corner = |i: usize| Point {
@@ -199,7 +210,10 @@ pub fn tesseract(image: &Path, table: &Path) -> Result<Samples, FormatError> {
     let rows = text(table)?;
     let mut rows = rows.lines().enumerate();
     if rows.next().map(|(_, header)| header) != Some(HEADER.trim_end()) {
-        let reason = format!("the header is missing; the columns are {}", HEADER.trim_end());
+        let reason = format!(
+            "the header is missing; the columns are {}",
+            HEADER.trim_end()
+        );
         return Err(syntax(table, 1, reason));
     }
     let mut lines: Vec<Sample> = Vec::new();
@@ -212,7 +226,8 @@ pub fn tesseract(image: &Path, table: &Path) -> Result<Samples, FormatError> {
         let numbers = numbers.collect::<Result<Vec<_>, _>>().unwrap_or_default();
         let (&[level, page, _, _, _, _, x, y, width, height], 12) = (&numbers[..], fields.len())
         else {
-            let reason = "twelve columns are needed, the first ten whole numbers, with tabs between them";
+            let reason =
+                "twelve columns are needed, the first ten whole numbers, with tabs between them";
             return Err(syntax(table, i + 1, reason.into()));
         };
         match (level, lines.last_mut()) {
@@ -221,7 +236,15 @@ pub fn tesseract(image: &Path, table: &Path) -> Result<Samples, FormatError> {
                 lines.push(Sample {
                     image: Source::File(image.to_path_buf()),
                     page,
-                    quad: Some(Rect { x, y, width, height }.quad()),
+                    quad: Some(
+                        Rect {
+                            x,
+                            y,
+                            width,
+                            height,
+                        }
+                        .quad(),
+                    ),
                     text: String::new(),
                 });
             }

@@ -12,8 +12,6 @@
 
 mod files;
 mod pages;
-#[cfg(test)]
-mod tests;
 
 pub use files::{archive, pairs, sroie, tesseract};
 pub use pages::{alto, hocr, page_xml};
@@ -125,6 +123,8 @@ fn beside(path: &Path, name: &str) -> PathBuf {
     let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
     match named.exists() {
         true => named,
-        false => Some(folder.join(last)).filter(|p| p.exists()).unwrap_or(named),
+        false => Some(folder.join(last))
+            .filter(|p| p.exists())
+            .unwrap_or(named),
     }
 }

@@ -39,7 +39,9 @@ pub fn page_xml(path: &Path) -> Result<Samples, FormatError> {
 fn known(items: &Items<'_>, known: bool, root: &str) -> Result<(), FormatError> {
     match known {
         true => Ok(()),
-        false => Err(items.fault(format!("the file has no element `{root}`; is it of this format?"))),
+        false => Err(items.fault(format!(
+            "the file has no element `{root}`; is it of this format?"
+        ))),
     }
 }
 
@@ -87,7 +89,14 @@ impl PageReader {
                 }
             }
             // Versions up to 2010.
-            ("Point", Some("Coords")) if self.stack.iter().rev().nth(1).is_some_and(|e| e == "TextLine") => {
+            ("Point", Some("Coords"))
+                if self
+                    .stack
+                    .iter()
+                    .rev()
+                    .nth(1)
+                    .is_some_and(|e| e == "TextLine") =>
+            {
                 if let (Some(x), Some(y)) = (items.number(tag, "x")?, items.number(tag, "y")?) {
                     self.polygon.push(Point { x, y });
                 }
@@ -140,19 +149,31 @@ fn better(best: &mut Option<(f32, String)>, index: f32, text: &str) {
 
 /// Numbers in pairs, parted by blanks and commas.
 fn points(items: &Items<'_>, list: &str) -> Result<Vec<Point>, FormatError> {
-    let fields = list.split([' ', ',', '\n', '\t', '\r']).filter(|field| !field.is_empty());
+    let fields = list
+        .split([' ', ',', '\n', '\t', '\r'])
+        .filter(|field| !field.is_empty());
     let mut numbers = Vec::new();
     for field in fields.take(2 * MOST_POINTS + 1) {
-        let number = field.parse::<f32>().ok().filter(|number| number.is_finite());
+        let number = field
+            .parse::<f32>()
+            .ok()
+            .filter(|number| number.is_finite());
         numbers.push(number.ok_or_else(|| {
             items.fault(format!("`{field}` is no number; points are `x,y x,y …`"))
         })?);
     }
     if numbers.len() % 2 != 0 {
-        let reason = format!("points need pairs of numbers, at most {MOST_POINTS}; the last one is single");
+        let reason =
+            format!("points need pairs of numbers, at most {MOST_POINTS}; the last one is single");
         return Err(items.fault(reason));
     }
-    Ok(numbers.chunks_exact(2).map(|pair| Point { x: pair[0], y: pair[1] }).collect())
+    Ok(numbers
+        .chunks_exact(2)
+        .map(|pair| Point {
+            x: pair[0],
+            y: pair[1],
+        })
+        .collect())
 }
 
 /// The lines of an ALTO file, versions 2 to 4, in pixels. Strings are joined as the `SP` elements say; in a file without
@@ -171,7 +192,9 @@ pub fn alto(path: &Path) -> Result<Samples, FormatError> {
                 Some("fileName") => reader.file.push_str(&text),
                 Some("MeasurementUnit") if !matches!(text.trim(), "pixel" | "") => {
                     let unit = text.trim();
-                    return Err(items.fault(format!("the unit is `{unit}`; convert the file to pixels")));
+                    return Err(
+                        items.fault(format!("the unit is `{unit}`; convert the file to pixels"))
+                    );
                 }
                 _ => {}
             },
@@ -186,13 +209,18 @@ pub fn alto(path: &Path) -> Result<Samples, FormatError> {
     known(&items, reader.known, "alto")?;
     let image = Source::File(beside(path, reader.file.trim()));
     let blank = if reader.spaced { "" } else { " " };
-    let lines = reader.lines.into_iter().map(|(page, quad, strings)| Sample {
-        image: image.clone(),
-        page,
-        quad,
-        text: strings.join(blank),
-    });
-    Ok(Samples::all(lines.filter(|line| !line.text.is_empty()).collect()))
+    let lines = reader
+        .lines
+        .into_iter()
+        .map(|(page, quad, strings)| Sample {
+            image: image.clone(),
+            page,
+            quad,
+            text: strings.join(blank),
+        });
+    Ok(Samples::all(
+        lines.filter(|line| !line.text.is_empty()).collect(),
+    ))
 }
 
 #[derive(Default)]
@@ -230,7 +258,9 @@ impl AltoReader {
                 let (x, y) = (number("HPOS")?, number("VPOS")?);
                 let (width, height) = (number("WIDTH")?, number("HEIGHT")?);
                 self.place = match (x, y, width, height) {
-                    (Some(x), Some(y), Some(width), Some(height)) => Some(upright(x, y, x + width, y + height)),
+                    (Some(x), Some(y), Some(width), Some(height)) => {
+                        Some(upright(x, y, x + width, y + height))
+                    }
                     _ => None,
                 };
             }
@@ -254,17 +284,29 @@ impl AltoReader {
 
     fn finish_line(&mut self) {
         let quad = rectangle(&self.polygon, &self.baseline).or(self.place);
-        self.lines.push((self.page, quad, std::mem::take(&mut self.strings)));
+        self.lines
+            .push((self.page, quad, std::mem::take(&mut self.strings)));
     }
 }
 
 fn upright(left: f32, top: f32, right: f32, bottom: f32) -> Quad {
     let corner = |x, y| Point { x, y };
-    Quad([corner(left, top), corner(right, top), corner(right, bottom), corner(left, bottom)])
+    Quad([
+        corner(left, top),
+        corner(right, top),
+        corner(right, bottom),
+        corner(left, bottom),
+    ])
 }
 
 /// Classes of lines: those of hOCR 1.2 and of Tesseract.
-const LINES: [&str; 5] = ["ocr_line", "ocr_header", "ocr_caption", "ocr_textfloat", "ocrx_line"];
+const LINES: [&str; 5] = [
+    "ocr_line",
+    "ocr_header",
+    "ocr_caption",
+    "ocr_textfloat",
+    "ocrx_line",
+];
 
 /// The lines of an hOCR file. White space in a line counts as one blank. The quad is the box, its first corner as
 /// `textangle` says.
@@ -285,7 +327,8 @@ pub fn hocr(path: &Path) -> Result<Samples, FormatError> {
             Item::Start(tag) => {
                 depth += 1;
                 let class = items.attribute(&tag, "class")?.unwrap_or_default();
-                let is = |names: &[&str]| class.split_ascii_whitespace().any(|c| names.contains(&c));
+                let is =
+                    |names: &[&str]| class.split_ascii_whitespace().any(|c| names.contains(&c));
                 let title = items.attribute(&tag, "title")?.unwrap_or_default();
                 if is(&["ocr_page"]) {
                     let name = property(&title, "image").unwrap_or_default();
