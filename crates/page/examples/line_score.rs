@@ -5,7 +5,7 @@
 use std::{error::Error, fs, path::Path, time::Instant};
 
 use refrain_image::{Gray, Point, Quad};
-use refrain_page::{DetEval, Limits, Matches, Tuning, det_eval, find_lines, matches};
+use refrain_page::{DetEval, Limits, Matches, det_eval, find_lines, matches};
 
 fn truth(path: &Path) -> Result<Vec<Quad>, Box<dyn Error>> {
     let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let page = Gray::from_jpeg(&fs::read(path)?)?;
             let truth = truth(&path.with_extension("csv"))?;
             let start = Instant::now();
-            let lines = find_lines(&page, &Limits::default(), &Tuning::default())?;
+            let lines = find_lines(&page, &Limits::default())?;
             seconds += start.elapsed().as_secs_f64();
             let found: Vec<Quad> = lines.lines.iter().map(|line| line.quad).collect();
             let here = matches(&found, &truth, 0.5);

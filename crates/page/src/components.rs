@@ -11,6 +11,8 @@ pub struct Component {
     pub bounds: Rect,
     /// Pixels of ink.
     pub area: usize,
+    /// Highest level of its ink.
+    pub level: u8,
 }
 
 /// A horizontal run of ink.
@@ -28,6 +30,7 @@ struct Growing {
     top: u32,
     bottom: u32,
     area: u32,
+    level: u8,
 }
 
 /// The components of `ink` in the order of their first row, or nothing if a scan meets more than `most` parts.
@@ -39,7 +42,8 @@ pub fn components(ink: &Ink, most: usize) -> Option<Vec<Component>> {
     for y in 0..ink.height() {
         here.clear();
         let mut first = 0;
-        runs(ink.row(y), |from, to| {
+        let row = ink.row(y);
+        runs(row, |from, to| {
             // Runs above that touch from - 1 ..= to.
             while first < above.len() && above[first].to < from {
                 first += 1;
@@ -61,6 +65,7 @@ pub fn components(ink: &Ink, most: usize) -> Option<Vec<Component>> {
                     top: y as u32,
                     bottom: y as u32 + 1,
                     area: 0,
+                    level: 0,
                 });
             }
             let part = &mut grown[label as usize];
@@ -68,6 +73,8 @@ pub fn components(ink: &Ink, most: usize) -> Option<Vec<Component>> {
             part.right = part.right.max(to);
             part.bottom = y as u32 + 1;
             part.area = part.area.saturating_add(to - from);
+            let levels = row[from as usize..to as usize].iter();
+            part.level = levels.fold(part.level, |most, &level| most.max(level));
             here.push(Run { from, to, label });
         });
         if parents.len() > most {
@@ -85,6 +92,7 @@ pub fn components(ink: &Ink, most: usize) -> Option<Vec<Component>> {
             whole.top = whole.top.min(part.top);
             whole.bottom = whole.bottom.max(part.bottom);
             whole.area = whole.area.saturating_add(part.area);
+            whole.level = whole.level.max(part.level);
         }
     }
     let roots = (0..parents.len()).filter(|&label| parents[label] == label as u32);
@@ -101,6 +109,7 @@ impl From<Growing> for Component {
                 height: (grown.bottom - grown.top) as usize,
             },
             area: grown.area as usize,
+            level: grown.level,
         }
     }
 }
@@ -153,13 +162,9 @@ mod tests {
     use crate::Threshold;
 
     fn ink(rows: &[&str]) -> Ink {
-        let mut ink = Ink::blank(rows[0].len(), rows.len());
-        for (y, row) in rows.iter().enumerate() {
-            for (pixel, byte) in ink.row_mut(y).iter_mut().zip(row.bytes()) {
-                *pixel = u8::from(byte == b'#');
-            }
-        }
-        ink
+        let pixels = rows.iter().flat_map(|row| row.bytes());
+        let levels = pixels.map(|byte| u8::from(byte == b'#'));
+        Ink::from_levels(rows[0].len(), rows.len(), levels.collect())
     }
 
     #[test]
@@ -202,11 +207,12 @@ mod tests {
                 continue;
             }
             let (mut left, mut right, mut top, mut bottom) = (usize::MAX, 0, usize::MAX, 0);
-            let (mut stack, mut area) = (vec![start], 0);
+            let (mut stack, mut area, mut level) = (vec![start], 0, 0);
             seen[start] = true;
             while let Some(at) = stack.pop() {
                 let (x, y) = (at % width, at / width);
                 area += 1;
+                level = ink.row(y)[x].max(level);
                 (left, right) = (left.min(x), right.max(x + 1));
                 (top, bottom) = (top.min(y), bottom.max(y + 1));
                 for row in y.saturating_sub(1)..(y + 2).min(height) {
@@ -225,7 +231,7 @@ mod tests {
                 width: right - left,
                 height: bottom - top,
             };
-            all.push(Component { bounds, area });
+            all.push(Component { bounds, area, level });
         }
         all
     }

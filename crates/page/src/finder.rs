@@ -1,90 +1,14 @@
 //! Text lines by connected components: no model, no assumption about sizes.
 
-use refrain_image::{Gray, Point, Rect};
+use refrain_image::{Gray, Point, Quad};
 
 use crate::{
-    Baseline, Found, Ink, Limits, PageError, Threshold,
-    components::{Component, components},
+    Baseline, Component, Found, Ink, Limits, PageError, Threshold, components,
+    group::{Part, Rules, lines, words},
 };
 
-/// Tunable numbers of the search; lengths are in median heights of components.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[doc(hidden)]
-pub struct Tuning {
-    pub window: usize,
-    pub offset: u8,
-    pub blur: f32,
-    pub gap: f32,
-    pub pad_x: f32,
-    pub pad_top: f32,
-    pub pad_bottom: f32,
-    pub overlap: f32,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        let get = |name: &str, default: f32| {
-            std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-        };
-        Self {
-            window: get("WINDOW", 41.0) as usize,
-            offset: get("OFFSET", 18.0) as u8,
-            blur: get("BLUR", 0.0),
-            gap: get("GAP", 1.4),
-            pad_x: get("PADX", 0.15),
-            pad_top: get("PADT", 0.15),
-            pad_bottom: get("PADB", 0.15),
-            overlap: get("OVERLAP", 0.35),
-        }
-    }
-}
-
-/// A component in use.
-#[derive(Clone, Copy, Debug)]
-pub struct Part {
-    pub left: f32,
-    pub right: f32,
-    pub top: f32,
-    pub bottom: f32,
-    pub area: f32,
-}
-
-impl Part {
-    fn height(&self) -> f32 {
-        self.bottom - self.top
-    }
-    fn width(&self) -> f32 {
-        self.right - self.left
-    }
-    fn centre(&self) -> f32 {
-        (self.top + self.bottom) / 2.0
-    }
-    fn overlap(&self, other: &Self) -> f32 {
-        self.bottom.min(other.bottom) - self.top.max(other.top)
-    }
-    fn gap(&self, other: &Self) -> f32 {
-        self.left.max(other.left) - self.right.min(other.right)
-    }
-    fn join(&mut self, other: &Self) {
-        self.left = self.left.min(other.left);
-        self.right = self.right.max(other.right);
-        self.top = self.top.min(other.top);
-        self.bottom = self.bottom.max(other.bottom);
-        self.area += other.area;
-    }
-}
-
-impl From<&Component> for Part {
-    fn from(component: &Component) -> Self {
-        let Rect { x, y, width, height } = component.bounds;
-        Self {
-            left: x as f32,
-            right: (x + width) as f32,
-            top: y as f32,
-            bottom: (y + height) as f32,
-            area: component.area as f32,
-        }
-    }
+fn get(name: &str, default: f32) -> f32 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
 /// Lines of a page.
@@ -95,69 +19,78 @@ pub struct Lines {
     pub noisy: bool,
 }
 
-/// Median height of components that may be letters.
-fn median_height(parts: &[Part]) -> Option<f32> {
-    let mut heights: Vec<f32> = parts
-        .iter()
-        .filter(|p| p.height() >= 4.0 && p.height() <= 70.0)
-        .map(Part::height)
-        .collect();
-    if heights.is_empty() {
-        return None;
+/// The page under the binomial filter 1 2 1 in both directions; the edges repeat.
+fn smooth(page: &Gray) -> Gray {
+    let (width, height) = (page.width(), page.height());
+    if width == 0 || height == 0 {
+        return page.clone();
     }
-    let middle = heights.len() / 2;
-    Some(*heights.select_nth_unstable_by(middle, f32::total_cmp).1)
+    let mut out = page.clone();
+    let mut column = vec![0u16; width + 2];
+    for y in 0..height {
+        let (above, here, below) = (page.row(y.saturating_sub(1)), page.row(y), page.row((y + 1).min(height - 1)));
+        for (sum, ((a, b), c)) in column[1..].iter_mut().zip(above.iter().zip(here).zip(below)) {
+            *sum = u16::from(*a) + 2 * u16::from(*b) + u16::from(*c);
+        }
+        (column[0], column[width + 1]) = (column[1], column[width]);
+        let row = &mut out.pixels_mut()[y * width..][..width];
+        for (pixel, near) in row.iter_mut().zip(column.windows(3)) {
+            *pixel = ((near[0] + 2 * near[1] + near[2] + 8) / 16) as u8;
+        }
+    }
+    out
 }
 
-struct Groups(Vec<usize>);
-impl Groups {
-    fn root(&mut self, mut i: usize) -> usize {
-        while self.0[i] != i {
-            self.0[i] = self.0[self.0[i]];
-            i = self.0[i];
-        }
-        i
-    }
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.root(a), self.root(b));
-        self.0[a.max(b)] = a.min(b);
-    }
+/// Median height of components that may be letters, weighted by their heights.
+fn median_height(found: &[Component]) -> Option<f32> {
+    let power = get("POWER", 1.0);
+    let mut heights: Vec<usize> = found.iter().map(|c| c.bounds.height).filter(|&h| h >= 4 && h <= 70).collect();
+    heights.sort_unstable();
+    let total: f32 = heights.iter().map(|&h| (h as f32).powf(power)).sum();
+    let mut below = 0.0;
+    heights.into_iter().find(|&h| { below += (h as f32).powf(power); below >= total / 2.0 }).map(|h| h as f32)
 }
 
 /// Text lines of a page.
-pub fn find_lines(page: &Gray, limits: &Limits, tuning: &Tuning) -> Result<Lines, PageError> {
+pub fn find_lines(page: &Gray, limits: &Limits) -> Result<Lines, PageError> {
     limits.check_size(page)?;
     let blurred;
-    let page = if tuning.blur > 0.0 {
-        blurred = page.blur(tuning.blur);
+    let page = if get("SMOOTH", 1.0) > 0.0 {
+        blurred = smooth(page);
         &blurred
     } else {
         page
     };
-    let ink = Ink::of(page, Threshold::Mean { window: tuning.window, offset: tuning.offset });
+    let ink = Ink::of(page, Threshold::Mean { window: get("WINDOW", 41.0) as usize, offset: get("OFFSET", 18.0) as u8 });
     limits.check_time("searching for components", page)?;
     let Some(found) = components(&ink, limits.components) else {
         return Ok(Lines { lines: Vec::new(), noisy: true });
     };
-    let parts: Vec<Part> = found.iter().map(Part::from).collect();
-    let Some(median) = median_height(&parts) else {
+    let Some(median) = median_height(&found) else {
         return Ok(Lines { lines: Vec::new(), noisy: false });
     };
-    let groups = group(&parts, median, tuning);
+    let rules = Rules { letter_gap: get("LGAP", 0.6), word_gap: get("WGAP", 1.4), overlap: get("OVERLAP", 0.4) };
+    let strong = strong_level(&found, median) * get("STRONG", 0.35);
+    let parts: Vec<Part> = found.iter().filter(|c| c.area > 1 && f32::from(c.level) >= strong).map(Part::from).collect();
+    let words = words(&parts, median, &rules);
+    if std::env::var("DUMP").is_ok() {
+        println!("page {median}");
+        for w in &words {
+            println!("word {} {} {} {} {} {}", w.bounds.left, w.bounds.right, w.bounds.top, w.bounds.bottom, w.scale, w.parts.len());
+        }
+    }
+    let groups = lines(&words, median, &rules);
+    let (px, pt, pb) = (get("PADX", 0.15), get("PADT", 0.15), get("PADB", 0.15));
     let lines = groups
         .iter()
-        .map(|line| {
+        .filter(|g| g.bounds.width() > get("MINW", 0.4) * median && g.bounds.height() > get("MINH", 0.6) * median)
+        .map(|group| {
+            let line = group.bounds;
             let height = line.height();
-            let rect = |left: f32, right: f32, top: f32, bottom: f32| {
-                refrain_image::Quad([(left, top), (right, top), (right, bottom), (left, bottom)].map(|(x, y)| Point { x, y }))
-            };
+            let (left, right) = (line.left - px * height, line.right + px * height);
+            let (top, bottom) = (line.top - pt * height, line.bottom + pb * height);
             Found {
-                quad: rect(
-                    line.left - tuning.pad_x * height,
-                    line.right + tuning.pad_x * height,
-                    line.top - tuning.pad_top * height,
-                    line.bottom + tuning.pad_bottom * height,
-                ),
+                quad: Quad([(left, top), (right, top), (right, bottom), (left, bottom)].map(|(x, y)| Point { x, y })),
                 baseline: Baseline::default(),
                 x_height: height,
                 light_on_dark: false,
@@ -167,40 +100,13 @@ pub fn find_lines(page: &Gray, limits: &Limits, tuning: &Tuning) -> Result<Lines
     Ok(Lines { lines, noisy: false })
 }
 
-fn group(parts: &[Part], median: f32, tuning: &Tuning) -> Vec<Part> {
-    let mut letters: Vec<Part> = parts
+/// Median level of the ink of components about as high as the median.
+fn strong_level(found: &[Component], median: f32) -> f32 {
+    let mut levels: Vec<u8> = found
         .iter()
-        .filter(|p| p.height() >= 0.45 * median && p.height() <= 1.8 * median && p.width() <= 20.0 * median)
-        .copied()
+        .filter(|c| c.bounds.height as f32 >= 0.6 * median && c.bounds.height as f32 <= 1.7 * median)
+        .map(|c| c.level)
         .collect();
-    letters.sort_by(|a, b| a.left.total_cmp(&b.left));
-    let lines = link(&letters, median, tuning);
-    if std::env::var("DUMP").is_ok() {
-        for p in parts { println!("part {} {} {} {} {}", p.left, p.right, p.top, p.bottom, p.area); }
-        println!("median {median}");
-    }
-    lines
-}
-
-fn link(letters: &[Part], median: f32, tuning: &Tuning) -> Vec<Part> {
-    let mut groups = Groups((0..letters.len()).collect());
-    for (i, a) in letters.iter().enumerate() {
-        for (j, b) in letters.iter().enumerate().skip(i + 1) {
-            let reach = tuning.gap * median;
-            if b.left > a.right + reach {
-                break;
-            }
-            if a.overlap(b) >= tuning.overlap * a.height().min(b.height()) && a.gap(b) <= reach {
-                groups.join(i, j);
-            }
-        }
-    }
-    let mut lines: Vec<Option<Part>> = vec![None; letters.len()];
-    for (i, letter) in letters.iter().enumerate() {
-        match &mut lines[groups.root(i)] {
-            Some(line) => line.join(letter),
-            empty => *empty = Some(*letter),
-        }
-    }
-    lines.into_iter().flatten().filter(|l| l.width() > 0.5 * median || l.height() > 0.8 * median).collect()
+    levels.sort_unstable();
+    levels.get(levels.len() / 2).map_or(0.0, |&level| f32::from(level))
 }

@@ -25,12 +25,12 @@ pub enum Threshold {
 /// Widest window; sums of it fit into 32 bits.
 const WIDEST: usize = 255;
 
-/// A page of two levels.
+/// The ink of a page: how much darker than the mean around it a pixel is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ink {
     width: usize,
     height: usize,
-    /// `[height,width]`, 1 is ink.
+    /// `[height,width]`: 0 is paper; ink is 1 or more, in grey levels below the mean of its window.
     pixels: Vec<u8>,
 }
 
@@ -51,12 +51,27 @@ impl Ink {
         }
     }
 
-    /// No ink at all.
-    pub(crate) fn blank(width: usize, height: usize) -> Self {
+    /// Ink as given, `[height,width]`.
+    #[cfg(test)]
+    pub(crate) fn from_levels(width: usize, height: usize, pixels: Vec<u8>) -> Self {
+        assert_eq!(pixels.len(), width * height);
         Self {
             width,
             height,
-            pixels: vec![0; width * height],
+            pixels,
+        }
+    }
+
+    /// The cells of a map `[height,width]` above `level`; their ink is in 254ths of the map.
+    pub(crate) fn above(map: &[f32], width: usize, height: usize, level: f32) -> Self {
+        let ink = |&value: &f32| match value > level {
+            true => 1 + (254.0 * value.clamp(0.0, 1.0)) as u8,
+            false => 0,
+        };
+        Self {
+            width,
+            height,
+            pixels: map.iter().map(ink).collect(),
         }
     }
 
@@ -70,34 +85,38 @@ impl Ink {
         self.height
     }
 
-    /// Row y, `[width]`; 1 is ink.
+    /// Row y, `[width]`: 0 is paper; ink is 1 or more, in grey levels below the mean of its window.
     pub fn row(&self, y: usize) -> &[u8] {
         &self.pixels[y * self.width..][..self.width]
     }
 
-    /// Row y, `[width]`; 1 is ink.
+    /// Row y, `[width]`: 0 is paper; ink is 1 or more, in grey levels below the mean of its window.
     pub(crate) fn row_mut(&mut self, y: usize) -> &mut [u8] {
         &mut self.pixels[y * self.width..][..self.width]
     }
 
     /// The image with ink black and paper white.
     pub fn to_gray(&self) -> Gray {
-        Gray::from_fn(self.width, self.height, |x, y| 255 * (1 - self.row(y)[x]))
+        Gray::from_fn(self.width, self.height, |x, y| 255 * u8::from(self.row(y)[x] == 0))
     }
 
     /// Every pixel by the majority of its 3 by 3 neighbours: single specks and holes vanish.
     pub(crate) fn despeckled(&self) -> Self {
-        let mut out = Self::blank(self.width, self.height);
+        let mut out = self.clone();
         let mut columns = vec![0; self.width + 2];
         for y in 0..self.height {
             columns.fill(0);
             for row in y.saturating_sub(1)..(y + 2).min(self.height) {
                 for (sum, pixel) in columns[1..].iter_mut().zip(self.row(row)) {
-                    *sum += pixel;
+                    *sum += u8::from(*pixel != 0);
                 }
             }
             for (pixel, near) in out.row_mut(y).iter_mut().zip(columns.windows(3)) {
-                *pixel = u8::from(near[0] + near[1] + near[2] >= 5);
+                let before = *pixel;
+                *pixel = match near[0] + near[1] + near[2] >= 5 {
+                    true => before.max(1),
+                    false => 0,
+                };
             }
         }
         out
@@ -170,27 +189,29 @@ fn darker_than_mean(page: &Gray, window: usize, offset: u32, out: &mut [u8]) {
     if width == 0 {
         return;
     }
+    let level = |pixel: u8, sum: u32, count: u32| match (u32::from(pixel) + offset) * count < sum {
+        true => (sum / count - u32::from(pixel)).max(1) as u8,
+        false => 0,
+    };
     let mut sums = Sums::new(page, half, u32::from);
     for (y, out) in out.chunks_exact_mut(width).enumerate() {
         sums.advance(page, half, y);
         let (top, bottom) = clipped(y, half, height);
         let row = page.row(y);
-        let mut decide = |x: usize| {
+        let decide = |x: usize, out: &mut u8| {
             let (left, right) = clipped(x, half, width);
             let count = ((right - left) * (bottom - top)) as u32;
-            out[x] = u8::from((u32::from(row[x]) + offset) * count < sums.between(left, right));
+            *out = level(row[x], sums.between(left, right), count);
         };
         if width <= 2 * half {
-            (0..width).for_each(decide);
+            out.iter_mut().enumerate().for_each(|(x, out)| decide(x, out));
             continue;
         }
-        (0..half).for_each(&mut decide);
-        (width - half..width).for_each(&mut decide);
-        let count = ((2 * half + 1) * (bottom - top)) as u32;
-        let (left, right) = (&sums.before[..width - 2 * half], &sums.before[2 * half + 1..]);
-        let inner = out[half..].iter_mut().zip(&row[half..]);
-        for ((out, &pixel), (left, right)) in inner.zip(left.iter().zip(right)) {
-            *out = u8::from((u32::from(pixel) + offset) * count < right.wrapping_sub(*left));
+        let (inner, count) = (half..width - half, ((2 * half + 1) * (bottom - top)) as u32);
+        (0..half).chain(inner.end..width).for_each(|x| decide(x, &mut out[x]));
+        let ends = sums.before.iter().zip(&sums.before[2 * half + 1..]);
+        for ((out, &pixel), (left, right)) in out[inner.clone()].iter_mut().zip(&row[inner]).zip(ends) {
+            *out = level(pixel, right.wrapping_sub(*left), count);
         }
     }
 }
@@ -213,7 +234,10 @@ fn sauvola(page: &Gray, window: usize, k: f32, out: &mut [u8]) {
             let square = f64::from(squares.between(left, right)) / count;
             let deviation = (square - mean * mean).max(0.0).sqrt();
             let level = mean * (1.0 + f64::from(k) * (deviation / 128.0 - 1.0));
-            *out = u8::from(f64::from(pixel) <= level);
+            *out = match f64::from(pixel) <= level {
+                true => (mean - f64::from(pixel)).max(1.0) as u8,
+                false => 0,
+            };
         }
     }
 }
@@ -261,7 +285,8 @@ mod tests {
                     Threshold::Sauvola { window, k: 0.3 },
                 ] {
                     let ink = Ink::of(&page, threshold);
-                    assert_eq!(ink.pixels, reference(&page, threshold), "{width} {height} {threshold:?}");
+                    let marks: Vec<u8> = ink.pixels.iter().map(|&level| u8::from(level != 0)).collect();
+                    assert_eq!(marks, reference(&page, threshold), "{width} {height} {threshold:?}");
                 }
             }
         }
@@ -275,6 +300,7 @@ mod tests {
             _ => 255,
         });
         let ink = Ink::of(&page, Threshold::Mean { window: 41, offset: 18 }).despeckled();
-        assert_eq!((ink.row(3)[3], ink.row(12)[10], ink.row(10)[9]), (0, 1, 1));
+        assert_eq!((ink.row(3)[3], ink.row(12)[10]), (0, 1));
+        assert!(ink.row(10)[9] > 100);
     }
 }

@@ -4,6 +4,7 @@ mod components;
 mod error;
 mod finder;
 pub mod formats;
+mod group;
 mod ink;
 mod limits;
 mod line;
@@ -14,7 +15,7 @@ mod skew;
 
 pub use components::{Component, components};
 pub use error::PageError;
-pub use finder::{Lines, Tuning, find_lines};
+pub use finder::{Lines, find_lines};
 pub use ink::{Ink, Threshold};
 pub use limits::Limits;
 pub use line::{Baseline, Found};

@@ -107,7 +107,7 @@ mod tests {
         let mut ink = Ink::of(&page, Threshold::Mean { window: 41, offset: 18 });
         assert!(remove_rules(&mut ink, 30, 4) > 300);
         for (x, y, pixel) in [(0, 20, 0), (30, 0, 0), (30, 39, 0), (59, 20, 0), (21, 20, 1), (41, 38, 1), (42, 30, 1)] {
-            assert_eq!(ink.row(y)[x], pixel, "{x} {y}");
+            assert_eq!(u8::from(ink.row(y)[x] != 0), pixel, "{x} {y}");
         }
     }
 

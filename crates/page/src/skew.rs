@@ -70,7 +70,7 @@ fn lower_ends(ink: &Ink) -> Vec<(f32, f32)> {
     for y in 0..ink.height().saturating_sub(1) {
         let below = ink.row(y + 1);
         for (x, (pixel, below)) in ink.row(y).iter().zip(below).enumerate() {
-            if *pixel > *below {
+            if *pixel != 0 && *below == 0 {
                 ends.push((x as f32, y as f32));
             }
         }

@@ -48,7 +48,10 @@ pub(super) fn angle(quad: &Quad) -> f32 {
 
 /// Confidence, 0 to 1; a number that is none is 0.
 pub(super) fn confidence(value: f32) -> f32 {
-    value.max(0.0).min(1.0)
+    if value.is_nan() {
+        return 0.0;
+    }
+    value.clamp(0.0, 1.0)
 }
 
 /// Slope and height at x = 0 of the least-squares line through the points; none without two different x.
