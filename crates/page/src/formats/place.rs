@@ -132,8 +132,8 @@ fn unit(from: Point, to: Point) -> Option<Point> {
     })
 }
 
-/// Corners of the text inside of a polygon: the rectangle along the baseline, or without one the rectangle of least area,
-/// its first edge within 45 degrees of the rows. None without a point.
+/// Corners of the text inside of a polygon: the rectangle along the baseline, or without one the rectangle of least
+/// area, its first edge within 45 degrees of the rows. None without a point.
 pub(super) fn rectangle(polygon: &[Point], baseline: &[Point]) -> Option<Quad> {
     polygon.first()?;
     if let (Some(from), Some(to)) = (baseline.first(), baseline.last())

@@ -7,6 +7,8 @@ use refrain_page::formats::truth::{
 };
 use std::path::{Path, PathBuf};
 
+type Read = fn(&Path) -> Result<Samples, FormatError>;
+
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -280,7 +282,7 @@ fn hocr_of_others() {
 #[test]
 fn files_of_another_kind() {
     let folder = Folder::new();
-    let readers: [fn(&Path) -> Result<Samples, FormatError>; 3] = [page_xml, alto, hocr];
+    let readers: [Read; 3] = [page_xml, alto, hocr];
     for (text, line) in [
         ("<a>\n<b>\n</a>", 3),
         ("<a>\n\n<b>", 3),
