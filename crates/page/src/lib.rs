@@ -3,7 +3,7 @@
 mod components;
 mod error;
 mod finder;
-mod fit;
+pub mod formats;
 mod group;
 mod ink;
 mod limits;

@@ -1,8 +1,8 @@
 //! Recognised text with its places: pages, blocks, lines, words.
 //!
-//! Positions are in pixels of the *displayed* page, from its top left corner: after the orientation that the file states
-//! and after the turn by quarters that was found. All types are written by serde; a [`Quad`] is four pairs `[x, y]`,
-//! rounded to hundredths of a pixel.
+//! Positions are in pixels of the *displayed* page, from its top left corner: after the orientation that the file
+//! states and after the turn by quarters that was found. All types are written by serde; a [`Quad`] is four pairs of x
+//! and y, rounded to hundredths of a pixel.
 
 use refrain_image::{Point, Quad};
 use serde::{Deserialize, Serialize};

@@ -58,8 +58,8 @@ pub enum FormatError {
     OnePage,
     /// A second image file for a format of one image file.
     #[error(
-        "ALTO: a file describes one image file; it is of `{first}`, and the page is of `{other}`: write a file for each \
-         image file"
+        "ALTO: a file describes one image file; it is of `{first}`, and the page is of `{other}`: write a file for \
+         each image file"
     )]
     OneImage {
         /// Image file of the pages before.

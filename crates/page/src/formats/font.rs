@@ -9,8 +9,8 @@ pub(super) const ASCENT: i16 = 800;
 /// See [`ASCENT`].
 pub(super) const DESCENT: i16 = -200;
 
-/// The font file: `.notdef` and one glyph, both empty, as the OpenType specification lays out the tables `glyf`, `head`,
-/// `hhea`, `hmtx`, `loca` and `maxp`. A PDF needs no others.
+/// The font file: `.notdef` and one glyph, both empty, as the OpenType specification lays out the tables `glyf`,
+/// `head`, `hhea`, `hmtx`, `loca` and `maxp`. A PDF needs no others.
 pub(super) fn font() -> Vec<u8> {
     let words = |words: &[u16]| {
         words

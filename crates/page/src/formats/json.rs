@@ -85,9 +85,9 @@ fn finite(page: &Page) -> Page {
 /// The file is one object: `format` is `refrain-page`; `version` is 1, and grows when a field changes its meaning;
 /// `program` names the program; `date` is ISO 8601, if it was asked for; `pages` is a list of [`Page`]s. Objects have
 /// the fields of [`Page`], [`Block`](crate::Block), [`Line`](crate::Line), [`Word`](crate::Word) and
-/// [`Alternative`](crate::Alternative) by their names. A quad is four pairs `[x, y]`, clockwise from the top left corner
-/// of the text; a baseline is a list of pairs. `kind` is `text` or `table`, `band` is `green`, `amber` or `red`. Unknown
-/// fields are ignored; each page stands on a line of its own.
+/// [`Alternative`](crate::Alternative) by their names. A quad is four pairs `[x, y]`, clockwise from the top left
+/// corner of the text; a baseline is a list of pairs. `kind` is `text` or `table`, `band` is `green`, `amber` or `red`.
+/// Unknown fields are ignored; each page stands on a line of its own.
 ///
 /// # Errors
 /// [`FormatError::Json`] with the line; [`FormatError::Version`].

@@ -223,8 +223,8 @@ impl<W: Write> Writer<W> {
     /// invisible text only.
     ///
     /// # Errors
-    /// [`FormatError::Write`]; a page that does not belong into the file ([`Format::holds`]); for a PDF also an image of
-    /// another size than the page, and an image that it cannot hold.
+    /// [`FormatError::Write`]; a page that does not belong into the file ([`Format::holds`]); for a PDF also an image
+    /// of another size than the page, and an image that it cannot hold.
     pub fn page(&mut self, page: &Page, image: Option<&PageImage<'_>>) -> Result<(), FormatError> {
         self.emit.page(&mut self.out, page, image)
     }

@@ -3,12 +3,13 @@
 use super::date::Date;
 use super::font::{ADVANCE, ASCENT, DESCENT, font};
 use super::picture::{Picture, deflate};
+use super::place::level;
 use super::xml::forbidden;
 use super::{Emit, Format, FormatError, Options, PageImage, failed};
-use crate::result::{Page, Word};
+use crate::result::Page;
 use pdf_writer::types::{CidFontType, FontFlags, SystemInfo, TextRenderingMode, UnicodeCmap};
 use pdf_writer::{Chunk, Content, Filter, Finish, Name, Rect, Ref, Str, TextStr};
-use refrain_image::Point;
+use refrain_image::{Point, Quad};
 use std::collections::HashMap;
 use std::io::Write;
 
@@ -32,6 +33,8 @@ const SYSTEM: SystemInfo<'static> = SystemInfo {
 
 /// Each character gets a code when it first occurs; all codes show the one empty glyph. `ToUnicode` at the end of the
 /// file says which characters they are, so that any Unicode text can be copied, without a font for it.
+///
+/// A word covers its quad. Where the words of a line have different heights, all get that of the line.
 pub(super) struct Pdf {
     options: Options,
     /// Bytes written.
@@ -169,9 +172,11 @@ impl Pdf {
         content.set_text_rendering_mode(TextRenderingMode::Invisible);
         for line in page.blocks.iter().flat_map(|block| &block.lines) {
             let parts = line.parts();
-            for (i, part) in parts.iter().enumerate() {
-                let text = visual(&part.word.text);
-                let Some(place) = Place::of(&part.word, page, scale, text.len()) else {
+            let quads: Vec<Quad> = parts.iter().map(|part| part.word.quad).collect();
+            // Programs take words of different sizes for different lines.
+            for (i, quad) in level(&quads, &line.quad).iter().enumerate() {
+                let text = visual(&parts[i].word.text);
+                let Some(place) = Place::of(quad, page, scale, text.len()) else {
                     continue;
                 };
                 // The blank after a word parts it from the next one, however narrow the gap is.
@@ -435,8 +440,8 @@ struct Place {
 
 impl Place {
     /// None for a word without characters or without a place.
-    fn of(word: &Word, page: &Page, scale: f32, characters: usize) -> Option<Self> {
-        let [a, b, c, d] = word.quad.0;
+    fn of(quad: &Quad, page: &Page, scale: f32, characters: usize) -> Option<Self> {
+        let [a, b, c, d] = quad.0;
         let half = |from: Point, to: Point| Point {
             x: (to.x - from.x) / 2.0,
             y: (to.y - from.y) / 2.0,
@@ -455,10 +460,7 @@ impl Place {
             false => (1.0, 0.0),
         };
         let middle = |values: [f32; 4]| values.into_iter().sum::<f32>() / 4.0;
-        let (x, y) = (
-            middle(word.quad.0.map(|p| p.x)),
-            middle(word.quad.0.map(|p| p.y)),
-        );
+        let (x, y) = (middle(quad.0.map(|p| p.x)), middle(quad.0.map(|p| p.y)));
         // From the middle to the left end of the font's baseline.
         let below = 0.5 + f32::from(DESCENT) / f32::from(ASCENT - DESCENT);
         let x = x - along_x / 2.0 + below * down_x;

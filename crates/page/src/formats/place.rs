@@ -48,7 +48,10 @@ pub(super) fn angle(quad: &Quad) -> f32 {
 
 /// Confidence, 0 to 1; a number that is none is 0.
 pub(super) fn confidence(value: f32) -> f32 {
-    value.max(0.0).min(1.0)
+    if value.is_nan() {
+        return 0.0;
+    }
+    value.clamp(0.0, 1.0)
 }
 
 /// Slope and height at x = 0 of the least-squares line through the points; none without two different x.
@@ -68,20 +71,22 @@ pub(super) fn fit(points: &[Point]) -> Option<(f32, f32)> {
     (line.0.is_finite() && line.1.is_finite()).then_some(line)
 }
 
-/// The rectangle around the points whose first edge runs along the unit vector.
-fn along(points: &[Point], unit: Point) -> Quad {
-    let (mut low, mut high) = (
-        (f32::INFINITY, f32::INFINITY),
-        (f32::NEG_INFINITY, f32::NEG_INFINITY),
-    );
-    for point in points {
+/// Least and greatest coordinates of the points along the unit vector and across it.
+fn span(points: &[Point], unit: Point) -> [(f32, f32); 2] {
+    let none = (f32::INFINITY, f32::NEG_INFINITY);
+    let wider = |(low, high): (f32, f32), value: f32| (low.min(value), high.max(value));
+    points.iter().fold([none; 2], |[along, across], point| {
         let (a, b) = (
             point.x * unit.x + point.y * unit.y,
             point.y * unit.x - point.x * unit.y,
         );
-        low = (low.0.min(a), low.1.min(b));
-        high = (high.0.max(a), high.1.max(b));
-    }
+        [wider(along, a), wider(across, b)]
+    })
+}
+
+/// The rectangle of this span.
+fn spanned([along, across]: [(f32, f32); 2], unit: Point) -> Quad {
+    let (low, high) = ((along.0, across.0), (along.1, across.1));
     let corner = |a: f32, b: f32| Point {
         x: a * unit.x - b * unit.y,
         y: a * unit.y + b * unit.x,
@@ -94,6 +99,30 @@ fn along(points: &[Point], unit: Point) -> Quad {
     ])
 }
 
+/// The rectangle around the points whose first edge runs along the unit vector.
+fn along(points: &[Point], unit: Point) -> Quad {
+    spanned(span(points, unit), unit)
+}
+
+/// Quads of words with one height: as they are if their heights differ by less than 4 %, else from the top of the
+/// highest to the bottom of the lowest, along the first edge of the line.
+pub(super) fn level(words: &[Quad], line: &Quad) -> Vec<Quad> {
+    let heights = words.iter().map(|quad| {
+        let [a, b, c, d] = quad.0;
+        (d.x - a.x + c.x - b.x).hypot(d.y - a.y + c.y - b.y)
+    });
+    let (low, high) = heights.fold((f32::INFINITY, 0.0_f32), |(low, high), height| {
+        (low.min(height), high.max(height))
+    });
+    let Some(unit) = unit(line.0[0], line.0[1]).filter(|_| high > 1.04 * low) else {
+        return words.to_vec();
+    };
+    let all: Vec<Point> = words.iter().flat_map(|quad| quad.0).collect();
+    let [_, across] = span(&all, unit);
+    let level = |quad: &Quad| spanned([span(&quad.0, unit)[0], across], unit);
+    words.iter().map(level).collect()
+}
+
 fn unit(from: Point, to: Point) -> Option<Point> {
     let (x, y) = (to.x - from.x, to.y - from.y);
     let length = x.hypot(y);
@@ -103,8 +132,8 @@ fn unit(from: Point, to: Point) -> Option<Point> {
     })
 }
 
-/// Corners of the text inside of a polygon: the rectangle along the baseline, or without one the rectangle of least area,
-/// its first edge within 45 degrees of the rows. None without a point.
+/// Corners of the text inside of a polygon: the rectangle along the baseline, or without one the rectangle of least
+/// area, its first edge within 45 degrees of the rows. None without a point.
 pub(super) fn rectangle(polygon: &[Point], baseline: &[Point]) -> Option<Quad> {
     polygon.first()?;
     if let (Some(from), Some(to)) = (baseline.first(), baseline.last())

@@ -74,8 +74,8 @@ fn pair(path: &Path) -> Result<Option<Sample>, FormatError> {
 /// files of the archive that it does not name are left out. One image at a time is in memory.
 ///
 /// # Errors
-/// Files that cannot be read; a line without a tab, or with a file that stood before. From the iterator also an image of
-/// more than 256 MiB, and at the end each file of the table that the archive lacks ([`FormatError::Missing`]).
+/// Files that cannot be read; a line without a tab, or with a file that stood before. From the iterator also an image
+/// of more than 256 MiB, and at the end each file of the table that the archive lacks ([`FormatError::Missing`]).
 pub fn archive(tar: &Path, table: &Path) -> Result<Samples, FormatError> {
     let rows = text(table)?;
     let mut lines: HashMap<String, (usize, String)> = HashMap::new();
@@ -201,8 +201,8 @@ pub fn sroie(image: &Path, table: &Path) -> Result<Samples, FormatError> {
     Ok(Samples::all(lines))
 }
 
-/// The lines of the table that Tesseract writes with the configuration `tsv`: words of level 5, joined by blanks, in the
-/// box of their line.
+/// The lines of the table that Tesseract writes with the configuration `tsv`: words of level 5, joined by blanks, in
+/// the box of their line.
 ///
 /// # Errors
 /// A file that cannot be read, without the header, or with a line of other than twelve columns.

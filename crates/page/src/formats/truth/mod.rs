@@ -12,8 +12,6 @@
 
 mod files;
 mod pages;
-#[cfg(test)]
-mod tests;
 
 pub use files::{archive, pairs, sroie, tesseract};
 pub use pages::{alto, hocr, page_xml};

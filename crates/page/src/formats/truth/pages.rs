@@ -9,7 +9,7 @@ use refrain_image::{Point, Quad};
 use std::path::Path;
 
 /// Most points of a polygon.
-const MOST_POINTS: usize = 1 << 16;
+const MOST_POINTS: usize = 1 << 12;
 
 /// The lines of a PAGE XML file, in its order. Of several texts the one with the lowest index counts; a line without a
 /// text has the texts of its words, joined by blanks. The quad is the rectangle around `Coords` along the baseline; a
@@ -98,6 +98,11 @@ impl PageReader {
                     .is_some_and(|e| e == "TextLine") =>
             {
                 if let (Some(x), Some(y)) = (items.number(tag, "x")?, items.number(tag, "y")?) {
+                    if self.polygon.len() >= MOST_POINTS {
+                        return Err(items.fault(format!(
+                            "a polygon has more than {MOST_POINTS} points; simplify it"
+                        )));
+                    }
                     self.polygon.push(Point { x, y });
                 }
             }
@@ -163,8 +168,9 @@ fn points(items: &Items<'_>, list: &str) -> Result<Vec<Point>, FormatError> {
         })?);
     }
     if numbers.len() % 2 != 0 {
-        let reason =
-            format!("points need pairs of numbers, at most {MOST_POINTS}; the last one is single");
+        let reason = format!(
+            "points need pairs of numbers, at most {MOST_POINTS} pairs; the last one is single"
+        );
         return Err(items.fault(reason));
     }
     Ok(numbers
@@ -176,8 +182,8 @@ fn points(items: &Items<'_>, list: &str) -> Result<Vec<Point>, FormatError> {
         .collect())
 }
 
-/// The lines of an ALTO file, versions 2 to 4, in pixels. Strings are joined as the `SP` elements say; in a file without
-/// any `SP`, by blanks. The quad is the rectangle around the shape along the baseline, or the box of the line.
+/// The lines of an ALTO file, versions 2 to 4, in pixels. Strings are joined as the `SP` elements say; in a file
+/// without any `SP`, by blanks. The quad is the rectangle around the shape along the baseline, or the box of the line.
 ///
 /// # Errors
 /// A file that cannot be read, is no XML, or has no `alto`; another unit than pixels; numbers and points that are none.
