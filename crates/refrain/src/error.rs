@@ -180,6 +180,9 @@ pub enum Error {
     /// Lines and their texts that cannot be read, or results that cannot be written.
     #[error(transparent)]
     Format(#[from] refrain_page::formats::FormatError),
+    /// A page that cannot be searched for lines.
+    #[error(transparent)]
+    Page(#[from] refrain_page::PageError),
     /// Lines that cannot be rendered.
     #[error(transparent)]
     Render(#[from] refrain_render::RenderError),

@@ -1,7 +1,6 @@
 //! The frames of a sound, and the scores of its characters.
 
 use crate::commands::outputs;
-use crate::commands::speech::files;
 use crate::drawing::{COLOURS, font};
 use crate::terminal::typed;
 use anyhow::{Result, anyhow};

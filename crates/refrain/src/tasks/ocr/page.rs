@@ -3,9 +3,8 @@
 use super::loaded::{Loaded, ReadLine};
 use crate::error::Error;
 use refrain_image::{Gray, Point, Quad};
-use refrain_page::result::{Alternative, Band, Block, BlockKind, Line, Page, Word};
 use refrain_page::{
-    Found, Frame, Layout, Limits, Rectified, Region, cells, find_line, find_lines, order, rectify,
+    Alternative, Band, Block, BlockKind, Line, Page, Word, Found, Frame, Layout, Limits, Rectified, Region, cells, find_line, find_lines, order, rectify,
     uncovered_ink, word_quads,
 };
 use std::time::{Duration, Instant};

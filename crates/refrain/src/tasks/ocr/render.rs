@@ -52,6 +52,7 @@ impl Renderer {
             text: config.text.clone(),
             style: config.style.clone(),
             degrade: config.degrade.clone(),
+            ..RenderConfig::default()
         };
         let source = TextSource::new(config.text.clone(), &texts)?;
         // One family is not enough to hold one out.
