@@ -2,7 +2,7 @@
 """Times translation beside other engines: training and decoding, with BLEU and peak memory beside every speed.
 
     python3 -m venv peers && peers/bin/pip install -r scripts/peers/requirements-translation.txt
-    python3 -m venv eole && eole/bin/pip install eole==0.6.4
+    python3 -m venv eole && eole/bin/pip install eole==0.6.4 aiohttp
     target/release/refrain train multi30k-en-de --data DATA --out runs/multi30k-en-de
     compare="python3 scripts/peers/translation.py --model runs/multi30k-en-de --data DATA
         --torch-python peers/bin/python --eole-python eole/bin/python"
@@ -37,7 +37,7 @@ is the median over the rounds, and a ratio the median of the ratios within a rou
   loop of PyTorch; eole's reports but the first.
 - Decoding is of the first `--lines` sentences of the test set, and of the first `--lines-1` of them with batches of one.
   PyTorch's time is taken inside its process, from text to text, after a warm-up. Of Refrain and eole the time of a run
-  with one sentence is subtracted, and shown as "start"; it holds the start of the process and loading the model. eole
+  with one sentence is subtracted, taken once in a round, and shown as "start": the process starts and loads the model. eole
   reads and writes pieces, so its time has no tokenisation.
 - Peak memory is the largest resident set of the process. In training it includes the training pairs, and for Refrain
   the making of the vocabulary and the checkpoint at the end.
@@ -101,6 +101,7 @@ class Bench:
         self.options, self.folder = options, Path(folder)
         self.model = options.model.resolve()
         saved = tomllib.loads((self.model / "model.toml").read_text())
+        self.starts = {}
         self.recipe, self.parameters = saved["recipe"], saved["figures"]["parameters"]
 
     def run(self, command, good=(0,), log="log"):
@@ -166,12 +167,14 @@ class Bench:
         o, out = self.options, self.folder / "out"
         command = [o.refrain, "translate", "--model", self.model, "--format", "text", "--threads", o.threads]
         command += ["--beam", width(kind), "--batch", batch, "--out", out]
-        figures = self.timed(lambda part: [*command, self.source("text", part)], batch)
+        figures = self.timed("refrain", lambda part: [*command, self.source("text", part)], batch)
         return figures | self.score("refrain", kind, batch, out)
 
-    def timed(self, command, batch):
-        """Figures of all sentences, less the time of one."""
-        _, start, _ = self.run(command("one"))
+    def timed(self, engine, command, batch):
+        """Figures of all sentences, less the time of one, which is taken once in a round."""
+        if (engine, self.round) not in self.starts:
+            self.starts[engine, self.round] = self.run(command("one"))[1]
+        start = self.starts[engine, self.round]
         _, seconds, used = self.run(command(self.part(batch)))
         count = len(self.source("pieces", self.part(batch)).read_text().splitlines())
         if count < 2 or seconds <= start:
@@ -184,7 +187,7 @@ class Bench:
             return None
         command = [o.torch_python, HERE / "translation_torch.py"]
         if kind == "train":
-            command += ["train", self.model, o.data, "--steps", o.steps, "--warm", o.warm, "--seed", self.round + 1]
+            command += ["train", self.model, self.folder, "--steps", o.steps, "--warm", o.warm, "--seed", self.round + 1]
             command += ["--form", "packed" if engine == "torch-packed" else "padded"]
         else:
             command += ["decode", self.model, self.source("text", self.part(batch)), "--beam", width(kind), "--batch", batch, "--out", out]
@@ -279,7 +282,7 @@ class Bench:
             raise Failed(f"{model} is not there; --prepare-eole trains it")
         command = [*self.eole(), "predict", "--model_path", model, "--output", pieces, "--beam_size", width(kind)]
         command += ["--batch_size", batch, "--batch_type", "sents", "--max_length", 120, "--length_penalty", "avg"]
-        figures = self.timed(lambda part: [*command, "--src", self.source("pieces", part)], batch)
+        figures = self.timed(engine, lambda part: [*command, "--src", self.source("pieces", part)], batch)
         self.text("join", self.model, pieces, "--out", out)
         return figures | self.score(engine, kind, batch, out)
 
@@ -336,7 +339,7 @@ def ratio(rows, engine, job):
 
 def table(rows, names, options):
     lines = [
-        f"Medians of {options.rounds} rounds, {options.threads} threads. Training in target tokens a second, decoding in "
+        f"Medians of {1 + max((row['round'] for row in rows), default=-1)} rounds, {options.threads} threads. Training in target tokens a second, decoding in "
         "sentences a second.\n",
         "| job | engine | version | speed | Refrain is times as fast | BLEU 13a | BLEU lc tok | peak MiB | start s | parameters |",
         "|---" * 10 + "|",
@@ -381,10 +384,11 @@ def arguments():
     parser.add_argument("--prepare-eole", type=int, metavar="STEPS", help="train eole's models by so many steps, and end")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=60, help="timed steps of training")
-    parser.add_argument("--warm", type=int, default=20, help="steps before these")
-    parser.add_argument("--lines", type=int, default=1000, help="test sentences")
-    parser.add_argument("--lines-1", type=int, default=200, help="test sentences of the jobs with batches of one")
+    parser.add_argument("--minutes", type=float, default=60, help="begin no round that would probably end after so many")
+    parser.add_argument("--steps", type=int, default=40, help="timed steps of training")
+    parser.add_argument("--warm", type=int, default=10, help="steps before these")
+    parser.add_argument("--lines", type=int, default=500, help="test sentences")
+    parser.add_argument("--lines-1", type=int, default=100, help="test sentences of the jobs with batches of one")
     parser.add_argument("--out", type=Path, help="append one JSON line per measurement")
     parser.add_argument("--table", type=Path, help="write the table as Markdown")
     parser.add_argument("--keep", type=Path, help="folder for data, logs and translations [default: one that is removed]")
@@ -403,7 +407,12 @@ def prepare_eole(bench, engines):
 def compare(bench, engines, jobs):
     options, rows, lost = bench.options, [], set()
     names = versions(options)
+    began = time.perf_counter()
     for bench.round in range(options.rounds):
+        spent = (time.perf_counter() - began) / 60
+        if bench.round and spent * (bench.round + 1) / bench.round > options.minutes:
+            print(f"# no more rounds: {bench.round} took {spent:.1f} minutes", file=sys.stderr)
+            break
         for job in jobs:
             for engine in engines:
                 if (engine, job) in lost:

@@ -1,10 +1,10 @@
 """The translation model of Refrain in PyTorch, as one would write it there for speed on a CPU.
 
-    python translation_torch.py train MODEL DATA --steps 100           target tokens per second
+    python translation_torch.py train MODEL PIECES --steps 100         target tokens per second
     python translation_torch.py decode MODEL FILE --beam 5 --batch 32  sentences per second
     python translation_torch.py perplexity MODEL DATA                  perplexity of the validation pairs
 
-MODEL is a folder that `refrain train` wrote. Its `model.safetensors` is loaded, so at equal search the translations are
+MODEL is a folder that `refrain train` wrote, PIECES one that `translation_text.py pieces` wrote. The model's `model.safetensors` is loaded, so at equal search the translations are
 equal up to rounding. Prints one JSON object. The configuration is general attention, an LSTM encoder of one layer, an
 LSTM decoder of two, one tied vocabulary.
 
@@ -35,7 +35,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from translation_text import Text, lines, pairs
+from translation_text import Text, pairs, read_pieces
 
 SORTED = 40
 
@@ -177,7 +177,7 @@ def batches(own, most_tokens, most_pairs, seed):
 def train(options):
     model, recipe = Translator.load(options.model, options.form)
     text = Text(options.model)
-    own = pairs(text, options.data, "train", recipe["data"]["longest"])
+    own = read_pieces(text, options.data)
     settings = recipe["train"]
     optimizer = settings["optimizer"]
     optimizer = torch.optim.AdamW(
@@ -384,7 +384,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", choices=["train", "decode", "perplexity"])
     parser.add_argument("model")
-    parser.add_argument("data", help="the folder with multi30k/raw; for decode, a file of plain lines")
+    parser.add_argument("data", help="train: a folder of pieces; decode: a file of plain lines; perplexity: the folder with multi30k/raw")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--form", choices=["padded", "packed"], default="padded", help="of the encoder in training")
     parser.add_argument("--steps", type=int, default=100)
