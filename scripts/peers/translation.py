@@ -420,8 +420,9 @@ def compare(bench, engines, jobs):
                 try:
                     figures = bench.measure(engine, job)
                 except Failed as error:
+                    # The next round tries again: the machine may have been disturbed.
                     print(f"# {engine}, {job}: {error}", file=sys.stderr)
-                    figures = None
+                    continue
                 if figures is None:
                     lost.add((engine, job))
                     continue
