@@ -35,10 +35,10 @@ is the median over the rounds, and a ratio the median of the ratios within a rou
 - Training speed is target tokens a second, end marks counted, padding not. It is taken over the `--steps` steps behind
   the first `--warm`: the sum of the times of the steps of Refrain, which includes making the batch; wall time of the
   loop of PyTorch; eole's reports but the first.
-- Decoding is of the first `--lines` sentences of the test set, and of the first `--lines-1` of them with batches of one.
-  PyTorch's time is taken inside its process, from text to text, after a warm-up. Of Refrain and eole the time of a run
-  with one sentence is subtracted, taken once in a round, and shown as "start": the process starts and loads the model. eole
-  reads and writes pieces, so its time has no tokenisation.
+- Decoding is of the first `--lines` sentences of the test set, and of the first `--lines-1` of them with batches of
+  one. PyTorch's time is taken inside its process, from text to text, after a warm-up. Of Refrain and eole the time of
+  a run with one sentence is subtracted, taken once in a round, and shown as "start": the process starts and loads the
+  model. eole reads and writes pieces, so its time has no tokenisation.
 - Peak memory is the largest resident set of the process. In training it includes the training pairs, and for Refrain
   the making of the vocabulary and the checkpoint at the end.
 
