@@ -47,9 +47,9 @@ const VARIANTS: [&str; 24] = [
 ];
 
 /// Words in the name of a family that has pictures in the place of letters.
-const PICTURES: [&str; 14] = [
+const PICTURES: [&str; 15] = [
     "symbol", "dingbat", "wingding", "webding", "emoji", "icon", "awesome", "ornament", "barcode", "braille",
-    "music", "code 39", "code 128", "keyboard",
+    "music", "code 39", "code 128", "keyboard", "d050000l",
 ];
 
 /// Characters whose shape must not depend on case in the face; faces where most do not are without lower case.
