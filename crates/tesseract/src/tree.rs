@@ -273,13 +273,13 @@ impl Lowered {
             return refused("a Convolve without a fully connected network behind it");
         }
         match node {
+            Node::Series(parts) => parts.into_iter().try_for_each(|part| self.add(bytes, part)),
             Node::Input { height } if self.height.is_none() && self.layers.is_empty() => {
                 self.height = Some(height);
                 Ok(())
             }
             Node::Input { .. } => refused("a second Input"),
             _ if self.height.is_none() => refused("a network that does not begin with an Input"),
-            Node::Series(parts) => parts.into_iter().try_for_each(|part| self.add(bytes, part)),
             Node::Convolve { kernel } => {
                 self.window = Some(kernel);
                 Ok(())
