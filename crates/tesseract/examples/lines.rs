@@ -25,13 +25,25 @@ fn main() -> Result<(), Failure> {
     let flag = |name: &str| args.iter().any(|arg| arg == name);
     let threads = args.iter().skip_while(|arg| *arg != "--threads").nth(1);
     let threads = threads.map_or(Ok(1), |threads| threads.parse())?;
-    Threads::new(threads).install(|| run(Path::new(model), Path::new(folder), flag("--beam"), flag("--show")))
+    Threads::new(threads).install(|| {
+        run(
+            Path::new(model),
+            Path::new(folder),
+            flag("--beam"),
+            flag("--show"),
+        )
+    })
 }
 
 fn run(model: &Path, folder: &Path, beam: bool, show: bool) -> Result<(), Failure> {
     let start = Instant::now();
     let model = parse(&std::fs::read(model)?)?;
-    println!("{}: {} weights, {} words", model.spec, model.network.parameters(), model.words.len());
+    println!(
+        "{}: {} weights, {} words",
+        model.spec,
+        model.network.parameters(),
+        model.words.len()
+    );
     let recogniser = Recogniser::new(model.network, model.charset)?;
     println!("model in {:.1} ms", 1e3 * start.elapsed().as_secs_f64());
     let table = std::fs::read_to_string(folder.join("lines.tsv"))?;
@@ -59,7 +71,12 @@ fn run(model: &Path, folder: &Path, beam: bool, show: bool) -> Result<(), Failur
             true => {
                 let best = decoder.decode(&sight.scores.log_probs, 1)?;
                 let characters = recogniser.charset().spans(&best[0].labels);
-                characters.iter().map(|character| &character.text[..]).collect::<String>().trim().to_owned()
+                characters
+                    .iter()
+                    .map(|character| &character.text[..])
+                    .collect::<String>()
+                    .trim()
+                    .to_owned()
             }
         });
     }
@@ -73,8 +90,15 @@ fn run(model: &Path, folder: &Path, beam: bool, show: bool) -> Result<(), Failur
         }
     }
     for (name, rate) in [("refrain", ours), ("tesseract", theirs)] {
-        let (errors, wrong) = (rate.rate().unwrap_or(0.0), rate.sentence_rate().unwrap_or(0.0));
-        println!("{name}: CER {:.2} %, {:.1} % of lines exact", 100.0 * errors, 100.0 * (1.0 - wrong));
+        let (errors, wrong) = (
+            rate.rate().unwrap_or(0.0),
+            rate.sentence_rate().unwrap_or(0.0),
+        );
+        println!(
+            "{name}: CER {:.2} %, {:.1} % of lines exact",
+            100.0 * errors,
+            100.0 * (1.0 - wrong)
+        );
     }
     let lines = images.len() as f64;
     let inverted = sights.iter().filter(|sight| sight.inverted).count();
@@ -87,20 +111,34 @@ fn run(model: &Path, folder: &Path, beam: bool, show: bool) -> Result<(), Failur
 
 /// Typographic quotes and dashes as the plain ones, one space between words: references differ in them.
 fn plain(text: &str) -> String {
-    let plain = text.replace(['‘', '’', '`'], "'").replace(['“', '”', '„'], "\"").replace(['–', '—'], "-");
+    let plain = text
+        .replace(['‘', '’', '`'], "'")
+        .replace(['“', '”', '„'], "\"")
+        .replace(['–', '—'], "-");
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A binary PGM file with values up to 255, as Pillow writes it.
 fn pgm(bytes: &[u8]) -> Result<Gray, Failure> {
     let mut fields = bytes.splitn(4, |byte| byte.is_ascii_whitespace());
-    let mut field = || fields.next().ok_or("the head of a PGM file is not complete");
+    let mut field = || {
+        fields
+            .next()
+            .ok_or("the head of a PGM file is not complete")
+    };
     let head = [field()?, field()?, field()?];
     let rest = field()?;
-    let number = |field: &[u8]| -> Result<usize, Failure> { Ok(std::str::from_utf8(field)?.parse()?) };
-    let pixels = rest.strip_prefix(b"255\n").ok_or("a PGM file with values up to 255 is needed")?;
+    let number =
+        |field: &[u8]| -> Result<usize, Failure> { Ok(std::str::from_utf8(field)?.parse()?) };
+    let pixels = rest
+        .strip_prefix(b"255\n")
+        .ok_or("a PGM file with values up to 255 is needed")?;
     match head[0] {
-        b"P5" => Ok(Gray::new(number(head[1])?, number(head[2])?, pixels.to_vec())?),
+        b"P5" => Ok(Gray::new(
+            number(head[1])?,
+            number(head[2])?,
+            pixels.to_vec(),
+        )?),
         _ => Err("this is no binary PGM file".into()),
     }
 }

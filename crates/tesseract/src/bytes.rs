@@ -49,7 +49,12 @@ impl<'a> Bytes<'a> {
     }
 
     /// The next `count` elements of `size` bytes each.
-    pub fn take(&mut self, count: usize, size: usize, what: &str) -> Result<&'a [u8], TesseractError> {
+    pub fn take(
+        &mut self,
+        count: usize,
+        size: usize,
+        what: &str,
+    ) -> Result<&'a [u8], TesseractError> {
         match count.checked_mul(size).filter(|&bytes| bytes <= self.left()) {
             Some(bytes) => {
                 let part = &self.data[self.at..][..bytes];
@@ -97,16 +102,29 @@ impl<'a> Bytes<'a> {
     }
 
     /// A size that is written as a signed number, from `least` to `most`.
-    pub fn signed_size(&mut self, least: usize, most: usize, what: &str) -> Result<usize, TesseractError> {
+    pub fn signed_size(
+        &mut self,
+        least: usize,
+        most: usize,
+        what: &str,
+    ) -> Result<usize, TesseractError> {
         let value = self.i32(what)?;
         self.bounded(i64::from(value), least, most, what)
     }
 
-    fn bounded(&self, value: i64, least: usize, most: usize, what: &str) -> Result<usize, TesseractError> {
+    fn bounded(
+        &self,
+        value: i64,
+        least: usize,
+        most: usize,
+        what: &str,
+    ) -> Result<usize, TesseractError> {
         let size = usize::try_from(value).ok();
         match size.filter(|size| (least..=most).contains(size)) {
             Some(size) => Ok(size),
-            None => Err(self.damaged(format!("{what} is {value} where {least} to {most} is possible"))),
+            None => Err(self.damaged(format!(
+                "{what} is {value} where {least} to {most} is possible"
+            ))),
         }
     }
 

@@ -76,14 +76,22 @@ impl TryFrom<Parts> for Charset {
             ref codes,
         } = parts;
         if labels > MOST || blank as usize >= labels {
-            return wrong(format!("{labels} labels with blank {blank}; the blank is one of at most {MOST}"));
+            return wrong(format!(
+                "{labels} labels with blank {blank}; the blank is one of at most {MOST}"
+            ));
         }
         if texts.len() != codes.len() {
-            return wrong(format!("{} texts have labels for {}", texts.len(), codes.len()));
+            return wrong(format!(
+                "{} texts have labels for {}",
+                texts.len(),
+                codes.len()
+            ));
         }
         let mut trie = vec![Node::default()];
         for (character, code) in codes.iter().enumerate() {
-            if !(1..=LONGEST).contains(&code.len()) || code.iter().any(|&label| label as usize >= labels) {
+            if !(1..=LONGEST).contains(&code.len())
+                || code.iter().any(|&label| label as usize >= labels)
+            {
                 return wrong(format!(
                     "character {character} has labels {code:?}; 1 to {LONGEST} below {labels} are needed"
                 ));
@@ -104,16 +112,27 @@ impl TryFrom<Parts> for Charset {
             trie[at].character = Some(character);
         }
         let text = |label: u32| {
-            let node = trie[0].next.get(&label).and_then(|&node| trie[node].character);
+            let node = trie[0]
+                .next
+                .get(&label)
+                .and_then(|&node| trie[node].character);
             let own = node.map(|character| texts[character].clone());
-            let own = own.filter(|text| text == " " || !text.contains(char::is_whitespace) && !text.is_empty());
-            let private = || char::from_u32(PRIVATE + label).map(String::from).unwrap_or_default();
+            let own = own.filter(|text| {
+                text == " " || !text.contains(char::is_whitespace) && !text.is_empty()
+            });
+            let private = || {
+                char::from_u32(PRIVATE + label)
+                    .map(String::from)
+                    .unwrap_or_default()
+            };
             own.unwrap_or_else(private)
         };
         let read = trie.iter().filter_map(|node| node.character);
         Ok(Self {
             texts: (0..labels as u32).map(text).collect(),
-            by_text: read.map(|character| (texts[character].clone(), character)).collect(),
+            by_text: read
+                .map(|character| (texts[character].clone(), character))
+                .collect(),
             trie,
             parts,
         })
@@ -165,7 +184,11 @@ impl Charset {
     /// A label that is a character has its text; a label that only occurs within characters has a private character of
     /// Unicode. Words for the search (lexicon, hot words, n-grams) are given by [`Self::spell`].
     pub fn search_labels(&self) -> Result<Labels, TesseractError> {
-        let space = self.texts.iter().position(|text| text == " ").map(|label| label as u32);
+        let space = self
+            .texts
+            .iter()
+            .position(|text| text == " ")
+            .map(|label| label as u32);
         let labels = Labels::new(self.texts.clone(), self.blank(), space);
         labels.map_err(|error| TesseractError::Charset(error.to_string()))
     }
@@ -176,8 +199,15 @@ impl Charset {
         let mut rest = word;
         while !rest.is_empty() {
             // The longest character that the rest begins with.
-            let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8()).take(LONGEST);
-            let found = ends.filter_map(|end| self.by_text.get(&rest[..end]).map(|&character| (end, character)));
+            let ends = rest
+                .char_indices()
+                .map(|(at, c)| at + c.len_utf8())
+                .take(LONGEST);
+            let found = ends.filter_map(|end| {
+                self.by_text
+                    .get(&rest[..end])
+                    .map(|&character| (end, character))
+            });
             let (end, character) = found.last()?;
             let labels = &self.parts.codes[character];
             spelled.extend(labels.iter().map(|&label| &self.texts[label as usize][..]));
@@ -186,10 +216,29 @@ impl Charset {
         Some(spelled)
     }
 
+    /// Whether every label belongs to a character.
+    pub(crate) fn is_whole(&self, labels: &[u32]) -> bool {
+        let used: usize = self.split(labels).map(|(place, _)| place.len()).sum();
+        used == labels.len()
+    }
+
+    /// The nodes of the trie below the first, parents before children: parent, label, and whether a character ends.
+    pub(crate) fn nodes(&self) -> Vec<(usize, u32, bool)> {
+        let mut nodes = vec![(0, 0, true); self.trie.len()];
+        for (parent, node) in self.trie.iter().enumerate() {
+            for (&label, &child) in &node.next {
+                nodes[child] = (parent, label, self.trie[child].character.is_some());
+            }
+        }
+        nodes
+    }
+
     /// The text of labels. Labels that do not make a character are left out.
     pub fn text(&self, labels: &[u32]) -> String {
         let characters = self.split(labels);
-        characters.map(|(_, character)| &self.parts.texts[character][..]).collect()
+        characters
+            .map(|(_, character)| &self.parts.texts[character][..])
+            .collect()
     }
 
     /// The characters of labels with their places; [`Self::text`] says which.
@@ -219,7 +268,10 @@ impl Charset {
                         Some(&next) => node = next,
                         None => break,
                     }
-                    found = self.trie[node].character.map(|character| (at..end, character)).or(found);
+                    found = self.trie[node]
+                        .character
+                        .map(|character| (at..end, character))
+                        .or(found);
                 }
                 match found {
                     Some((place, character)) => {

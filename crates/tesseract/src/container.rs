@@ -68,7 +68,9 @@ impl<'a> Container<'a> {
             let before = starts.last().map_or(first, |&(_, start)| start);
             let start = usize::try_from(offset).ok();
             let gap = |&start: &usize| starts.is_empty() && start != first;
-            let Some(start) = start.filter(|start| (before..=file.len()).contains(start) && !gap(start)) else {
+            let Some(start) =
+                start.filter(|start| (before..=file.len()).contains(start) && !gap(start))
+            else {
                 return Err(head.damaged(format!(
                     "entry {name} begins at {offset}; it must follow what is before it, at byte {before} or later, \
                      in a file of {} bytes",
@@ -80,8 +82,15 @@ impl<'a> Container<'a> {
         if starts.is_empty() {
             head.end()?;
         }
-        let ends = starts.iter().skip(1).map(|&(_, start)| start).chain([file.len()]);
-        let places = starts.iter().zip(ends).map(|(&(name, start), end)| (name, start..end));
+        let ends = starts
+            .iter()
+            .skip(1)
+            .map(|&(_, start)| start)
+            .chain([file.len()]);
+        let places = starts
+            .iter()
+            .zip(ends)
+            .map(|(&(name, start), end)| (name, start..end));
         Ok(Self {
             file,
             places: places.collect(),

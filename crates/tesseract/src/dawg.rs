@@ -15,8 +15,8 @@ const FLAGS: u32 = 3;
 /// Longest word, in characters.
 const LONGEST: u16 = 255;
 
-/// Most words of a list.
-const MOST: u64 = 10_000_000;
+/// Most words of a list; that of all Latin scripts has 9 million.
+const MOST: u64 = 1 << 26;
 
 /// A word list of a model.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +66,9 @@ impl WordList {
     pub(crate) fn read(mut bytes: Bytes, unichars: &[Unichar]) -> Result<Self, TesseractError> {
         let magic = bytes.i16("the mark of a word list")?;
         if magic != MAGIC {
-            return Err(bytes.damaged(format!("a word list begins with {magic} instead of {MAGIC}")));
+            return Err(bytes.damaged(format!(
+                "a word list begins with {magic} instead of {MAGIC}"
+            )));
         }
         let characters = bytes.signed_size(1, 1 << 21, "the number of characters")?;
         if characters != unichars.len() {
@@ -82,13 +84,18 @@ impl WordList {
             edges: edges.iter().map(|&edge| u64::from_le_bytes(edge)).collect(),
             // One value more than there are characters must fit.
             letters: usize::BITS - characters.leading_zeros(),
-            texts: unichars.iter().map(|unichar| unichar.text.clone()).collect(),
+            texts: unichars
+                .iter()
+                .map(|unichar| unichar.text.clone())
+                .collect(),
             count: 0,
         };
         if let Err(problem) = list.check() {
             return Err(bytes.damaged(problem));
         }
-        list.count = list.count_words().map_err(|problem| bytes.damaged(problem))?;
+        list.count = list
+            .count_words()
+            .map_err(|problem| bytes.damaged(problem))?;
         Ok(list)
     }
 
@@ -98,14 +105,19 @@ impl WordList {
         for (index, &edge) in self.edges.iter().enumerate() {
             let (letter, next) = (self.letter(edge), self.next(edge));
             if letter >= self.texts.len() {
-                return Err(format!("edge {index} has character {letter} of {}", self.texts.len()));
+                return Err(format!(
+                    "edge {index} has character {letter} of {}",
+                    self.texts.len()
+                ));
             }
             if self.flag(edge, BACKWARD) {
                 return Err(format!("edge {index} leads backwards"));
             }
             match next {
                 Some(next) if next >= self.edges.len() || !is_first(next) => {
-                    return Err(format!("edge {index} leads to edge {next}, where no node begins"));
+                    return Err(format!(
+                        "edge {index} leads to edge {next}, where no node begins"
+                    ));
                 }
                 None if !self.flag(edge, END) => {
                     return Err(format!("edge {index} ends nothing and leads nowhere"));
@@ -133,7 +145,9 @@ impl WordList {
             let edge = self.edges[at];
             let below = match self.next(edge) {
                 None => (0, 0),
-                Some(next) if longest[next] == OPEN => return Err(format!("edge {at} closes a circle")),
+                Some(next) if longest[next] == OPEN => {
+                    return Err(format!("edge {at} closes a circle"));
+                }
                 Some(next) if longest[next] == 0 => {
                     if path.len() > usize::from(LONGEST) {
                         return Err(format!("a word has more than {LONGEST} characters"));
@@ -148,7 +162,9 @@ impl WordList {
             words[node] += u64::from(self.flag(edge, END)) + below.0;
             let deepest = deepest.max(below.1 + 1);
             if words[node] > MOST || deepest > LONGEST {
-                return Err(format!("more than {MOST} words, or one of more than {LONGEST} characters"));
+                return Err(format!(
+                    "more than {MOST} words, or one of more than {LONGEST} characters"
+                ));
             }
             if self.flag(edge, LAST) {
                 longest[node] = deepest;

@@ -7,7 +7,9 @@ use refrain_kernels::KernelError;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TesseractError {
     /// Bytes that Tesseract would not have written.
-    #[error("traineddata: {entry}, byte {offset}: {problem}; the file is damaged or cut off: copy it again")]
+    #[error(
+        "traineddata: {entry}, byte {offset}: {problem}; the file is damaged or cut off: copy it again"
+    )]
     Damaged {
         /// The entry of the file.
         entry: &'static str,

@@ -32,6 +32,7 @@ mod matrix;
 mod model;
 mod network;
 mod recogniser;
+mod spelling;
 mod tree;
 mod unicharset;
 

@@ -26,7 +26,8 @@ impl Matrix {
             return Err(bytes.damaged(format!("a matrix of kind {mode} is unknown")));
         }
         if mode & DOUBLE == 0 {
-            let hint = "it is of a version before 4.00: take the file of tessdata_fast or tessdata_best";
+            let hint =
+                "it is of a version before 4.00: take the file of tessdata_fast or tessdata_best";
             return Err(bytes.unsupported("a matrix in the old format", hint));
         }
         let rows = bytes.size(MOST, "the rows of a matrix")?;
@@ -59,7 +60,11 @@ impl Matrix {
             return Err(bytes.damaged(format!("{scales} scales for {rows} rows")));
         }
         let scales = bytes.take(scales, 8, "scales")?;
-        let scales = scales.as_chunks::<8>().0.iter().map(|&scale| f64::from_le_bytes(scale));
+        let scales = scales
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|&scale| f64::from_le_bytes(scale));
         let rows = weights.chunks_exact(columns).zip(scales);
         let value = |weight: u8, scale: f64| (f64::from(weight as i8) * scale) as f32;
         Ok(rows
@@ -69,8 +74,14 @@ impl Matrix {
 
     fn doubles(bytes: &mut Bytes, count: usize) -> Result<Vec<f32>, TesseractError> {
         bytes.take(1, 8, "the empty element of a matrix")?;
-        let values = bytes.take(count, 8, "a matrix of doubles")?.as_chunks::<8>().0;
-        Ok(values.iter().map(|&value| f64::from_le_bytes(value) as f32).collect())
+        let values = bytes
+            .take(count, 8, "a matrix of doubles")?
+            .as_chunks::<8>()
+            .0;
+        Ok(values
+            .iter()
+            .map(|&value| f64::from_le_bytes(value) as f32)
+            .collect())
     }
 
     /// Columns `first..first + count` of all rows.

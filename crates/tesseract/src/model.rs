@@ -59,11 +59,16 @@ pub fn parse(file: &[u8]) -> Result<Model, TesseractError> {
                 left_out.join(", ")
             ),
         };
-        return Err(TesseractError::Missing { entry: "lstm", hint });
+        return Err(TesseractError::Missing {
+            entry: "lstm",
+            hint,
+        });
     };
     let needed = |entry: &'static str| {
         let hint = "make a whole file of its parts with combine_tessdata".to_owned();
-        container.entry(entry).ok_or(TesseractError::Missing { entry, hint })
+        container
+            .entry(entry)
+            .ok_or(TesseractError::Missing { entry, hint })
     };
     let unichars = unicharset::read(needed("lstm-unicharset")?)?;
     let lowered = tree::read(&mut lstm)?;
@@ -71,7 +76,13 @@ pub fn parse(file: &[u8]) -> Result<Model, TesseractError> {
     let flags = lstm.signed_size(0, i32::MAX as usize, "the flags of training")?;
     let iterations = lstm.signed_size(0, i32::MAX as usize, "the iterations of training")?;
     lstm.signed_size(0, i32::MAX as usize, "the samples of training")?;
-    let labels = labels(&lowered);
+    let architecture = Architecture {
+        height: lowered.height.unwrap_or(0),
+        clip: flags & INT8 != 0,
+        layers: lowered.layers,
+    };
+    architecture.check()?;
+    let labels = architecture.labels();
     let blank = lstm.signed_size(0, labels.saturating_sub(1), "the label of nothing")?;
     for what in ["the rate of Adam", "the learning rate", "the momentum"] {
         lstm.f32(what)?;
@@ -79,16 +90,18 @@ pub fn parse(file: &[u8]) -> Result<Model, TesseractError> {
     lstm.end()?;
     let codes = match (flags & COMPRESSED != 0, container.entry("lstm-recoder")) {
         (true, _) => read_codes(needed("lstm-recoder")?, unichars.len(), labels)?,
-        (false, None) => (0..unichars.len() as u32).map(|label| vec![label]).collect(),
-        (false, Some(entry)) => return Err(entry.damaged("there is a recoder, and the flags say there is none")),
+        (false, None) => (0..unichars.len() as u32)
+            .map(|label| vec![label])
+            .collect(),
+        (false, Some(entry)) => {
+            return Err(entry.damaged("there is a recoder, and the flags say there is none"));
+        }
     };
-    let texts = unichars.iter().map(|unichar| unichar.text.clone()).collect();
+    let texts = unichars
+        .iter()
+        .map(|unichar| unichar.text.clone())
+        .collect();
     let charset = Charset::new(labels, blank as u32, texts, codes)?;
-    let architecture = Architecture {
-        height: lowered.height.unwrap_or(0),
-        clip: flags & INT8 != 0,
-        layers: lowered.layers,
-    };
     let list = |entry| match container.entry(entry) {
         Some(bytes) => WordList::read(bytes, &unichars),
         None => Ok(WordList::default()),
@@ -110,14 +123,6 @@ pub fn parse(file: &[u8]) -> Result<Model, TesseractError> {
     })
 }
 
-/// `V`
-fn labels(lowered: &tree::Lowered) -> usize {
-    match lowered.layers.last() {
-        Some(crate::network::Layer::Softmax { outputs, .. }) => *outputs,
-        _ => 0,
-    }
-}
-
 fn version(entry: Option<Bytes>) -> Result<String, TesseractError> {
     match entry {
         Some(mut bytes) => Ok(bytes.rest("the version")?.trim_end().to_owned()),
@@ -131,7 +136,10 @@ fn config(entry: Option<Bytes>) -> Result<Vec<(String, String)>, TesseractError>
         return Ok(Vec::new());
     };
     let text = bytes.rest("the parameters")?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let pair = |line: &str| {
         let (name, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         (name.to_owned(), value.trim().to_owned())

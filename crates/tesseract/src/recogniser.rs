@@ -4,6 +4,7 @@ use crate::charset::{Character, Charset};
 use crate::error::TesseractError;
 use crate::line::Line;
 use crate::network::{Network, Scores};
+use crate::spelling;
 use refrain_decode::ctc::greedy::greedy;
 use refrain_image::Gray;
 
@@ -70,8 +71,12 @@ impl Recogniser {
     /// An image without pixels, or of a line that is too long.
     pub fn see(&self, images: &[Gray]) -> Result<Vec<Sight>, TesseractError> {
         let mut sights = self.run(images.iter().map(|image| self.line(image)), false)?;
-        let doubtful: Vec<usize> = (0..sights.len()).filter(|&line| sights[line].sureness < SURE).collect();
-        let inverted = doubtful.iter().map(|&line| self.line(&images[line].clone().inverted()));
+        let doubtful: Vec<usize> = (0..sights.len())
+            .filter(|&line| sights[line].sureness < SURE)
+            .collect();
+        let inverted = doubtful
+            .iter()
+            .map(|&line| self.line(&images[line].clone().inverted()));
         for (&line, sight) in doubtful.iter().zip(self.run(inverted, true)?) {
             if sight.sureness > sights[line].sureness {
                 sights[line] = sight;
@@ -100,14 +105,27 @@ impl Recogniser {
         Ok(scores.into_iter().map(sight).collect())
     }
 
-    /// The text on the best path of scores.
+    /// The text on the best path of scores: among all paths, or among those of whole characters if that path has labels
+    /// that make none.
     ///
     /// # Errors
     /// Scores that are not numbers.
     pub fn text(&self, scores: &Scores) -> Result<Reading, TesseractError> {
-        let best = greedy(&scores.log_probs, self.charset.labels(), self.charset.blank())?;
-        let characters = self.charset.spans(&best.labels);
-        let text: String = characters.iter().map(|character| &character.text[..]).collect();
+        let best = greedy(
+            &scores.log_probs,
+            self.charset.labels(),
+            self.charset.blank(),
+        )?;
+        let labels: Vec<u32> = best.labels.iter().map(|span| span.label).collect();
+        let whole = match self.charset.is_whole(&labels) {
+            true => None,
+            false => spelling::best_path(&self.charset, &scores.log_probs),
+        };
+        let characters = self.charset.spans(&whole.unwrap_or(best.labels));
+        let text: String = characters
+            .iter()
+            .map(|character| &character.text[..])
+            .collect();
         Ok(Reading {
             text: text.trim().to_owned(),
             characters,
@@ -120,7 +138,10 @@ impl Recogniser {
     /// As both.
     pub fn read(&self, images: &[Gray]) -> Result<Vec<Reading>, TesseractError> {
         let sights = self.see(images)?;
-        sights.iter().map(|sight| self.text(&sight.scores)).collect()
+        sights
+            .iter()
+            .map(|sight| self.text(&sight.scores))
+            .collect()
     }
 }
 

@@ -31,11 +31,17 @@ const ORDINARY: &str = "Refrain reads models built like those of tessdata_fast a
 #[derive(Debug)]
 enum Node {
     /// Rows of the image; 0 for any.
-    Input { height: usize },
+    Input {
+        height: usize,
+    },
     /// Taps, `[height, width]`.
-    Convolve { kernel: [usize; 2] },
+    Convolve {
+        kernel: [usize; 2],
+    },
     /// Window, `[height, width]`.
-    Maxpool { kernel: [usize; 2] },
+    Maxpool {
+        kernel: [usize; 2],
+    },
     Series(Vec<Node>),
     /// Along x, backwards.
     Reversed(Box<Node>),
@@ -63,7 +69,8 @@ struct Head {
 impl Head {
     fn read(bytes: &mut Bytes) -> Result<Self, TesseractError> {
         if bytes.u8("the kind of a network")? != 0 {
-            let hint = "it is of a version before 4.00: take the file of tessdata_fast or tessdata_best";
+            let hint =
+                "it is of a version before 4.00: take the file of tessdata_fast or tessdata_best";
             return Err(bytes.unsupported("a network whose kind is a number", hint));
         }
         let kind = bytes.string(64, "the kind of a network")?;
@@ -95,7 +102,10 @@ pub(crate) fn read(bytes: &mut Bytes) -> Result<Lowered, TesseractError> {
     lowered.add(bytes, node)?;
     match lowered.window {
         None => Ok(lowered),
-        Some(_) => Err(bytes.unsupported("a Convolve without a fully connected network behind it", ORDINARY)),
+        Some(_) => Err(bytes.unsupported(
+            "a Convolve without a fully connected network behind it",
+            ORDINARY,
+        )),
     }
 }
 
@@ -107,9 +117,19 @@ impl Node {
             "Input" => (Self::input(bytes)?, 0),
             "Convolve" => {
                 let half = Self::pair(bytes, 0, 15, "half of a window")?;
-                (Self::Convolve { kernel: half.map(|half| 2 * half + 1) }, 0)
+                (
+                    Self::Convolve {
+                        kernel: half.map(|half| 2 * half + 1),
+                    },
+                    0,
+                )
             }
-            "Maxpool" => (Self::Maxpool { kernel: Self::pair(bytes, 1, 64, "a window")? }, 0),
+            "Maxpool" => (
+                Self::Maxpool {
+                    kernel: Self::pair(bytes, 1, 64, "a window")?,
+                },
+                0,
+            ),
             "Series" | "RTLReversed" | "XYTranspose" => Self::of_parts(bytes, &head, depth)?,
             "LSTM" | "SummLSTM" => {
                 let gates = Gates::read(bytes, &head)?;
@@ -161,15 +181,26 @@ impl Node {
     }
 
     /// A size along x and one along y, as `[height, width]`.
-    fn pair(bytes: &mut Bytes, least: usize, most: usize, what: &str) -> Result<[usize; 2], TesseractError> {
+    fn pair(
+        bytes: &mut Bytes,
+        least: usize,
+        most: usize,
+        what: &str,
+    ) -> Result<[usize; 2], TesseractError> {
         let x = bytes.signed_size(least, most, what)?;
         let y = bytes.signed_size(least, most, what)?;
         Ok([y, x])
     }
 
-    fn of_parts(bytes: &mut Bytes, head: &Head, depth: usize) -> Result<(Self, usize), TesseractError> {
+    fn of_parts(
+        bytes: &mut Bytes,
+        head: &Head,
+        depth: usize,
+    ) -> Result<(Self, usize), TesseractError> {
         if depth == DEEPEST {
-            return Err(bytes.damaged(format!("networks lie more than {DEEPEST} deep in each other")));
+            return Err(bytes.damaged(format!(
+                "networks lie more than {DEEPEST} deep in each other"
+            )));
         }
         let count = bytes.size(1024, "the parts of a network")?;
         let (mut parts, mut weights) = (Vec::new(), 0usize);
@@ -186,7 +217,10 @@ impl Node {
             return Ok((Self::Series(parts), weights));
         }
         let (Some(part), 1) = (parts.pop(), count) else {
-            return Err(bytes.damaged(format!("{} has {count} parts where it takes one", head.kind)));
+            return Err(bytes.damaged(format!(
+                "{} has {count} parts where it takes one",
+                head.kind
+            )));
         };
         let part = Box::new(part);
         match head.kind.as_str() {
@@ -248,9 +282,18 @@ impl Gates {
     fn tensors(&self) -> Vec<Vec<f32>> {
         let [g, i, f, o] = &self.0;
         let gates = [i, f, g, o];
-        let part = |first, count| gates.iter().flat_map(|gate| gate.part(first, count)).collect();
+        let part = |first, count| {
+            gates
+                .iter()
+                .flat_map(|gate| gate.part(first, count))
+                .collect()
+        };
         let (inputs, hidden) = (self.inputs(), self.hidden());
-        vec![part(0, inputs), part(inputs, hidden), part(inputs + hidden, 1)]
+        vec![
+            part(0, inputs),
+            part(inputs, hidden),
+            part(inputs + hidden, 1),
+        ]
     }
 }
 
@@ -306,7 +349,12 @@ impl Lowered {
         }
     }
 
-    fn recurrent(&mut self, gates: Gates, summary: bool, reverse: bool) -> Result<(), TesseractError> {
+    fn recurrent(
+        &mut self,
+        gates: Gates,
+        summary: bool,
+        reverse: bool,
+    ) -> Result<(), TesseractError> {
         let (inputs, hidden) = (gates.inputs(), gates.hidden());
         self.layers.push(match summary {
             true => Layer::ColumnLstm {
@@ -331,10 +379,14 @@ impl Lowered {
         matrix: &Matrix,
     ) -> Result<(), TesseractError> {
         let (inputs, outputs) = (matrix.columns - 1, matrix.rows);
-        let is_flat = self.layers.iter().any(|layer| matches!(layer, Layer::ColumnLstm { .. }));
+        let is_flat = self
+            .layers
+            .iter()
+            .any(|layer| matches!(layer, Layer::ColumnLstm { .. }));
         let Some(activation) = activation else {
             self.layers.push(Layer::Softmax { inputs, outputs });
-            self.weights.extend([matrix.part(0, inputs).collect(), matrix.bias().collect()]);
+            self.weights
+                .extend([matrix.part(0, inputs).collect(), matrix.bias().collect()]);
             return Ok(());
         };
         if is_flat && self.window.is_none() {
@@ -343,14 +395,17 @@ impl Lowered {
                 outputs,
                 activation,
             });
-            self.weights.extend([matrix.part(0, inputs).collect(), matrix.bias().collect()]);
+            self.weights
+                .extend([matrix.part(0, inputs).collect(), matrix.bias().collect()]);
             return Ok(());
         }
         let kernel = self.window.take().unwrap_or([1, 1]);
         let [height, width] = kernel;
         let taps = height * width;
         if !inputs.is_multiple_of(taps) {
-            return Err(bytes.damaged(format!("{inputs} inputs are no whole number of {taps} taps")));
+            return Err(bytes.damaged(format!(
+                "{inputs} inputs are no whole number of {taps} taps"
+            )));
         }
         let channels = inputs / taps;
         // The file has columns of the window side by side, then rows, then channels.

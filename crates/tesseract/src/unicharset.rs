@@ -47,7 +47,11 @@ pub struct Unichar {
 /// Reads all characters.
 pub(crate) fn read(mut bytes: Bytes) -> Result<Vec<Unichar>, TesseractError> {
     let head = bytes.line("the number of characters")?;
-    let count = head.trim().parse::<usize>().ok().filter(|count| (1..=MOST).contains(count));
+    let count = head
+        .trim()
+        .parse::<usize>()
+        .ok()
+        .filter(|count| (1..=MOST).contains(count));
     let Some(count) = count else {
         return Err(bytes.damaged(format!("the number of characters is {head:?}")));
     };
@@ -57,12 +61,16 @@ pub(crate) fn read(mut bytes: Bytes) -> Result<Vec<Unichar>, TesseractError> {
         let text = bytes.line("a character")?;
         match unichar(text, id, count) {
             Ok(unichar) => unichars.push(unichar),
-            Err(problem) => return Err(bytes.damaged(format!("character {id} of {count}: {problem}"))),
+            Err(problem) => {
+                return Err(bytes.damaged(format!("character {id} of {count}: {problem}")));
+            }
         }
     }
     bytes.end()?;
     let of = |directions: &[u32]| {
-        let all = unichars.iter().filter(|unichar| directions.contains(&unichar.direction));
+        let all = unichars
+            .iter()
+            .filter(|unichar| directions.contains(&unichar.direction));
         all.count()
     };
     if of(&RIGHT_TO_LEFT) > of(&[LEFT_TO_RIGHT]) {

@@ -22,7 +22,8 @@ pub enum Activation {
 
 impl Activation {
     pub(super) fn apply(self, values: &mut [f32]) {
-        let each = |values: &mut [f32], f: fn(f32) -> f32| values.iter_mut().for_each(|x| *x = f(*x));
+        let each =
+            |values: &mut [f32], f: fn(f32) -> f32| values.iter_mut().for_each(|x| *x = f(*x));
         match self {
             Self::Linear => {}
             Self::Tanh => each(values, f32::tanh),

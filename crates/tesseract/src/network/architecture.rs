@@ -91,7 +91,9 @@ impl Layer {
     fn channels(&self) -> Option<[usize; 2]> {
         match *self {
             Self::Maxpool { .. } => None,
-            Self::ColumnLstm { inputs, hidden, .. } | Self::Lstm { inputs, hidden, .. } => Some([inputs, hidden]),
+            Self::ColumnLstm { inputs, hidden, .. } | Self::Lstm { inputs, hidden, .. } => {
+                Some([inputs, hidden])
+            }
             Self::Conv {
                 inputs, outputs, ..
             }
@@ -104,7 +106,10 @@ impl Layer {
 
     /// Whether it works on images, before a layer of columns has turned them into sequences.
     fn is_of_images(&self) -> bool {
-        matches!(self, Self::Conv { .. } | Self::Maxpool { .. } | Self::ColumnLstm { .. })
+        matches!(
+            self,
+            Self::Conv { .. } | Self::Maxpool { .. } | Self::ColumnLstm { .. }
+        )
     }
 }
 
@@ -128,7 +133,10 @@ impl Architecture {
     /// Checks that the layers fit together and that sizes are possible.
     pub(crate) fn check(&self) -> Result<(), TesseractError> {
         let (mut height, mut channels, mut flat) = (self.height, 1, false);
-        let softmax = self.layers.iter().position(|layer| matches!(layer, Layer::Softmax { .. }));
+        let softmax = self
+            .layers
+            .iter()
+            .position(|layer| matches!(layer, Layer::Softmax { .. }));
         if !(1..=MOST).contains(&height) {
             let problem = format!("the image has {height} rows where 1 to {MOST} are possible");
             return Err(TesseractError::Layer { layer: 0, problem });
@@ -141,21 +149,31 @@ impl Architecture {
             if layer.is_of_images() == flat {
                 return Err(wrong(match flat {
                     true => "a layer of images follows one that makes sequences".to_owned(),
-                    false => format!("a layer of sequences meets an image of {height} rows; a ColumnLstm goes before"),
+                    false => format!(
+                        "a layer of sequences meets an image of {height} rows; a ColumnLstm goes before"
+                    ),
                 }));
             }
             if let Some([inputs, outputs]) = layer.channels() {
                 if inputs != channels {
-                    return Err(wrong(format!("it takes {inputs} channels where {channels} come in")));
+                    return Err(wrong(format!(
+                        "it takes {inputs} channels where {channels} come in"
+                    )));
                 }
                 if !(1..=MOST).contains(&outputs) {
-                    return Err(wrong(format!("{outputs} outputs where 1 to {MOST} are possible")));
+                    return Err(wrong(format!(
+                        "{outputs} outputs where 1 to {MOST} are possible"
+                    )));
                 }
                 channels = outputs;
             }
             match *layer {
-                Layer::Conv { kernel, .. } if kernel.iter().any(|taps| taps % 2 == 0 || *taps > 31) => {
-                    return Err(wrong(format!("a kernel of {kernel:?}; odd sizes up to 31 are possible")));
+                Layer::Conv { kernel, .. }
+                    if kernel.iter().any(|taps| taps % 2 == 0 || *taps > 31) =>
+                {
+                    return Err(wrong(format!(
+                        "a kernel of {kernel:?}; odd sizes up to 31 are possible"
+                    )));
                 }
                 Layer::Maxpool { kernel } => {
                     let rows = height.checked_div(kernel[0]).unwrap_or(0);

@@ -51,7 +51,10 @@ impl Network {
         while !rest.is_empty() {
             // Widths rise, so the last line of a group says how wide all of them are with their padding.
             let fits = |count: &usize| count * lines[rest[count - 1]].width() <= WIDTH;
-            let count = (1..=rest.len().min(LINES)).take_while(fits).last().unwrap_or(1);
+            let count = (1..=rest.len().min(LINES))
+                .take_while(fits)
+                .last()
+                .unwrap_or(1);
             let (group, after) = rest.split_at(count);
             let members: Vec<&Line> = group.iter().map(|&line| lines[line]).collect();
             for (&line, own) in group.iter().zip(self.group(&members)?) {
@@ -68,14 +71,23 @@ impl Network {
             height: self.architecture.height,
             widths: lines.iter().map(|line| line.width()).collect(),
             channels: 1,
-            values: lines.iter().flat_map(|line| line.pixels()).copied().collect(),
+            values: lines
+                .iter()
+                .flat_map(|line| line.pixels())
+                .copied()
+                .collect(),
             waiting: Activation::Linear,
         };
         let layers = self.architecture.layers.iter().zip(&self.weights);
         let mut sequences = None;
         for (layer, weights) in layers {
             match (layer, &mut sequences) {
-                (Layer::ColumnLstm { hidden, reverse, .. }, None) => {
+                (
+                    Layer::ColumnLstm {
+                        hidden, reverse, ..
+                    },
+                    None,
+                ) => {
                     batch.activate();
                     sequences = Some(batch.columns(weights, *hidden, *reverse)?);
                 }
@@ -166,8 +178,16 @@ impl Batch {
     }
 
     /// The last output of an LSTM along each column.
-    fn columns(&self, weights: &Weights, hidden: usize, reverse: bool) -> Result<Sequences, TesseractError> {
-        let (channels, time) = (self.channels, self.widths.iter().copied().max().unwrap_or(0));
+    fn columns(
+        &self,
+        weights: &Weights,
+        hidden: usize,
+        reverse: bool,
+    ) -> Result<Sequences, TesseractError> {
+        let (channels, time) = (
+            self.channels,
+            self.widths.iter().copied().max().unwrap_or(0),
+        );
         let mut outputs = Vec::with_capacity(self.widths.iter().sum::<usize>() * hidden);
         let mut x = Vec::new();
         for places in self.places().chunks(COLUMNS) {
@@ -216,7 +236,9 @@ impl Sequences {
                 self.width = hidden;
             }
             Layer::Linear {
-                outputs, activation, ..
+                outputs,
+                activation,
+                ..
             } => {
                 self.dense(weights, outputs)?;
                 activation.apply(&mut self.values);
@@ -244,7 +266,10 @@ impl Sequences {
         for (b, &length) in self.lengths.iter().enumerate() {
             let x = &self.values[b * self.time * self.width..][..length * self.width];
             let rows: Vec<&[f32]> = x.chunks_exact(self.width).collect();
-            packed.apply(&rows, &mut out[b * self.time * outputs..][..length * outputs])?;
+            packed.apply(
+                &rows,
+                &mut out[b * self.time * outputs..][..length * outputs],
+            )?;
         }
         (self.width, self.values) = (outputs, out);
         Ok(())
@@ -261,7 +286,11 @@ impl Sequences {
 }
 
 /// An LSTM of `[batch, time, input, hidden]`.
-fn plan([batch, time, input, hidden]: [usize; 4], reverse: bool, lengths: Option<&[usize]>) -> Plan<'_> {
+fn plan(
+    [batch, time, input, hidden]: [usize; 4],
+    reverse: bool,
+    lengths: Option<&[usize]>,
+) -> Plan<'_> {
     let directions: &[Direction] = match reverse {
         true => &[Direction::Reverse],
         false => &[Direction::Forward],

@@ -40,7 +40,10 @@ impl Network {
     ///
     /// # Errors
     /// Layers that do not fit together; a tensor that is missing, superfluous, or of another shape.
-    pub fn from_parts(architecture: Architecture, mut tensors: Vec<Tensor>) -> Result<Self, TesseractError> {
+    pub fn from_parts(
+        architecture: Architecture,
+        mut tensors: Vec<Tensor>,
+    ) -> Result<Self, TesseractError> {
         architecture.check()?;
         let mut all = Vec::new();
         for (index, layer) in architecture.layers.iter().enumerate() {
@@ -51,12 +54,16 @@ impl Network {
                     problem,
                 };
                 let Some(at) = tensors.iter().position(|tensor| tensor.0 == name) else {
-                    return Err(problem(format!("it is missing; it has the shape {shape:?}")));
+                    return Err(problem(format!(
+                        "it is missing; it has the shape {shape:?}"
+                    )));
                 };
                 let (_, got, values) = tensors.swap_remove(at);
                 if got != shape || values.len() != shape.iter().product::<usize>() {
                     let count = values.len();
-                    return Err(problem(format!("{count} values of shape {got:?} where {shape:?} is needed")));
+                    return Err(problem(format!(
+                        "{count} values of shape {got:?} where {shape:?} is needed"
+                    )));
                 }
                 all.push(values);
             }
@@ -71,7 +78,10 @@ impl Network {
     }
 
     /// A network of the values of all tensors, layer by layer.
-    pub(crate) fn of_weights(architecture: Architecture, values: Vec<Vec<f32>>) -> Result<Self, TesseractError> {
+    pub(crate) fn of_weights(
+        architecture: Architecture,
+        values: Vec<Vec<f32>>,
+    ) -> Result<Self, TesseractError> {
         architecture.check()?;
         let mut values = values.into_iter();
         let mut weights = Vec::with_capacity(architecture.layers.len());
@@ -95,7 +105,12 @@ impl Network {
     /// All tensors: `layers.N.weight` and `layers.N.bias`, and for LSTMs `weight_ih` `[4·H,C]`, `weight_hh` `[4·H,H]`
     /// and `bias` `[4·H]` (the sum of PyTorch's two).
     pub fn tensors(&self) -> Vec<Tensor> {
-        let layers = self.architecture.layers.iter().zip(&self.weights).enumerate();
+        let layers = self
+            .architecture
+            .layers
+            .iter()
+            .zip(&self.weights)
+            .enumerate();
         let tensors = layers.flat_map(|(index, (layer, weights))| {
             let parts = layer.tensors().into_iter().zip(&weights.tensors);
             parts.map(move |((part, shape), values)| (name(index, part), shape, values.clone()))
