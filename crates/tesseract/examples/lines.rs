@@ -15,6 +15,9 @@ use refrain_tesseract::{Recogniser, parse};
 use std::path::Path;
 use std::time::Instant;
 
+#[global_allocator]
+static MEMORY: refrain_kernels::allocator::Recycler = refrain_kernels::allocator::Recycler;
+
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {

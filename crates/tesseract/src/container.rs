@@ -31,17 +31,8 @@ const NAMES: [&str; 24] = [
     "version",
 ];
 
-/// Names of entries that this crate reads; the others belong to the legacy engine.
-const READ: [&str; 8] = [
-    "config",
-    "lstm",
-    "lstm-punc-dawg",
-    "lstm-word-dawg",
-    "lstm-number-dawg",
-    "lstm-unicharset",
-    "lstm-recoder",
-    "version",
-];
+/// Entries of the legacy engine among [`NAMES`], which nothing here reads.
+const LEGACY: std::ops::RangeInclusive<usize> = 1..=16;
 
 /// The entries of a file.
 pub(crate) struct Container<'a> {
@@ -103,9 +94,9 @@ impl<'a> Container<'a> {
         Some(Bytes::new(name, place.start, &self.file[place.clone()]))
     }
 
-    /// Names of entries that nothing here reads.
+    /// Names of the legacy engine's entries.
     pub fn left_out(&self) -> Vec<&'static str> {
         let names = self.places.iter().map(|place| place.0);
-        names.filter(|name| !READ.contains(name)).collect()
+        names.filter(|name| NAMES[LEGACY].contains(name)).collect()
     }
 }

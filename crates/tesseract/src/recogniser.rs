@@ -11,6 +11,9 @@ use refrain_image::Gray;
 /// A line whose labels are less sure than this on average is tried with black and white exchanged, as Tesseract does.
 const SURE: f32 = 0.7;
 
+/// Lines that are normalised before they run: enough to find some of similar width.
+const TOGETHER: usize = 256;
+
 /// A network with its characters.
 #[derive(Clone, Debug)]
 pub struct Recogniser {
@@ -70,19 +73,22 @@ impl Recogniser {
     /// # Errors
     /// An image without pixels, or of a line that is too long.
     pub fn see(&self, images: &[Gray]) -> Result<Vec<Sight>, TesseractError> {
-        let mut sights = self.run(images.iter().map(|image| self.line(image)), false)?;
-        let doubtful: Vec<usize> = (0..sights.len())
-            .filter(|&line| sights[line].sureness < SURE)
-            .collect();
-        let inverted = doubtful
-            .iter()
-            .map(|&line| self.line(&images[line].clone().inverted()));
-        for (&line, sight) in doubtful.iter().zip(self.run(inverted, true)?) {
-            if sight.sureness > sights[line].sureness {
-                sights[line] = sight;
+        let mut all = Vec::with_capacity(images.len());
+        for images in images.chunks(TOGETHER) {
+            let mut sights = self.run(images.iter().map(|image| self.line(image)), false)?;
+            let doubtful = |&line: &usize| sights[line].sureness < SURE;
+            let doubtful: Vec<usize> = (0..sights.len()).filter(doubtful).collect();
+            let inverted = doubtful
+                .iter()
+                .map(|&line| self.line(&images[line].clone().inverted()));
+            for (&line, sight) in doubtful.iter().zip(self.run(inverted, true)?) {
+                if sight.sureness > sights[line].sureness {
+                    sights[line] = sight;
+                }
             }
+            all.append(&mut sights);
         }
-        Ok(sights)
+        Ok(all)
     }
 
     fn line(&self, image: &Gray) -> Result<Line, TesseractError> {

@@ -105,7 +105,7 @@ impl Layer {
     }
 
     /// Whether it works on images, before a layer of columns has turned them into sequences.
-    fn is_of_images(&self) -> bool {
+    pub(crate) fn is_of_images(&self) -> bool {
         matches!(
             self,
             Self::Conv { .. } | Self::Maxpool { .. } | Self::ColumnLstm { .. }

@@ -65,44 +65,39 @@ impl Network {
         Ok(scores.into_iter().flatten().collect())
     }
 
-    /// Lines that run together.
+    /// Lines that run together: their images one after the other, which keeps them in the cache, and their sequences
+    /// side by side.
     fn group(&self, lines: &[&Line]) -> Result<Vec<Scores>, TesseractError> {
-        let mut batch = Batch {
-            height: self.architecture.height,
-            widths: lines.iter().map(|line| line.width()).collect(),
-            channels: 1,
-            values: lines
-                .iter()
-                .flat_map(|line| line.pixels())
-                .copied()
-                .collect(),
-            waiting: Activation::Linear,
-        };
-        let layers = self.architecture.layers.iter().zip(&self.weights);
-        let mut sequences = None;
-        for (layer, weights) in layers {
-            match (layer, &mut sequences) {
-                (
+        let layers = || self.architecture.layers.iter().zip(&self.weights);
+        let is_of_columns = |layer: &Layer| matches!(layer, Layer::ColumnLstm { .. });
+        let (mut columns, mut width) = (Vec::with_capacity(lines.len()), 0);
+        for line in lines {
+            let mut picture = Picture::new(line);
+            for (layer, weights) in layers() {
+                match *layer {
                     Layer::ColumnLstm {
                         hidden, reverse, ..
-                    },
-                    None,
-                ) => {
-                    batch.activate();
-                    sequences = Some(batch.columns(weights, *hidden, *reverse)?);
+                    } => {
+                        columns.push((picture.width, picture.columns(weights, hidden, reverse)?));
+                        width = hidden;
+                    }
+                    _ if layer.is_of_images() => picture.apply(layer, weights)?,
+                    _ => break,
                 }
-                (_, None) => batch.apply(layer, weights)?,
-                (_, Some(sequences)) => sequences.apply(layer, weights)?,
             }
         }
-        Ok(sequences.map(Sequences::scores).unwrap_or_default())
+        let mut sequences = Sequences::new(&columns, width);
+        for (layer, weights) in layers().skip_while(|layer| !is_of_columns(layer.0)).skip(1) {
+            sequences.apply(layer, weights)?;
+        }
+        Ok(sequences.scores())
     }
 }
 
-/// Images one after the other, `[P,C]`.
-struct Batch {
+/// An image, `[H,W,C]`.
+struct Picture {
     height: usize,
-    widths: Vec<usize>,
+    width: usize,
     channels: usize,
     values: Vec<f32>,
     /// An activation that is still to be applied. It never falls, so it may follow the maximum of pooling, where there
@@ -110,11 +105,21 @@ struct Batch {
     waiting: Activation,
 }
 
-impl Batch {
+impl Picture {
+    fn new(line: &Line) -> Self {
+        Self {
+            height: line.height(),
+            width: line.width(),
+            channels: 1,
+            values: line.pixels().to_vec(),
+            waiting: Activation::Linear,
+        }
+    }
+
     fn images(&self) -> Images<'_> {
         Images {
             height: self.height,
-            widths: &self.widths,
+            widths: std::slice::from_ref(&self.width),
             channels: self.channels,
         }
     }
@@ -151,68 +156,44 @@ impl Batch {
             Layer::Maxpool { kernel } => {
                 let mut window = Window::new(kernel);
                 window.stride = kernel;
-                let (height, widths) = self.images().windows(&window);
                 self.values = conv::pool(&Pool {
                     images: self.images(),
                     window,
                     pooling: Pooling::Max,
                     x: &self.values,
                 })?;
-                (self.height, self.widths) = (height, widths);
+                (self.height, self.width) = (window.height(self.height), window.width(self.width));
             }
-            // The architecture was checked: no other layer meets images.
+            // Other layers do not meet images.
             _ => {}
         }
         Ok(())
     }
 
-    /// Where column `x` of image `image` begins in its first row, and how far its rows are apart.
-    fn places(&self) -> Vec<(usize, usize)> {
-        let mut start = 0;
-        let mut places = Vec::with_capacity(self.widths.iter().sum());
-        for &width in &self.widths {
-            places.extend((0..width).map(|x| (start + x * self.channels, width * self.channels)));
-            start += self.height * width * self.channels;
-        }
-        places
-    }
-
-    /// The last output of an LSTM along each column.
+    /// The last output of an LSTM along each column, `[W,H]`.
     fn columns(
-        &self,
+        &mut self,
         weights: &Weights,
         hidden: usize,
         reverse: bool,
-    ) -> Result<Sequences, TesseractError> {
-        let (channels, time) = (
-            self.channels,
-            self.widths.iter().copied().max().unwrap_or(0),
-        );
-        let mut outputs = Vec::with_capacity(self.widths.iter().sum::<usize>() * hidden);
+    ) -> Result<Vec<f32>, TesseractError> {
+        self.activate();
+        let (channels, height) = (self.channels, self.height);
+        let mut outputs = Vec::with_capacity(self.width * hidden);
         let mut x = Vec::new();
-        for places in self.places().chunks(COLUMNS) {
+        for first in (0..self.width).step_by(COLUMNS) {
+            let count = COLUMNS.min(self.width - first);
             x.clear();
-            for &(start, row) in places {
-                for y in 0..self.height {
-                    x.extend_from_slice(&self.values[start + y * row..][..channels]);
+            for column in first..first + count {
+                for row in 0..height {
+                    let pixel = (row * self.width + column) * channels;
+                    x.extend_from_slice(&self.values[pixel..][..channels]);
                 }
             }
-            let plan = plan([places.len(), self.height, channels, hidden], reverse, None);
+            let plan = plan([count, height, channels, hidden], reverse, None);
             outputs.extend_from_slice(&lstm(&plan, &x, weights)?.h_n);
         }
-        let mut sequences = Sequences {
-            time,
-            lengths: self.widths.clone(),
-            width: hidden,
-            values: vec![0.0; self.widths.len() * time * hidden],
-        };
-        let mut rest = &outputs[..];
-        for (b, &width) in self.widths.iter().enumerate() {
-            let (own, after) = rest.split_at(width * hidden);
-            sequences.values[b * time * hidden..][..own.len()].copy_from_slice(own);
-            rest = after;
-        }
-        Ok(sequences)
+        Ok(outputs)
     }
 }
 
@@ -225,6 +206,21 @@ struct Sequences {
 }
 
 impl Sequences {
+    /// Of the length and the values `[T,C]` of each, `C` = `width`.
+    fn new(all: &[(usize, Vec<f32>)], width: usize) -> Self {
+        let time = all.iter().map(|own| own.0).max().unwrap_or(0);
+        let mut values = vec![0.0; all.len() * time * width];
+        for (b, (_, own)) in all.iter().enumerate() {
+            values[b * time * width..][..own.len()].copy_from_slice(own);
+        }
+        Self {
+            time,
+            lengths: all.iter().map(|own| own.0).collect(),
+            width,
+            values,
+        }
+    }
+
     fn apply(&mut self, layer: &Layer, weights: &Weights) -> Result<(), TesseractError> {
         match *layer {
             Layer::Lstm {

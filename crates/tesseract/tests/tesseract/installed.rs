@@ -83,6 +83,8 @@ fn english_lines_are_read() {
     for (sight, text) in sights.iter().zip(texts.iter().flat_map(|text| [text; 3])) {
         assert_eq!(recogniser.text(&sight.scores).unwrap().text, *text);
     }
+    // The same bits alone.
+    assert_eq!(recogniser.see(&images[4..5]).unwrap()[0], sights[4]);
     assert!(
         sights
             .iter()
