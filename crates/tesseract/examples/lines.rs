@@ -38,78 +38,79 @@ fn main() -> Result<(), Failure> {
     })
 }
 
+/// A line with its text and the answer of Tesseract.
+struct Known {
+    image: Gray,
+    text: String,
+    other: String,
+}
+
 fn run(model: &Path, folder: &Path, beam: bool, show: bool) -> Result<(), Failure> {
     let start = Instant::now();
     let model = parse(&std::fs::read(model)?)?;
-    println!(
-        "{}: {} weights, {} words",
-        model.spec,
-        model.network.parameters(),
-        model.words.len()
-    );
+    let sizes = (model.network.parameters(), model.words.len());
+    println!("{}: {} weights, {} words", model.spec, sizes.0, sizes.1);
     let recogniser = Recogniser::new(model.network, model.charset)?;
     println!("model in {:.1} ms", 1e3 * start.elapsed().as_secs_f64());
-    let table = std::fs::read_to_string(folder.join("lines.tsv"))?;
-    let (mut images, mut texts) = (Vec::new(), Vec::new());
-    for row in table.lines() {
-        let fields: Vec<&str> = row.split('\t').collect();
-        let [file, text, answer] = fields[..] else {
-            return Err(format!("lines.tsv: {row:?} has no three fields").into());
-        };
-        images.push(pgm(&std::fs::read(folder.join(file))?)?);
-        texts.push((text, answer));
-    }
+    let lines = lines(folder)?;
+    let images: Vec<Gray> = lines.iter().map(|line| line.image.clone()).collect();
     let start = Instant::now();
     let sights = recogniser.see(&images)?;
     let network = start.elapsed().as_secs_f64();
-    let decoder = BeamDecoder::new(
-        recogniser.charset().search_labels()?,
-        BeamConfig::default(),
-        BeamModels::default(),
-    )?;
+    let labels = recogniser.charset().search_labels()?;
+    let decoder = BeamDecoder::new(labels, BeamConfig::default(), BeamModels::default())?;
     let mut answers = Vec::new();
     for sight in &sights {
         answers.push(match beam {
             false => recogniser.text(&sight.scores)?.text,
             true => {
                 let best = decoder.decode(&sight.scores.log_probs, 1)?;
-                let characters = recogniser.charset().spans(&best[0].labels);
-                characters
-                    .iter()
-                    .map(|character| &character.text[..])
-                    .collect::<String>()
-                    .trim()
-                    .to_owned()
+                let labels: Vec<u32> = best[0].labels.iter().map(|span| span.label).collect();
+                recogniser.charset().text(&labels).trim().to_owned()
             }
         });
     }
     let seconds = start.elapsed().as_secs_f64();
+    report(&lines, &answers, show);
+    let count = images.len() as f64;
+    let inverted = sights.iter().filter(|sight| sight.inverted).count();
+    let each = 1e3 * seconds / count;
+    println!(
+        "{count} lines in {seconds:.3} s (network {network:.3} s): {each:.2} ms a line; {inverted} inverted"
+    );
+    Ok(())
+}
+
+fn lines(folder: &Path) -> Result<Vec<Known>, Failure> {
+    let table = std::fs::read_to_string(folder.join("lines.tsv"))?;
+    let line = |row: &str| {
+        let fields: Vec<&str> = row.split('\t').collect();
+        let [file, text, other] = fields[..] else {
+            return Err(format!("lines.tsv: {row:?} has no three fields").into());
+        };
+        Ok(Known {
+            image: pgm(&std::fs::read(folder.join(file))?)?,
+            text: plain(text),
+            other: plain(other),
+        })
+    };
+    table.lines().map(line).collect()
+}
+
+fn report(lines: &[Known], answers: &[String], show: bool) {
     let (mut ours, mut theirs) = (ErrorRate::new(), ErrorRate::new());
-    for (&(text, other), own) in texts.iter().zip(&answers) {
-        let wrong = ours.add_characters(&plain(text), &plain(own)).edits();
-        let other_wrong = theirs.add_characters(&plain(text), &plain(other)).edits();
+    for (Known { text, other, .. }, own) in lines.iter().zip(answers) {
+        let wrong = ours.add_characters(text, &plain(own)).edits();
+        let other_wrong = theirs.add_characters(text, other).edits();
         if show && wrong + other_wrong > 0 {
             println!("{wrong} {other_wrong}\n  {text}\n  {own}\n  {other}");
         }
     }
     for (name, rate) in [("refrain", ours), ("tesseract", theirs)] {
-        let (errors, wrong) = (
-            rate.rate().unwrap_or(0.0),
-            rate.sentence_rate().unwrap_or(0.0),
-        );
-        println!(
-            "{name}: CER {:.2} %, {:.1} % of lines exact",
-            100.0 * errors,
-            100.0 * (1.0 - wrong)
-        );
+        let errors = 100.0 * rate.rate().unwrap_or(0.0);
+        let exact = 100.0 * (1.0 - rate.sentence_rate().unwrap_or(0.0));
+        println!("{name}: CER {errors:.2} %, {exact:.1} % of lines exact");
     }
-    let lines = images.len() as f64;
-    let inverted = sights.iter().filter(|sight| sight.inverted).count();
-    println!(
-        "{lines} lines in {seconds:.3} s (network {network:.3} s): {:.2} ms a line; {inverted} inverted",
-        1e3 * seconds / lines
-    );
-    Ok(())
 }
 
 /// Typographic quotes and dashes as the plain ones, one space between words: references differ in them.

@@ -69,35 +69,51 @@ impl TryFrom<Parts> for Charset {
 
     fn try_from(parts: Parts) -> Result<Self, TesseractError> {
         let wrong = |problem: String| Err(TesseractError::Charset(problem));
-        let Parts {
-            labels,
-            blank,
-            ref texts,
-            ref codes,
-        } = parts;
+        let (labels, blank, texts) = (parts.labels, parts.blank, &parts.texts);
         if labels > MOST || blank as usize >= labels {
             return wrong(format!(
                 "{labels} labels with blank {blank}; the blank is one of at most {MOST}"
             ));
         }
-        if texts.len() != codes.len() {
-            return wrong(format!(
-                "{} texts have labels for {}",
-                texts.len(),
-                codes.len()
-            ));
+        if texts.len() != parts.codes.len() {
+            let count = parts.codes.len();
+            return wrong(format!("{} texts have labels for {count}", texts.len()));
         }
+        let trie = parts.trie()?;
+        let text = |label: u32| {
+            let node = trie[0].next.get(&label);
+            let own = node
+                .and_then(|&node| trie[node].character)
+                .map(|own| texts[own].clone());
+            let is_plain = |text: &String| !text.is_empty() && !text.contains(char::is_whitespace);
+            let private = || char::from_u32(PRIVATE + label).map(String::from);
+            let own = own.filter(|text| text == " " || is_plain(text));
+            own.or_else(private).unwrap_or_default()
+        };
+        let by_text = trie.iter().filter_map(|node| node.character);
+        let by_text = by_text.map(|character| (texts[character].clone(), character));
+        Ok(Self {
+            texts: (0..labels as u32).map(text).collect(),
+            by_text: by_text.collect(),
+            trie,
+            parts,
+        })
+    }
+}
+
+impl Parts {
+    /// All characters but the special ones, which have the blank as their label.
+    fn trie(&self) -> Result<Vec<Node>, TesseractError> {
         let mut trie = vec![Node::default()];
-        for (character, code) in codes.iter().enumerate() {
-            if !(1..=LONGEST).contains(&code.len())
-                || code.iter().any(|&label| label as usize >= labels)
-            {
-                return wrong(format!(
-                    "character {character} has labels {code:?}; 1 to {LONGEST} below {labels} are needed"
-                ));
+        for (character, code) in self.codes.iter().enumerate() {
+            let exists = |&label: &u32| (label as usize) < self.labels;
+            if !(1..=LONGEST).contains(&code.len()) || !code.iter().all(exists) {
+                return Err(TesseractError::Charset(format!(
+                    "character {character} has labels {code:?}; 1 to {LONGEST} below {} are needed",
+                    self.labels
+                )));
             }
-            // Special characters.
-            if code.contains(&blank) {
+            if code.contains(&self.blank) {
                 continue;
             }
             let mut at = 0;
@@ -111,31 +127,7 @@ impl TryFrom<Parts> for Charset {
             // As in Tesseract, the last of several characters with the same labels counts.
             trie[at].character = Some(character);
         }
-        let text = |label: u32| {
-            let node = trie[0]
-                .next
-                .get(&label)
-                .and_then(|&node| trie[node].character);
-            let own = node.map(|character| texts[character].clone());
-            let own = own.filter(|text| {
-                text == " " || !text.contains(char::is_whitespace) && !text.is_empty()
-            });
-            let private = || {
-                char::from_u32(PRIVATE + label)
-                    .map(String::from)
-                    .unwrap_or_default()
-            };
-            own.unwrap_or_else(private)
-        };
-        let read = trie.iter().filter_map(|node| node.character);
-        Ok(Self {
-            texts: (0..labels as u32).map(text).collect(),
-            by_text: read
-                .map(|character| (texts[character].clone(), character))
-                .collect(),
-            trie,
-            parts,
-        })
+        Ok(trie)
     }
 }
 

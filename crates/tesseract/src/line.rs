@@ -1,7 +1,7 @@
 //! The image of a line as the network wants it: its height, its contrast (`networkio.cpp`).
 //!
-//! Tesseract scales by Leptonica's rules: areas below a factor of 0.7, interpolation above it, and sharpening. Means over
-//! areas without sharpening gave as few errors on the lines of `examples/lines.rs`.
+//! Tesseract scales by Leptonica's rules: areas below a factor of 0.7, interpolation above it, and sharpening. Means
+//! over areas without sharpening gave as few errors on the lines of `examples/lines.rs`.
 
 use crate::error::TesseractError;
 use refrain_image::Gray;

@@ -50,27 +50,8 @@ pub struct Model {
 /// left.
 pub fn parse(file: &[u8]) -> Result<Model, TesseractError> {
     let container = Container::read(file)?;
-    let left_out = container.left_out();
-    let Some(mut lstm) = container.entry("lstm") else {
-        let hint = match left_out.is_empty() {
-            true => "is it a .traineddata file?".to_owned(),
-            false => format!(
-                "the file is of the legacy engine ({}); take the one of tessdata_fast or tessdata_best",
-                left_out.join(", ")
-            ),
-        };
-        return Err(TesseractError::Missing {
-            entry: "lstm",
-            hint,
-        });
-    };
-    let needed = |entry: &'static str| {
-        let hint = "make a whole file of its parts with combine_tessdata".to_owned();
-        container
-            .entry(entry)
-            .ok_or(TesseractError::Missing { entry, hint })
-    };
-    let unichars = unicharset::read(needed("lstm-unicharset")?)?;
+    let mut lstm = network_entry(&container)?;
+    let unichars = unicharset::read(needed(&container, "lstm-unicharset")?)?;
     let lowered = tree::read(&mut lstm)?;
     let spec = lstm.string(1 << 12, "the description of the network")?;
     let flags = lstm.signed_size(0, i32::MAX as usize, "the flags of training")?;
@@ -88,20 +69,9 @@ pub fn parse(file: &[u8]) -> Result<Model, TesseractError> {
         lstm.f32(what)?;
     }
     lstm.end()?;
-    let codes = match (flags & COMPRESSED != 0, container.entry("lstm-recoder")) {
-        (true, _) => read_codes(needed("lstm-recoder")?, unichars.len(), labels)?,
-        (false, None) => (0..unichars.len() as u32)
-            .map(|label| vec![label])
-            .collect(),
-        (false, Some(entry)) => {
-            return Err(entry.damaged("there is a recoder, and the flags say there is none"));
-        }
-    };
-    let texts = unichars
-        .iter()
-        .map(|unichar| unichar.text.clone())
-        .collect();
-    let charset = Charset::new(labels, blank as u32, texts, codes)?;
+    let codes = codes(&container, flags & COMPRESSED != 0, unichars.len(), labels)?;
+    let texts = unichars.iter().map(|unichar| unichar.text.clone());
+    let charset = Charset::new(labels, blank as u32, texts.collect(), codes)?;
     let list = |entry| match container.entry(entry) {
         Some(bytes) => WordList::read(bytes, &unichars),
         None => Ok(WordList::default()),
@@ -118,9 +88,51 @@ pub fn parse(file: &[u8]) -> Result<Model, TesseractError> {
         config: config(container.entry("config"))?,
         spec,
         iterations,
-        left_out,
+        left_out: container.left_out(),
         unichars,
     })
+}
+
+/// The entry of the network.
+fn network_entry<'a>(container: &Container<'a>) -> Result<Bytes<'a>, TesseractError> {
+    let legacy = container.left_out();
+    let hint = || match legacy.is_empty() {
+        true => "is it a .traineddata file?".to_owned(),
+        false => format!(
+            "the file is of the legacy engine ({}); take the one of tessdata_fast or tessdata_best",
+            legacy.join(", ")
+        ),
+    };
+    container
+        .entry("lstm")
+        .ok_or_else(|| TesseractError::Missing {
+            entry: "lstm",
+            hint: hint(),
+        })
+}
+
+/// An entry beside the network.
+fn needed<'a>(container: &Container<'a>, entry: &'static str) -> Result<Bytes<'a>, TesseractError> {
+    let hint = "make a whole file of its parts with combine_tessdata".to_owned();
+    container
+        .entry(entry)
+        .ok_or(TesseractError::Missing { entry, hint })
+}
+
+/// The labels of each character; without a recoder, its number.
+fn codes(
+    container: &Container,
+    recoded: bool,
+    characters: usize,
+    labels: usize,
+) -> Result<Vec<Vec<u32>>, TesseractError> {
+    match (recoded, container.entry("lstm-recoder")) {
+        (true, _) => read_codes(needed(container, "lstm-recoder")?, characters, labels),
+        (false, None) => Ok((0..characters as u32).map(|label| vec![label]).collect()),
+        (false, Some(entry)) => {
+            Err(entry.damaged("there is a recoder, and the flags say there is none"))
+        }
+    }
 }
 
 fn version(entry: Option<Bytes>) -> Result<String, TesseractError> {

@@ -98,85 +98,169 @@ impl Front<'_> {
     }
 }
 
-/// The labels of the best path through `log_probs` `[T,V]` whose labels spell whole characters; none if there is no such
-/// path, or if it is too long to be searched.
+/// How each state of each frame was reached.
+#[derive(Default)]
+struct Memory {
+    /// By frame and node: the way onto its label, and whether the blank behind it was new.
+    steps: Vec<Vec<(Step, bool)>>,
+    /// By frame: the ends before it.
+    ends: Vec<Ends>,
+}
+
+impl Front<'_> {
+    /// Takes a frame.
+    fn advance(&mut self, frame: &[f32], blank: u32, memory: &mut Memory) {
+        let ends = self.ends();
+        let mut steps = vec![(Step::Stay, false); self.nodes.len()];
+        let mut on = vec![f32::NEG_INFINITY; self.nodes.len()];
+        for node in 1..self.nodes.len() {
+            let (score, step) = self.onto(node, &ends);
+            on[node] = score + frame[self.nodes[node].1 as usize];
+            steps[node] = (step, self.on[node] > self.off[node]);
+        }
+        for (off, on) in self.off.iter_mut().zip(&self.on) {
+            *off = off.max(*on) + frame[blank as usize];
+        }
+        self.on = on;
+        memory.steps.push(steps);
+        memory.ends.push(ends);
+    }
+}
+
+/// The labels of the best path through `log_probs` `[T,V]` whose labels spell whole characters; none if there is no
+/// such path, or if it is too long to be searched.
 pub(crate) fn best_path(charset: &Charset, log_probs: &[f32]) -> Option<Vec<LabelSpan>> {
     let nodes = charset.nodes();
     let frames = log_probs.len() / charset.labels();
-    if frames == 0
-        || frames
-            .checked_mul(nodes.len())
-            .is_none_or(|steps| steps > MOST)
-    {
+    let steps = frames.checked_mul(nodes.len());
+    if frames == 0 || steps.is_none_or(|steps| steps > MOST) {
         return None;
     }
-    let impossible = vec![f32::NEG_INFINITY; nodes.len()];
     let mut front = Front {
         nodes: &nodes,
-        on: impossible.clone(),
-        off: impossible,
+        on: vec![f32::NEG_INFINITY; nodes.len()],
+        off: vec![f32::NEG_INFINITY; nodes.len()],
     };
     front.off[0] = 0.0;
-    // How each node was reached in each frame, and whether the blank behind it was new.
-    let mut steps: Vec<Vec<(Step, bool)>> = Vec::with_capacity(frames);
-    let mut all_ends = Vec::with_capacity(frames);
+    let mut memory = Memory::default();
     for frame in log_probs.chunks_exact(charset.labels()) {
-        let ends = front.ends();
-        let blank = frame[charset.blank() as usize];
-        let mut own = vec![(Step::Stay, false); nodes.len()];
-        let mut on = vec![f32::NEG_INFINITY; nodes.len()];
-        for node in 1..nodes.len() {
-            let (score, step) = front.onto(node, &ends);
-            on[node] = score + frame[nodes[node].1 as usize];
-            own[node] = (step, front.on[node] > front.off[node]);
-        }
-        let off = front
-            .on
-            .iter()
-            .zip(&front.off)
-            .map(|(&on, &off)| on.max(off) + blank)
-            .collect();
-        (front.on, front.off) = (on, off);
-        steps.push(own);
-        all_ends.push(ends);
+        front.advance(frame, charset.blank(), &mut memory);
     }
-    let (score, mut state) = front.ends().best;
-    if score == f32::NEG_INFINITY {
-        return None;
+    let (score, last) = front.ends().best;
+    let probability =
+        |t: usize, label: u32| f64::from(log_probs[t * charset.labels() + label as usize].exp());
+    (score > f32::NEG_INFINITY).then(|| memory.trace(&nodes, last, probability))
+}
+
+impl Memory {
+    /// The labels of the path that ends in `state`.
+    fn trace(
+        &self,
+        nodes: &[(usize, u32, bool)],
+        mut state: State,
+        probability: impl Fn(usize, u32) -> f64,
+    ) -> Vec<LabelSpan> {
+        let mut spans: Vec<LabelSpan> = Vec::new();
+        let mut is_open = false;
+        for (t, steps) in self.steps.iter().enumerate().rev() {
+            let (step, was_on) = steps[state.node];
+            if !state.is_on {
+                (state.is_on, is_open) = (was_on, false);
+                continue;
+            }
+            let label = nodes[state.node].1;
+            let confidence = probability(t, label);
+            match spans.last_mut().filter(|_| is_open) {
+                Some(span) => (span.first, span.confidence) = (t, span.confidence + confidence),
+                None => spans.push(LabelSpan {
+                    label,
+                    first: t,
+                    last: t,
+                    confidence,
+                }),
+            }
+            is_open = matches!(step, Step::Stay);
+            state = match step {
+                Step::Stay => state,
+                Step::Parent { is_on } => State {
+                    node: nodes[state.node].0,
+                    is_on,
+                },
+                Step::Best => self.ends[t].best.1,
+                Step::Second => self.ends[t].second.1,
+            };
+        }
+        spans.reverse();
+        for span in &mut spans {
+            span.confidence /= (span.last - span.first + 1) as f64;
+        }
+        spans
     }
-    let mut spans: Vec<LabelSpan> = Vec::new();
-    let mut is_open = false;
-    for (t, frame) in log_probs.chunks_exact(charset.labels()).enumerate().rev() {
-        let (step, was_on) = steps[t][state.node];
-        if !state.is_on {
-            (state.is_on, is_open) = (was_on, false);
-            continue;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The labels of the likeliest of all paths whose labels spell whole characters.
+    fn best_of_all(charset: &Charset, log_probs: &[f32], frames: usize) -> Option<Vec<u32>> {
+        let (labels, blank) = (charset.labels(), charset.blank());
+        let mut best: Option<(f32, Vec<u32>)> = None;
+        for path in 0..labels.pow(frames as u32) {
+            let classes: Vec<u32> = (0..frames as u32)
+                .map(|t| (path / labels.pow(t) % labels) as u32)
+                .collect();
+            let places = classes.iter().enumerate();
+            let score = places
+                .map(|(t, &class)| log_probs[t * labels + class as usize])
+                .sum();
+            let mut collapsed = classes;
+            collapsed.dedup();
+            collapsed.retain(|&class| class != blank);
+            let is_better = best.as_ref().is_none_or(|best| score > best.0);
+            if is_better && score > f32::NEG_INFINITY && charset.is_whole(&collapsed) {
+                best = Some((score, collapsed));
+            }
         }
-        let label = nodes[state.node].1;
-        let p = f64::from(frame[label as usize].exp());
-        match spans.last_mut().filter(|_| is_open) {
-            Some(span) => (span.first, span.confidence) = (t, span.confidence + p),
-            None => spans.push(LabelSpan {
-                label,
-                first: t,
-                last: t,
-                confidence: p,
-            }),
-        }
-        is_open = matches!(step, Step::Stay);
-        state = match step {
-            Step::Stay => state,
-            Step::Parent { is_on } => State {
-                node: nodes[state.node].0,
-                is_on,
-            },
-            Step::Best => all_ends[t].best.1,
-            Step::Second => all_ends[t].second.1,
+        best.map(|best| best.1)
+    }
+
+    #[test]
+    fn it_is_the_best_of_all_paths() {
+        let texts = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+        // A character within another, and repeated labels.
+        let codes = vec![vec![0, 1], vec![0, 1, 2], vec![3], vec![3, 3]];
+        let charset = Charset::new(5, 4, texts, codes).unwrap();
+        let mut state = 1u64;
+        let mut draw = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            -((state >> 40) as f32) / (1 << 21) as f32
         };
+        for round in 0..60 {
+            let frames = 1 + round % 6;
+            let mut log_probs: Vec<f32> = (0..5 * frames).map(|_| draw()).collect();
+            if round % 3 == 0 {
+                log_probs[frames / 2 * 5 + 4] = f32::NEG_INFINITY;
+            }
+            let found = best_path(&charset, &log_probs);
+            let found = found.map(|spans| spans.iter().map(|span| span.label).collect::<Vec<_>>());
+            assert_eq!(
+                found,
+                best_of_all(&charset, &log_probs, frames),
+                "{log_probs:?}"
+            );
+        }
     }
-    spans.reverse();
-    for span in &mut spans {
-        span.confidence /= (span.last - span.first + 1) as f64;
+
+    #[test]
+    fn where_no_path_spells_characters_there_is_none() {
+        let texts = vec!["a".to_owned()];
+        let charset = Charset::new(3, 2, texts, vec![vec![0, 1]]).unwrap();
+        let never = f32::NEG_INFINITY;
+        assert_eq!(best_path(&charset, &[-1.0, -1.0, never]), None);
+        assert_eq!(best_path(&charset, &[]), None);
+        assert_eq!(best_path(&charset, &[-1.0, -1.0, -1.0]), Some(vec![]));
     }
-    Some(spans)
 }

@@ -347,8 +347,8 @@ pub fn dawg(words: &[&[u64]], characters: u32) -> Vec<u8> {
 /// Characters of [`model`].
 pub const CHARACTERS: [&str; 5] = ["a", "b", "Ä", "fi", "."];
 
-/// A whole model with every kind of layer and entry. The label of character i + 3 is i + 1, that of the space 0, and the
-/// last one the blank.
+/// A whole model with every kind of layer and entry. The label of character i + 3 is i + 1, that of the space 0, and
+/// the last one the blank.
 pub fn model(numbers: Numbers) -> (Vec<u8>, Net) {
     let net = Maker::new(7, numbers).network(12, 7);
     let entries = [
