@@ -6,9 +6,9 @@
 
 The first form takes an archive lines.tar with lines.tsv (file, text). The second draws lines of random words of a text
 file, degrades them mildly (size, blur, contrast, noise, JPEG), and needs Pillow and NumPy (made with Pillow 13.0.0 and
-NumPy 2.4.6). Both write OUT/NNNN.png for Tesseract, the same pixels as OUT/NNNN.pgm (grey, on white), and OUT/lines.tsv:
-file, text, answer of `tesseract --psm 13 --oem 1` (5.3.0). It prints the seconds of one process with one thread
-(OMP_THREAD_LIMIT=1) for all lines and for the first one alone: their difference is the steady state.
+NumPy 2.4.6). Both write OUT/NNNN.png for Tesseract, the same pixels as OUT/NNNN.pgm (grey, on white), and the table
+OUT/lines.tsv: file, text, answer of `tesseract --psm 13 --oem 1` (5.3.0). They print the seconds of one process with
+one thread (OMP_THREAD_LIMIT=1) for all lines and for the first one alone: their difference is the steady state.
 `cargo run --release -p refrain-tesseract --example lines` reads OUT.
 """
 

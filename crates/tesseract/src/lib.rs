@@ -17,9 +17,10 @@
 //! format that they do not have (two-dimensional LSTMs, parallel networks) are errors that name them. The format is
 //! that of Tesseract 4 and 5, read from its sources (Apache-2.0).
 //!
-//! Results are close to Tesseract's own and not equal, for three reasons. Weights of bytes become `f32`, and activations
-//! stay `f32`. Images are scaled by means over areas, where Tesseract sharpens them. Pixels outside the image are zeros,
-//! the mean of the noise that Tesseract puts there. `examples/lines.rs` compares both on the same lines.
+//! Results are close to Tesseract's own and not equal, for three reasons. Weights of bytes become `f32`, and
+//! activations stay `f32`. Images are scaled by means over areas, where Tesseract sharpens them. Pixels outside the
+//! image are zeros, the mean of the noise that Tesseract puts there. `examples/lines.rs` compares both on the same
+//! lines.
 //!
 //! Shapes: `T` frames, `V` labels, `C` channels in, `H` hidden units or the height of an image, `W` its width, `P`
 //! pixels of a batch of images.
