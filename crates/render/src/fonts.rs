@@ -1,0 +1,298 @@
+//! Fonts in folders: found, checked, and split into families for training and families held out.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::dice::{Dice, hash};
+use crate::{ALPHABET, Face, RenderError};
+
+/// How fonts are loaded.
+#[derive(Clone, Debug)]
+pub struct FontOptions {
+    /// Characters to look for; a face has no others for this crate.
+    pub alphabet: String,
+    /// Part of the families that is held out, 0 to 1. It is decided per family by a hash of its name without words of
+    /// width and weight, so that more fonts never move a family to the other side.
+    pub held_out: f64,
+    /// Bytes of fonts kept in memory; files beyond it are skipped.
+    pub most_bytes: u64,
+}
+
+impl Default for FontOptions {
+    fn default() -> Self {
+        Self {
+            alphabet: ALPHABET.into(),
+            held_out: 0.1,
+            most_bytes: 1 << 30,
+        }
+    }
+}
+
+/// The part of the fonts to draw with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Families for training.
+    Training,
+    /// Families held out of training.
+    HeldOut,
+    /// All of them.
+    All,
+}
+
+/// Reason why a file or a face is not used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SkipReason {
+    /// The file could not be read.
+    #[error("not readable: {0}")]
+    Read(String),
+    /// The file is larger than any font, or memory for fonts is used up.
+    #[error("{0} bytes do not fit the memory for fonts")]
+    Memory(u64),
+    /// The tables of the font are damaged, or there is no font in it.
+    #[error("broken: {0}")]
+    Broken(String),
+    /// Pictures or symbols in the place of letters.
+    #[error("symbols, not letters")]
+    Pictures,
+    /// Fewer than ten letters and digits of the alphabet.
+    #[error("only {0} characters of the alphabet")]
+    Characters(usize),
+    /// The same bytes as another file.
+    #[error("a second copy")]
+    Copy,
+}
+
+/// A font file or face that is not used.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// The file.
+    pub path: PathBuf,
+    /// The face in the file.
+    pub face: u32,
+    /// The reason.
+    pub reason: SkipReason,
+}
+
+/// Faces by family.
+#[derive(Clone, Debug)]
+pub struct Fonts {
+    faces: Vec<Face>,
+    /// Per family of faces: positions in `faces`; sorted by name.
+    families: Vec<Vec<usize>>,
+    skipped: Vec<Skipped>,
+}
+
+/// Larger files are not read: the largest fonts, of all Chinese characters in several weights, have 130 MB.
+const MOST_FILE_BYTES: u64 = 256 << 20;
+/// Folders within folders.
+const MOST_DEPTH: usize = 32;
+/// Entries of all folders together.
+const MOST_ENTRIES: usize = 1 << 20;
+/// Faces of one collection.
+const MOST_FACES: u32 = 256;
+
+impl Fonts {
+    /// Loads all `.ttf`, `.otf`, `.ttc` and `.otc` files in the folders and the folders in them. Files and faces that
+    /// cannot be used are skipped, see [`Self::skipped`]; links to folders are followed once.
+    pub fn load<P: AsRef<Path>>(folders: &[P], options: &FontOptions) -> Result<Self, RenderError> {
+        let mut files = Vec::new();
+        let mut seen = HashSet::new();
+        for folder in folders {
+            let folder = folder.as_ref();
+            let read = |source| RenderError::Read {
+                path: folder.into(),
+                source,
+            };
+            std::fs::read_dir(folder).map_err(read)?;
+            find(folder, MOST_DEPTH, &mut seen, &mut files);
+        }
+        files.sort();
+        let mut skipped = Vec::new();
+        let mut room = options.most_bytes;
+        let mut data = Vec::new();
+        for path in files {
+            match read(&path, &mut room) {
+                Ok(bytes) => data.push((path, bytes)),
+                Err(reason) => skipped.push(Skipped { path, face: 0, reason }),
+            }
+        }
+        Self::build(data, skipped, options)
+    }
+
+    /// Fonts from files in memory, each with a name to report it by.
+    pub fn from_bytes(
+        files: impl IntoIterator<Item = (String, Vec<u8>)>,
+        options: &FontOptions,
+    ) -> Result<Self, RenderError> {
+        let data = files.into_iter().map(|(name, bytes)| (name.into(), bytes.into()));
+        Self::build(data.collect(), Vec::new(), options)
+    }
+
+    fn build(
+        files: Vec<(PathBuf, Arc<[u8]>)>,
+        mut skipped: Vec<Skipped>,
+        options: &FontOptions,
+    ) -> Result<Self, RenderError> {
+        let mut alphabet: Vec<char> = options.alphabet.chars().chain([' ']).collect();
+        alphabet.sort_unstable();
+        alphabet.dedup();
+        let count = files.len() + skipped.len();
+        let mut copies = HashSet::new();
+        let mut found = Vec::new();
+        for (path, data) in files {
+            let content = hash(&data);
+            let mut skip = |face, reason| {
+                let path = path.clone();
+                skipped.push(Skipped { path, face, reason });
+            };
+            if !copies.insert((content, data.len())) {
+                skip(0, SkipReason::Copy);
+                continue;
+            }
+            for index in 0..ttf_parser::fonts_in_collection(&data).unwrap_or(1).min(MOST_FACES) {
+                match Face::read(data.clone(), index, &alphabet, options.held_out) {
+                    Ok(face) => found.push((content, index, face)),
+                    Err(reason) => skip(index, reason),
+                }
+            }
+        }
+        // An order that does not depend on the places of the files.
+        found.sort_by(|(a, i, x), (b, j, y)| {
+            (x.family(), x.style(), a, i).cmp(&(y.family(), y.style(), b, j))
+        });
+        let faces: Vec<Face> = found.into_iter().map(|(_, _, face)| face).collect();
+        let mut families: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, face) in faces.iter().enumerate() {
+            families.entry(face.family()).or_default().push(at);
+        }
+        let families: Vec<Vec<usize>> = families.into_values().collect();
+        match faces.is_empty() {
+            true => Err(RenderError::NoFonts {
+                files: count,
+                skipped: skipped.len(),
+            }),
+            false => Ok(Self {
+                families,
+                faces,
+                skipped,
+            }),
+        }
+    }
+
+    /// All faces, by family and style.
+    pub fn faces(&self) -> &[Face] {
+        &self.faces
+    }
+
+    /// Names of the families of one part, in order.
+    pub fn families(&self, part: Part) -> impl Iterator<Item = &str> {
+        self.part(part).map(|faces| self.faces[faces[0]].family())
+    }
+
+    /// Files and faces that are not used.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    fn part(&self, part: Part) -> impl Iterator<Item = &Vec<usize>> {
+        self.families.iter().filter(move |faces| {
+            let held_out = self.faces[faces[0]].held_out();
+            part == Part::All || held_out == (part == Part::HeldOut)
+        })
+    }
+
+    /// A chooser among the faces of one part.
+    pub(crate) fn chooser(self: &Arc<Self>, part: Part) -> Result<Chooser, RenderError> {
+        let families: Vec<Vec<usize>> = self.part(part).cloned().collect();
+        if families.is_empty() {
+            return Err(RenderError::EmptyPart {
+                families: self.families.len(),
+                part: match part {
+                    Part::HeldOut => "held out",
+                    _ => "training",
+                },
+            });
+        }
+        // Families for running text have many faces, display families one or two: more weight for the former, but not
+        // in proportion.
+        let weights = families.iter().map(|faces| (faces.len().min(16) as f32).sqrt());
+        Ok(Chooser {
+            weights: weights.collect(),
+            families,
+            fonts: self.clone(),
+        })
+    }
+}
+
+/// Chooses a face for a text.
+#[derive(Clone, Debug)]
+pub(crate) struct Chooser {
+    fonts: Arc<Fonts>,
+    families: Vec<Vec<usize>>,
+    weights: Vec<f32>,
+}
+
+impl Chooser {
+    /// A family by its weight, then one of its faces.
+    pub(crate) fn any(&self, dice: &mut Dice) -> &Face {
+        let family = &self.families[dice.weighted(&self.weights)];
+        &self.fonts.faces[family[dice.below(family.len())]]
+    }
+
+    /// A face that has the whole text.
+    pub(crate) fn covering(&self, text: &str, dice: &mut Dice) -> Option<&Face> {
+        let tried = (0..16).map(|_| self.any(dice)).find(|face| face.covers(text));
+        tried.or_else(|| {
+            let count = self.families.len();
+            let first = dice.below(count);
+            let faces = (0..count).flat_map(|k| &self.families[(first + k) % count]);
+            faces.map(|&at| &self.fonts.faces[at]).find(|face| face.covers(text))
+        })
+    }
+
+    /// The first character of the text that no face has.
+    pub(crate) fn missing(&self, text: &str) -> Option<char> {
+        let faces = || self.families.iter().flatten().map(|&at| &self.fonts.faces[at]);
+        text.chars().find(|&c| !faces().any(|face| face.glyph(c).is_some()))
+    }
+}
+
+/// Adds the font files under `folder` to `files`.
+fn find(folder: &Path, depth: usize, seen: &mut HashSet<PathBuf>, files: &mut Vec<PathBuf>) {
+    let Ok(place) = folder.canonicalize() else {
+        return;
+    };
+    if depth == 0 || !seen.insert(place) {
+        return;
+    }
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let Ok(kind) = std::fs::metadata(&path) else {
+            continue;
+        };
+        if kind.is_dir() {
+            find(&path, depth - 1, seen, files);
+            continue;
+        }
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        let is_font = ending.is_some_and(|ending| ["ttf", "otf", "ttc", "otc"].contains(&&*ending));
+        if kind.is_file() && is_font && seen.len() + files.len() < MOST_ENTRIES {
+            files.push(path);
+        }
+    }
+}
+
+fn read(path: &Path, room: &mut u64) -> Result<Arc<[u8]>, SkipReason> {
+    let failed = |error: std::io::Error| SkipReason::Read(error.to_string());
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > MOST_FILE_BYTES.min(*room) {
+        return Err(SkipReason::Memory(size));
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
+    *room = room.saturating_sub(bytes.len() as u64);
+    Ok(bytes.into())
+}
