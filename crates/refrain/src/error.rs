@@ -183,6 +183,9 @@ pub enum Error {
     /// A page that cannot be searched for lines.
     #[error(transparent)]
     Page(#[from] refrain_page::PageError),
+    /// A model of Tesseract that cannot be read or used.
+    #[error(transparent)]
+    Tesseract(#[from] refrain_tesseract::TesseractError),
     /// Lines that cannot be rendered.
     #[error(transparent)]
     Render(#[from] refrain_render::RenderError),

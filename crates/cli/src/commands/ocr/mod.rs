@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(value_name = "PAGE", required = true)]
     files: Vec<PathBuf>,
 
-    /// Model folder, or the name of a shipped model [default: latin]
+    /// Model folder, name of a shipped model, or a .traineddata file of Tesseract [default: latin]
     #[arg(long, short, value_name = "MODEL")]
     model: Option<PathBuf>,
 
@@ -174,6 +174,7 @@ fn check(args: &Args) -> Result<()> {
 /// The model of this name or folder.
 fn load(args: &Args, site: &Site) -> Result<Arc<Loaded>> {
     let folder = match &args.model {
+        Some(file) if file.is_file() => file.clone(),
         Some(folder) => store::find(folder)?,
         None => store::shipped(SHIPPED).map_or_else(|| store::find(Path::new(SHIPPED)), Ok)?,
     };

@@ -1,33 +1,29 @@
 //! A trained model of text lines in use.
 
 use super::NAME;
-use super::image::{LineImage, Scaled};
-use super::recipe::OcrRecipe;
-use super::trainee::log_probabilities;
+use super::import;
+use super::reader::{Own, Reader, Tesseract};
+use super::recipe::{OcrData, OcrRecipe};
 use crate::error::Error;
-use crate::models::LineModel;
+use crate::models::LineModelConfig;
 use crate::store::ModelFolder;
 use crate::tasks::ctc::{Decoder, DecoderConfig, SearchModels, SearchOptions, labels};
 use crate::tasks::media::{Text, wrong_medium};
 use crate::tasks::run::load_model;
 use crate::tasks::{Medium, Piece, Ports, Receiver, Session, Site, Use};
-use rayon::prelude::*;
 use refrain_data::vocab::Vocabulary;
-use refrain_decode::ctc::beam::Hypothesis;
-use refrain_decode::text::Labels;
 use refrain_image::Gray;
+use refrain_tesseract::Recogniser;
 use serde::Serialize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// A trained model of text lines with all that it needs.
 pub struct Loaded {
-    /// Off autodiff.
-    pub model: LineModel,
+    pub(super) reader: Reader,
     /// The recipe of the training.
     pub recipe: OcrRecipe,
-    pub(super) labels: Labels,
-    pub(super) decoder: Decoder,
 }
 
 /// A line as it was read.
@@ -78,6 +74,12 @@ impl Loaded {
         options: &SearchOptions,
         site: &Site,
     ) -> Result<Self, Error> {
+        let config = options.over(&DecoderConfig::of(folder)?);
+        if recipe.tesseract.is_some() {
+            let (network, charset) = import::load(folder, &recipe)?;
+            let recogniser = Recogniser::new(network, charset)?;
+            return Self::of_tesseract(recogniser, recipe, config);
+        }
         let vocabulary = Vocabulary::load(folder.path())?;
         let classes = vocabulary.len() + 1;
         let model = load_model(folder, recipe.model.parameters(classes), || {
@@ -87,17 +89,47 @@ impl Loaded {
             Some(precision) => model.with_precision(precision),
             None => model,
         };
-        let labels = labels(&vocabulary)?;
-        let mut config = options.over(&DecoderConfig::of(folder)?);
-        let spelling = recipe.data.spelling;
-        config.allow = config.allow.map(|own| spelling.spell(&own));
-        let models = SearchModels::load(&config, &|text| spelling.spell(text))?;
-        Ok(Self {
-            model,
+        let (labels, spelling) = (labels(&vocabulary)?, recipe.data.spelling);
+        let (config, models) = written(config, &|text| spelling.spell(text))?;
+        let reader = Reader::Own(Own {
             decoder: Decoder::new(&labels, &config, &models)?,
+            model,
             labels,
-            recipe,
-        })
+            spelling,
+        });
+        Ok(Self { reader, recipe })
+    }
+
+    /// A file of Tesseract, without a model folder.
+    pub(super) fn open_traineddata(path: &Path, options: &SearchOptions) -> Result<Self, Error> {
+        let model = import::read(path)?;
+        let recipe = OcrRecipe {
+            tesseract: Some(model.network.architecture().clone()),
+            data: OcrData::default(),
+            model: LineModelConfig::default(),
+        };
+        let recogniser = Recogniser::new(model.network, model.charset)?;
+        Self::of_tesseract(recogniser, recipe, options.over(&DecoderConfig::default()))
+    }
+
+    fn of_tesseract(
+        recogniser: Recogniser,
+        recipe: OcrRecipe,
+        config: DecoderConfig,
+    ) -> Result<Self, Error> {
+        let charset = recogniser.charset();
+        // A word with a character that the model does not have stays as it is, and is never found.
+        let spell = |text: &str| charset.spell(text).unwrap_or_else(|| text.to_string());
+        let decoder = match config == DecoderConfig::default() {
+            true => None,
+            false => {
+                let labels = charset.search_labels()?;
+                let (config, models) = written(config, &spell)?;
+                Some(Decoder::new(&labels, &config, &models)?)
+            }
+        };
+        let reader = Reader::Tesseract(Tesseract { recogniser, decoder });
+        Ok(Self { reader, recipe })
     }
 
     /// The texts of images of lines, each upright; `n` readings of each. The output for an image does not depend on the
@@ -116,13 +148,11 @@ impl Loaded {
         n: usize,
         deadline: Option<Instant>,
     ) -> Result<Vec<ReadLine>, Error> {
-        let height = self.recipe.model.height;
-        let images: Vec<LineImage> = lines
-            .par_iter()
-            .map(|line| LineImage::new(&Scaled::new(line, height)))
-            .collect();
-        let mut order: Vec<usize> = (0..lines.len()).collect();
-        order.sort_by_key(|&number| images[number].width());
+        let seen = |number: &usize| !lines[*number].pixels().is_empty();
+        let mut order: Vec<usize> = (0..lines.len()).filter(seen).collect();
+        // All have one height after scaling.
+        let width = |number: usize| lines[number].width() as f32 / lines[number].height() as f32;
+        order.sort_by(|&a, &b| width(a).total_cmp(&width(b)));
         let mut read = vec![ReadLine::default(); lines.len()];
         for numbers in order.chunks(TOGETHER) {
             if deadline.is_some_and(|deadline| Instant::now() > deadline) {
@@ -134,61 +164,23 @@ impl Loaded {
                     ),
                 });
             }
-            let own: Vec<LineImage> = numbers
-                .iter()
-                .map(|&number| images[number].clone())
-                .collect();
-            let scores = log_probabilities(&self.model, &own)?;
-            let found = scores
-                .par_iter()
-                .map(|scores| self.decoder.decode(scores, n));
-            let found: Vec<Vec<Hypothesis>> = found.collect::<Result<_, _>>()?;
-            for (&number, found) in numbers.iter().zip(found) {
-                read[number] = self.line(&found, &images[number]);
+            let images: Vec<&Gray> = numbers.iter().map(|&number| &lines[number]).collect();
+            for (&number, line) in numbers.iter().zip(self.reader.read(&images, n)?) {
+                read[number] = line;
             }
         }
         Ok(read)
     }
+}
 
-    /// The best of some hypotheses, the others as alternatives.
-    fn line(&self, found: &[Hypothesis], image: &LineImage) -> ReadLine {
-        let spelling = self.recipe.data.spelling;
-        let Some((best, others)) = found.split_first() else {
-            return ReadLine::default();
-        };
-        let step = self.recipe.model.pixels_a_step() as f32;
-        let mut spans = best.labels.iter().peekable();
-        let words = best.words.iter().map(|word| {
-            let mut confidence = 1.0f64;
-            while let Some(span) = spans.next_if(|span| span.last <= word.last) {
-                if Some(span.label) != self.labels.space() {
-                    confidence = confidence.min(span.confidence);
-                }
-            }
-            ReadWord {
-                text: spelling.read(&word.text),
-                confidence,
-                left: image.column(word.first as f32 * step),
-                right: image.column((word.last + 1) as f32 * step),
-            }
-        });
-        let words: Vec<ReadWord> = words.collect();
-        let own = best.labels.iter().map(|span| span.confidence);
-        let mean = own.sum::<f64>() / best.labels.len().max(1) as f64;
-        ReadLine {
-            text: spelling.read(&best.text),
-            confidence: words.iter().map(|word| word.confidence).fold(1.0, f64::min),
-            mean,
-            words,
-            alternatives: others
-                .iter()
-                .map(|other| Reading {
-                    text: spelling.read(&other.text),
-                    behind: best.score - other.score,
-                })
-                .collect(),
-        }
-    }
+/// Settings of a search and its models, in the labels of a model.
+fn written(
+    mut config: DecoderConfig,
+    spell: &dyn Fn(&str) -> String,
+) -> Result<(DecoderConfig, SearchModels), Error> {
+    config.allow = config.allow.map(|own| spell(&own));
+    let models = SearchModels::load(&config, spell)?;
+    Ok((config, models))
 }
 
 impl Use for Loaded {

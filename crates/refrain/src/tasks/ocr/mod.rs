@@ -3,14 +3,17 @@
 mod data;
 mod fold;
 mod image;
+mod import;
 mod loaded;
 mod page;
 mod rates;
+mod reader;
 mod recipe;
 mod render;
 mod spelling;
 mod trainee;
 
+pub use import::import;
 pub use loaded::{Loaded, ReadLine, ReadWord, Reading};
 pub use page::PageOptions;
 pub use recipe::{Folds, OcrData, OcrRecipe, RenderData};
@@ -24,17 +27,19 @@ use super::spec::{Begin, Profile, Spec};
 use super::task;
 use super::{Edited, EvaluateData, EvaluateOn, Evaluation, Site};
 use crate::error::Error;
-use crate::metrics::{Better, Digits, Metric};
+use crate::metrics::{Better, Digits, Metric, Metrics};
 use crate::models::LineModel;
 use crate::recipe::{Recipe, recipes};
 use crate::store::ModelFolder;
 use data::{Item, Loader, Parts, items_of};
+use import::{CHARACTERS, WORDS};
 use refrain_data::vocab::{VOCABULARY_FILE, Vocabulary, VocabularyKind};
 use refrain_decode::metrics::edit::{alignment, distance};
+use rates::Rates;
+use refrain_image::Gray;
 use render::Renderer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use trainee::measure;
 
 /// Name of the task in recipes.
 pub const NAME: &str = "ocr";
@@ -74,7 +79,7 @@ impl Spec for Ocr {
         recipes: recipes!["ocr": "ocr-latin"],
         template: include_str!("template.toml"),
         models: &[],
-        files: &[VOCABULARY_FILE, DECODER],
+        files: &[VOCABULARY_FILE, DECODER, CHARACTERS, WORDS],
         next: "use it with: refrain run {model} LINE.png",
     };
     const TELLS_WORST: bool = true;
@@ -84,6 +89,7 @@ impl Spec for Ocr {
     type Trained = Loaded;
 
     fn check(recipe: &OcrRecipe) -> Result<(), Error> {
+        reader::trainable(recipe)?;
         recipe.model.check()?;
         if recipe.data.train.is_empty() && recipe.data.render.is_none() {
             return Err(Error::Config(
@@ -136,24 +142,18 @@ impl Spec for Ocr {
         let recipe = &trained.recipe;
         let loader = Loader {
             config: &recipe.data,
-            height: recipe.model.height,
+            height: trained.reader.frame().height,
             data: &site.data,
         };
         let part = match &on.data {
             EvaluateData::Split(split) => loader.part(*split)?,
-            EvaluateData::File(path) => items_of(path, recipe.model.height, recipe.data.spelling)?,
+            EvaluateData::File(path) => items_of(path, loader.height, recipe.data.spelling)?,
         };
         let mut all = Vec::new();
         let fold = recipe.data.fold_case;
-        let metrics = measure(
-            &trained.model,
-            &trained.decoder,
-            &part,
-            fold,
-            |item, text| {
-                all.push(edited(item, text));
-            },
-        )?;
+        let metrics = read_all(trained, &part, fold, |item, text| {
+            all.push(edited(item, text));
+        })?;
         // The most wrong first; equals in the order of their names.
         all.sort_by(|a, b| b.errors.cmp(&a.errors).then_with(|| a.name.cmp(&b.name)));
         all.retain(|own| own.errors > 0);
@@ -170,6 +170,14 @@ impl Spec for Ocr {
         folder: &ModelFolder,
     ) -> Result<Vec<(&'static str, String)>, Error> {
         let model = &recipe.model;
+        if let Some(own) = &recipe.tesseract {
+            let (_, charset) = import::load(folder, recipe)?;
+            let characters: String = charset.characters().collect();
+            return Ok(vec![
+                ("model", format!("lines of {} pixels; {} layers of Tesseract", own.height, own.layers.len())),
+                ("characters", characters),
+            ]);
+        }
         let vocabulary = Vocabulary::load(folder.path())?;
         let characters: String = (0..vocabulary.len() as u32)
             .filter_map(|id| vocabulary.token(id))
@@ -237,12 +245,37 @@ fn edited(item: &Item, text: &str) -> Edited {
     }
 }
 
-/// Opens a trained model of text lines.
+/// Opens a trained model of text lines: a model folder, or a `.traineddata` file of Tesseract.
 ///
 /// # Errors
-/// A folder that is missing, incomplete, damaged or of another task, or options that do not fit.
-pub fn open(folder: &Path, options: SearchOptions, site: &Site) -> Result<Arc<Loaded>, Error> {
-    task::open::<Ocr>(folder, options, site).map(Arc::new)
+/// A folder that is missing, incomplete, damaged or of another task, a file that is no such model, or options that do
+/// not fit.
+pub fn open(path: &Path, options: SearchOptions, site: &Site) -> Result<Arc<Loaded>, Error> {
+    match path.is_file() {
+        true => Loaded::open_traineddata(path, &options).map(Arc::new),
+        false => task::open::<Ocr>(path, options, site).map(Arc::new),
+    }
+}
+
+/// Figures of a part in percent; `compare` sees each line and the text that was read.
+fn read_all<'a>(
+    trained: &Loaded,
+    part: &'a [Item],
+    fold: bool,
+    mut compare: impl FnMut(&'a Item, &str),
+) -> Result<Metrics, Error> {
+    /// Lines that are held as images at once.
+    const TOGETHER: usize = 512;
+    let mut rates = Rates::default();
+    for items in part.chunks(TOGETHER) {
+        let images: Vec<Gray> = items.iter().map(|item| item.image.image().clone()).collect();
+        for (item, line) in items.iter().zip(trained.read(&images, 1)?) {
+            let reference = trained.recipe.data.spelling.read(&item.text);
+            rates.add_folded(&reference, &line.text, fold);
+            compare(item, &line.text);
+        }
+    }
+    Ok(rates.metrics())
 }
 
 /// The first lines that a recipe renders for its training, at this strength of changes (0 to 1).

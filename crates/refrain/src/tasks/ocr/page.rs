@@ -4,7 +4,7 @@ use super::loaded::{Loaded, ReadLine};
 use crate::error::Error;
 use refrain_image::{Gray, Point, Quad};
 use refrain_page::{
-    Alternative, Band, Block, BlockKind, Line, Page, Word, Found, Frame, Layout, Limits, Rectified, Region, cells, find_line, find_lines, order, rectify,
+    Alternative, Band, Block, BlockKind, Line, Page, Word, Found, Layout, Limits, Rectified, Region, cells, find_line, find_lines, order, rectify,
     uncovered_ink, word_quads,
 };
 use std::time::{Duration, Instant};
@@ -149,7 +149,7 @@ impl Loaded {
             lines.sort_by(|a: &Found, b| b.baseline.length().total_cmp(&a.baseline.length()));
             lines.truncate(most);
         }
-        let frame = Frame::of(self.recipe.model.height);
+        let frame = self.reader.frame();
         let rectified: Vec<Rectified> = lines.iter().map(|line| rectify(image, line, frame)).collect();
         let images: Vec<Gray> = rectified.iter().map(|own| own.image.clone()).collect();
         let read = self.read_until(&images, options.n_best, limits.deadline)?;

@@ -12,10 +12,14 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Counts a line; gives the edits of its characters.
-    pub fn add(&mut self, reference: &str, text: &str) -> usize {
-        self.words.add_words(reference, text);
-        self.characters.add_characters(reference, text).edits() as usize
+    /// Counts a line; with `fold`, capitals and small letters are the same.
+    pub fn add_folded(&mut self, reference: &str, text: &str, fold: bool) {
+        let (reference, text) = match fold {
+            true => (reference.to_uppercase(), text.to_uppercase()),
+            false => (reference.to_string(), text.to_string()),
+        };
+        self.words.add_words(&reference, &text);
+        self.characters.add_characters(&reference, &text);
     }
 
     /// The figures of the task, percent.

@@ -2,6 +2,7 @@
 
 use super::spelling::Spelling;
 use crate::models::LineModelConfig;
+use refrain_tesseract::Architecture;
 use refrain_render::{DegradeConfig, StyleConfig, TextConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,14 +13,18 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub struct OcrRecipe {
     /// The lines.
+    #[serde(default)]
     pub data: OcrData,
     /// The model.
     #[serde(default)]
     pub model: LineModelConfig,
+    /// A network that Tesseract trained, in the place of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tesseract: Option<Architecture>,
 }
 
 /// Lines with their texts: rendered, from files, or both.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OcrData {
     /// Characters that the model writes; absent: those of the training texts.

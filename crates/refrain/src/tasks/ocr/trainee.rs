@@ -172,7 +172,7 @@ impl OcrTrainee {
     }
 
     fn measure(&self, model: &LineModel, part: &[Item], fold: bool) -> Result<Metrics, Error> {
-        measure(model, &Decoder::greedy(&self.labels), part, fold, |_, _| {})
+        measure(model, &Decoder::greedy(&self.labels), part, fold)
     }
 }
 
@@ -273,13 +273,12 @@ pub(super) fn log_probabilities(
     Ok(model.scores(images, None)?.log_probabilities().rows())
 }
 
-/// Figures of a part in percent; `compare` sees each line and the text that was read.
-pub(super) fn measure<'a>(
+/// Figures of a part in percent.
+fn measure(
     model: &LineModel,
     decoder: &Decoder,
-    part: &'a [Item],
+    part: &[Item],
     fold: bool,
-    mut compare: impl FnMut(&'a Item, &str),
 ) -> Result<Metrics, Error> {
     /// Lines that are read at once.
     const TOGETHER: usize = 32;
@@ -293,11 +292,7 @@ pub(super) fn measure<'a>(
             .collect();
         let scores = log_probabilities(model, &images)?;
         for (item, text) in own.iter().zip(decoder.texts(&scores)?) {
-            match fold {
-                true => rates.add(&item.text.to_uppercase(), &text.to_uppercase()),
-                false => rates.add(&item.text, &text),
-            };
-            compare(item, &text);
+            rates.add_folded(&item.text, &text, fold);
         }
     }
     Ok(rates.metrics())
