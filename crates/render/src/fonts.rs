@@ -154,84 +154,47 @@ impl Fonts {
         alphabet.sort_unstable();
         alphabet.dedup();
         let count = files.len() + skipped.len();
-        let mut copies = HashSet::new();
-        let mut found = Vec::new();
-        for (path, data) in files {
-            let content = hash(&data);
-            let mut skip = |face, reason| {
-                let path = path.clone();
-                skipped.push(Skipped { path, face, reason });
-            };
-            if !copies.insert((content, data.len())) {
-                skip(0, SkipReason::Copy);
-                continue;
+        let found = read_faces(files, &alphabet, options.held_out, &mut skipped);
+        let judged = legibility(found.iter().map(|found| &found.face));
+        let (mut faces, mut legible) = (Vec::new(), Vec::new());
+        for (mut found, judged) in found.into_iter().zip(judged) {
+            if judged.capitals {
+                found.face.drop_lower_case();
             }
-            for index in 0..ttf_parser::fonts_in_collection(&data)
-                .unwrap_or(1)
-                .min(MOST_FACES)
-            {
-                match Face::read(data.clone(), index, &alphabet, options.held_out) {
-                    Ok(face) => found.push((content, path.clone(), index, face)),
-                    Err(reason) => skip(index, reason),
+            let kept = match judged.told < options.legible {
+                true => Err(SkipReason::Illegible(judged.told)),
+                false => found.face.check(),
+            };
+            match kept {
+                Ok(()) => {
+                    legible.push(judged.told);
+                    faces.push(found.face);
                 }
+                Err(reason) => skipped.push(Skipped {
+                    path: found.path,
+                    face: found.index,
+                    reason,
+                }),
             }
         }
-        // An order that does not depend on the places of the files.
-        found.sort_by(|(a, _, i, x), (b, _, j, y)| {
-            (x.family(), x.style(), a, i).cmp(&(y.family(), y.style(), b, j))
-        });
-        let places: Vec<(PathBuf, u32)> = found
-            .iter()
-            .map(|(_, path, face, _)| (path.clone(), *face))
-            .collect();
-        let all: Vec<Face> = found.into_iter().map(|(.., face)| face).collect();
-        let mut faces = Vec::with_capacity(all.len());
-        let mut legible = Vec::with_capacity(all.len());
-        let judged = legibility(&all);
-        for ((mut face, judged), (path, index)) in all.into_iter().zip(judged).zip(places) {
-            if judged.told < options.legible {
-                let reason = SkipReason::Illegible(judged.told);
-                skipped.push(Skipped {
-                    path,
-                    face: index,
-                    reason,
-                });
-                continue;
-            }
-            if judged.capitals {
-                face.drop_lower_case();
-            }
-            if let Err(reason) = face.check() {
-                skipped.push(Skipped {
-                    path,
-                    face: index,
-                    reason,
-                });
-                continue;
-            }
-            legible.push(judged.told);
-            faces.push(face);
+        if faces.is_empty() {
+            return Err(RenderError::NoFonts {
+                files: count,
+                skipped: skipped.len(),
+            });
         }
         let mut families: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, face) in faces.iter().enumerate() {
             families.entry(face.family()).or_default().push(at);
         }
         let families: Vec<Vec<usize>> = families.into_values().collect();
-        match faces.is_empty() {
-            true => Err(RenderError::NoFonts {
-                files: count,
-                skipped: skipped.len(),
-            }),
-            false => Ok(Self {
-                weights: families
-                    .iter()
-                    .map(|family| weight(family, &faces, &legible, alphabet.len()))
-                    .collect(),
-                families,
-                faces,
-                skipped,
-            }),
-        }
+        let weight = |family: &Vec<usize>| weight(family, &faces, &legible, alphabet.len());
+        Ok(Self {
+            weights: families.iter().map(weight).collect(),
+            families,
+            faces,
+            skipped,
+        })
     }
 
     /// All faces, by family and style.
@@ -280,6 +243,65 @@ impl Fonts {
             fonts: self.clone(),
         })
     }
+}
+
+/// A face and its place.
+struct Found {
+    path: PathBuf,
+    index: u32,
+    /// Hash of the file.
+    content: u64,
+    face: Face,
+}
+
+/// All faces that can be read, in an order that does not depend on the places of the files.
+fn read_faces(
+    files: Vec<(PathBuf, Arc<[u8]>)>,
+    alphabet: &[char],
+    held_out: f64,
+    skipped: &mut Vec<Skipped>,
+) -> Vec<Found> {
+    let mut copies = HashSet::new();
+    let mut found = Vec::new();
+    for (path, data) in files {
+        let content = hash(&data);
+        if !copies.insert((content, data.len())) {
+            let reason = SkipReason::Copy;
+            skipped.push(Skipped {
+                path,
+                face: 0,
+                reason,
+            });
+            continue;
+        }
+        let faces = ttf_parser::fonts_in_collection(&data).unwrap_or(1);
+        for index in 0..faces.clamp(1, MOST_FACES) {
+            let path = path.clone();
+            match Face::read(data.clone(), index, alphabet, held_out) {
+                Ok(face) => found.push(Found {
+                    path,
+                    index,
+                    content,
+                    face,
+                }),
+                Err(reason) => skipped.push(Skipped {
+                    path,
+                    face: index,
+                    reason,
+                }),
+            }
+        }
+    }
+    found.sort_by(|a, b| {
+        let names = |found: &Found| {
+            (
+                found.face.family().to_owned(),
+                found.face.style().to_owned(),
+            )
+        };
+        (names(a), a.content, a.index).cmp(&(names(b), b.content, b.index))
+    });
+    found
 }
 
 /// The weight of a family. Families of running text have many legible faces with the whole alphabet, display families

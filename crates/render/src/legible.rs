@@ -29,8 +29,8 @@ pub(crate) struct Legibility {
 }
 
 /// Judges all faces.
-pub(crate) fn legibility(faces: &[Face]) -> Vec<Legibility> {
-    let pictures: Vec<Vec<Option<Picture>>> = faces.iter().map(pictures).collect();
+pub(crate) fn legibility<'a>(faces: impl Iterator<Item = &'a Face>) -> Vec<Legibility> {
+    let pictures: Vec<Vec<Option<Picture>>> = faces.map(pictures).collect();
     let mut means = vec![[0.0; SIDE * SIDE]; LETTERS.len()];
     for face in &pictures {
         for (mean, picture) in means.iter_mut().zip(face) {

@@ -212,13 +212,11 @@ impl Scene {
         renderer: &Renderer,
     ) -> Self {
         let (x_height, ascent, descent) = face.heights();
-        let extent = row.outline.extent();
-        let drawn = if row.outline.is_empty() {
-            Extent::NOTHING
+        let drawn = match row.outline.is_empty() {
+            true => Extent::NOTHING
                 .with((0.0, 0.0))
-                .with((row.width, -print.em))
-        } else {
-            extent
+                .with((row.width, -print.em)),
+            false => row.outline.extent(),
         };
         // The height that a finder of lines would see: the ink, but no less than the letter x.
         let body = Extent {
@@ -240,16 +238,14 @@ impl Scene {
             bottom: descent * print.em,
             ..drawn
         };
-        let cut = cut(
-            &body,
-            &full,
-            &seen,
-            &corners(&reach, map),
-            &corners(&full, map),
-            row.ends,
-            text,
-            degrader,
-        );
+        let boxes = Boxes {
+            height: body.height().max(0.6 * full.height()),
+            ends: row.ends,
+            seen,
+            reach: corners(&reach, map),
+            font: corners(&full, map),
+        };
+        let cut = boxes.cut(text, degrader);
         let mut scene = Self {
             ink: main,
             rules: (rules.0.mapped(map), rules.1),
@@ -259,18 +255,14 @@ impl Scene {
             height: (cut.height().ceil() as usize).clamp(2, MOST_PIXELS as usize),
         };
         if let Some(mut dice) = degrader.dice(Degradation::Neighbours) {
+            let both = dice.below(3);
             let above = (seen.top - cut.top, body.top);
             let below = (cut.bottom - seen.bottom, body.bottom);
-            let both = dice.below(3);
-            if both != 1 {
-                scene.ink.append(
-                    neighbour(face, print, &body, above, true, renderer, &mut dice).mapped(map),
-                );
-            }
-            if both != 0 {
-                scene.ink.append(
-                    neighbour(face, print, &body, below, false, renderer, &mut dice).mapped(map),
-                );
+            for (side, is_above, drawn) in [(above, true, both != 1), (below, false, both != 0)] {
+                if drawn {
+                    let other = neighbour(face, print, &body, side, is_above, renderer, &mut dice);
+                    scene.ink.append(other.mapped(map));
+                }
             }
         }
         scene
@@ -356,18 +348,10 @@ fn rules(
         let mut away = || thick + dice.range(0.05, 0.35) * em;
         let (left, right) = (body.left - away(), body.right + away());
         let (top, bottom) = (body.top - away(), body.bottom + away());
-        outline.bar(
-            (left - 0.5 * thick, top),
-            (right + 0.5 * thick, top),
-            thick,
-            step,
-        );
-        outline.bar(
-            (left - 0.5 * thick, bottom),
-            (right + 0.5 * thick, bottom),
-            thick,
-            step,
-        );
+        for y in [top, bottom] {
+            let ends = (left - 0.5 * thick, right + 0.5 * thick);
+            outline.bar((ends.0, y), (ends.1, y), thick, step);
+        }
         outline.bar((left, top), (left, bottom), thick, step);
         outline.bar((right, top), (right, bottom), thick, step);
         strength = dice.range(0.4, 1.0);
@@ -388,16 +372,10 @@ fn rules(
                 reach = reach.with((outer, body.top));
             }
         }
-        // A bar over letters would look like one of them: only in a wide space.
-        if let Some(&x) = row
-            .spaces
-            .first()
-            .filter(|_| row.spaces.len() == 1 && dice.chance(0.3))
-        {
-            let clear = row.width > 0.0 && thick < 0.06 * em;
-            if clear {
-                outline.bar((x, top), (x, bottom), thick, step);
-            }
+        // Only in wide spaces: elsewhere a bar looks like a letter.
+        let wide = row.spaces.iter().find(|(_, width)| *width > 1.2 * em);
+        if let Some(&(x, _)) = wide.filter(|_| dice.chance(0.5)) {
+            outline.bar((x, top), (x, bottom), thick, step);
         }
         strength = dice.range(0.5, 1.0);
     }
@@ -411,60 +389,66 @@ fn delicate(text: &str) -> (bool, bool) {
     (text.chars().any(top), text.chars().any(bottom))
 }
 
-/// The cut around the line. `body` and `full` are its ink and the box of its font before the warp; the others after it.
-#[allow(clippy::too_many_arguments)]
-fn cut(
-    body: &Extent,
-    full: &Extent,
-    seen: &Extent,
-    reach: &Extent,
-    font: &Extent,
+/// Boxes from which the cut is made.
+struct Boxes {
+    /// Height of the straight line in pixels.
+    height: f32,
+    /// Widths of its first and its last letter in pixels.
     ends: (f32, f32),
-    text: &str,
-    degrader: &Degrader,
-) -> Extent {
-    let height = body.height().max(0.6 * full.height());
-    let mut margins = [0.08 * height; 4];
-    let mut base = *seen;
-    if let Some(mut dice) = degrader.dice(Degradation::Crop) {
-        let severity = degrader.config.severity;
-        if dice.chance(0.3) {
-            // Cuts by the measures of the font have more room.
-            base = Extent {
-                top: base.top.min(font.top),
-                bottom: base.bottom.max(font.bottom),
-                ..base
-            };
+    /// The ink in the picture.
+    seen: Extent,
+    /// The same with rules.
+    reach: Extent,
+    /// The box of the font.
+    font: Extent,
+}
+
+impl Boxes {
+    /// The cut around the line.
+    fn cut(&self, text: &str, degrader: &Degrader) -> Extent {
+        let height = self.height;
+        let mut margins = [0.08 * height; 4];
+        let mut base = self.seen;
+        if let Some(mut dice) = degrader.dice(Degradation::Crop) {
+            let severity = degrader.config.severity;
+            if dice.chance(0.3) {
+                // Cuts by the measures of the font have more room.
+                base = Extent {
+                    top: base.top.min(self.font.top),
+                    bottom: base.bottom.max(self.font.bottom),
+                    ..base
+                };
+            }
+            let delicate = delicate(text);
+            let least = |careful: bool| if careful { 0.04 } else { 0.15 };
+            let limits = [
+                least(delicate.0) * height,
+                least(delicate.1) * height,
+                // No letter may be lost.
+                (0.15 * height).min(0.22 * self.ends.0),
+                (0.15 * height).min(0.22 * self.ends.1),
+            ];
+            for (margin, limit) in margins.iter_mut().zip(limits) {
+                let outwards = dice.chance(0.75);
+                let amount = dice.uniform();
+                *margin = match outwards {
+                    true => *margin + severity * (0.25 * amount * height - *margin),
+                    false => *margin + severity * (-amount * amount * limit - *margin),
+                };
+            }
         }
-        let delicate = delicate(text);
-        let least = |careful: bool| if careful { 0.04 } else { 0.15 };
-        let limits = [
-            least(delicate.0) * height,
-            least(delicate.1) * height,
-            // No letter may be lost.
-            (0.15 * height).min(0.22 * ends.0),
-            (0.15 * height).min(0.22 * ends.1),
-        ];
-        for (margin, limit) in margins.iter_mut().zip(limits) {
-            let outwards = dice.chance(0.75);
-            let amount = dice.uniform();
-            *margin = match outwards {
-                true => *margin + severity * (0.25 * amount * height - *margin),
-                false => *margin + severity * (-amount * amount * limit - *margin),
-            };
+        let whole = Dice::new(degrader.seed, degrader.index, "reach").chance(0.75);
+        if whole {
+            base = base
+                .with((self.reach.left, self.reach.top))
+                .with((self.reach.right, self.reach.bottom));
         }
-    }
-    let whole = Dice::new(degrader.seed, degrader.index, "reach").chance(0.75);
-    if whole {
-        base = base
-            .with((reach.left, reach.top))
-            .with((reach.right, reach.bottom));
-    }
-    Extent {
-        left: base.left - margins[2],
-        top: base.top - margins[0],
-        right: base.right + margins[3],
-        bottom: base.bottom + margins[1],
+        Extent {
+            left: base.left - margins[2],
+            top: base.top - margins[0],
+            right: base.right + margins[3],
+            bottom: base.bottom + margins[1],
+        }
     }
 }
 

@@ -117,8 +117,8 @@ impl Outline {
     }
 }
 
-/// Draws the part of a segment in rows 0 to bottom. Columns outside of 0 to right are moved to these edges: a segment on
-/// the left covers all of its rows, and one on the right nothing.
+/// Draws the part of a segment in rows 0 to bottom. Columns outside of 0 to right are moved to these edges: a segment
+/// on the left covers all of its rows, and one on the right nothing.
 fn clip(
     [x0, y0, x1, y1]: [f32; 4],
     right: f32,
@@ -252,8 +252,8 @@ pub(crate) struct Row {
     pub(crate) outline: Outline,
     /// The sum of all advances in pixels.
     pub(crate) width: f32,
-    /// Centres of the spaces in pixels.
-    pub(crate) spaces: Vec<f32>,
+    /// Centres and widths of the spaces in pixels.
+    pub(crate) spaces: Vec<(f32, f32)>,
     /// Widths of the first and the last letter in pixels.
     pub(crate) ends: (f32, f32),
 }
@@ -286,7 +286,7 @@ impl Print {
             let advance = open.advance(glyph) * scale.0;
             if characters[at] == ' ' {
                 let gap = self.gap(advance, row.spaces.len());
-                row.spaces.push(row.width + 0.5 * gap);
+                row.spaces.push((row.width + 0.5 * gap, gap));
                 row.width += gap;
             } else {
                 let mut pen = Pen {
