@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for index in 0..count {
         let line = renderer.line(11, index);
         let (width, height) = (line.image.width() as u32, line.image.height() as u32);
-        let image = image::GrayImage::from_raw(width, height, line.image.into_pixels()).ok_or("no image")?;
+        let image = image::GrayImage::from_raw(width, height, line.image.into_pixels())
+            .ok_or("no image")?;
         image.save(out.join(format!("{index:05}.png")))?;
         std::fs::write(out.join(format!("{index:05}.gt.txt")), line.text)?;
     }

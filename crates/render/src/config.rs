@@ -125,8 +125,15 @@ impl DegradeConfig {
 
     /// The chance of one.
     pub fn chance(&self, degradation: Degradation) -> f32 {
-        let usual = || Degradation::ALL.iter().find(|(other, _)| *other == degradation);
-        self.chance.get(&degradation).copied().unwrap_or_else(|| usual().map_or(0.0, |&(_, chance)| chance))
+        let usual = || {
+            Degradation::ALL
+                .iter()
+                .find(|(other, _)| *other == degradation)
+        };
+        self.chance
+            .get(&degradation)
+            .copied()
+            .unwrap_or_else(|| usual().map_or(0.0, |&(_, chance)| chance))
     }
 
     pub(crate) fn check(&self) -> Result<(), RenderError> {
@@ -174,10 +181,16 @@ impl Default for StyleConfig {
 
 impl StyleConfig {
     pub(crate) fn check(&self) -> Result<(), RenderError> {
-        let within = |[low, high]: [f32; 2], least: f32, most: f32| low >= least && low <= high && high <= most;
+        let within = |[low, high]: [f32; 2], least: f32, most: f32| {
+            low >= least && low <= high && high <= most
+        };
         let part = |value: f32| (0.0..=1.0).contains(&value);
         if !within(self.x_height, 3.0, 200.0) {
-            return Err(setting("x_height", &self.x_height, "3 to 200 pixels, the smaller first"));
+            return Err(setting(
+                "x_height",
+                &self.x_height,
+                "3 to 200 pixels, the smaller first",
+            ));
         }
         let factors = [
             ("letter_spacing", self.letter_spacing),
@@ -189,7 +202,11 @@ impl StyleConfig {
         }
         match part(self.spaced) && part(self.ligatures) {
             true => Ok(()),
-            false => Err(setting("spaced or ligatures", &(self.spaced, self.ligatures), "0 to 1")),
+            false => Err(setting(
+                "spaced or ligatures",
+                &(self.spaced, self.ligatures),
+                "0 to 1",
+            )),
         }
     }
 }
@@ -229,20 +246,34 @@ impl PageConfig {
     pub(crate) fn check(&self) -> Result<(), RenderError> {
         let [low, high] = self.width;
         if low < 200 || low > high || high > 4000 {
-            return Err(setting("width", &self.width, "200 to 4000 pixels, the smaller first"));
+            return Err(setting(
+                "width",
+                &self.width,
+                "200 to 4000 pixels, the smaller first",
+            ));
         }
         let [low, high] = self.x_height;
         if !(low >= 3.0 && low <= high && high <= 60.0) {
-            return Err(setting("x_height", &self.x_height, "3 to 60 pixels, the smaller first"));
+            return Err(setting(
+                "x_height",
+                &self.x_height,
+                "3 to 60 pixels, the smaller first",
+            ));
         }
         if !(0.0..=10.0).contains(&self.skew) {
             return Err(setting("skew", &self.skew, "0 to 10 degrees"));
         }
         let weights = [self.article, self.receipt, self.table];
-        let valid = weights.iter().all(|weight| weight.is_finite() && *weight >= 0.0);
+        let valid = weights
+            .iter()
+            .all(|weight| weight.is_finite() && *weight >= 0.0);
         match valid && weights.iter().sum::<f32>() > 0.0 {
             true => Ok(()),
-            false => Err(setting("article, receipt, table", &weights, "weights of 0 or more, one above 0")),
+            false => Err(setting(
+                "article, receipt, table",
+                &weights,
+                "weights of 0 or more, one above 0",
+            )),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use refrain_image::Gray;
 
-use crate::config::{DegradeConfig, Degradation};
+use crate::config::{Degradation, DegradeConfig};
 use crate::dice::Dice;
 
 /// Degradations of one image, in their order from ink to file.
@@ -76,8 +76,15 @@ impl Degrader<'_> {
             image = image.inverted();
         }
         // Two of these at full strength leave nothing to read.
-        let optics = [Degradation::Blur, Degradation::Motion, Degradation::Resample];
-        let optics = optics.iter().filter(|&&one| self.dice(one).is_some()).count();
+        let optics = [
+            Degradation::Blur,
+            Degradation::Motion,
+            Degradation::Resample,
+        ];
+        let optics = optics
+            .iter()
+            .filter(|&&one| self.dice(one).is_some())
+            .count();
         let optics = self.severity() / optics.max(1) as f32;
         if let Some(mut dice) = self.dice(Degradation::Blur) {
             let sigma = (0.25 + 1.3 * optics * dice.uniform().powi(2)) * self.size();
@@ -100,9 +107,18 @@ impl Degrader<'_> {
         }
         if let Some(mut dice) = self.dice(Degradation::Gamma) {
             let power = (1.0 + self.severity() * dice.uniform()).powf(dice.sign());
-            let power = if (0.95..1.05).contains(&power) { 1.1 } else { power };
-            let table: Vec<u8> = (0..256).map(|v| ((v as f32 / 255.0).powf(power) * 255.0 + 0.5) as u8).collect();
-            image.pixels_mut().iter_mut().for_each(|pixel| *pixel = table[usize::from(*pixel)]);
+            let power = if (0.95..1.05).contains(&power) {
+                1.1
+            } else {
+                power
+            };
+            let table: Vec<u8> = (0..256)
+                .map(|v| ((v as f32 / 255.0).powf(power) * 255.0 + 0.5) as u8)
+                .collect();
+            image
+                .pixels_mut()
+                .iter_mut()
+                .for_each(|pixel| *pixel = table[usize::from(*pixel)]);
         }
         if let Some(mut dice) = self.dice(Degradation::Threshold) {
             image = threshold(image, self.severity(), &mut dice);
@@ -120,7 +136,7 @@ impl Degrader<'_> {
     /// Faults of the ink.
     fn wear(&self, ink: &mut Gray) {
         if let Some(mut dice) = self.dice(Degradation::Spread) {
-            let amount = dice.range(-0.75, 1.1) * self.severity() * self.size().min(1.6);
+            let amount = dice.range(-0.6, 1.1) * self.severity() * self.size().min(1.6);
             // Thin strokes must not vanish.
             spread(ink, amount.max(-0.55));
         }
@@ -163,7 +179,12 @@ impl Degrader<'_> {
             let wide = dice.range(0.06, if across { 0.25 } else { 0.5 }) * self.x_height;
             let centre = dice.uniform() * size as f32;
             let first = (centre - wide).max(0.0) as usize;
-            for (at, value) in strength.iter_mut().enumerate().skip(first).take((2.0 * wide) as usize + 2) {
+            for (at, value) in strength
+                .iter_mut()
+                .enumerate()
+                .skip(first)
+                .take((2.0 * wide) as usize + 2)
+            {
                 let distance = (at as f32 - centre).abs() / wide.max(0.7);
                 *value = value.min(weak + (1.0 - weak) * (distance - 0.3).clamp(0.0, 1.0));
             }
@@ -192,7 +213,12 @@ impl Degrader<'_> {
             let strength = self.severity() * dice.range(0.15, 1.0);
             let coarse = dice.log_range(0.3, 3.0) * self.x_height;
             let relief = Relief::new(ink.width(), ink.height(), coarse, &mut dice);
-            (relief, (0.3 * span).min(50.0) * strength, 0.04 * span * strength, dice)
+            (
+                relief,
+                (0.3 * span).min(50.0) * strength,
+                0.04 * span * strength,
+                dice,
+            )
         });
         let mut image = Gray::from_fn(ink.width(), ink.height(), |x, y| {
             let covered = f32::from(ink.get(x, y)) / 255.0;
@@ -207,7 +233,11 @@ impl Degrader<'_> {
         }
         if let Some(mut dice) = self.dice(Degradation::Shade) {
             // One threshold for all would make the dark side black.
-            let most = if self.dice(Degradation::Threshold).is_some() { 0.25 } else { 0.6 };
+            let most = if self.dice(Degradation::Threshold).is_some() {
+                0.25
+            } else {
+                0.6
+            };
             let depth = self.severity() * dice.range(0.1, most);
             let (dx, dy) = (dice.range(-1.0, 1.0), dice.range(-0.5, 0.5));
             let (width, height) = (image.width() as f32, image.height() as f32);
@@ -224,10 +254,16 @@ impl Degrader<'_> {
     fn resample(&self, image: &Gray, strength: f32, dice: &mut Dice) -> (Gray, f32) {
         let (width, height) = (image.width(), image.height());
         let target = dice.range(5.2, 11.0).min(0.85 * self.x_height);
-        let factor = (target / self.x_height).clamp(0.1, 0.85).powf(strength.max(0.2));
+        let factor = (target / self.x_height)
+            .clamp(0.1, 0.85)
+            .powf(strength.max(0.2));
         let size = |value: usize, factor: f32| ((value as f32 * factor).round() as usize).max(1);
         // The two directions may differ, as in faxes.
-        let across = if dice.chance(0.2) { dice.range(0.8, 1.25) * factor } else { factor };
+        let across = if dice.chance(0.2) {
+            dice.range(0.8, 1.25) * factor
+        } else {
+            factor
+        };
         let small = image.resize(size(width, across.min(1.0)), size(height, factor));
         match dice.uniform() {
             x if x < 0.55 => (small.resize(width, height), self.x_height),
@@ -261,10 +297,19 @@ fn spots(image: &Gray, x_height: f32, density: f32) -> usize {
 /// A round spot of one colour at a random place.
 fn spot(image: &mut Gray, radius: f32, colour: u8, dice: &mut Dice) {
     let (width, height) = (image.width(), image.height());
-    let (cx, cy) = (dice.uniform() * width as f32, dice.uniform() * height as f32);
+    let (cx, cy) = (
+        dice.uniform() * width as f32,
+        dice.uniform() * height as f32,
+    );
     let wide = radius * dice.range(0.7, 1.4);
-    let (left, right) = ((cx - wide - 1.0).max(0.0) as usize, ((cx + wide + 2.0) as usize).min(width));
-    let (top, bottom) = ((cy - radius - 1.0).max(0.0) as usize, ((cy + radius + 2.0) as usize).min(height));
+    let (left, right) = (
+        (cx - wide - 1.0).max(0.0) as usize,
+        ((cx + wide + 2.0) as usize).min(width),
+    );
+    let (top, bottom) = (
+        (cy - radius - 1.0).max(0.0) as usize,
+        ((cy + radius + 2.0) as usize).min(height),
+    );
     for y in top..bottom {
         for x in left..right {
             let (dx, dy) = ((x as f32 + 0.5 - cx) / wide, (y as f32 + 0.5 - cy) / radius);
@@ -303,9 +348,16 @@ fn grown(image: &Gray, largest: bool) -> Gray {
     let (width, height) = (image.width(), image.height());
     let better = |a: u8, b: u8| if largest { a.max(b) } else { a.min(b) };
     let mut result = image.clone();
-    for (y, out) in result.pixels_mut().chunks_exact_mut(width.max(1)).enumerate() {
+    for (y, out) in result
+        .pixels_mut()
+        .chunks_exact_mut(width.max(1))
+        .enumerate()
+    {
         let row = image.row(y);
-        let (above, below) = (image.row(y.saturating_sub(1)), image.row((y + 1).min(height - 1)));
+        let (above, below) = (
+            image.row(y.saturating_sub(1)),
+            image.row((y + 1).min(height - 1)),
+        );
         for (x, out) in out.iter_mut().enumerate() {
             let sides = better(row[x.saturating_sub(1)], row[(x + 1).min(width - 1)]);
             *out = better(better(row[x], sides), better(above[x], below[x]));
@@ -331,13 +383,18 @@ fn motion(image: &Gray, length: f32, dice: &mut Dice) -> Gray {
             }
         }
     }
-    Gray::from_fn(width, height, |x, y| (sums[y * width + x] / count as u32) as u8)
+    Gray::from_fn(width, height, |x, y| {
+        (sums[y * width + x] / count as u32) as u8
+    })
 }
 
 /// Black and white by a threshold between the darkest and the lightest parts, after noise.
 fn threshold(image: Gray, severity: f32, dice: &mut Dice) -> Gray {
     let mut counts = [0usize; 256];
-    image.pixels().iter().for_each(|&pixel| counts[usize::from(pixel)] += 1);
+    image
+        .pixels()
+        .iter()
+        .for_each(|&pixel| counts[usize::from(pixel)] += 1);
     let total = image.pixels().len();
     let level = |part: usize| {
         let mut sum = 0;
@@ -356,7 +413,10 @@ fn threshold(image: Gray, severity: f32, dice: &mut Dice) -> Gray {
     let mut noisy = image;
     let sigma = 0.14 * (light - dark) * severity * dice.uniform().powi(2);
     dice.add_noise(noisy.pixels_mut(), sigma);
-    noisy.pixels_mut().iter_mut().for_each(|pixel| *pixel = if f32::from(*pixel) < middle { 0 } else { 255 });
+    noisy
+        .pixels_mut()
+        .iter_mut()
+        .for_each(|pixel| *pixel = if f32::from(*pixel) < middle { 0 } else { 255 });
     noisy
 }
 

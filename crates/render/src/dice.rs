@@ -47,7 +47,9 @@ impl Dice {
 
     /// Between low and high, both above 0, with the same density per factor.
     pub(crate) fn log_range(&mut self, low: f32, high: f32) -> f32 {
-        (self.range(low.ln(), high.ln())).exp().clamp(low, high.max(low))
+        (self.range(low.ln(), high.ln()))
+            .exp()
+            .clamp(low, high.max(low))
     }
 
     /// Uniform in low..=high.
@@ -73,7 +75,10 @@ impl Dice {
     /// Position in `weights`, chosen with these weights; the last one if all are 0.
     pub(crate) fn weighted(&mut self, weights: &[f32]) -> usize {
         let mut rest = self.uniform() * weights.iter().sum::<f32>();
-        let last = weights.iter().rposition(|&w| w > 0.0).unwrap_or(weights.len() - 1);
+        let last = weights
+            .iter()
+            .rposition(|&w| w > 0.0)
+            .unwrap_or(weights.len() - 1);
         weights
             .iter()
             .position(|&weight| {

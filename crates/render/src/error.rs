@@ -16,7 +16,9 @@ pub enum RenderError {
         source: std::io::Error,
     },
     /// A text file that is too large.
-    #[error("render: {path} has {bytes} bytes, above the limit of {limit} for a text file; give a part of it")]
+    #[error(
+        "render: {path} has {bytes} bytes, above the limit of {limit} for a text file; give a part of it"
+    )]
     TextSize {
         /// The file.
         path: PathBuf,
@@ -35,7 +37,8 @@ pub enum RenderError {
     },
     /// No font can be used.
     #[error(
-        "render: no usable font in {files} font files ({skipped} faces or files skipped); give folders with .ttf, .otf or .ttc files \
+        "render: no usable font in {files} font files ({skipped} faces or files skipped); give folders with .ttf, .otf \
+         or .ttc files \
          that hold the letters of the alphabet"
     )]
     NoFonts {
@@ -53,7 +56,9 @@ pub enum RenderError {
         part: &'static str,
     },
     /// A text without any visible character.
-    #[error("render: a text of {characters} characters has nothing to draw; give at least one letter")]
+    #[error(
+        "render: a text of {characters} characters has nothing to draw; give at least one letter"
+    )]
     EmptyText {
         /// Characters of the text.
         characters: usize,
@@ -67,7 +72,9 @@ pub enum RenderError {
         limit: usize,
     },
     /// No face has all characters of a text.
-    #[error("render: no face has all characters of a text of {characters}, the first without any is {missing:?}; add a font")]
+    #[error(
+        "render: no face has all characters of a text of {characters}, the first without any is {missing:?}; add a font"
+    )]
     NoFace {
         /// Characters of the text.
         characters: usize,

@@ -41,19 +41,37 @@ const LIGATURES: [(&str, char); 5] = [
 
 /// Words of a family name that name a width, a weight or an optical size, not another design.
 const VARIANTS: [&str; 24] = [
-    "condensed", "semicondensed", "extracondensed", "narrow", "extended", "expanded", "wide", "thin", "light",
-    "extralight", "ultralight", "demilight", "book", "regular", "medium", "semibold", "demi", "bold", "extrabold",
-    "heavy", "black", "italic", "oblique", "display",
+    "condensed",
+    "semicondensed",
+    "extracondensed",
+    "narrow",
+    "extended",
+    "expanded",
+    "wide",
+    "thin",
+    "light",
+    "extralight",
+    "ultralight",
+    "demilight",
+    "book",
+    "regular",
+    "medium",
+    "semibold",
+    "demi",
+    "bold",
+    "extrabold",
+    "heavy",
+    "black",
+    "italic",
+    "oblique",
+    "display",
 ];
 
 /// Words in the name of a family that has pictures in the place of letters.
-const PICTURES: [&str; 15] = [
-    "symbol", "dingbat", "wingding", "webding", "emoji", "icon", "awesome", "ornament", "barcode", "braille",
-    "music", "code 39", "code 128", "keyboard", "d050000l",
+const PICTURES: [&str; 14] = [
+    "symbol", "dingbat", "wingding", "webding", "emoji", "icon", "awesome", "ornament", "barcode",
+    "braille", "music", "code 39", "code 128", "keyboard",
 ];
-
-/// Characters whose shape must not depend on case in the face; faces where most do not are without lower case.
-const CASED: &str = "abdeghnqrt";
 
 /// The name of the design of a family: lower case, without widths and weights, so that a family and its condensed
 /// sister are on the same side of the split.
@@ -72,20 +90,24 @@ pub(crate) fn design(family: &str) -> String {
 impl Face {
     /// Reads the face `index` of a font file. Only characters of `alphabet`, which is sorted, are looked for; families
     /// whose hash is below `held_out` of the whole range are held out.
-    pub(crate) fn read(data: Arc<[u8]>, index: u32, alphabet: &[char], held_out: f64) -> Result<Self, SkipReason> {
-        let face = ttf_parser::Face::parse(&data, index).map_err(|error| SkipReason::Broken(error.to_string()))?;
+    pub(crate) fn read(
+        data: Arc<[u8]>,
+        index: u32,
+        alphabet: &[char],
+        held_out: f64,
+    ) -> Result<Self, SkipReason> {
+        let face = ttf_parser::Face::parse(&data, index)
+            .map_err(|error| SkipReason::Broken(error.to_string()))?;
         let (family, style) = names(&face);
         let lower = family.to_lowercase();
         if PICTURES.iter().any(|word| lower.contains(word)) || is_pictorial(&face) {
             return Err(SkipReason::Pictures);
         }
         let glyphs = characters(&face, alphabet);
-        if glyphs.iter().filter(|(c, _)| c.is_alphanumeric()).count() < 10 {
-            return Err(SkipReason::Characters(glyphs.len()));
-        }
         let mut this = Self {
             index,
-            held_out: (hash(design(&family).as_bytes()) >> 11) as f64 / ((1u64 << 53) as f64) < held_out,
+            held_out: (hash(design(&family).as_bytes()) >> 11) as f64 / ((1u64 << 53) as f64)
+                < held_out,
             bold: face.is_bold(),
             italic: face.is_italic() || face.is_oblique(),
             monospaced: face.is_monospaced(),
@@ -99,8 +121,18 @@ impl Face {
             kerning: kerning_lookups(&face),
             data: data.clone(),
         };
+        this.check()?;
         this.measure(&face);
         Ok(this)
+    }
+
+    /// A face needs ten letters and digits.
+    pub(crate) fn check(&self) -> Result<(), SkipReason> {
+        let letters = self.characters().filter(|c| c.is_alphanumeric());
+        match letters.count() < 10 {
+            true => Err(SkipReason::Characters(self.glyphs.len())),
+            false => Ok(()),
+        }
     }
 
     fn measure(&mut self, face: &ttf_parser::Face) {
@@ -156,12 +188,20 @@ impl Face {
 
     /// The characters of the alphabet that it has, in order.
     pub fn characters(&self) -> impl Iterator<Item = char> {
-        self.glyphs.iter().map(|&(c, _)| c).filter(|c| !LIGATURES.iter().any(|(_, glyph)| glyph == c))
+        self.glyphs
+            .iter()
+            .map(|&(c, _)| c)
+            .filter(|c| !LIGATURES.iter().any(|(_, glyph)| glyph == c))
     }
 
     /// Whether it has all characters of the text.
     pub fn covers(&self, text: &str) -> bool {
         text.chars().all(|c| self.glyph(c).is_some())
+    }
+
+    /// Forgets lower case, with its ligatures.
+    pub(crate) fn drop_lower_case(&mut self) {
+        self.glyphs.retain(|&(c, _)| !c.is_lowercase());
     }
 
     /// The glyph of a character.
@@ -173,7 +213,8 @@ impl Face {
     /// The ligature with which the text begins, and the number of letters in it.
     pub(crate) fn ligature(&self, text: &[char]) -> Option<(GlyphId, usize)> {
         LIGATURES.iter().find_map(|&(letters, glyph)| {
-            let fits = letters.len() <= text.len() && letters.chars().zip(text).all(|(a, &b)| a == b);
+            let fits =
+                letters.len() <= text.len() && letters.chars().zip(text).all(|(a, &b)| a == b);
             Some((self.glyph(glyph).filter(|_| fits)?, letters.len()))
         })
     }
@@ -191,7 +232,10 @@ impl Face {
     /// The tables, to draw from. `None` cannot happen for a face that was read.
     pub(crate) fn open(&self) -> Option<Open<'_>> {
         let face = ttf_parser::Face::parse(&self.data, self.index).ok()?;
-        Some(Open { face, kerning: &self.kerning })
+        Some(Open {
+            face,
+            kerning: &self.kerning,
+        })
     }
 }
 
@@ -242,7 +286,9 @@ fn pair_advance(pair: &PairAdjustment, left: GlyphId, right: GlyphId) -> Option<
     let covered = pair.coverage().get(left)?;
     let (first, _) = match pair {
         PairAdjustment::Format1 { sets, .. } => sets.get(covered)?.get(right)?,
-        PairAdjustment::Format2 { classes, matrix, .. } => matrix.get((classes.0.get(left), classes.1.get(right)))?,
+        PairAdjustment::Format2 {
+            classes, matrix, ..
+        } => matrix.get((classes.0.get(left), classes.1.get(right)))?,
     };
     Some(first.x_advance)
 }
@@ -252,8 +298,13 @@ fn kerning_lookups(face: &ttf_parser::Face) -> Vec<u16> {
         return Vec::new();
     };
     let kern = Tag::from_bytes(b"kern");
-    let features = table.features.into_iter().filter(|feature| feature.tag == kern);
-    let mut lookups: Vec<u16> = features.flat_map(|feature| feature.lookup_indices).collect();
+    let features = table
+        .features
+        .into_iter()
+        .filter(|feature| feature.tag == kern);
+    let mut lookups: Vec<u16> = features
+        .flat_map(|feature| feature.lookup_indices)
+        .collect();
     lookups.sort_unstable();
     lookups.dedup();
     // Fonts have one to three; the work per pair is bounded for a broken one.
@@ -265,12 +316,21 @@ fn kerning_lookups(face: &ttf_parser::Face) -> Vec<u16> {
 fn names(face: &ttf_parser::Face) -> (String, String) {
     let find = |id: u16| {
         let mut found = face.names().into_iter().filter(|name| name.name_id == id);
-        found.find_map(|name| name.to_string()).filter(|name| !name.trim().is_empty())
+        found
+            .find_map(|name| name.to_string())
+            .filter(|name| !name.trim().is_empty())
     };
     let family = find(name_id::TYPOGRAPHIC_FAMILY).or_else(|| find(name_id::FAMILY));
     let style = find(name_id::TYPOGRAPHIC_SUBFAMILY).or_else(|| find(name_id::SUBFAMILY));
-    let cut = |name: String| name.chars().filter(|c| !c.is_control()).take(100).collect::<String>();
-    let family = family.or_else(|| find(name_id::POST_SCRIPT_NAME)).unwrap_or_else(|| "unnamed".into());
+    let cut = |name: String| {
+        name.chars()
+            .filter(|c| !c.is_control())
+            .take(100)
+            .collect::<String>()
+    };
+    let family = family
+        .or_else(|| find(name_id::POST_SCRIPT_NAME))
+        .unwrap_or_else(|| "unnamed".into());
     (cut(family), cut(style.unwrap_or_default()))
 }
 
@@ -305,28 +365,18 @@ fn characters(face: &ttf_parser::Face, alphabet: &[char]) -> Vec<(char, u16)> {
                     && shape.within(3.0 * units)
             }
         };
-        usable.then_some(((c, glyph.0), shape))
+        usable.then_some((c, glyph.0))
     };
     let ligatures = LIGATURES.iter().map(|&(_, c)| c);
-    let mut found: Vec<((char, u16), Option<Shape>)> =
-        alphabet.iter().copied().chain(ligatures).filter_map(drawn).collect();
-    found.sort_unstable_by_key(|&((c, _), _)| c);
-    found.dedup_by_key(|&mut ((c, _), _)| c);
-    let kinds = |c: char| {
-        let at = found.binary_search_by_key(&c, |&((c, _), _)| c).ok()?;
-        found[at].1.as_ref().map(|shape| shape.kinds)
-    };
-    let same = CASED
-        .chars()
-        .filter(|&c| kinds(c).is_some() && kinds(c) == kinds(c.to_ascii_uppercase()))
-        .count();
-    // Small capitals and capitals in both cases: the image of such a letter does not tell its case.
-    let one_case = same * 2 >= CASED.len();
+    let mut found: Vec<(char, u16)> = alphabet
+        .iter()
+        .copied()
+        .chain(ligatures)
+        .filter_map(drawn)
+        .collect();
+    found.sort_unstable_by_key(|&(c, _)| c);
+    found.dedup_by_key(|&mut (c, _)| c);
     found
-        .into_iter()
-        .map(|(entry, _)| entry)
-        .filter(|&(c, _)| !(one_case && (c.is_lowercase() || c >= '\u{FB00}' && c <= '\u{FB04}')))
-        .collect()
 }
 
 /// Extent and identity of an outline.
@@ -337,8 +387,6 @@ struct Shape {
     top: f32,
     /// Of all commands with their positions.
     hash: u64,
-    /// Of the commands alone.
-    kinds: u64,
 }
 
 impl Shape {
@@ -350,7 +398,6 @@ impl Shape {
             bottom: f32::MAX,
             top: f32::MIN,
             hash: 0,
-            kinds: 0,
         };
         face.outline_glyph(glyph, &mut shape)?;
         (shape.right > shape.left && shape.top > shape.bottom).then_some(shape)
@@ -361,8 +408,11 @@ impl Shape {
     }
 
     fn add(&mut self, kind: u8, points: &[(f32, f32)]) {
-        let step = |old: u64, bytes: &[u8]| hash(bytes).wrapping_add(old.rotate_left(7)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.kinds = step(self.kinds, &[kind]);
+        let step = |old: u64, bytes: &[u8]| {
+            hash(bytes)
+                .wrapping_add(old.rotate_left(7))
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        };
         self.hash = step(self.hash, &[kind]);
         for &(x, y) in points {
             self.hash = step(self.hash, &x.to_le_bytes());

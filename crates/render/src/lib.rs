@@ -10,6 +10,7 @@ mod dice;
 mod error;
 mod face;
 mod fonts;
+mod legible;
 mod line;
 mod outline;
 mod page;

@@ -35,9 +35,15 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// A renderer with the fonts of one part. The texts are those of `config.text` over text files or word lists, see
-    /// [`TextSource::new`].
-    pub fn new(fonts: &Arc<Fonts>, part: Part, source: TextSource, config: RenderConfig) -> Result<Self, RenderError> {
+    /// A renderer with the fonts of one part. The settings of texts are those of `source`; `config.text` is replaced by
+    /// them.
+    pub fn new(
+        fonts: &Arc<Fonts>,
+        part: Part,
+        source: TextSource,
+        mut config: RenderConfig,
+    ) -> Result<Self, RenderError> {
+        config.text = source.config().clone();
         config.style.check()?;
         config.degrade.check()?;
         config.page.check()?;
@@ -82,12 +88,18 @@ impl Renderer {
         if text.chars().count() > MOST_CHARACTERS {
             return Err(long);
         }
-        let first = text.chars().next().ok_or(RenderError::EmptyText { characters })?;
+        let first = text
+            .chars()
+            .next()
+            .ok_or(RenderError::EmptyText { characters })?;
         let mut dice = Dice::new(seed, index, "face");
-        let face = self.chooser.covering(&text, &mut dice).ok_or_else(|| RenderError::NoFace {
-            characters,
-            missing: self.chooser.missing(&text).unwrap_or(first),
-        })?;
+        let face = self
+            .chooser
+            .covering(&text, &mut dice)
+            .ok_or_else(|| RenderError::NoFace {
+                characters,
+                missing: self.chooser.missing(&text).unwrap_or(first),
+            })?;
         Ok(self.render(face, text, seed, index))
     }
 
@@ -99,7 +111,12 @@ impl Renderer {
                 return (face, text);
             }
             let face = self.chooser.any(dice);
-            let kept = normal(&text.chars().filter(|&c| face.glyph(c).is_some()).collect::<String>());
+            let kept = normal(
+                &text
+                    .chars()
+                    .filter(|&c| face.glyph(c).is_some())
+                    .collect::<String>(),
+            );
             if !kept.is_empty() {
                 return (face, kept);
             }
@@ -107,7 +124,12 @@ impl Renderer {
         // A face has at least ten characters.
         let face = self.chooser.any(dice);
         let own: Vec<char> = face.characters().filter(|c| !c.is_whitespace()).collect();
-        (face, (0..dice.whole(1, 8)).map(|_| own[dice.below(own.len())]).collect())
+        (
+            face,
+            (0..dice.whole(1, 8))
+                .map(|_| own[dice.below(own.len())])
+                .collect(),
+        )
     }
 
     /// Measures of print for line `index`.
@@ -118,14 +140,27 @@ impl Renderer {
         let spaced = dice.chance(style.spaced);
         let stretched = dice.chance(style.spaced);
         let [low, high] = style.letter_spacing;
-        let spacing = if spaced { dice.range(low, high) } else { 1.0f32.clamp(low, high) };
+        let spacing = if spaced {
+            dice.range(low, high)
+        } else {
+            1.0f32.clamp(low, high)
+        };
         let [low, high] = style.stretch;
-        let stretch = if stretched { dice.log_range(low, high) } else { 1.0f32.clamp(low, high) };
+        let stretch = if stretched {
+            dice.log_range(low, high)
+        } else {
+            1.0f32.clamp(low, high)
+        };
         let [low, high] = style.word_spacing;
         let spread = dice.log_range(low, high);
-        let gaps = if dice.chance(0.5) { spread } else { 1.0f32.clamp(low, high) };
+        let gaps = if dice.chance(0.5) {
+            spread
+        } else {
+            1.0f32.clamp(low, high)
+        };
         let spaces = text.matches(' ').count();
-        let wide = (spaces > 0 && dice.chance(0.06)).then(|| (dice.below(spaces), dice.range(2.0, 7.0)));
+        let wide =
+            (spaces > 0 && dice.chance(0.06)).then(|| (dice.below(spaces), dice.range(2.0, 7.0)));
         Print {
             em: (pixels / x_height.max(0.1)).min(6.0 * pixels),
             stretch,
@@ -168,10 +203,21 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(face: &Face, print: &Print, row: Row, text: &str, degrader: &Degrader, renderer: &Renderer) -> Self {
+    fn new(
+        face: &Face,
+        print: &Print,
+        row: Row,
+        text: &str,
+        degrader: &Degrader,
+        renderer: &Renderer,
+    ) -> Self {
         let (x_height, ascent, descent) = face.heights();
-        let extent = row.outline.extent();
-        let drawn = if row.outline.is_empty() { Extent::NOTHING.with((0.0, 0.0)).with((row.width, -print.em)) } else { extent };
+        let drawn = match row.outline.is_empty() {
+            true => Extent::NOTHING
+                .with((0.0, 0.0))
+                .with((row.width, -print.em)),
+            false => row.outline.extent(),
+        };
         // The height that a finder of lines would see: the ink, but no less than the letter x.
         let body = Extent {
             top: drawn.top.min(-0.6 * x_height * print.em),
@@ -187,8 +233,19 @@ impl Scene {
             true => corners(&body, map),
             false => main.extent(),
         };
-        let full = Extent { top: -ascent * print.em, bottom: descent * print.em, ..drawn };
-        let cut = cut(&body, &full, &seen, &corners(&reach, map), &corners(&full, map), row.ends, text, degrader);
+        let full = Extent {
+            top: -ascent * print.em,
+            bottom: descent * print.em,
+            ..drawn
+        };
+        let boxes = Boxes {
+            height: body.height().max(0.6 * full.height()),
+            ends: row.ends,
+            seen,
+            reach: corners(&reach, map),
+            font: corners(&full, map),
+        };
+        let cut = boxes.cut(text, degrader);
         let mut scene = Self {
             ink: main,
             rules: (rules.0.mapped(map), rules.1),
@@ -198,14 +255,14 @@ impl Scene {
             height: (cut.height().ceil() as usize).clamp(2, MOST_PIXELS as usize),
         };
         if let Some(mut dice) = degrader.dice(Degradation::Neighbours) {
+            let both = dice.below(3);
             let above = (seen.top - cut.top, body.top);
             let below = (cut.bottom - seen.bottom, body.bottom);
-            let both = dice.below(3);
-            if both != 1 {
-                scene.ink.append(neighbour(face, print, &body, above, true, renderer, &mut dice).mapped(map));
-            }
-            if both != 0 {
-                scene.ink.append(neighbour(face, print, &body, below, false, renderer, &mut dice).mapped(map));
+            for (side, is_above, drawn) in [(above, true, both != 1), (below, false, both != 0)] {
+                if drawn {
+                    let other = neighbour(face, print, &body, side, is_above, renderer, &mut dice);
+                    scene.ink.append(other.mapped(map));
+                }
             }
         }
         scene
@@ -267,7 +324,13 @@ fn corners(extent: &Extent, map: impl Fn(f32, f32) -> (f32, f32)) -> Extent {
 }
 
 /// Underline, frame and bars with the strength of their ink, and the extent of the line with them.
-fn rules(body: &Extent, row: &Row, em: f32, step: f32, degrader: &Degrader) -> ((Outline, f32), Extent) {
+fn rules(
+    body: &Extent,
+    row: &Row,
+    em: f32,
+    step: f32,
+    degrader: &Degrader,
+) -> ((Outline, f32), Extent) {
     let mut outline = Outline::default();
     let mut strength = 1.0;
     let mut reach = *body;
@@ -285,12 +348,16 @@ fn rules(body: &Extent, row: &Row, em: f32, step: f32, degrader: &Degrader) -> (
         let mut away = || thick + dice.range(0.05, 0.35) * em;
         let (left, right) = (body.left - away(), body.right + away());
         let (top, bottom) = (body.top - away(), body.bottom + away());
-        outline.bar((left - 0.5 * thick, top), (right + 0.5 * thick, top), thick, step);
-        outline.bar((left - 0.5 * thick, bottom), (right + 0.5 * thick, bottom), thick, step);
+        for y in [top, bottom] {
+            let ends = (left - 0.5 * thick, right + 0.5 * thick);
+            outline.bar((ends.0, y), (ends.1, y), thick, step);
+        }
         outline.bar((left, top), (left, bottom), thick, step);
         outline.bar((right, top), (right, bottom), thick, step);
         strength = dice.range(0.4, 1.0);
-        reach = reach.with((left - thick, top - thick)).with((right + thick, bottom + thick));
+        reach = reach
+            .with((left - thick, top - thick))
+            .with((right + thick, bottom + thick));
     }
     if let Some(mut dice) = degrader.dice(Degradation::Bars) {
         let thick = thick(&mut dice);
@@ -305,12 +372,10 @@ fn rules(body: &Extent, row: &Row, em: f32, step: f32, degrader: &Degrader) -> (
                 reach = reach.with((outer, body.top));
             }
         }
-        // A bar over letters would look like one of them: only in a wide space.
-        if let Some(&x) = row.spaces.first().filter(|_| row.spaces.len() == 1 && dice.chance(0.3)) {
-            let clear = row.width > 0.0 && thick < 0.06 * em;
-            if clear {
-                outline.bar((x, top), (x, bottom), thick, step);
-            }
+        // Only in wide spaces: elsewhere a bar looks like a letter.
+        let wide = row.spaces.iter().find(|(_, width)| *width > 1.2 * em);
+        if let Some(&(x, _)) = wide.filter(|_| dice.chance(0.5)) {
+            outline.bar((x, top), (x, bottom), thick, step);
         }
         strength = dice.range(0.5, 1.0);
     }
@@ -324,54 +389,66 @@ fn delicate(text: &str) -> (bool, bool) {
     (text.chars().any(top), text.chars().any(bottom))
 }
 
-/// The cut around the line. `body` and `full` are its ink and the box of its font before the warp; the others after it.
-#[allow(clippy::too_many_arguments)]
-fn cut(
-    body: &Extent,
-    full: &Extent,
-    seen: &Extent,
-    reach: &Extent,
-    font: &Extent,
+/// Boxes from which the cut is made.
+struct Boxes {
+    /// Height of the straight line in pixels.
+    height: f32,
+    /// Widths of its first and its last letter in pixels.
     ends: (f32, f32),
-    text: &str,
-    degrader: &Degrader,
-) -> Extent {
-    let height = body.height().max(0.6 * full.height());
-    let mut margins = [0.08 * height; 4];
-    let mut base = *seen;
-    if let Some(mut dice) = degrader.dice(Degradation::Crop) {
-        let severity = degrader.config.severity;
-        if dice.chance(0.3) {
-            // Cuts by the measures of the font have more room.
-            base = Extent { top: base.top.min(font.top), bottom: base.bottom.max(font.bottom), ..base };
+    /// The ink in the picture.
+    seen: Extent,
+    /// The same with rules.
+    reach: Extent,
+    /// The box of the font.
+    font: Extent,
+}
+
+impl Boxes {
+    /// The cut around the line.
+    fn cut(&self, text: &str, degrader: &Degrader) -> Extent {
+        let height = self.height;
+        let mut margins = [0.08 * height; 4];
+        let mut base = self.seen;
+        if let Some(mut dice) = degrader.dice(Degradation::Crop) {
+            let severity = degrader.config.severity;
+            if dice.chance(0.3) {
+                // Cuts by the measures of the font have more room.
+                base = Extent {
+                    top: base.top.min(self.font.top),
+                    bottom: base.bottom.max(self.font.bottom),
+                    ..base
+                };
+            }
+            let delicate = delicate(text);
+            let least = |careful: bool| if careful { 0.04 } else { 0.15 };
+            let limits = [
+                least(delicate.0) * height,
+                least(delicate.1) * height,
+                // No letter may be lost.
+                (0.15 * height).min(0.22 * self.ends.0),
+                (0.15 * height).min(0.22 * self.ends.1),
+            ];
+            for (margin, limit) in margins.iter_mut().zip(limits) {
+                let outwards = dice.chance(0.75);
+                let amount = dice.uniform();
+                *margin = match outwards {
+                    true => *margin + severity * (0.25 * amount * height - *margin),
+                    false => *margin + severity * (-amount * amount * limit - *margin),
+                };
+            }
         }
-        let delicate = delicate(text);
-        let least = |careful: bool| if careful { 0.04 } else { 0.15 };
-        let limits = [
-            least(delicate.0) * height,
-            least(delicate.1) * height,
-            // No letter may be lost.
-            (0.15 * height).min(0.22 * ends.0),
-            (0.15 * height).min(0.22 * ends.1),
-        ];
-        for (margin, limit) in margins.iter_mut().zip(limits) {
-            let outwards = dice.chance(0.75);
-            let amount = dice.uniform();
-            *margin = match outwards {
-                true => *margin + severity * (0.25 * amount * height - *margin),
-                false => *margin + severity * (-amount * amount * limit - *margin),
-            };
+        let whole = Dice::new(degrader.seed, degrader.index, "reach").chance(0.75);
+        if whole {
+            base = base
+                .with((self.reach.left, self.reach.top))
+                .with((self.reach.right, self.reach.bottom));
         }
-    }
-    let whole = Dice::new(degrader.seed, degrader.index, "reach").chance(0.75);
-    if whole {
-        base = base.with((reach.left, reach.top)).with((reach.right, reach.bottom));
-    }
-    Extent {
-        left: base.left - margins[2],
-        top: base.top - margins[0],
-        right: base.right + margins[3],
-        bottom: base.bottom + margins[1],
+        Extent {
+            left: base.left - margins[2],
+            top: base.top - margins[0],
+            right: base.right + margins[3],
+            bottom: base.bottom + margins[1],
+        }
     }
 }
 
@@ -392,7 +469,10 @@ impl Warp {
         let severity = degrader.config.severity;
         let (width, height) = (body.width().max(1.0), body.height().max(1.0));
         let mut warp = Self {
-            middle: (0.5 * (body.left + body.right), 0.5 * (body.top + body.bottom)),
+            middle: (
+                0.5 * (body.left + body.right),
+                0.5 * (body.top + body.bottom),
+            ),
             size: (width, height),
             shear: 0.0,
             turn: (0.0, 1.0),
@@ -400,7 +480,9 @@ impl Warp {
             growth: (0.0, 0.0),
         };
         // Small and large values both: the square of a uniform number.
-        let amount = |dice: &mut Dice, most: f32| dice.sign() * severity * most * (0.06 + 0.94 * dice.uniform().powf(1.5));
+        let amount = |dice: &mut Dice, most: f32| {
+            dice.sign() * severity * most * (0.06 + 0.94 * dice.uniform().powf(1.5))
+        };
         if let Some(mut dice) = degrader.dice(Degradation::Shear) {
             warp.shear = amount(&mut dice, 0.3);
         }
@@ -413,7 +495,11 @@ impl Warp {
         if let Some(mut dice) = degrader.dice(Degradation::Sine) {
             let wave = dice.log_range(4.0, 30.0) * height;
             let phase = dice.range(0.0, std::f32::consts::TAU);
-            warp.sine = (amount(&mut dice, 0.08) * height, std::f32::consts::TAU / wave, phase);
+            warp.sine = (
+                amount(&mut dice, 0.08) * height,
+                std::f32::consts::TAU / wave,
+                phase,
+            );
         }
         if let Some(mut dice) = degrader.dice(Degradation::Perspective) {
             let foot = (0.5 * height / width).min(0.25);
@@ -431,6 +517,9 @@ impl Warp {
         let dx = dx * (1.0 + 0.5 * self.growth.0 * along) * (1.0 + self.growth.1 * down);
         let dx = dx - self.shear * dy;
         let (sin, cos) = self.turn;
-        (self.middle.0 + dx * cos - dy * sin, self.middle.1 + dx * sin + dy * cos)
+        (
+            self.middle.0 + dx * cos - dy * sin,
+            self.middle.1 + dx * sin + dy * cos,
+        )
     }
 }

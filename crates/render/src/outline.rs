@@ -51,7 +51,11 @@ impl Outline {
 
     /// Extent of all segments.
     pub(crate) fn extent(&self) -> Extent {
-        self.0.iter().fold(Extent::NOTHING, |extent, &[a, b, c, d]| extent.with((a, b)).with((c, d)))
+        self.0
+            .iter()
+            .fold(Extent::NOTHING, |extent, &[a, b, c, d]| {
+                extent.with((a, b)).with((c, d))
+            })
     }
 
     /// The same outlines under a map of positions.
@@ -92,10 +96,16 @@ impl Outline {
     pub(crate) fn cover(&self, left: f32, top: f32, width: usize, height: usize) -> Vec<u8> {
         // Two more columns: all that is on the right of the window goes there.
         let mut raster = Rasterizer::new(width + 2, height);
-        let mut draw = |x0: f32, y0: f32, x1: f32, y1: f32| raster.draw_line(point(x0, y0), point(x1, y1));
+        let mut draw =
+            |x0: f32, y0: f32, x1: f32, y1: f32| raster.draw_line(point(x0, y0), point(x1, y1));
         let (right, bottom) = (width as f32 + 1.0, height as f32);
         for &[x0, y0, x1, y1] in &self.0 {
-            clip([x0 - left, y0 - top, x1 - left, y1 - top], right, bottom, &mut draw);
+            clip(
+                [x0 - left, y0 - top, x1 - left, y1 - top],
+                right,
+                bottom,
+                &mut draw,
+            );
         }
         let mut pixels = vec![0; width * height];
         raster.for_each_pixel_2d(|x, y, covered| {
@@ -107,14 +117,19 @@ impl Outline {
     }
 }
 
-/// Draws the part of a segment in rows 0 to bottom; columns outside of 0 to right are moved to these edges, as a segment
+/// Draws the part of a segment in rows 0 to bottom. Columns outside of 0 to right are moved to these edges: a segment
 /// on the left covers all of its rows, and one on the right nothing.
-fn clip([x0, y0, x1, y1]: [f32; 4], right: f32, bottom: f32, draw: &mut impl FnMut(f32, f32, f32, f32)) {
+fn clip(
+    [x0, y0, x1, y1]: [f32; 4],
+    right: f32,
+    bottom: f32,
+    draw: &mut impl FnMut(f32, f32, f32, f32),
+) {
     let low = (0.0 - y0) / (y1 - y0);
     let high = (bottom - y0) / (y1 - y0);
     let (from, to) = (low.min(high).max(0.0), low.max(high).min(1.0));
     // Level segments, and numbers that are not finite, end here as well.
-    if !(from < to) {
+    if from.partial_cmp(&to) != Some(std::cmp::Ordering::Less) {
         return;
     }
     let at = |t: f32| (x0 + t * (x1 - x0), (y0 + t * (y1 - y0)).clamp(0.0, bottom));
@@ -149,7 +164,10 @@ struct Pen<'a> {
 
 impl Pen<'_> {
     fn place(&self, x: f32, y: f32) -> (f32, f32) {
-        (self.origin.0 + self.scale.0 * x, self.origin.1 - self.scale.1 * y)
+        (
+            self.origin.0 + self.scale.0 * x,
+            self.origin.1 - self.scale.1 * y,
+        )
     }
 
     fn line(&mut self, to: (f32, f32)) {
@@ -187,7 +205,12 @@ impl OutlineBuilder for Pen<'_> {
     }
 
     fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
-        let (a, b, c, d) = (self.at, self.place(x1, y1), self.place(x2, y2), self.place(x, y));
+        let (a, b, c, d) = (
+            self.at,
+            self.place(x1, y1),
+            self.place(x2, y2),
+            self.place(x, y),
+        );
         let bend = |a: f32, b: f32, c: f32| (a - 2.0 * b + c).abs();
         let first = bend(a.0, b.0, c.0) + bend(a.1, b.1, c.1);
         let second = bend(b.0, c.0, d.0) + bend(b.1, c.1, d.1);
@@ -229,8 +252,8 @@ pub(crate) struct Row {
     pub(crate) outline: Outline,
     /// The sum of all advances in pixels.
     pub(crate) width: f32,
-    /// Centres of the spaces in pixels.
-    pub(crate) spaces: Vec<f32>,
+    /// Centres and widths of the spaces in pixels.
+    pub(crate) spaces: Vec<(f32, f32)>,
     /// Widths of the first and the last letter in pixels.
     pub(crate) ends: (f32, f32),
 }
@@ -242,7 +265,10 @@ impl Print {
         let Some(open) = face.open() else {
             return row;
         };
-        let scale = (self.em / face.units() * self.stretch, self.em / face.units());
+        let scale = (
+            self.em / face.units() * self.stretch,
+            self.em / face.units(),
+        );
         let characters: Vec<char> = text.chars().collect();
         // Letters that stand apart are not joined.
         let join = self.ligatures && self.spacing < 1.05;
@@ -260,7 +286,7 @@ impl Print {
             let advance = open.advance(glyph) * scale.0;
             if characters[at] == ' ' {
                 let gap = self.gap(advance, row.spaces.len());
-                row.spaces.push(row.width + 0.5 * gap);
+                row.spaces.push((row.width + 0.5 * gap, gap));
                 row.width += gap;
             } else {
                 let mut pen = Pen {

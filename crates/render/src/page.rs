@@ -2,7 +2,7 @@
 
 use refrain_image::{Gray, Point, Quad};
 
-use crate::config::{DegradeConfig, Degradation};
+use crate::config::{Degradation, DegradeConfig};
 use crate::degrade::Degrader;
 use crate::dice::Dice;
 use crate::outline::{Extent, Outline, Print};
@@ -61,8 +61,14 @@ impl Renderer {
         let mut dice = Dice::new(seed, index, "page");
         let config = &self.config.page;
         let kind = dice.weighted(&[config.article, config.receipt, config.table]);
-        let width = dice.whole(config.width[0], config.width[1]) as f32 * if kind == 1 { 0.5 } else { 1.0 };
-        let height = width * if kind == 1 { dice.range(1.4, 3.2) } else { dice.range(0.7, 1.45) };
+        let width =
+            dice.whole(config.width[0], config.width[1]) as f32 * if kind == 1 { 0.5 } else { 1.0 };
+        let height = width
+            * if kind == 1 {
+                dice.range(1.4, 3.2)
+            } else {
+                dice.range(0.7, 1.45)
+            };
         let sample = self.source.sentence(60, &mut dice);
         let face = match self.chooser.covering(&sample, &mut dice) {
             Some(face) => face,
@@ -76,8 +82,16 @@ impl Renderer {
             face,
             print: Print {
                 em,
-                stretch: if dice.chance(0.2) { dice.range(0.8, 1.2) } else { 1.0 },
-                spacing: if dice.chance(0.2) { dice.range(0.95, 1.15) } else { 1.0 },
+                stretch: if dice.chance(0.2) {
+                    dice.range(0.8, 1.2)
+                } else {
+                    1.0
+                },
+                spacing: if dice.chance(0.2) {
+                    dice.range(0.95, 1.15)
+                } else {
+                    1.0
+                },
                 gaps: 1.0,
                 wide: None,
                 ligatures: dice.chance(0.3),
@@ -96,8 +110,17 @@ impl Renderer {
             _ => sheet.table(&mut dice),
         }
         if sheet.lines.is_empty() {
-            let text: String = face.characters().filter(|c| !c.is_whitespace()).take(6).collect();
-            sheet.put(&text, sheet.print, (0.5 * width, 0.5 * height), Align::Centre);
+            let text: String = face
+                .characters()
+                .filter(|c| !c.is_whitespace())
+                .take(6)
+                .collect();
+            sheet.put(
+                &text,
+                sheet.print,
+                (0.5 * width, 0.5 * height),
+                Align::Centre,
+            );
         }
         sheet.finish(seed, index, &mut dice)
     }
@@ -119,7 +142,10 @@ impl Sheet<'_> {
         };
         let outline = row.outline.mapped(|px, py| (px + x, py + place.1));
         let extent = outline.extent();
-        let inside = extent.left >= 1.0 && extent.top >= 1.0 && extent.right < self.width - 1.0 && extent.bottom < self.height - 1.0;
+        let inside = extent.left >= 1.0
+            && extent.top >= 1.0
+            && extent.right < self.width - 1.0
+            && extent.bottom < self.height - 1.0;
         if !inside {
             return None;
         }
@@ -130,7 +156,12 @@ impl Sheet<'_> {
 
     /// The part of a text that the face has.
     fn known(&self, text: &str) -> String {
-        normal(&text.chars().filter(|&c| self.face.glyph(c).is_some()).collect::<String>())
+        normal(
+            &text
+                .chars()
+                .filter(|&c| self.face.glyph(c).is_some())
+                .collect::<String>(),
+        )
     }
 
     /// The words of a text that fit a width, with its print; spaces fill the width if `justify`.
@@ -168,7 +199,8 @@ impl Sheet<'_> {
                 let count = ((to.0 - from.0) / (1.6 * dash)) as usize;
                 for k in 0..count.min(1000) {
                     let x = from.0 + k as f32 * 1.6 * dash;
-                    self.rules.bar((x, from.1), (x + dash, from.1), thick, self.width);
+                    self.rules
+                        .bar((x, from.1), (x + dash, from.1), thick, self.width);
                 }
             }
         }
@@ -177,7 +209,11 @@ impl Sheet<'_> {
     /// A heading, sometimes light on dark, and the position below it.
     fn heading(&mut self, text: &str, left: f32, right: f32, y: f32, dice: &mut Dice) -> f32 {
         let factor = dice.range(1.2, 2.2);
-        let align = if dice.chance(0.5) { Align::Centre } else { Align::Left };
+        let align = if dice.chance(0.5) {
+            Align::Centre
+        } else {
+            Align::Left
+        };
         let dark = dice.chance(0.25);
         let mut print = self.larger(factor);
         let width = print.row(self.face, text).width;
@@ -218,7 +254,11 @@ impl Sheet<'_> {
             top += 0.3 * self.pitch;
         }
         let bottom = self.height - margin - self.pitch;
-        let columns = if dice.chance(0.45) && right - left > 30.0 * self.print.em { 2 } else { 1 };
+        let columns = if dice.chance(0.45) && right - left > 30.0 * self.print.em {
+            2
+        } else {
+            1
+        };
         let gap = dice.range(1.5, 3.0) * self.print.em;
         let each = (right - left - gap * (columns - 1) as f32) / columns as f32;
         let justify = dice.chance(0.6);
@@ -228,7 +268,11 @@ impl Sheet<'_> {
         }
         if dice.chance(0.6) {
             let number = dice.whole(1, 999);
-            let text = if dice.chance(0.7) { number.to_string() } else { format!("- {number} -") };
+            let text = if dice.chance(0.7) {
+                number.to_string()
+            } else {
+                format!("- {number} -")
+            };
             let (x, align) = match dice.below(3) {
                 0 => (left, Align::Left),
                 1 => (0.5 * self.width, Align::Centre),
@@ -239,7 +283,15 @@ impl Sheet<'_> {
     }
 
     /// Paragraphs with headings between them.
-    fn column(&mut self, left: f32, right: f32, top: f32, bottom: f32, justify: bool, dice: &mut Dice) {
+    fn column(
+        &mut self,
+        left: f32,
+        right: f32,
+        top: f32,
+        bottom: f32,
+        justify: bool,
+        dice: &mut Dice,
+    ) {
         let (_, ascent, _) = self.face.heights();
         let mut y = top + ascent * self.print.em;
         let letters = ((right - left) / (0.35 * self.print.em * self.print.stretch)) as usize;
@@ -249,9 +301,17 @@ impl Sheet<'_> {
                 if y >= bottom {
                     return;
                 }
-                let indent = if row == 0 && rows > 1 && dice.chance(0.6) { 1.5 * self.print.em } else { 0.0 };
+                let indent = if row == 0 && rows > 1 && dice.chance(0.6) {
+                    1.5 * self.print.em
+                } else {
+                    0.0
+                };
                 let last = row + 1 == rows;
-                let length = if last { letters * dice.whole(2, 9) / 10 } else { letters };
+                let length = if last {
+                    letters * dice.whole(2, 9) / 10
+                } else {
+                    letters
+                };
                 let text = self.renderer.source.sentence(length.clamp(3, 300), dice);
                 let (text, print) = self.fit(&text, right - left - indent, justify && !last);
                 self.put(&text, print, (left + indent, y), Align::Left);
@@ -261,7 +321,8 @@ impl Sheet<'_> {
             if dice.chance(0.15) && y + 5.0 * self.pitch < bottom {
                 let text = self.renderer.source.sentence(dice.whole(6, 25), dice);
                 let (text, _) = self.fit(&text, 0.5 * (right - left), false);
-                y = self.heading(&text, left, right, y - 0.5 * self.pitch, dice) + ascent * self.print.em;
+                y = self.heading(&text, left, right, y - 0.5 * self.pitch, dice)
+                    + ascent * self.print.em;
             }
         }
     }
@@ -275,7 +336,11 @@ impl Sheet<'_> {
         y = self.heading(&name, left, right, y, dice) + self.pitch;
         let dashed = dice.chance(0.6);
         for _ in 0..dice.whole(1, 5) {
-            let text = if dice.chance(0.3) { receipt::title(dice).to_owned() } else { receipt::row(dice, words) };
+            let text = if dice.chance(0.3) {
+                receipt::title(dice).to_owned()
+            } else {
+                receipt::row(dice, words)
+            };
             let (text, print) = self.fit(&text, right - left, false);
             self.put(&text, print, (0.5 * self.width, y), Align::Centre);
             y += self.pitch;
@@ -284,7 +349,11 @@ impl Sheet<'_> {
         let mut quantity = dice.chance(0.4);
         while y < end && self.lines.len() < MOST_LINES {
             if dice.chance(0.12) {
-                self.rule((left, y - 0.4 * self.pitch), (right, y - 0.4 * self.pitch), dashed);
+                self.rule(
+                    (left, y - 0.4 * self.pitch),
+                    (right, y - 0.4 * self.pitch),
+                    dashed,
+                );
                 y += 0.5 * self.pitch;
             }
             let price = receipt::price(dice);
@@ -296,7 +365,12 @@ impl Sheet<'_> {
             };
             let mut from = left;
             if quantity && dice.chance(0.7) {
-                self.put(&dice.whole(1, 20).to_string(), self.print, (left, y), Align::Left);
+                self.put(
+                    &dice.whole(1, 20).to_string(),
+                    self.print,
+                    (left, y),
+                    Align::Left,
+                );
                 from += 2.5 * self.print.em;
             }
             let (item, print) = self.fit(&item, room - (from - left), false);
@@ -322,14 +396,21 @@ impl Sheet<'_> {
         let title = self.renderer.source.sentence(dice.whole(8, 30), dice);
         let top = self.heading(&title, left, right, margin, dice) + 0.5 * self.pitch;
         let columns = dice.whole(2, 6);
-        let mut edges: Vec<f32> = (1..columns).map(|k| k as f32 / columns as f32 + dice.range(-0.3, 0.3) / columns as f32).collect();
+        let mut edges: Vec<f32> = (1..columns)
+            .map(|k| k as f32 / columns as f32 + dice.range(-0.3, 0.3) / columns as f32)
+            .collect();
         edges.insert(0, 0.0);
         edges.push(1.0);
-        let edges: Vec<f32> = edges.into_iter().map(|t| left + t * (right - left)).collect();
+        let edges: Vec<f32> = edges
+            .into_iter()
+            .map(|t| left + t * (right - left))
+            .collect();
         let pad = 0.4 * self.print.em;
         let pitch = 1.15 * self.pitch;
         let rows = (((self.height - margin - top) / pitch) as usize).clamp(1, dice.whole(3, 30));
-        let numbers: Vec<bool> = (0..columns).map(|column| column > 0 && dice.chance(0.7)).collect();
+        let numbers: Vec<bool> = (0..columns)
+            .map(|column| column > 0 && dice.chance(0.7))
+            .collect();
         let dark_head = dice.chance(0.3);
         let (_, ascent, descent) = self.face.heights();
         let middle = 0.5 * (pitch + (ascent - descent) * self.print.em);
@@ -356,7 +437,12 @@ impl Sheet<'_> {
         }
         let bottom = top + rows as f32 * pitch;
         if dark_head {
-            self.boxes.push(Extent { left, right, top, bottom: top + pitch });
+            self.boxes.push(Extent {
+                left,
+                right,
+                top,
+                bottom: top + pitch,
+            });
         }
         let ruled = dice.below(4);
         for row in 0..=rows {
@@ -391,7 +477,12 @@ impl Sheet<'_> {
             let mut boxes = Outline::default();
             for inner in &self.boxes {
                 let middle = 0.5 * (inner.top + inner.bottom);
-                boxes.bar((inner.left, middle), (inner.right, middle), inner.height(), self.width);
+                boxes.bar(
+                    (inner.left, middle),
+                    (inner.right, middle),
+                    inner.height(),
+                    self.width,
+                );
             }
             for (pixel, dark) in pixels.iter_mut().zip(cover(boxes)) {
                 let (ink, dark) = (u32::from(*pixel), u32::from(dark));
@@ -412,10 +503,16 @@ impl Sheet<'_> {
         let ink = Gray::from_fn(width, height, |x, y| pixels[y * width + x]);
         let image = degrader.picture(ink);
         // Pictures with fewer pixels.
-        let (across, down) = (image.width() as f32 / width as f32, image.height() as f32 / height as f32);
+        let (across, down) = (
+            image.width() as f32 / width as f32,
+            image.height() as f32 / height as f32,
+        );
         let place = |x: f32, y: f32| {
             let (x, y) = turn(x, y);
-            Point { x: x * across, y: y * down }
+            Point {
+                x: x * across,
+                y: y * down,
+            }
         };
         let lines = self.lines.into_iter().map(|(extent, text)| PageLine {
             quad: Quad([
@@ -437,7 +534,17 @@ impl Sheet<'_> {
 fn without_geometry(config: &DegradeConfig) -> DegradeConfig {
     use Degradation::*;
     let mut config = config.clone();
-    for own in [Shear, Rotation, Sine, Perspective, Crop, Neighbours, Underline, Frame, Bars] {
+    for own in [
+        Shear,
+        Rotation,
+        Sine,
+        Perspective,
+        Crop,
+        Neighbours,
+        Underline,
+        Frame,
+        Bars,
+    ] {
         config.chance.insert(own, 0.0);
     }
     config

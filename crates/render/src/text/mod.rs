@@ -13,8 +13,9 @@ use crate::dice::Dice;
 use words::Words;
 
 /// Printable ASCII, currency and typographic signs, and the letters of Latin-1.
-pub const ALPHABET: &str = " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~\
-    €£§©°·–—‘’“”•ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ";
+pub const ALPHABET: &str = " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`\
+    abcdefghijklmnopqrstuvwxyz{|}~€£§©°·–—‘’“”•\
+    ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ";
 
 /// Kinds of text, with the weights of each.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,24 +90,52 @@ impl TextSource {
     /// together; words of the same frequency, as in a word list, with equal chances. Without files, words are common
     /// English ones and words that do not exist.
     pub fn new<P: AsRef<Path>>(config: TextConfig, files: &[P]) -> Result<Self, RenderError> {
-        let mut alphabet: Vec<char> = config.alphabet.nfc().filter(|c| !c.is_whitespace()).collect();
+        let mut alphabet: Vec<char> = config
+            .alphabet
+            .nfc()
+            .filter(|c| !c.is_whitespace())
+            .collect();
         alphabet.sort_unstable();
         alphabet.dedup();
         if alphabet.is_empty() {
-            return Err(setting("alphabet", &config.alphabet, "texts of one visible character or more"));
+            return Err(setting(
+                "alphabet",
+                &config.alphabet,
+                "texts of one visible character or more",
+            ));
         }
         let mix = config.mix;
-        let direct = [mix.sentence, mix.word, mix.pseudo, mix.receipt, mix.number, mix.random, mix.short];
+        let direct = [
+            mix.sentence,
+            mix.word,
+            mix.pseudo,
+            mix.receipt,
+            mix.number,
+            mix.random,
+            mix.short,
+        ];
         let valid = |weight: &f32| weight.is_finite() && *weight >= 0.0;
         if !direct.iter().chain([&mix.upper]).all(valid) || direct.iter().sum::<f32>() <= 0.0 {
-            return Err(setting("mix", &mix, "weights of 0 or more, one of them above 0 beside upper"));
+            return Err(setting(
+                "mix",
+                &mix,
+                "weights of 0 or more, one of them above 0 beside upper",
+            ));
         }
         let [least, most] = config.characters;
         if least == 0 || least > most || most > 1000 {
-            return Err(setting("characters", &config.characters, "1 to 1000, the smaller first"));
+            return Err(setting(
+                "characters",
+                &config.characters,
+                "1 to 1000, the smaller first",
+            ));
         }
         let words = Words::read(files, &alphabet)?;
-        Ok(Self { config, alphabet, words })
+        Ok(Self {
+            config,
+            alphabet,
+            words,
+        })
     }
 
     /// The settings.
@@ -126,7 +155,14 @@ impl TextSource {
     pub(crate) fn draw(&self, dice: &mut Dice) -> String {
         let mix = &self.config.mix;
         let mut weights = [
-            mix.sentence, mix.word, mix.pseudo, mix.receipt, mix.number, mix.random, mix.short, mix.upper,
+            mix.sentence,
+            mix.word,
+            mix.pseudo,
+            mix.receipt,
+            mix.number,
+            mix.random,
+            mix.short,
+            mix.upper,
         ];
         let kind = dice.weighted(&weights);
         let text = match kind {
@@ -206,7 +242,11 @@ impl TextSource {
 
     /// Part of running text of about `length` characters.
     pub(crate) fn sentence(&self, length: usize, dice: &mut Dice) -> String {
-        let running = if dice.chance(0.5) { self.words.running(dice) } else { None };
+        let running = if dice.chance(0.5) {
+            self.words.running(dice)
+        } else {
+            None
+        };
         if let Some(running) = running {
             return cut(running, length, dice);
         }
@@ -239,7 +279,8 @@ impl TextSource {
 
     /// A word that can be spoken, but does not exist.
     fn pseudo(&self, dice: &mut Dice) -> String {
-        let ascii = self.alphabet.binary_search(&'e').is_ok() && self.alphabet.binary_search(&'t').is_ok();
+        let ascii =
+            self.alphabet.binary_search(&'e').is_ok() && self.alphabet.binary_search(&'t').is_ok();
         match ascii && dice.chance(0.85) {
             true => {
                 let word = words::pseudo(dice);
@@ -251,8 +292,17 @@ impl TextSource {
 
     /// Letters and digits of the alphabet, or any characters if it has none.
     fn letters(&self, count: usize, dice: &mut Dice) -> String {
-        let letters: Vec<char> = self.alphabet.iter().copied().filter(|c| c.is_alphanumeric()).collect();
-        let from = if letters.is_empty() { &self.alphabet } else { &letters };
+        let letters: Vec<char> = self
+            .alphabet
+            .iter()
+            .copied()
+            .filter(|c| c.is_alphanumeric())
+            .collect();
+        let from = if letters.is_empty() {
+            &self.alphabet
+        } else {
+            &letters
+        };
         (0..count).map(|_| from[dice.below(from.len())]).collect()
     }
 
@@ -280,7 +330,9 @@ impl TextSource {
     fn short(&self, dice: &mut Dice) -> String {
         let count = dice.whole(1, 3);
         match dice.below(4) {
-            0 => (0..count).map(|_| char::from(b'0' + dice.below(10) as u8)).collect(),
+            0 => (0..count)
+                .map(|_| char::from(b'0' + dice.below(10) as u8))
+                .collect(),
             1 => self.random(3, dice).chars().take(count).collect(),
             2 => self.letters(count, dice),
             _ => receipt::short(dice).into(),
@@ -291,7 +343,14 @@ impl TextSource {
 /// Marks before and after a word.
 fn punctuation(dice: &mut Dice) -> (&'static str, &'static str) {
     const PAIRS: [(&str, &str); 8] = [
-        ("(", ")"), ("\"", "\""), ("“", "”"), ("‘", "’"), ("'", "'"), ("[", "]"), ("(", "),"), ("“", ".”"),
+        ("(", ")"),
+        ("\"", "\""),
+        ("“", "”"),
+        ("‘", "’"),
+        ("'", "'"),
+        ("[", "]"),
+        ("(", "),"),
+        ("“", ".”"),
     ];
     const AFTER: [&str; 12] = [",", ",", ",", ",", ".", ".", ".", ";", ":", "!", "?", " –"];
     match dice.uniform() {
@@ -338,7 +397,11 @@ fn squeeze(text: &str) -> String {
     words.join(" ")
 }
 
-pub(crate) fn setting(name: &'static str, value: &impl std::fmt::Debug, range: &'static str) -> RenderError {
+pub(crate) fn setting(
+    name: &'static str,
+    value: &impl std::fmt::Debug,
+    range: &'static str,
+) -> RenderError {
     RenderError::Setting {
         name,
         value: format!("{value:?}").chars().take(80).collect(),

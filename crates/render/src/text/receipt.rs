@@ -3,30 +3,100 @@
 use super::words::{self, Words};
 use crate::dice::Dice;
 
-const CURRENCIES: [&str; 10] = ["$", "RM", "RM ", "€", "£", "€ ", "USD ", "EUR ", "$ ", "MYR "];
+const CURRENCIES: [&str; 10] = [
+    "$", "RM", "RM ", "€", "£", "€ ", "USD ", "EUR ", "$ ", "MYR ",
+];
 const TOTALS: [&str; 24] = [
-    "Total", "Subtotal", "Sub Total", "Grand Total", "Total Due", "Total Amount", "Cash", "Change", "Change Due", "Balance",
-    "Tax", "VAT", "GST", "Rounding Adj", "Rounded Total (RM)", "Discount", "Net Total", "Service Charge", "Amount Paid",
-    "Tip", "Total (Incl. GST)", "Total Sales (Excl GST)", "Deposit", "Credit Card",
+    "Total",
+    "Subtotal",
+    "Sub Total",
+    "Grand Total",
+    "Total Due",
+    "Total Amount",
+    "Cash",
+    "Change",
+    "Change Due",
+    "Balance",
+    "Tax",
+    "VAT",
+    "GST",
+    "Rounding Adj",
+    "Rounded Total (RM)",
+    "Discount",
+    "Net Total",
+    "Service Charge",
+    "Amount Paid",
+    "Tip",
+    "Total (Incl. GST)",
+    "Total Sales (Excl GST)",
+    "Deposit",
+    "Credit Card",
 ];
 const TITLES: [&str; 28] = [
-    "TAX INVOICE", "RECEIPT", "Thank You", "THANK YOU PLEASE COME AGAIN", "*** THANK YOU ***", "Invoice No", "Cashier",
-    "Qty", "Description", "Amount", "Price", "Item", "U/Price", "GST Summary", "Customer Copy", "Table", "Order No.",
-    "Goods sold are not returnable", "Please keep this receipt", "Opening hours", "Page", "Date", "Time", "Counter",
-    "Member", "Points earned", "Approval Code", "Terminal ID",
+    "TAX INVOICE",
+    "RECEIPT",
+    "Thank You",
+    "THANK YOU PLEASE COME AGAIN",
+    "*** THANK YOU ***",
+    "Invoice No",
+    "Cashier",
+    "Qty",
+    "Description",
+    "Amount",
+    "Price",
+    "Item",
+    "U/Price",
+    "GST Summary",
+    "Customer Copy",
+    "Table",
+    "Order No.",
+    "Goods sold are not returnable",
+    "Please keep this receipt",
+    "Opening hours",
+    "Page",
+    "Date",
+    "Time",
+    "Counter",
+    "Member",
+    "Points earned",
+    "Approval Code",
+    "Terminal ID",
 ];
 const SHORT: [&str; 36] = [
-    "1", "0", "7", "x", "X", "SR", "ZR", "S", "Z", "RM", "$", "€", "£", "%", "#", "@", ":", "-", "*", "No", "Kg", "pcs", "GST",
-    "TAX", "Qty", "PM", "AM", "1x", "2 x", "A4", "I", "l", "II", "iv", "&", "of",
+    "1", "0", "7", "x", "X", "SR", "ZR", "S", "Z", "RM", "$", "€", "£", "%", "#", "@", ":", "-",
+    "*", "No", "Kg", "pcs", "GST", "TAX", "Qty", "PM", "AM", "1x", "2 x", "A4", "I", "l", "II",
+    "iv", "&", "of",
 ];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const STREETS: [&str; 14] = [
-    "Street", "St.", "Road", "Rd", "Avenue", "Ave.", "Lane", "Drive", "Park", "Square", "Jalan", "Taman", "straße", "Blvd",
+    "Street", "St.", "Road", "Rd", "Avenue", "Ave.", "Lane", "Drive", "Park", "Square", "Jalan",
+    "Taman", "straße", "Blvd",
 ];
-const COMPANIES: [&str; 10] = ["SDN BHD", "Sdn. Bhd.", "Ltd.", "LTD", "Inc.", "GmbH", "LLC", "Co.", "& Sons", "PLC"];
+const COMPANIES: [&str; 10] = [
+    "SDN BHD",
+    "Sdn. Bhd.",
+    "Ltd.",
+    "LTD",
+    "Inc.",
+    "GmbH",
+    "LLC",
+    "Co.",
+    "& Sons",
+    "PLC",
+];
 const UNITS: [&str; 16] = [
     "g", "kg", "KG", "ml", "ML", "L", "l", "cm", "mm", "m", "pcs", "PCS", "oz", "lb", "%", "°C",
 ];
@@ -37,7 +107,11 @@ pub(crate) fn row(dice: &mut Dice, words: &Words) -> String {
         0 | 1 => price(dice),
         2 => format!("{} {}", date(dice), time(dice)),
         3 => date(dice),
-        4 => format!("{}{}", dice.pick(&["Tel: ", "TEL ", "Phone: ", "Fax: ", "", "Tel. No.: "]), phone(dice)),
+        4 => format!(
+            "{}{}",
+            dice.pick(&["Tel: ", "TEL ", "Phone: ", "Fax: ", "", "Tel. No.: "]),
+            phone(dice)
+        ),
         5 | 6 => code(dice),
         7 | 8 => {
             let colon = dice.pick(&[" ", ": ", " : ", " - ", " = "]);
@@ -46,18 +120,49 @@ pub(crate) fn row(dice: &mut Dice, words: &Words) -> String {
         9 => quantity(dice),
         10 => format!("{} {}", item(dice, words), measure(dice)),
         11 => {
-            let name = dice.pick(&["GST", "GST ID", "GST Reg. No", "VAT No", "TAX ID", "Co. Reg No.", "USt-IdNr."]);
-            format!("{name}{}{}", dice.pick(&[": ", " ", " : ", " #"]), digits(dice.whole(6, 12), dice))
+            let name = dice.pick(&[
+                "GST",
+                "GST ID",
+                "GST Reg. No",
+                "VAT No",
+                "TAX ID",
+                "Co. Reg No.",
+                "USt-IdNr.",
+            ]);
+            format!(
+                "{name}{}{}",
+                dice.pick(&[": ", " ", " : ", " #"]),
+                digits(dice.whole(6, 12), dice)
+            )
         }
         12 => address(dice, words),
         13 => format!("{} {}", item(dice, words), price(dice)),
         14 => dice.pick(&TITLES).into(),
         15 => {
-            let name = dice.pick(&["Invoice No", "Receipt #", "Doc No.", "Bill No", "POS", "Order", "Ref", "Table", "Cashier"]);
-            format!("{name}{}{}", dice.pick(&[": ", " : ", ":", " "]), code(dice))
+            let name = dice.pick(&[
+                "Invoice No",
+                "Receipt #",
+                "Doc No.",
+                "Bill No",
+                "POS",
+                "Order",
+                "Ref",
+                "Table",
+                "Cashier",
+            ]);
+            format!(
+                "{name}{}{}",
+                dice.pick(&[": ", " : ", ":", " "]),
+                code(dice)
+            )
         }
         16 => tax_row(dice),
-        17 => format!("{} {} ({})", item(dice, words), dice.pick(&COMPANIES), code(dice)),
+        17 => format!(
+            "{} {} ({})",
+            item(dice, words),
+            dice.pick(&COMPANIES),
+            code(dice)
+        ),
         _ => web(dice, words),
     }
 }
@@ -85,7 +190,11 @@ pub(crate) fn number(dice: &mut Dice) -> String {
         2 => amount(dice),
         3 => format!("{}%", small(dice)),
         4 => format!("{}.{}%", small(dice), digits(dice.whole(1, 2), dice)),
-        5 => format!("{}{}", dice.pick(&["-", "+", "#", "No. ", "~", "<"]), small(dice)),
+        5 => format!(
+            "{}{}",
+            dice.pick(&["-", "+", "#", "No. ", "~", "<"]),
+            small(dice)
+        ),
         6 => format!("{}/{}", dice.whole(1, 9), dice.whole(2, 99)),
         7 => format!("{}–{}", dice.whole(1, 99), dice.whole(100, 999)),
         _ => format!("{}.{}", dice.below(10), digits(dice.whole(1, 5), dice)),
@@ -99,7 +208,10 @@ pub(crate) fn price(dice: &mut Dice) -> String {
         x if x < 0.5 => amount,
         x if x < 0.8 => format!("{}{amount}", dice.pick(&CURRENCIES)),
         x if x < 0.86 => format!("{amount} {}", dice.pick(&["€", "EUR", "RM", "USD"])),
-        x if x < 0.94 => format!("{amount} {}", dice.pick(&["SR", "S", "ZRL", "T", "Z", "*", "A"])),
+        x if x < 0.94 => format!(
+            "{amount} {}",
+            dice.pick(&["SR", "S", "ZRL", "T", "Z", "*", "A"])
+        ),
         _ => format!("-{amount}"),
     }
 }
@@ -141,12 +253,18 @@ pub(crate) fn item(dice: &mut Dice, words: &Words) -> String {
 
 fn capital(word: &str) -> String {
     let mut rest = word.chars();
-    let first: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
+    let first: String = rest
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
     first + rest.as_str()
 }
 
 fn digits(count: usize, dice: &mut Dice) -> String {
-    (0..count).map(|_| char::from(b'0' + dice.below(10) as u8)).collect()
+    (0..count)
+        .map(|_| char::from(b'0' + dice.below(10) as u8))
+        .collect()
 }
 
 /// A whole number; small ones are more frequent.
@@ -173,33 +291,74 @@ fn time(dice: &mut Dice) -> String {
     match dice.below(4) {
         0 => format!("{hour:02}:{minute:02}"),
         1 => format!("{hour:02}:{minute:02}:{second:02}"),
-        2 => format!("{}:{minute:02} {}", hour % 12 + 1, dice.pick(&["AM", "PM", "am", "pm"])),
-        _ => format!("{:02}:{minute:02}:{second:02}{}", hour % 12 + 1, dice.pick(&["AM", "PM", " AM", " PM"])),
+        2 => format!(
+            "{}:{minute:02} {}",
+            hour % 12 + 1,
+            dice.pick(&["AM", "PM", "am", "pm"])
+        ),
+        _ => format!(
+            "{:02}:{minute:02}:{second:02}{}",
+            hour % 12 + 1,
+            dice.pick(&["AM", "PM", " AM", " PM"])
+        ),
     }
 }
 
 fn phone(dice: &mut Dice) -> String {
     match dice.below(5) {
-        0 => format!("0{}-{} {}", dice.whole(1, 9), digits(4, dice), digits(4, dice)),
-        1 => format!("+{} {} {}", dice.whole(1, 99), digits(3, dice), digits(7, dice)),
-        2 => format!("({}) {}-{}", digits(3, dice), digits(3, dice), digits(4, dice)),
-        3 => format!("{}-{}-{}", digits(3, dice), digits(3, dice), digits(4, dice)),
+        0 => format!(
+            "0{}-{} {}",
+            dice.whole(1, 9),
+            digits(4, dice),
+            digits(4, dice)
+        ),
+        1 => format!(
+            "+{} {} {}",
+            dice.whole(1, 99),
+            digits(3, dice),
+            digits(7, dice)
+        ),
+        2 => format!(
+            "({}) {}-{}",
+            digits(3, dice),
+            digits(3, dice),
+            digits(4, dice)
+        ),
+        3 => format!(
+            "{}-{}-{}",
+            digits(3, dice),
+            digits(3, dice),
+            digits(4, dice)
+        ),
         _ => format!("0{}", digits(dice.whole(8, 10), dice)),
     }
 }
 
 fn code(dice: &mut Dice) -> String {
     let letters = |count: usize, dice: &mut Dice| -> String {
-        (0..count).map(|_| char::from(b'A' + dice.below(26) as u8)).collect()
+        (0..count)
+            .map(|_| char::from(b'A' + dice.below(26) as u8))
+            .collect()
     };
     match dice.below(7) {
         0 => digits(dice.whole(6, 13), dice),
-        1 => format!("{}{}", letters(dice.whole(1, 3), dice), digits(dice.whole(3, 8), dice)),
+        1 => format!(
+            "{}{}",
+            letters(dice.whole(1, 3), dice),
+            digits(dice.whole(3, 8), dice)
+        ),
         2 => format!("{}-{}", digits(6, dice), letters(1, dice)),
-        3 => format!("{}/{}/{}", letters(2, dice), digits(2, dice), digits(5, dice)),
+        3 => format!(
+            "{}/{}/{}",
+            letters(2, dice),
+            digits(2, dice),
+            digits(5, dice)
+        ),
         4 => {
             const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-            (0..dice.whole(5, 12)).map(|_| char::from(MIXED[dice.below(MIXED.len())])).collect()
+            (0..dice.whole(5, 12))
+                .map(|_| char::from(MIXED[dice.below(MIXED.len())]))
+                .collect()
         }
         5 => format!("**** **** **** {}", digits(4, dice)),
         _ => format!("#{}", digits(dice.whole(3, 6), dice)),
@@ -213,7 +372,10 @@ fn quantity(dice: &mut Dice) -> String {
         1 => format!("{count} @ {each}"),
         2 => format!("{count} X {each} {}", amount(dice)),
         3 => format!("x {count} @ {each}"),
-        4 => format!("{count}.0 {} x {each}", dice.pick(&["PCS", "UNIT", "EA", "kg"])),
+        4 => format!(
+            "{count}.0 {} x {each}",
+            dice.pick(&["PCS", "UNIT", "EA", "kg"])
+        ),
         _ => format!("Qty: {count} {each} {}", amount(dice)),
     }
 }
@@ -221,8 +383,18 @@ fn quantity(dice: &mut Dice) -> String {
 fn measure(dice: &mut Dice) -> String {
     let space = dice.pick(&["", " "]);
     match dice.below(3) {
-        0 => format!("{} x {}{space}{}", dice.whole(1, 24), dice.whole(1, 999), dice.pick(&UNITS)),
-        1 => format!("{}.{}{space}{}", dice.below(100), dice.below(10), dice.pick(&UNITS)),
+        0 => format!(
+            "{} x {}{space}{}",
+            dice.whole(1, 24),
+            dice.whole(1, 999),
+            dice.pick(&UNITS)
+        ),
+        1 => format!(
+            "{}.{}{space}{}",
+            dice.below(100),
+            dice.below(10),
+            dice.pick(&UNITS)
+        ),
         _ => format!("{}{space}{}", dice.whole(1, 999), dice.pick(&UNITS)),
     }
 }
@@ -231,9 +403,19 @@ fn tax_row(dice: &mut Dice) -> String {
     let rate = dice.pick(&["0%", "6%", "7%", "10%", "19%", "20%", "6.0%", "5.5%"]);
     match dice.below(4) {
         0 => format!("{} @ {rate}", dice.pick(&["SR", "ZR", "S", "GST", "VAT"])),
-        1 => format!("{}({rate}) {} {}", dice.pick(&["SR", "S", "T1", "GST"]), amount(dice), amount(dice)),
+        1 => format!(
+            "{}({rate}) {} {}",
+            dice.pick(&["SR", "S", "T1", "GST"]),
+            amount(dice),
+            amount(dice)
+        ),
         2 => format!("GST {rate} {}", amount(dice)),
-        _ => format!("{} = {rate} {} {}", dice.pick(&["S", "A", "SR", "Z"]), amount(dice), amount(dice)),
+        _ => format!(
+            "{} = {rate} {} {}",
+            dice.pick(&["S", "A", "SR", "Z"]),
+            amount(dice),
+            amount(dice)
+        ),
     }
 }
 
@@ -241,10 +423,20 @@ fn address(dice: &mut Dice, words: &Words) -> String {
     let place = item(dice, words);
     match dice.below(5) {
         0 => format!("{} {place} {}", dice.whole(1, 999), dice.pick(&STREETS)),
-        1 => format!("No. {}, {} {place},", dice.whole(1, 99), dice.pick(&STREETS)),
+        1 => format!(
+            "No. {}, {} {place},",
+            dice.whole(1, 99),
+            dice.pick(&STREETS)
+        ),
         2 => format!("{} {place}", digits(5, dice)),
         3 => format!("{place}, {} {}", item(dice, words), digits(5, dice)),
-        _ => format!("Lot {}-{}, {place} {}/{},", dice.whole(1, 99), dice.whole(1, 9), dice.whole(1, 30), dice.whole(1, 30)),
+        _ => format!(
+            "Lot {}-{}, {place} {}/{},",
+            dice.whole(1, 99),
+            dice.whole(1, 9),
+            dice.whole(1, 30),
+            dice.whole(1, 30)
+        ),
     }
 }
 
@@ -258,6 +450,9 @@ fn web(dice: &mut Dice, words: &Words) -> String {
     match dice.below(3) {
         0 => format!("www.{name}.{ending}"),
         1 => format!("{}@{name}.{ending}", words::pseudo(dice)),
-        _ => format!("https://{name}.{ending}/{}", code(dice).replace([' ', '*', '#'], "")),
+        _ => format!(
+            "https://{name}.{ending}/{}",
+            code(dice).replace([' ', '*', '#'], "")
+        ),
     }
 }

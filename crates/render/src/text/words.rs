@@ -14,12 +14,14 @@ const MOST_RUNNING: usize = 4 << 20;
 const MOST_CHARACTERS: usize = 24;
 
 /// Frequent English words, for sentences.
-const COMMON: &str = "the of and to in a is that for it was on as with be by at this from or are have an not which you but they \
-    his all one we her had she there been if their has will would more no when who can out up so them some what about into \
-    than its time only could new these may two first then do any my now such like our over man me even most made after also \
-    did many before must through back years where much your way well down should because each just those people how too \
-    little state good very make world still own see men work long get here between both life being under never day same \
-    another know while last might us great old year off come since against go came right used take three";
+const COMMON: &str = "\
+    the of and to in a is that for it was on as with be by at this from or are have an not which you but they his \
+    all one we her had she there been if their has will would more no when who can out up so them some what about \
+    into than its time only could new these may two first then do any my now such like our over man me even most \
+    made after also did many before must through back years where much your way well down should because each just \
+    those people how too little state good very make world still own see men work long get here between both life \
+    being under never day same another know while last might us great old year off come since against go came right \
+    used take three";
 
 /// Words by rank of frequency, and running text.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +38,10 @@ pub(crate) struct Words {
 
 impl Words {
     /// Reads the files; `alphabet` is sorted.
-    pub(crate) fn read<P: AsRef<Path>>(files: &[P], alphabet: &[char]) -> Result<Self, RenderError> {
+    pub(crate) fn read<P: AsRef<Path>>(
+        files: &[P],
+        alphabet: &[char],
+    ) -> Result<Self, RenderError> {
         let known = |text: &str| text.chars().all(|c| alphabet.binary_search(&c).is_ok());
         let mut counts: HashMap<Box<str>, u32> = HashMap::new();
         let mut running = Vec::new();
@@ -68,7 +73,10 @@ impl Words {
             words: ranked.into_iter().map(|(word, _)| word).collect(),
             ties,
             running,
-            common: COMMON.split_whitespace().filter(|word| known(word)).collect(),
+            common: COMMON
+                .split_whitespace()
+                .filter(|word| known(word))
+                .collect(),
         })
     }
 
@@ -96,9 +104,15 @@ impl Words {
     }
 
     /// Running text from some word on.
-    pub(crate) fn running<'a>(&'a self, dice: &mut Dice) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
+    pub(crate) fn running<'a>(
+        &'a self,
+        dice: &mut Dice,
+    ) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
         let first = dice.below(self.running.len());
-        let words = self.running.get(first..).filter(|words| !words.is_empty())?;
+        let words = self
+            .running
+            .get(first..)
+            .filter(|words| !words.is_empty())?;
         Some(words.iter().map(|word| &**word))
     }
 }
@@ -123,23 +137,26 @@ fn read(path: &Path) -> Result<String, RenderError> {
             limit: MOST_FILE_BYTES,
         });
     }
-    String::from_utf8(std::fs::read(path).map_err(failed)?).map_err(|error| RenderError::TextEncoding {
-        path: path.into(),
-        at: error.utf8_error().valid_up_to(),
+    String::from_utf8(std::fs::read(path).map_err(failed)?).map_err(|error| {
+        RenderError::TextEncoding {
+            path: path.into(),
+            at: error.utf8_error().valid_up_to(),
+        }
     })
 }
 
 /// One to four syllables.
 pub(crate) fn pseudo(dice: &mut Dice) -> String {
     const ONSET: [&str; 32] = [
-        "b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "qu", "r", "s", "t", "v", "w", "x", "z", "th", "sh",
-        "ch", "st", "tr", "pl", "br", "cl", "gr", "", "", "y",
+        "b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "qu", "r", "s", "t", "v", "w",
+        "x", "z", "th", "sh", "ch", "st", "tr", "pl", "br", "cl", "gr", "", "", "y",
     ];
     const CORE: [&str; 14] = [
         "a", "e", "i", "o", "u", "a", "e", "i", "o", "ea", "ou", "ie", "y", "oo",
     ];
     const CODA: [&str; 20] = [
-        "", "", "", "", "n", "r", "l", "s", "t", "m", "ng", "ck", "nd", "st", "ll", "ff", "tt", "rn", "x", "p",
+        "", "", "", "", "n", "r", "l", "s", "t", "m", "ng", "ck", "nd", "st", "ll", "ff", "tt",
+        "rn", "x", "p",
     ];
     let mut word = String::new();
     for _ in 0..dice.whole(1, 4) {
