@@ -61,15 +61,20 @@ pub(crate) fn fit(ink: &Ink, group: &Group) -> Fit {
         b: slope,
         c: 0.0,
     };
-    let mut curve = Curve {
+    let straight = Curve {
         a: densest(&feet, &level, 0.16 * group.scale),
         ..level
     };
+    let mut curve = long_curve(&feet, straight, group).unwrap_or(straight);
     for parabola in [false, true] {
         let standing: Vec<Foot> = standing(&feet, &curve, 0.12 * group.scale);
         let spread = standing.last().zip(standing.first()).map_or(0.0, |(l, f)| l.x - f.x);
         if standing.len() < 3 || spread < 0.5 * length || length < 3.0 * group.scale {
             break;
+        }
+        if curve.c != 0.0 {
+            curve = least_squares(&standing, origin, true).unwrap_or(curve);
+            continue;
         }
         let straight = least_squares(&standing, origin, false).unwrap_or(curve);
         curve = match parabola && standing.len() >= 8 && length > 8.0 * group.scale {
@@ -89,6 +94,38 @@ pub(crate) fn fit(ink: &Ink, group: &Group) -> Fit {
         x_height,
         even,
     }
+}
+
+/// A first curve of a long line: through the densest rows of its stretches, where these are not in one row.
+fn long_curve(feet: &[Foot], straight: Curve, group: &Group) -> Option<Curve> {
+    const STRETCH: f32 = 5.0;
+    const MOST: f32 = 24.0;
+    let length = group.bounds.width();
+    let count = (length / (STRETCH * group.scale)).floor().min(MOST);
+    if count < 4.0 {
+        return None;
+    }
+    let stretch = length / count;
+    let rows = (0..count as usize).filter_map(|k| {
+        let left = group.bounds.left + k as f32 * stretch;
+        let here: Vec<Foot> = feet.iter().filter(|f| (left..left + stretch).contains(&f.x)).copied().collect();
+        let x = left + stretch / 2.0;
+        let row = densest(&here, &straight, 0.16 * group.scale);
+        (here.len() > 1).then(|| Foot {
+            x,
+            top: 0.0,
+            bottom: straight.at(x) + row,
+            width: stretch,
+        })
+    });
+    let rows: Vec<Foot> = rows.collect();
+    let middle = rows.iter().map(|r| r.bottom - straight.at(r.x));
+    let spread = middle.clone().fold(f32::MIN, f32::max) - middle.fold(f32::MAX, f32::min);
+    if rows.len() < 4 || spread < 0.12 * group.scale {
+        return None;
+    }
+    let line = least_squares(&rows, straight.origin, false)?;
+    Some(bent(&rows, line, group.scale))
 }
 
 /// Lower ends of letters; wide parts, where letters touch, are cut into slices.

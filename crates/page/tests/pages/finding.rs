@@ -19,7 +19,7 @@ fn check(found: &[Found], drawn: &[Drawn]) {
     assert_eq!(found.len(), drawn.len());
     for line in drawn {
         let best = found.iter().max_by(|a, b| iou(&a.quad, &line.ink).total_cmp(&iou(&b.quad, &line.ink))).unwrap();
-        assert!(iou(&best.quad, &line.ink) > 0.6, "{line:?} {best:?}");
+        assert!(iou(&best.quad, &line.ink) > 0.55, "{line:?} {best:?}");
         let middle = best.baseline.at(best.baseline.length() / 2.0, 0.0);
         assert!((middle.y - line.baseline).abs() < 0.15 * line.x_height.max(8.0), "{line:?} {best:?}");
         let ratio = best.x_height / line.x_height;
