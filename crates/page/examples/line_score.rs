@@ -11,7 +11,11 @@ fn truth(path: &Path) -> Result<Vec<Quad>, Box<dyn Error>> {
     let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
     let mut quads = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let numbers: Vec<f32> = line.split(',').take(8).map(str::parse).collect::<Result<_, _>>()?;
+        let numbers: Vec<f32> = line
+            .split(',')
+            .take(8)
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
         let corner = |k: usize| Point {
             x: numbers[2 * k],
             y: numbers[2 * k + 1],
@@ -29,7 +33,8 @@ fn outline(image: &mut Gray, quad: &Quad, level: u8) {
         for step in 0..=steps as usize {
             let t = step as f32 / steps;
             let (x, y) = (a.x + t * (b.x - a.x), a.y + t * (b.y - a.y));
-            if x >= 0.0 && y >= 0.0 && (x as usize) < image.width() && (y as usize) < image.height() {
+            if x >= 0.0 && y >= 0.0 && (x as usize) < image.width() && (y as usize) < image.height()
+            {
                 let at = y as usize * image.width() + x as usize;
                 image.pixels_mut()[at] = level;
             }
@@ -39,14 +44,18 @@ fn outline(image: &mut Gray, quad: &Quad, level: u8) {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let pictures = arguments.iter().position(|a| a == "--pictures").map(|at| arguments[at + 1].clone());
+    let pictures = arguments
+        .iter()
+        .position(|a| a == "--pictures")
+        .map(|at| arguments[at + 1].clone());
     for folder in arguments.iter().take_while(|a| *a != "--pictures") {
         let mut images: Vec<_> = fs::read_dir(folder)?
             .map(|entry| entry.map(|e| e.path()))
             .collect::<Result<_, _>>()?;
         images.retain(|path| path.extension().is_some_and(|e| e == "jpg"));
         images.sort();
-        let (mut half, mut strict, mut deteval) = (Matches::default(), Matches::default(), DetEval::default());
+        let (mut half, mut strict, mut deteval) =
+            (Matches::default(), Matches::default(), DetEval::default());
         let mut seconds = 0.0;
         for path in &images {
             let page = Gray::from_jpeg(&fs::read(path)?)?;
@@ -61,20 +70,36 @@ fn main() -> Result<(), Box<dyn Error>> {
             deteval += det_eval(&found, &truth);
             if let Some(out) = &pictures {
                 let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                println!("{name} f1 {:.3} p {:.3} r {:.3}", here.f1(), here.precision(), here.recall());
+                println!(
+                    "{name} f1 {:.3} p {:.3} r {:.3}",
+                    here.f1(),
+                    here.precision(),
+                    here.recall()
+                );
                 let mut picture = page.clone();
-                truth.iter().for_each(|quad| outline(&mut picture, quad, 160));
+                truth
+                    .iter()
+                    .for_each(|quad| outline(&mut picture, quad, 160));
                 found.iter().for_each(|quad| outline(&mut picture, quad, 0));
                 fs::create_dir_all(out)?;
-                fs::write(Path::new(out).join(format!("{name}.jpg")), picture.to_jpeg(85)?)?;
+                fs::write(
+                    Path::new(out).join(format!("{name}.jpg")),
+                    picture.to_jpeg(85)?,
+                )?;
             }
         }
         println!(
             "{folder}: IoU 0.5 P {:.3} R {:.3} F1 {:.3}; IoU 0.7 F1 {:.3}; DetEval P {:.3} R {:.3} F1 {:.3}; \
              {:.1} ms a page ({} pages)",
-            half.precision(), half.recall(), half.f1(), strict.f1(),
-            deteval.precision(), deteval.recall(), deteval.f1(),
-            1000.0 * seconds / images.len().max(1) as f64, images.len()
+            half.precision(),
+            half.recall(),
+            half.f1(),
+            strict.f1(),
+            deteval.precision(),
+            deteval.recall(),
+            deteval.f1(),
+            1000.0 * seconds / images.len().max(1) as f64,
+            images.len()
         );
     }
     Ok(())

@@ -178,7 +178,15 @@ mod tests {
         let found = components(&drawn, 9).unwrap();
         let bounds: Vec<_> = found
             .iter()
-            .map(|c| (c.bounds.x, c.bounds.y, c.bounds.width, c.bounds.height, c.area))
+            .map(|c| {
+                (
+                    c.bounds.x,
+                    c.bounds.y,
+                    c.bounds.width,
+                    c.bounds.height,
+                    c.area,
+                )
+            })
             .collect();
         assert_eq!(bounds, [(0, 0, 5, 4, 7), (16, 0, 1, 3, 3), (9, 1, 4, 3, 5)]);
         assert_eq!(components(&drawn, 3), None);
@@ -191,7 +199,13 @@ mod tests {
                 let bits = (x * 7919 + y * 104_729 + seed * 31).wrapping_mul(2_654_435_761) >> 7;
                 if bits % 5 < 2 { 0 } else { 255 }
             });
-            let ink = Ink::of(&page, Threshold::Mean { window: 5, offset: 10 });
+            let ink = Ink::of(
+                &page,
+                Threshold::Mean {
+                    window: 5,
+                    offset: 10,
+                },
+            );
             let found = components(&ink, usize::MAX).unwrap();
             assert_eq!(found, flood(&ink));
         }
@@ -231,7 +245,11 @@ mod tests {
                 width: right - left,
                 height: bottom - top,
             };
-            all.push(Component { bounds, area, level });
+            all.push(Component {
+                bounds,
+                area,
+                level,
+            });
         }
         all
     }

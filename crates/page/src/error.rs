@@ -6,7 +6,9 @@ use thiserror::Error;
 #[derive(Debug, Error, Clone, PartialEq)]
 pub enum PageError {
     /// The page has more pixels than [`Limits`](crate::Limits) allow.
-    #[error("page: an image of {width} by {height} is above the limit of {limit} pixels; reduce it, or raise the limit")]
+    #[error(
+        "page: an image of {width} by {height} is above the limit of {limit} pixels; reduce it, or raise the limit"
+    )]
     Pixels {
         /// Pixels in a row.
         width: usize,
@@ -29,7 +31,9 @@ pub enum PageError {
         height: usize,
     },
     /// The numbers of a map are not width times height.
-    #[error("page: {values} values do not make a map of {width} by {height}; give one value for each cell, row by row")]
+    #[error(
+        "page: {values} values do not make a map of {width} by {height}; give one value for each cell, row by row"
+    )]
     Map {
         /// Cells in a row.
         width: usize,

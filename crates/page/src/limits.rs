@@ -43,7 +43,10 @@ impl Limits {
 
     /// Stops after the deadline; `operation` is the step that comes next.
     pub(crate) fn check_time(&self, operation: &'static str, page: &Gray) -> Result<(), PageError> {
-        match self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+        match self
+            .deadline
+            .is_some_and(|deadline| Instant::now() > deadline)
+        {
             false => Ok(()),
             true => Err(PageError::Deadline {
                 operation,

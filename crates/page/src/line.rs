@@ -122,7 +122,13 @@ mod tests {
             end: Point { x: 110.0, y: 60.0 },
             sag: -4.0,
         };
-        for (along, below) in [(0.0, 0.0), (50.0, -8.0), (100.0, 3.0), (-20.0, 5.0), (140.0, 1.0)] {
+        for (along, below) in [
+            (0.0, 0.0),
+            (50.0, -8.0),
+            (100.0, 3.0),
+            (-20.0, 5.0),
+            (140.0, 1.0),
+        ] {
             let (a, b) = baseline.of(baseline.at(along, below));
             assert!((a - along).abs() < 1e-3 && (b - below).abs() < 1e-3);
         }

@@ -139,25 +139,25 @@ pub fn det_eval(found: &[Quad], truth: &[Quad]) -> DetEval {
             (found_score[i], truth_score[j]) = (1.0, 1.0);
         }
     }
-    for j in 0..truth.len() {
+    for (j, score) in truth_score.iter_mut().enumerate() {
         let parts: Vec<_> = all
             .iter()
             .filter(|o| o.1 == j && found_score[o.0] == 0.0 && precision(o) >= PRECISION)
             .collect();
         let covered: f64 = parts.iter().map(|o| recall(o)).sum();
-        if truth_score[j] == 0.0 && parts.len() > 1 && covered >= RECALL {
-            truth_score[j] = SEVERAL;
+        if *score == 0.0 && parts.len() > 1 && covered >= RECALL {
+            *score = SEVERAL;
             parts.iter().for_each(|o| found_score[o.0] = SEVERAL);
         }
     }
-    for i in 0..found.len() {
+    for (i, score) in found_score.iter_mut().enumerate() {
         let parts: Vec<_> = all
             .iter()
             .filter(|o| o.0 == i && truth_score[o.1] == 0.0 && recall(o) >= RECALL)
             .collect();
         let right: f64 = parts.iter().map(|o| precision(o)).sum();
-        if found_score[i] == 0.0 && parts.len() > 1 && right >= PRECISION {
-            found_score[i] = SEVERAL;
+        if *score == 0.0 && parts.len() > 1 && right >= PRECISION {
+            *score = SEVERAL;
             parts.iter().for_each(|o| truth_score[o.1] = SEVERAL);
         }
     }
@@ -194,7 +194,11 @@ fn overlaps(found: &[Quad], truth: &[Quad]) -> Vec<(usize, usize, f64)> {
 
 fn doubled_area(corners: &[(f64, f64)]) -> f64 {
     let next = corners.iter().cycle().skip(1);
-    corners.iter().zip(next).map(|(p, q)| p.0 * q.1 - q.0 * p.1).sum()
+    corners
+        .iter()
+        .zip(next)
+        .map(|(p, q)| p.0 * q.1 - q.0 * p.1)
+        .sum()
 }
 
 fn corners(quad: &Quad) -> Vec<(f64, f64)> {
@@ -215,7 +219,9 @@ pub(crate) fn area(quad: &Quad) -> f64 {
 pub(crate) fn intersection(a: &Quad, b: &Quad) -> f64 {
     let span = |quad: &Quad, axis: fn(&Point) -> f32| {
         let values = quad.0.iter().map(axis);
-        values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+        values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| {
+            (low.min(v), high.max(v))
+        })
     };
     for axis in [|p: &Point| p.x, |p: &Point| p.y] {
         let (p, q) = (span(a, axis), span(b, axis));
@@ -226,7 +232,8 @@ pub(crate) fn intersection(a: &Quad, b: &Quad) -> f64 {
     let (mut shape, edges) = (corners(a), corners(b));
     for (k, &from) in edges.iter().enumerate() {
         let to = edges[(k + 1) % 4];
-        let side = |p: (f64, f64)| (to.0 - from.0) * (p.1 - from.1) - (to.1 - from.1) * (p.0 - from.0);
+        let side =
+            |p: (f64, f64)| (to.0 - from.0) * (p.1 - from.1) - (to.1 - from.1) * (p.0 - from.0);
         let mut cut = Vec::with_capacity(8);
         for (n, &p) in shape.iter().enumerate() {
             let q = shape[(n + 1) % shape.len()];
@@ -266,13 +273,19 @@ mod tests {
     #[test]
     fn intersections_of_squares_and_diamonds() {
         assert!((iou(&rect(0, 0, 10, 10), &rect(5, 0, 10, 10)) - 1.0 / 3.0).abs() < 1e-9);
-        let diamond = Quad([(5.0, 0.0), (10.0, 5.0), (5.0, 10.0), (0.0, 5.0)].map(|(x, y)| Point { x, y }));
+        let diamond =
+            Quad([(5.0, 0.0), (10.0, 5.0), (5.0, 10.0), (0.0, 5.0)].map(|(x, y)| Point { x, y }));
         assert!((intersection(&diamond, &rect(0, 0, 10, 10)) - 50.0).abs() < 1e-9);
         assert!((intersection(&diamond, &rect(0, 0, 5, 5)) - 12.5).abs() < 1e-9);
         let mut turned = diamond;
         turned.0.reverse();
         assert!((intersection(&turned, &rect(0, 0, 5, 5)) - 12.5).abs() < 1e-9);
-        let nan = Quad([Point { x: f32::NAN, y: 0.0 }; 4]);
+        let nan = Quad(
+            [Point {
+                x: f32::NAN,
+                y: 0.0,
+            }; 4],
+        );
         assert_eq!(iou(&nan, &diamond), 0.0);
         assert_eq!(iou(&Quad::default(), &Quad::default()), 0.0);
     }
@@ -293,8 +306,18 @@ mod tests {
 
     #[test]
     fn det_eval_counts_split_and_merged_lines() {
-        let truth = [rect(0, 0, 100, 10), rect(0, 20, 40, 10), rect(60, 20, 40, 10), rect(0, 40, 50, 10)];
-        let found = [rect(0, 0, 48, 10), rect(50, 0, 50, 10), rect(0, 20, 100, 10), rect(0, 40, 52, 11)];
+        let truth = [
+            rect(0, 0, 100, 10),
+            rect(0, 20, 40, 10),
+            rect(60, 20, 40, 10),
+            rect(0, 40, 50, 10),
+        ];
+        let found = [
+            rect(0, 0, 48, 10),
+            rect(50, 0, 50, 10),
+            rect(0, 20, 100, 10),
+            rect(0, 40, 52, 11),
+        ];
         let score = det_eval(&found, &truth);
         assert!((score.precision_sum - (0.8 + 0.8 + 0.8 + 1.0)).abs() < 1e-9);
         assert!((score.recall_sum - (0.8 + 0.8 + 0.8 + 1.0)).abs() < 1e-9);

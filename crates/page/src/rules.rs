@@ -29,8 +29,14 @@ fn long_runs(row: &[u8], length: usize, mut found: impl FnMut(usize, usize)) {
             x = probe + 1;
             continue;
         }
-        let from = row[x..=probe].iter().rposition(|&pixel| pixel == 0).map_or(x, |at| x + at + 1);
-        let to = row[probe..].iter().position(|&pixel| pixel == 0).map_or(row.len(), |at| probe + at);
+        let from = row[x..=probe]
+            .iter()
+            .rposition(|&pixel| pixel == 0)
+            .map_or(x, |at| x + at + 1);
+        let to = row[probe..]
+            .iter()
+            .position(|&pixel| pixel == 0)
+            .map_or(row.len(), |at| probe + at);
         if to - from >= length {
             found(from, to);
         }
@@ -43,7 +49,11 @@ fn horizontal(ink: &Ink, length: usize, thickness: usize) -> Vec<(usize, usize)>
     for y in 0..ink.height() {
         long_runs(ink.row(y), length, |from, to| {
             for x in from..to {
-                let up = (0..y).rev().take(thickness).take_while(|&row| ink.row(row)[x] != 0).count();
+                let up = (0..y)
+                    .rev()
+                    .take(thickness)
+                    .take_while(|&row| ink.row(row)[x] != 0)
+                    .count();
                 let below = (y + 1..ink.height()).take(thickness);
                 let down = below.take_while(|&row| ink.row(row)[x] != 0).count();
                 if up + down < thickness {
@@ -64,8 +74,17 @@ fn vertical(ink: &Ink, length: usize, thickness: usize) -> Vec<(usize, usize)> {
         }
         for y in from..to {
             let row = ink.row(y);
-            let left = row[..x].iter().rev().take(thickness).take_while(|&&pixel| pixel != 0).count();
-            let right = row[x + 1..].iter().take(thickness).take_while(|&&pixel| pixel != 0).count();
+            let left = row[..x]
+                .iter()
+                .rev()
+                .take(thickness)
+                .take_while(|&&pixel| pixel != 0)
+                .count();
+            let right = row[x + 1..]
+                .iter()
+                .take(thickness)
+                .take_while(|&&pixel| pixel != 0)
+                .count();
             if left + right < thickness {
                 out.push((x, y));
             }
@@ -104,9 +123,23 @@ mod tests {
             let standing = (40..44).contains(&x) && y >= 26;
             if !inside || stem || standing { 0 } else { 255 }
         });
-        let mut ink = Ink::of(&page, Threshold::Mean { window: 41, offset: 18 });
+        let mut ink = Ink::of(
+            &page,
+            Threshold::Mean {
+                window: 41,
+                offset: 18,
+            },
+        );
         assert!(remove_rules(&mut ink, 30, 4) > 300);
-        for (x, y, pixel) in [(0, 20, 0), (30, 0, 0), (30, 39, 0), (59, 20, 0), (21, 20, 1), (41, 38, 1), (42, 30, 1)] {
+        for (x, y, pixel) in [
+            (0, 20, 0),
+            (30, 0, 0),
+            (30, 39, 0),
+            (59, 20, 0),
+            (21, 20, 1),
+            (41, 38, 1),
+            (42, 30, 1),
+        ] {
             assert_eq!(u8::from(ink.row(y)[x] != 0), pixel, "{x} {y}");
         }
     }

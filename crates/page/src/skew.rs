@@ -205,6 +205,9 @@ mod tests {
         });
         assert!((end.y - there.y).abs() < 1e-3 && (end.x - there.x - 100.0).abs() < 1e-3);
         assert_eq!(Turn::new(0, 7, 3.0).1, 0);
-        assert_eq!((Turn::new(300, 200, 0.0).1, Turn::new(300, 200, 0.0).2), (300, 200));
+        assert_eq!(
+            (Turn::new(300, 200, 0.0).1, Turn::new(300, 200, 0.0).2),
+            (300, 200)
+        );
     }
 }
