@@ -245,7 +245,11 @@ mod tests {
                 width: right - left,
                 height: bottom - top,
             };
-            all.push(Component { bounds, area, level });
+            all.push(Component {
+                bounds,
+                area,
+                level,
+            });
         }
         all
     }

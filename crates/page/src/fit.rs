@@ -61,15 +61,23 @@ pub(crate) fn fit(ink: &Ink, group: &Group) -> Fit {
         b: slope,
         c: 0.0,
     };
-    let mut curve = Curve {
+    let straight = Curve {
         a: densest(&feet, &level, 0.16 * group.scale),
         ..level
     };
+    let mut curve = long_curve(&feet, straight, group).unwrap_or(straight);
     for parabola in [false, true] {
         let standing: Vec<Foot> = standing(&feet, &curve, 0.12 * group.scale);
-        let spread = standing.last().zip(standing.first()).map_or(0.0, |(l, f)| l.x - f.x);
+        let spread = standing
+            .last()
+            .zip(standing.first())
+            .map_or(0.0, |(l, f)| l.x - f.x);
         if standing.len() < 3 || spread < 0.5 * length || length < 3.0 * group.scale {
             break;
+        }
+        if curve.c != 0.0 {
+            curve = least_squares(&standing, origin, true).unwrap_or(curve);
+            continue;
         }
         let straight = least_squares(&standing, origin, false).unwrap_or(curve);
         curve = match parabola && standing.len() >= 8 && length > 8.0 * group.scale {
@@ -77,11 +85,13 @@ pub(crate) fn fit(ink: &Ink, group: &Group) -> Fit {
             false => straight,
         };
     }
-    let (x_height, even) = x_height(&standing(&feet, &curve, 0.15 * group.scale), &curve, group, &feet);
-    let point = |x: f32, curve: &Curve| Point {
-        x,
-        y: curve.at(x),
-    };
+    let (x_height, even) = x_height(
+        &standing(&feet, &curve, 0.15 * group.scale),
+        &curve,
+        group,
+        &feet,
+    );
+    let point = |x: f32, curve: &Curve| Point { x, y: curve.at(x) };
     let (start, end) = (point(bounds.left, &curve), point(bounds.right, &curve));
     let sag = curve.at(origin) - (start.y + end.y) / 2.0;
     Fit {
@@ -89,6 +99,42 @@ pub(crate) fn fit(ink: &Ink, group: &Group) -> Fit {
         x_height,
         even,
     }
+}
+
+/// A first curve of a long line: through the densest rows of its stretches, where these are not in one row.
+fn long_curve(feet: &[Foot], straight: Curve, group: &Group) -> Option<Curve> {
+    const STRETCH: f32 = 5.0;
+    const MOST: f32 = 24.0;
+    let length = group.bounds.width();
+    let count = (length / (STRETCH * group.scale)).floor().min(MOST);
+    if count < 4.0 {
+        return None;
+    }
+    let stretch = length / count;
+    let rows = (0..count as usize).filter_map(|k| {
+        let left = group.bounds.left + k as f32 * stretch;
+        let here: Vec<Foot> = feet
+            .iter()
+            .filter(|f| (left..left + stretch).contains(&f.x))
+            .copied()
+            .collect();
+        let x = left + stretch / 2.0;
+        let row = densest(&here, &straight, 0.16 * group.scale);
+        (here.len() > 1).then(|| Foot {
+            x,
+            top: 0.0,
+            bottom: straight.at(x) + row,
+            width: stretch,
+        })
+    });
+    let rows: Vec<Foot> = rows.collect();
+    let middle = rows.iter().map(|r| r.bottom - straight.at(r.x));
+    let spread = middle.clone().fold(f32::MIN, f32::max) - middle.fold(f32::MAX, f32::min);
+    if rows.len() < 4 || spread < 0.12 * group.scale {
+        return None;
+    }
+    let line = least_squares(&rows, straight.origin, false)?;
+    Some(bent(&rows, line, group.scale))
 }
 
 /// Lower ends of letters; wide parts, where letters touch, are cut into slices.
@@ -131,7 +177,11 @@ fn feet(ink: &Ink, group: &Group) -> Vec<Foot> {
 fn slice(ink: &Ink, part: &Part, left: f32, right: f32) -> Option<Foot> {
     let (from, to) = (left as usize, (right as usize).min(ink.width()));
     let rows = part.top as usize..(part.bottom as usize).min(ink.height());
-    let inked = |&y: &usize| ink.row(y).get(from..to).is_some_and(|row| row.iter().any(|&p| p != 0));
+    let inked = |&y: &usize| {
+        ink.row(y)
+            .get(from..to)
+            .is_some_and(|row| row.iter().any(|&p| p != 0))
+    };
     let top = rows.clone().find(inked)?;
     let bottom = rows.rev().find(inked)? + 1;
     Some(Foot {
@@ -167,11 +217,17 @@ fn median_slope(feet: &[Foot], apart: f32) -> f32 {
 
 /// Middle of the band of `height` rows along `curve` with the widest lower ends in it.
 fn densest(feet: &[Foot], curve: &Curve, height: f32) -> f32 {
-    let mut rows: Vec<(f32, f32)> = feet.iter().map(|f| (f.bottom - curve.at(f.x), f.width)).collect();
+    let mut rows: Vec<(f32, f32)> = feet
+        .iter()
+        .map(|f| (f.bottom - curve.at(f.x), f.width))
+        .collect();
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut best, mut most) = (0.0, -1.0);
     for (i, (first, _)) in rows.iter().enumerate() {
-        let band: Vec<_> = rows[i..].iter().take_while(|(row, _)| *row <= first + height).collect();
+        let band: Vec<_> = rows[i..]
+            .iter()
+            .take_while(|(row, _)| *row <= first + height)
+            .collect();
         let weight: f32 = band.iter().map(|(_, width)| width).sum();
         if weight > most {
             (best, most) = (band[band.len() / 2].0, weight);
@@ -193,7 +249,11 @@ fn bent(feet: &[Foot], straight: Curve, scale: f32) -> Curve {
         (squares.sum::<f32>() / feet.len() as f32).sqrt()
     };
     match least_squares(feet, straight.origin, true) {
-        Some(parabola) if error(&straight) > 0.03 * scale && error(&parabola) < 0.75 * error(&straight) => parabola,
+        Some(parabola)
+            if error(&straight) > 0.03 * scale && error(&parabola) < 0.75 * error(&straight) =>
+        {
+            parabola
+        }
         _ => straight,
     }
 }
@@ -201,7 +261,10 @@ fn bent(feet: &[Foot], straight: Curve, scale: f32) -> Curve {
 /// The curve of the least squared distances, by the normal equations.
 fn least_squares(feet: &[Foot], origin: f32, parabola: bool) -> Option<Curve> {
     let unknowns = if parabola { 3 } else { 2 };
-    let reach = feet.iter().map(|f| (f.x - origin).abs()).fold(1.0, f32::max);
+    let reach = feet
+        .iter()
+        .map(|f| (f.x - origin).abs())
+        .fold(1.0, f32::max);
     let mut m = [[0f64; 4]; 3];
     for foot in feet {
         let x = f64::from((foot.x - origin) / reach);
@@ -222,13 +285,20 @@ fn least_squares(feet: &[Foot], origin: f32, parabola: bool) -> Option<Curve> {
         for i in 0..unknowns {
             if i != k {
                 let factor = m[i][k] / m[k][k];
-                for j in 0..4 {
-                    m[i][j] -= factor * m[k][j];
-                }
+                let pivot = m[k];
+                m[i].iter_mut()
+                    .zip(pivot)
+                    .for_each(|(value, pivot)| *value -= factor * pivot);
             }
         }
     }
-    let solved = |k: usize| if k < unknowns { (m[k][3] / m[k][k]) as f32 } else { 0.0 };
+    let solved = |k: usize| {
+        if k < unknowns {
+            (m[k][3] / m[k][k]) as f32
+        } else {
+            0.0
+        }
+    };
     Some(Curve {
         origin,
         a: solved(0),
@@ -239,7 +309,11 @@ fn least_squares(feet: &[Foot], origin: f32, parabola: bool) -> Option<Curve> {
 
 /// The x-height, and the one height of all letters if there is only one.
 fn x_height(standing: &[Foot], curve: &Curve, group: &Group, feet: &[Foot]) -> (f32, Option<f32>) {
-    let mut heights: Vec<f32> = standing.iter().map(|f| curve.at(f.x) - f.top).filter(|&h| h > 0.35 * group.scale).collect();
+    let mut heights: Vec<f32> = standing
+        .iter()
+        .map(|f| curve.at(f.x) - f.top)
+        .filter(|&h| h > 0.35 * group.scale)
+        .collect();
     if heights.is_empty() {
         let height = group.bounds.height().max(1.0);
         return (height / CAPITALS, Some(height));
@@ -264,7 +338,9 @@ fn x_height(standing: &[Foot], curve: &Curve, group: &Group, feet: &[Foot]) -> (
         }
     }
     // Descenders without ascenders: small letters.
-    let hanging = feet.iter().filter(|f| f.bottom - curve.at(f.x) > 0.2 * middle && f.top > curve.at(f.x) - 1.15 * middle);
+    let hanging = feet.iter().filter(|f| {
+        f.bottom - curve.at(f.x) > 0.2 * middle && f.top > curve.at(f.x) - 1.15 * middle
+    });
     match hanging.count() * 8 > count && count >= 3 {
         true => (middle, None),
         false => (middle / CAPITALS, Some(middle)),
@@ -274,7 +350,11 @@ fn x_height(standing: &[Foot], curve: &Curve, group: &Group, feet: &[Foot]) -> (
 /// Lines of even letters may be all small letters: they are, where another line of the page has that x-height, and none
 /// the x-height that capitals would have.
 pub(crate) fn settle(fits: &mut [Fit]) {
-    let known: Vec<f32> = fits.iter().filter(|fit| fit.even.is_none()).map(|fit| fit.x_height).collect();
+    let known: Vec<f32> = fits
+        .iter()
+        .filter(|fit| fit.even.is_none())
+        .map(|fit| fit.x_height)
+        .collect();
     let near = |height: f32| known.iter().any(|x| (x / height).ln().abs() < 0.08);
     for fit in fits {
         if let Some(height) = fit.even

@@ -138,6 +138,9 @@ impl Sets {
 /// Parts by the cells of a grid that they cover.
 struct Grid {
     cell: f32,
+    /// Outermost edges of all parts.
+    left: f32,
+    right: f32,
     cells: HashMap<(i32, i32), Vec<u32>>,
 }
 
@@ -145,16 +148,32 @@ impl Grid {
     fn new(parts: &[Part], cell: f32) -> Self {
         let mut cells: HashMap<_, Vec<u32>> = HashMap::new();
         for (i, part) in parts.iter().enumerate() {
-            for at in covered(part, 0.0, cell) {
+            for at in covered(part, cell) {
                 cells.entry(at).or_default().push(i as u32);
             }
         }
-        Self { cell, cells }
+        Self {
+            cell,
+            left: parts
+                .iter()
+                .map(|part| part.left)
+                .fold(f32::INFINITY, f32::min),
+            right: parts
+                .iter()
+                .map(|part| part.right)
+                .fold(f32::NEG_INFINITY, f32::max),
+            cells,
+        }
     }
 
     /// Indices, ascending, of the parts that may lie within `reach` columns of `part` in its rows.
     fn near(&self, part: &Part, reach: f32) -> Vec<usize> {
-        let cells = covered(part, reach, self.cell).filter_map(|at| self.cells.get(&at));
+        let wide = Part {
+            left: (part.left - reach).max(self.left.min(part.left)),
+            right: (part.right + reach).min(self.right.max(part.right)),
+            ..*part
+        };
+        let cells = covered(&wide, self.cell).filter_map(|at| self.cells.get(&at));
         let mut all: Vec<usize> = cells.flatten().map(|&i| i as usize).collect();
         all.sort_unstable();
         all.dedup();
@@ -162,10 +181,10 @@ impl Grid {
     }
 }
 
-/// Cells of a grid that a part covers when it is wider by `reach` on both sides.
-fn covered(part: &Part, reach: f32, cell: f32) -> impl Iterator<Item = (i32, i32)> {
+/// Cells of a grid that a part covers.
+fn covered(part: &Part, cell: f32) -> impl Iterator<Item = (i32, i32)> {
     let at = |value: f32| (value / cell).floor() as i32;
-    let columns = at(part.left - reach)..=at(part.right + reach);
+    let columns = at(part.left)..=at(part.right);
     let rows = at(part.top)..=at(part.bottom);
     rows.flat_map(move |y| columns.clone().map(move |x| (x, y)))
 }
@@ -178,9 +197,15 @@ fn split_touching(parts: Vec<Part>, median: f32) -> Vec<Part> {
     let grid = Grid::new(&low, 4.0 * median);
     let mut out = Vec::with_capacity(parts.len());
     for part in parts {
-        match tall(&part).then(|| cut_between(&part, &low, &grid, median)).flatten() {
+        match tall(&part)
+            .then(|| cut_between(&part, &low, &grid, median))
+            .flatten()
+        {
             Some(cut) => {
-                out.push(Part { bottom: cut, ..part });
+                out.push(Part {
+                    bottom: cut,
+                    ..part
+                });
                 out.push(Part { top: cut, ..part });
             }
             None => out.push(part),
@@ -209,7 +234,11 @@ fn cut_between(part: &Part, low: &[Part], grid: &Grid, median: f32) -> Option<f3
 pub(crate) fn words(parts: &[Part], median: f32, rules: &Rules) -> Vec<Group> {
     let small = |part: &Part| part.height() < 0.45 * median;
     let fits = |part: &Part| part.height() <= 6.0 * median && part.width() <= 25.0 * median;
-    let letters = parts.iter().filter(|p| !small(p) && fits(p)).copied().collect();
+    let letters = parts
+        .iter()
+        .filter(|p| !small(p) && fits(p))
+        .copied()
+        .collect();
     let letters = split_touching(letters, median);
     let grid = Grid::new(&letters, 4.0 * median);
     let mut sets = Sets((0..letters.len()).collect());
@@ -224,19 +253,25 @@ pub(crate) fn words(parts: &[Part], median: f32, rules: &Rules) -> Vec<Group> {
         }
     }
     let members = sets.members();
-    let members = members.iter().map(|members| members.iter().map(|&i| letters[i]).collect());
+    let members = members
+        .iter()
+        .map(|members| members.iter().map(|&i| letters[i]).collect());
     let mut members: Vec<Vec<Part>> = members.collect();
     let groups: Vec<Group> = members.iter().cloned().map(Group::new).collect();
     let bounds: Vec<Part> = groups.iter().map(|group| group.bounds).collect();
     let grid = Grid::new(&bounds, 4.0 * median);
     for part in parts.iter().filter(|part| small(part) && fits(part)) {
-        let beside = grid.near(part, rules.letter_gap * 6.0 * median).into_iter().filter_map(|k| {
-            let (bounds, scale) = (&bounds[k], groups[k].scale);
-            let margin = 0.15 * scale;
-            let inside = part.middle() > bounds.top - margin && part.middle() < bounds.bottom + margin;
-            let gap = part.gap(bounds);
-            (inside && gap <= rules.letter_gap * scale).then_some((gap, k))
-        });
+        let beside = grid
+            .near(part, rules.letter_gap * 6.0 * median)
+            .into_iter()
+            .filter_map(|k| {
+                let (bounds, scale) = (&bounds[k], groups[k].scale);
+                let margin = 0.15 * scale;
+                let inside =
+                    part.middle() > bounds.top - margin && part.middle() < bounds.bottom + margin;
+                let gap = part.gap(bounds);
+                (inside && gap <= rules.letter_gap * scale).then_some((gap, k))
+            });
         if let Some((_, k)) = beside.min_by(|a, b| a.0.total_cmp(&b.0)) {
             members[k].push(*part);
         }
@@ -269,7 +304,10 @@ pub(crate) fn lines(words: &[Group], median: f32, rules: &Rules) -> Vec<Group> {
         let mut scales: Vec<f32> = members.iter().map(|&i| words[i].scale).collect();
         let middle = scales.len() / 2;
         let scale = *scales.select_nth_unstable_by(middle, f32::total_cmp).1;
-        let parts = members.iter().flat_map(|&i| words[i].parts.clone()).collect();
+        let parts = members
+            .iter()
+            .flat_map(|&i| words[i].parts.clone())
+            .collect();
         Group {
             scale,
             ..Group::new(parts)

@@ -84,7 +84,9 @@ impl Ink {
 
     /// The image with ink black and paper white.
     pub fn to_gray(&self) -> Gray {
-        Gray::from_fn(self.width, self.height, |x, y| 255 * u8::from(self.row(y)[x] == 0))
+        Gray::from_fn(self.width, self.height, |x, y| {
+            255 * u8::from(self.row(y)[x] == 0)
+        })
     }
 
     /// Every pixel by the majority of its 3 by 3 neighbours: single specks and holes vanish.
@@ -191,13 +193,19 @@ fn darker_than_mean(page: &Gray, window: usize, offset: u32, out: &mut [u8]) {
             *out = level(row[x], sums.between(left, right), count);
         };
         if width <= 2 * half {
-            out.iter_mut().enumerate().for_each(|(x, out)| decide(x, out));
+            out.iter_mut()
+                .enumerate()
+                .for_each(|(x, out)| decide(x, out));
             continue;
         }
         let (inner, count) = (half..width - half, ((2 * half + 1) * (bottom - top)) as u32);
-        (0..half).chain(inner.end..width).for_each(|x| decide(x, &mut out[x]));
+        (0..half)
+            .chain(inner.end..width)
+            .for_each(|x| decide(x, &mut out[x]));
         let ends = sums.before.iter().zip(&sums.before[2 * half + 1..]);
-        for ((out, &pixel), (left, right)) in out[inner.clone()].iter_mut().zip(&row[inner]).zip(ends) {
+        for ((out, &pixel), (left, right)) in
+            out[inner.clone()].iter_mut().zip(&row[inner]).zip(ends)
+        {
             *out = level(pixel, right.wrapping_sub(*left), count);
         }
     }
@@ -272,8 +280,16 @@ mod tests {
                     Threshold::Sauvola { window, k: 0.3 },
                 ] {
                     let ink = Ink::of(&page, threshold);
-                    let marks: Vec<u8> = ink.pixels.iter().map(|&level| u8::from(level != 0)).collect();
-                    assert_eq!(marks, reference(&page, threshold), "{width} {height} {threshold:?}");
+                    let marks: Vec<u8> = ink
+                        .pixels
+                        .iter()
+                        .map(|&level| u8::from(level != 0))
+                        .collect();
+                    assert_eq!(
+                        marks,
+                        reference(&page, threshold),
+                        "{width} {height} {threshold:?}"
+                    );
                 }
             }
         }
@@ -286,7 +302,14 @@ mod tests {
             (8..14, 5..18) => 0,
             _ => 255,
         });
-        let ink = Ink::of(&page, Threshold::Mean { window: 41, offset: 18 }).despeckled();
+        let ink = Ink::of(
+            &page,
+            Threshold::Mean {
+                window: 41,
+                offset: 18,
+            },
+        )
+        .despeckled();
         assert_eq!((ink.row(3)[3], ink.row(12)[10]), (0, 1));
         assert!(ink.row(10)[9] > 100);
     }

@@ -113,7 +113,13 @@ pub fn draw_map(quads: &[Quad], width: usize, height: usize) -> Vec<f32> {
 /// more than 1.5 x-heights.
 ///
 /// Errors: the number of values is not width times height; more cells than the limit of pixels.
-pub fn lines_from_map(map: &[f32], width: usize, height: usize, level: f32, limits: &Limits) -> Result<Vec<Quad>, PageError> {
+pub fn lines_from_map(
+    map: &[f32],
+    width: usize,
+    height: usize,
+    level: f32,
+    limits: &Limits,
+) -> Result<Vec<Quad>, PageError> {
     if width.checked_mul(height) != Some(map.len()) {
         return Err(PageError::Map {
             width,
@@ -169,7 +175,10 @@ fn flood(free: &mut [bool], start: usize, width: usize) -> Vec<(f32, f32)> {
 /// Adds the lines of a component.
 fn split(cells: &[(f32, f32)], depth: usize, lines: &mut Vec<Quad>) {
     let count = cells.len() as f32;
-    let (x, y) = (cells.iter().map(|c| c.0).sum::<f32>() / count, cells.iter().map(|c| c.1).sum::<f32>() / count);
+    let (x, y) = (
+        cells.iter().map(|c| c.0).sum::<f32>() / count,
+        cells.iter().map(|c| c.1).sum::<f32>() / count,
+    );
     let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
     for cell in cells {
         let (dx, dy) = (cell.0 - x, cell.1 - y);
@@ -178,19 +187,32 @@ fn split(cells: &[(f32, f32)], depth: usize, lines: &mut Vec<Quad>) {
     // The principal axis, if the component is long enough to have one.
     let spread = ((xx - yy).powi(2) + 4.0 * xy * xy).sqrt();
     let long = xx + yy + spread > 6.0 * (xx + yy - spread) && count >= 6.0;
-    let angle = if long { 0.5 * (2.0 * xy).atan2(xx - yy) } else { 0.0 };
+    let angle = if long {
+        0.5 * (2.0 * xy).atan2(xx - yy)
+    } else {
+        0.0
+    };
     let (sin, cos) = angle.sin_cos();
     let turned: Vec<(f32, f32)> = cells
         .iter()
-        .map(|cell| ((cell.0 - x) * cos + (cell.1 - y) * sin, (cell.1 - y) * cos - (cell.0 - x) * sin))
+        .map(|cell| {
+            (
+                (cell.0 - x) * cos + (cell.1 - y) * sin,
+                (cell.1 - y) * cos - (cell.0 - x) * sin,
+            )
+        })
         .collect();
     let span = |axis: fn(&(f32, f32)) -> f32| {
         let values = turned.iter().map(axis);
-        values.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)))
+        values.fold((f32::MAX, f32::MIN), |(low, high), v| {
+            (low.min(v), high.max(v))
+        })
     };
     let (left, right) = span(|c| c.0);
     let mut columns = vec![0usize; (right - left) as usize + 1];
-    turned.iter().for_each(|cell| columns[(cell.0 - left) as usize] += 1);
+    turned
+        .iter()
+        .for_each(|cell| columns[(cell.0 - left) as usize] += 1);
     let mut sorted = columns.clone();
     sorted.sort_unstable();
     let usual = sorted[sorted.len() / 2] as f32;
@@ -292,7 +314,9 @@ impl Place {
     fn to_page(&self, point: Point) -> Point {
         let (u, v) = (point.x / self.width, point.y / self.height);
         let [a, b, c, d] = self.quad.0;
-        let mix = |f: fn(Point) -> f32| (1.0 - v) * ((1.0 - u) * f(a) + u * f(b)) + v * ((1.0 - u) * f(d) + u * f(c));
+        let mix = |f: fn(Point) -> f32| {
+            (1.0 - v) * ((1.0 - u) * f(a) + u * f(b)) + v * ((1.0 - u) * f(d) + u * f(c))
+        };
         Point {
             x: mix(|p| p.x),
             y: mix(|p| p.y),
@@ -322,11 +346,25 @@ fn measure_one(page: &Gray, quad: &Quad) -> (crate::fit::Fit, bool, Place) {
     let cut = page.cut(quad, columns as usize, rows as usize, 255);
     let light = is_light_on_dark(&cut);
     let cut = if light { cut.inverted() } else { cut };
-    let ink = Ink::of(&cut, Threshold::Mean { window: 41, offset: 15 });
-    let fits = |rect: &Rect| rect.height as f32 >= 0.2 * rows && (rect.width as f32) < 0.9 * columns.max(4.0 * rows);
-    let inside = |rect: &Rect| (0.1 * rows..0.9 * rows).contains(&(rect.y as f32 + rect.height as f32 / 2.0));
+    let ink = Ink::of(
+        &cut,
+        Threshold::Mean {
+            window: 41,
+            offset: 15,
+        },
+    );
+    let fits = |rect: &Rect| {
+        rect.height as f32 >= 0.2 * rows && (rect.width as f32) < 0.9 * columns.max(4.0 * rows)
+    };
+    let inside = |rect: &Rect| {
+        (0.1 * rows..0.9 * rows).contains(&(rect.y as f32 + rect.height as f32 / 2.0))
+    };
     let all = components(&ink, 100_000).unwrap_or_default();
-    let mut parts: Vec<Part> = all.iter().filter(|c| fits(&c.bounds) && inside(&c.bounds)).map(Part::from).collect();
+    let mut parts: Vec<Part> = all
+        .iter()
+        .filter(|c| fits(&c.bounds) && inside(&c.bounds))
+        .map(Part::from)
+        .collect();
     if parts.is_empty() {
         parts.push(Part {
             left: 0.0,
@@ -347,9 +385,15 @@ fn is_light_on_dark(cut: &Gray) -> bool {
     if width == 0 || height == 0 {
         return false;
     }
-    let mut border: Vec<u8> = [0, height - 1].into_iter().flat_map(|y| cut.row(y).iter().copied()).collect();
+    let mut border: Vec<u8> = [0, height - 1]
+        .into_iter()
+        .flat_map(|y| cut.row(y).iter().copied())
+        .collect();
     border.sort_unstable();
     let ground = i32::from(border[border.len() / 2]);
-    let (dark, light) = (i32::from(quantile(cut, 0.02)), i32::from(quantile(cut, 0.98)));
+    let (dark, light) = (
+        i32::from(quantile(cut, 0.02)),
+        i32::from(quantile(cut, 0.98)),
+    );
     light - ground > ground - dark
 }

@@ -139,25 +139,25 @@ pub fn det_eval(found: &[Quad], truth: &[Quad]) -> DetEval {
             (found_score[i], truth_score[j]) = (1.0, 1.0);
         }
     }
-    for j in 0..truth.len() {
+    for (j, score) in truth_score.iter_mut().enumerate() {
         let parts: Vec<_> = all
             .iter()
             .filter(|o| o.1 == j && found_score[o.0] == 0.0 && precision(o) >= PRECISION)
             .collect();
         let covered: f64 = parts.iter().map(|o| recall(o)).sum();
-        if truth_score[j] == 0.0 && parts.len() > 1 && covered >= RECALL {
-            truth_score[j] = SEVERAL;
+        if *score == 0.0 && parts.len() > 1 && covered >= RECALL {
+            *score = SEVERAL;
             parts.iter().for_each(|o| found_score[o.0] = SEVERAL);
         }
     }
-    for i in 0..found.len() {
+    for (i, score) in found_score.iter_mut().enumerate() {
         let parts: Vec<_> = all
             .iter()
             .filter(|o| o.0 == i && truth_score[o.1] == 0.0 && recall(o) >= RECALL)
             .collect();
         let right: f64 = parts.iter().map(|o| precision(o)).sum();
-        if found_score[i] == 0.0 && parts.len() > 1 && right >= PRECISION {
-            found_score[i] = SEVERAL;
+        if *score == 0.0 && parts.len() > 1 && right >= PRECISION {
+            *score = SEVERAL;
             parts.iter().for_each(|o| truth_score[o.1] = SEVERAL);
         }
     }

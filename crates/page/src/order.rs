@@ -116,7 +116,9 @@ const DEPTH: usize = 64;
 fn cut(lines: Vec<Level>, layout: Layout, depth: usize, regions: &mut Vec<Region>) {
     if depth < DEPTH {
         if let Some(columns) = columns(&lines, layout) {
-            columns.into_iter().for_each(|column| cut(column, layout, depth + 1, regions));
+            columns
+                .into_iter()
+                .for_each(|column| cut(column, layout, depth + 1, regions));
             return;
         }
         if let Some((above, below)) = band(&lines, layout) {
@@ -148,7 +150,10 @@ fn columns(lines: &[Level], layout: Layout) -> Option<Vec<Vec<Level>>> {
 /// A column has several lines; with `Auto` its lines are long, as in running text.
 fn is_column(part: &[Level], layout: Layout) -> bool {
     let rows = rows(part.to_vec()).len();
-    let width = median(part.iter().map(|line| (line.right - line.left) / line.x_height));
+    let width = median(
+        part.iter()
+            .map(|line| (line.right - line.left) / line.x_height),
+    );
     rows >= 2 && (layout == Layout::Page || (rows >= 3 && width >= RUNNING))
 }
 
@@ -202,7 +207,11 @@ fn rows(mut lines: Vec<Level>) -> Vec<Vec<Level>> {
 
 /// Adds rows as regions, which end at wide white.
 fn paragraphs(rows: Vec<Vec<Level>>, regions: &mut Vec<Region>) {
-    let base = |row: &[Level]| row.iter().map(|line| line.bottom).fold(f32::NEG_INFINITY, f32::max);
+    let base = |row: &[Level]| {
+        row.iter()
+            .map(|line| line.bottom)
+            .fold(f32::NEG_INFINITY, f32::max)
+    };
     let steps = rows.windows(2).map(|pair| base(&pair[1]) - base(&pair[0]));
     let usual = median(steps.filter(|step| *step > 0.0));
     let mut before = None;
@@ -210,7 +219,9 @@ fn paragraphs(rows: Vec<Vec<Level>>, regions: &mut Vec<Region>) {
         let here = base(&row);
         let indices = row.iter().map(|line| line.index).collect();
         match (before, regions.last_mut()) {
-            (Some(last), Some(region)) if here - last <= PARAGRAPH * usual => region.rows.push(indices),
+            (Some(last), Some(region)) if here - last <= PARAGRAPH * usual => {
+                region.rows.push(indices)
+            }
             _ => regions.push(Region {
                 rows: vec![indices],
             }),
@@ -225,7 +236,11 @@ pub fn cells(region: &Region, lines: &[Found]) -> Vec<Vec<Vec<usize>>> {
     let level = level(lines);
     let of = |&index: &usize| level.get(index);
     let several = region.rows.iter().filter(|row| row.len() > 1);
-    let mut spans: Vec<(f32, f32)> = several.flatten().filter_map(of).map(|line| (line.left, line.right)).collect();
+    let mut spans: Vec<(f32, f32)> = several
+        .flatten()
+        .filter_map(of)
+        .map(|line| (line.left, line.right))
+        .collect();
     spans.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut columns: Vec<(f32, f32)> = Vec::new();
     for (left, right) in spans {
@@ -237,7 +252,9 @@ pub fn cells(region: &Region, lines: &[Found]) -> Vec<Vec<Vec<usize>>> {
     let place = |line: &Level| {
         let cover = |column: &(f32, f32)| line.right.min(column.1) - line.left.max(column.0);
         let covers = columns.iter().map(cover).enumerate();
-        covers.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map_or(0, |(k, _)| k)
+        covers
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+            .map_or(0, |(k, _)| k)
     };
     let row = |row: &Vec<usize>| {
         let mut cells = vec![Vec::new(); columns.len().max(1)];
@@ -260,7 +277,9 @@ pub fn tsv(cells: &[Vec<Vec<usize>>], texts: &[String]) -> String {
     };
     let mut out = String::new();
     for row in cells {
-        let cells = row.iter().map(|cell| cell.iter().map(text).collect::<Vec<_>>().join(" "));
+        let cells = row
+            .iter()
+            .map(|cell| cell.iter().map(text).collect::<Vec<_>>().join(" "));
         out.push_str(&cells.collect::<Vec<_>>().join("\t"));
         out.push('\n');
     }

@@ -50,13 +50,21 @@ const MARGIN: f32 = 0.6;
 /// and the ends of letters of the lines above and below are painted over with the ground. The image is empty if the
 /// line is (no length, no height, or coordinates that are not finite).
 pub fn rectify(page: &Gray, line: &Found, frame: Frame) -> Rectified {
-    let ends: Vec<f32> = line.quad.0.iter().map(|&corner| line.baseline.of(corner).0).collect();
+    let ends: Vec<f32> = line
+        .quad
+        .0
+        .iter()
+        .map(|&corner| line.baseline.of(corner).0)
+        .collect();
     let low = ends.iter().copied().fold(f32::INFINITY, f32::min);
     let high = ends.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let scale = line.x_height / frame.x_height;
     let (first, last) = (low - MARGIN * line.x_height, high + MARGIN * line.x_height);
     let width = ((last - first) / scale).round();
-    let sound = scale > 0.0 && scale.is_finite() && width >= 1.0 && width <= WIDEST && page.pixels().len() > 0;
+    let sound = scale > 0.0
+        && scale.is_finite()
+        && (1.0..=WIDEST).contains(&width)
+        && !page.pixels().is_empty();
     let mut rectified = Rectified {
         image: Gray::filled(0, frame.height, 255),
         frame,
@@ -67,10 +75,13 @@ pub fn rectify(page: &Gray, line: &Found, frame: Frame) -> Rectified {
     if !sound || frame.height == 0 || !line.baseline.sag.is_finite() {
         return rectified;
     }
-    let ground = quantile(&page.crop(line.quad.bounds(page.width(), page.height())), 0.5);
+    let ground = quantile(
+        &page.crop(line.quad.bounds(page.width(), page.height())),
+        0.5,
+    );
     let width = width as usize;
-    // Where the line becomes smaller, more samples are taken and averaged.
-    let samples = (scale.ceil() as usize).clamp(1, 8);
+    // Where the line becomes much smaller, more samples are taken and averaged.
+    let samples = (scale.round() as usize).clamp(1, 8);
     let per = samples as f32;
     let image = page.warp(width * samples, frame.height * samples, ground, |x, y| {
         let point = rectified.to_page(Point {
@@ -79,9 +90,21 @@ pub fn rectify(page: &Gray, line: &Found, frame: Frame) -> Rectified {
         });
         (point.x, point.y)
     });
-    let image = if samples > 1 { image.resize(width, frame.height) } else { image };
-    rectified.image = if line.light_on_dark { image.inverted() } else { image };
-    let ground = if line.light_on_dark { 255 - ground } else { ground };
+    let image = if samples > 1 {
+        image.resize(width, frame.height)
+    } else {
+        image
+    };
+    rectified.image = if line.light_on_dark {
+        image.inverted()
+    } else {
+        image
+    };
+    let ground = if line.light_on_dark {
+        255 - ground
+    } else {
+        ground
+    };
     paint_over(&mut rectified.image, &frame, ground);
     rectified
 }
@@ -90,7 +113,8 @@ impl Rectified {
     /// The position on the page of a position on the image.
     pub fn to_page(&self, point: Point) -> Point {
         let along = self.first + point.x * self.scale;
-        self.baseline.at(along, (point.y - self.frame.baseline) * self.scale)
+        self.baseline
+            .at(along, (point.y - self.frame.baseline) * self.scale)
     }
 
     /// The position on the image of a position on the page.
@@ -113,7 +137,9 @@ fn paint_over(image: &mut Gray, frame: &Frame, ground: u8) {
     let before = ink.clone();
     let thickness = (0.3 * frame.x_height).max(2.0) as usize;
     // No stroke of a letter is that long; in a short image, a frame around one word is.
-    let long = (3 * frame.height).min(ink.width() * 4 / 5).max(frame.height);
+    let long = (3 * frame.height)
+        .min(ink.width() * 4 / 5)
+        .max(frame.height);
     let rules = remove_rules(&mut ink, long, thickness);
     let core = frame.baseline - 0.8 * frame.x_height..frame.baseline - 0.1 * frame.x_height;
     let reaching = |c: &&Component| {
@@ -132,13 +158,18 @@ fn paint_over(image: &mut Gray, frame: &Frame, ground: u8) {
     if rules > 0 {
         for y in 0..ink.height() {
             let changed = before.row(y).iter().zip(ink.row(y)).enumerate();
-            gone.extend(changed.filter(|(_, (was, is))| was != is).map(|(x, _)| (x, y)));
+            gone.extend(
+                changed
+                    .filter(|(_, (was, is))| was != is)
+                    .map(|(x, _)| (x, y)),
+            );
         }
     }
     // The soft edges go too, except beside ink that stays.
     let (width, height) = (image.width(), image.height());
     let mut painted = vec![false; width * height];
-    gone.iter().for_each(|&(x, y)| painted[y * width + x] = true);
+    gone.iter()
+        .for_each(|&(x, y)| painted[y * width + x] = true);
     for &(x, y) in &gone {
         for row in y.saturating_sub(1)..(y + 2).min(height) {
             for column in x.saturating_sub(1)..(x + 2).min(width) {

@@ -23,9 +23,19 @@ fn upright(left: f32, top: f32, right: f32, bottom: f32) -> Quad {
 
 fn joined(quads: &[Quad]) -> Quad {
     let fold = |axis: fn(&Point) -> f32, pick: fn(f32, f32) -> f32| {
-        quads.iter().flat_map(|q| &q.0).map(axis).reduce(pick).unwrap()
+        quads
+            .iter()
+            .flat_map(|q| &q.0)
+            .map(axis)
+            .reduce(pick)
+            .unwrap()
     };
-    upright(fold(|p| p.x, f32::min), fold(|p| p.y, f32::min), fold(|p| p.x, f32::max), fold(|p| p.y, f32::max))
+    upright(
+        fold(|p| p.x, f32::min),
+        fold(|p| p.y, f32::min),
+        fold(|p| p.x, f32::max),
+        fold(|p| p.y, f32::max),
+    )
 }
 
 /// Draws `text` from `x` with its baseline at `y`, with letters of `x_height` pixels, in the grey level `ink`.
@@ -43,12 +53,21 @@ pub fn draw(page: &mut Gray, text: &str, x: f32, y: f32, x_height: f32, ink: u8)
             words.push(joined(&word));
             word.clear();
         }
-        if let Some(outline) = font.outline_glyph(id.with_scale_and_position(scale, point(pen, y))) {
+        if let Some(outline) = font.outline_glyph(id.with_scale_and_position(scale, point(pen, y)))
+        {
             let bounds = outline.px_bounds();
-            word.push(upright(bounds.min.x, bounds.min.y, bounds.max.x, bounds.max.y));
+            word.push(upright(
+                bounds.min.x,
+                bounds.min.y,
+                bounds.max.x,
+                bounds.max.y,
+            ));
             let (width, height) = (page.width(), page.height());
             outline.draw(|dx, dy, share| {
-                let (px, py) = (bounds.min.x as i64 + i64::from(dx), bounds.min.y as i64 + i64::from(dy));
+                let (px, py) = (
+                    bounds.min.x as i64 + i64::from(dx),
+                    bounds.min.y as i64 + i64::from(dy),
+                );
                 if px >= 0 && py >= 0 && (px as usize) < width && (py as usize) < height {
                     let pixel = &mut page.pixels_mut()[py as usize * width + px as usize];
                     let paper = f32::from(*pixel);
@@ -68,10 +87,18 @@ pub fn draw(page: &mut Gray, text: &str, x: f32, y: f32, x_height: f32, ink: u8)
 }
 
 /// Draws lines of text one below the other, and returns them.
-pub fn paragraph(page: &mut Gray, lines: &[&str], x: f32, y: f32, x_height: f32, ink: u8) -> Vec<Drawn> {
+pub fn paragraph(
+    page: &mut Gray,
+    lines: &[&str],
+    x: f32,
+    y: f32,
+    x_height: f32,
+    ink: u8,
+) -> Vec<Drawn> {
     let step = 3.2 * x_height;
     let each = lines.iter().enumerate();
-    each.map(|(k, text)| draw(page, text, x, y + k as f32 * step, x_height, ink)).collect()
+    each.map(|(k, text)| draw(page, text, x, y + k as f32 * step, x_height, ink))
+        .collect()
 }
 
 pub const PROSE: [&str; 6] = [

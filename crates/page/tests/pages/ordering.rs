@@ -11,28 +11,47 @@ fn found(page: &Gray) -> Vec<Found> {
 
 /// Which drawn line a found one is.
 fn which(line: &Found, drawn: &[Drawn]) -> usize {
-    let overlaps = drawn.iter().map(|d| refrain_page::iou(&d.ink, &line.quad)).enumerate();
+    let overlaps = drawn
+        .iter()
+        .map(|d| refrain_page::iou(&d.ink, &line.quad))
+        .enumerate();
     overlaps.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0
 }
 
 fn sequence(lines: &[Found], drawn: &[Drawn], layout: Layout) -> Vec<usize> {
     let regions = order(lines, layout);
-    let indices = regions.iter().flat_map(|region| region.rows.iter().flatten());
+    let indices = regions
+        .iter()
+        .flat_map(|region| region.rows.iter().flatten());
     indices.map(|&i| which(&lines[i], drawn)).collect()
 }
 
 #[test]
 fn two_columns_below_a_title_are_read_one_after_the_other() {
     let mut page = Gray::filled(1180, 460, 255);
-    let mut drawn = vec![draw(&mut page, "A title that stands over both of the columns here", 150.0, 60.0, 16.0, 0)];
+    let mut drawn = vec![draw(
+        &mut page,
+        "A title that stands over both of the columns here",
+        150.0,
+        60.0,
+        16.0,
+        0,
+    )];
     drawn.extend(paragraph(&mut page, &PROSE, 40.0, 150.0, 12.0, 0));
     drawn.extend(paragraph(&mut page, &PROSE, 620.0, 150.0, 12.0, 0));
     let lines = found(&page);
     for layout in [Layout::Auto, Layout::Page] {
-        assert_eq!(sequence(&lines, &drawn, layout), (0..13).collect::<Vec<_>>());
+        assert_eq!(
+            sequence(&lines, &drawn, layout),
+            (0..13).collect::<Vec<_>>()
+        );
     }
     let rows = order(&lines, Layout::Receipt);
-    let most = rows.iter().flat_map(|region| &region.rows).map(Vec::len).max();
+    let most = rows
+        .iter()
+        .flat_map(|region| &region.rows)
+        .map(Vec::len)
+        .max();
     assert_eq!(most, Some(2));
 }
 
@@ -42,7 +61,10 @@ fn a_receipt_is_read_row_by_row_and_is_a_table() {
     let mut page = Gray::filled(500, 260, 255);
     let mut drawn = Vec::new();
     for (k, text) in texts.iter().enumerate() {
-        let (x, y) = (if k % 2 == 0 { 30.0 } else { 360.0 }, 60.0 + 50.0 * (k / 2) as f32);
+        let (x, y) = (
+            if k % 2 == 0 { 30.0 } else { 360.0 },
+            60.0 + 50.0 * (k / 2) as f32,
+        );
         drawn.push(draw(&mut page, text, x, y, 12.0, 0));
     }
     let lines = found(&page);
@@ -52,7 +74,10 @@ fn a_receipt_is_read_row_by_row_and_is_a_table() {
     assert_eq!(sequence(&lines, &drawn, Layout::Page), [0, 2, 4, 1, 3, 5]);
     let regions = order(&lines, Layout::Receipt);
     assert_eq!(regions.len(), 1);
-    let read: Vec<String> = lines.iter().map(|line| texts[which(line, &drawn)].to_owned()).collect();
+    let read: Vec<String> = lines
+        .iter()
+        .map(|line| texts[which(line, &drawn)].to_owned())
+        .collect();
     let table = tsv(&cells(&regions[0], &lines), &read);
     assert_eq!(table, "Bread\t2.50\nMilk\t11.20\nTotal\t13.70\n");
     assert_eq!(tsv(&cells(&regions[0], &lines), &[]).lines().count(), 3);
@@ -61,14 +86,30 @@ fn a_receipt_is_read_row_by_row_and_is_a_table() {
 #[test]
 fn missing_cells_stay_empty() {
     let mut page = Gray::filled(640, 220, 255);
-    let places = [("Item", 30.0, 50.0), ("Count", 260.0, 50.0), ("Price", 500.0, 50.0), ("Rope", 30.0, 100.0)];
-    let more = [("9.00", 500.0, 100.0), ("Nails", 30.0, 150.0), ("40", 260.0, 150.0), ("3.10", 500.0, 150.0)];
+    let places = [
+        ("Item", 30.0, 50.0),
+        ("Count", 260.0, 50.0),
+        ("Price", 500.0, 50.0),
+        ("Rope", 30.0, 100.0),
+    ];
+    let more = [
+        ("9.00", 500.0, 100.0),
+        ("Nails", 30.0, 150.0),
+        ("40", 260.0, 150.0),
+        ("3.10", 500.0, 150.0),
+    ];
     let places: Vec<_> = places.into_iter().chain(more).collect();
-    let drawn: Vec<Drawn> = places.iter().map(|(text, x, y)| draw(&mut page, text, *x, *y, 12.0, 0)).collect();
+    let drawn: Vec<Drawn> = places
+        .iter()
+        .map(|(text, x, y)| draw(&mut page, text, *x, *y, 12.0, 0))
+        .collect();
     let lines = found(&page);
     let regions = order(&lines, Layout::Auto);
     assert_eq!(regions.len(), 1);
-    let read: Vec<String> = lines.iter().map(|line| places[which(line, &drawn)].0.to_owned()).collect();
+    let read: Vec<String> = lines
+        .iter()
+        .map(|line| places[which(line, &drawn)].0.to_owned())
+        .collect();
     let table = tsv(&cells(&regions[0], &lines), &read);
     assert_eq!(table, "Item\tCount\tPrice\nRope\t\t9.00\nNails\t40\t3.10\n");
 }
@@ -98,9 +139,16 @@ fn skewed_columns_and_rows_keep_their_order() {
             ..*line
         }
     };
-    let places: Vec<usize> = lines.iter().map(|line| which(&upright(line), &drawn)).collect();
+    let places: Vec<usize> = lines
+        .iter()
+        .map(|line| which(&upright(line), &drawn))
+        .collect();
     let regions = order(&lines, Layout::Page);
-    let read: Vec<usize> = regions.iter().flat_map(|r| r.rows.iter().flatten()).map(|&i| places[i]).collect();
+    let read: Vec<usize> = regions
+        .iter()
+        .flat_map(|r| r.rows.iter().flatten())
+        .map(|&i| places[i])
+        .collect();
     assert_eq!(read, (0..12).collect::<Vec<_>>());
 }
 
@@ -110,9 +158,15 @@ fn wide_white_between_rows_parts_regions() {
     let mut drawn = paragraph(&mut page, &PROSE[..3], 20.0, 60.0, 12.0, 0);
     drawn.extend(paragraph(&mut page, &PROSE[3..], 20.0, 300.0, 12.0, 0));
     let lines = found(&page);
-    let sizes: Vec<usize> = order(&lines, Layout::Page).iter().map(|region| region.rows.len()).collect();
+    let sizes: Vec<usize> = order(&lines, Layout::Page)
+        .iter()
+        .map(|region| region.rows.len())
+        .collect();
     assert_eq!(sizes, [3, 3]);
     let one = order(&lines, Layout::Line);
-    assert_eq!((one.len(), one[0].rows.len(), one[0].rows[0].len()), (1, 1, 6));
+    assert_eq!(
+        (one.len(), one[0].rows.len(), one[0].rows[0].len()),
+        (1, 1, 6)
+    );
     assert_eq!(order(&[], Layout::Auto), []);
 }

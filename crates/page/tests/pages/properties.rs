@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use refrain_image::{Gray, Point, Quad};
 use refrain_page::{
-    Frame, Layout, Limits, cells, deskew, det_eval, draw_map, find_line, find_lines, lines_from_map, map_size, matches,
-    measure, order, rectify, skew, tsv, uncovered_ink, word_quads,
+    Frame, Layout, Limits, cells, deskew, det_eval, draw_map, find_line, find_lines,
+    lines_from_map, map_size, matches, measure, order, rectify, skew, tsv, uncovered_ink,
+    word_quads,
 };
 
 /// Images of few levels, so that there is ink to find, with sizes down to nothing.

@@ -1,13 +1,17 @@
 //! Rectified lines and the places of their words.
 
 use refrain_image::{Gray, Point, Quad};
-use refrain_page::{Baseline, Found, Frame, Limits, find_line, find_lines, iou, rectify, word_quads};
+use refrain_page::{
+    Baseline, Found, Frame, Limits, find_line, find_lines, iou, rectify, word_quads,
+};
 
 use crate::draw::{PROSE, draw, paragraph};
 
 /// Rows in which at least `share` of the columns have dark pixels.
 fn dark_rows(image: &Gray) -> Vec<usize> {
-    (0..image.height()).map(|y| image.row(y).iter().filter(|&&pixel| pixel < 128).count()).collect()
+    (0..image.height())
+        .map(|y| image.row(y).iter().filter(|&&pixel| pixel < 128).count())
+        .collect()
 }
 
 #[test]
@@ -29,8 +33,14 @@ fn the_x_height_and_the_baseline_sit_in_the_frame() {
         let most = *rows.iter().max().unwrap();
         let first = rows.iter().position(|&count| 4 * count > most).unwrap() as f32;
         let last = rows.iter().rposition(|&count| 4 * count > most).unwrap() as f32 + 1.0;
-        assert!((last - frame.baseline).abs() < 1.7, "{last} {frame:?} {rows:?}");
-        assert!((last - first - frame.x_height).abs() < 2.6, "{first} {last} {frame:?}");
+        assert!(
+            (last - frame.baseline).abs() < 1.7,
+            "{last} {frame:?} {rows:?}"
+        );
+        assert!(
+            (last - first - frame.x_height).abs() < 2.6,
+            "{first} {last} {frame:?}"
+        );
         assert!(image.row(0).iter().all(|&pixel| pixel > 200));
     }
 }
@@ -62,7 +72,11 @@ fn a_frame_around_a_word_and_the_lines_beside_it_are_painted_over() {
     let line = find_line(&framed, &Limits::default()).unwrap().unwrap();
     assert!(iou(&line.quad, &clean.quad) > 0.8, "{line:?} {clean:?}");
     let image = rectify(&framed, &line, Frame::of(36)).image;
-    assert!(dark_rows(&image)[0] + dark_rows(&image)[35] < 4, "{:?}", dark_rows(&image));
+    assert!(
+        dark_rows(&image)[0] + dark_rows(&image)[35] < 4,
+        "{:?}",
+        dark_rows(&image)
+    );
 }
 
 #[test]
@@ -74,7 +88,11 @@ fn a_bent_line_becomes_level() {
         (x, y + 14.0 * (1.0 - t * t) - 7.0)
     });
     let line = find_line(&bent, &Limits::default()).unwrap().unwrap();
-    assert!((line.baseline.sag + 14.0).abs() < 4.0, "{:?}", line.baseline);
+    assert!(
+        (line.baseline.sag + 14.0).abs() < 4.0,
+        "{:?}",
+        line.baseline
+    );
     let frame = Frame::of(36);
     let rows = dark_rows(&rectify(&bent, &line, frame).image);
     let below = rows[frame.baseline as usize + 2..].iter().sum::<usize>();
@@ -87,7 +105,12 @@ fn long_lines_have_no_cap_and_impossible_ones_no_pixels() {
     let page = Gray::filled(3000, 20, 255);
     let at = |x: f32, y: f32| Point { x, y };
     let line = Found {
-        quad: Quad([at(0.0, 2.0), at(3000.0, 2.0), at(3000.0, 18.0), at(0.0, 18.0)]),
+        quad: Quad([
+            at(0.0, 2.0),
+            at(3000.0, 2.0),
+            at(3000.0, 18.0),
+            at(0.0, 18.0),
+        ]),
         baseline: Baseline {
             start: at(0.0, 14.0),
             end: at(3000.0, 14.0),
@@ -125,7 +148,10 @@ fn words_have_the_places_of_their_ink() {
         let mut overlaps = Vec::new();
         for line in &drawn {
             let ink = Quad(line.ink.0.map(place));
-            let found = lines.iter().max_by(|a, b| iou(&a.quad, &ink).total_cmp(&iou(&b.quad, &ink))).unwrap();
+            let found = lines
+                .iter()
+                .max_by(|a, b| iou(&a.quad, &ink).total_cmp(&iou(&b.quad, &ink)))
+                .unwrap();
             let rectified = rectify(&turned, found, Frame::of(36));
             // Spans as an alignment gives them: inside of the first and last letters, and a little late.
             let spans: Vec<(f32, f32)> = line
@@ -144,7 +170,10 @@ fn words_have_the_places_of_their_ink() {
         }
         let mean = overlaps.iter().sum::<f64>() / overlaps.len() as f64;
         let least = overlaps.iter().copied().fold(1.0, f64::min);
-        assert!(mean > 0.8 && least > 0.5, "{degrees} {mean} {least} {overlaps:?}");
+        assert!(
+            mean > 0.8 && least > 0.5,
+            "{degrees} {mean} {least} {overlaps:?}"
+        );
     }
 }
 
@@ -173,9 +202,21 @@ fn a_turned_page_is_found_upright_and_placed_back() {
             let there = line.turned(quarters, upright.width(), upright.height());
             assert!(iou(&there.quad, &drawn.ink.turned(quarters, 620, 300)) > 0.6);
             // The image is the same from the turned page.
-            let (a, b) = (rectify(&turned, &there, Frame::of(36)), rectify(&upright, line, Frame::of(36)));
-            assert_eq!((a.image.width(), a.image.height()), (b.image.width(), b.image.height()));
-            let differs = a.image.pixels().iter().zip(b.image.pixels()).filter(|(a, b)| a.abs_diff(**b) > 8).count();
+            let (a, b) = (
+                rectify(&turned, &there, Frame::of(36)),
+                rectify(&upright, line, Frame::of(36)),
+            );
+            assert_eq!(
+                (a.image.width(), a.image.height()),
+                (b.image.width(), b.image.height())
+            );
+            let differs = a
+                .image
+                .pixels()
+                .iter()
+                .zip(b.image.pixels())
+                .filter(|(a, b)| a.abs_diff(**b) > 8)
+                .count();
             assert!(differs * 200 < a.image.pixels().len(), "{differs}");
         }
     }
