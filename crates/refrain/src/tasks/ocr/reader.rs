@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use refrain_decode::ctc::LabelSpan;
 use refrain_decode::ctc::beam::Hypothesis;
 use refrain_decode::text::Labels;
-use refrain_image::Gray;
+use refrain_image::{Gray, Rect};
 use refrain_page::Frame;
 use refrain_tesseract::{Character, Recogniser, Sight};
 
@@ -109,17 +109,20 @@ impl Own {
 
 impl Tesseract {
     fn read(&self, images: &[&Gray], n: usize) -> Result<Vec<ReadLine>, Error> {
-        let owned: Vec<Gray> = images.iter().map(|image| (*image).clone()).collect();
+        let trimmed: Vec<(usize, Gray)> = images.par_iter().map(|image| trimmed(image)).collect();
+        let owned: Vec<Gray> = trimmed.iter().map(|(_, image)| image.clone()).collect();
         let sights = self.recogniser.see(&owned)?;
-        let read = sights.par_iter().zip(images).map(|(sight, image)| self.line(sight, image, n));
-        read.collect()
+        let read = sights.par_iter().zip(trimmed);
+        read.map(|(sight, (left, image))| self.line(sight, (left, image.width()), n))
+            .collect()
     }
 
-    fn line(&self, sight: &Sight, image: &Gray, n: usize) -> Result<ReadLine, Error> {
+    /// The text of an image of this width that begins at this column of the given one.
+    fn line(&self, sight: &Sight, (left, width): (usize, usize), n: usize) -> Result<ReadLine, Error> {
         let charset = self.recogniser.charset();
         // Frames divide the image evenly.
-        let step = image.width() as f32 / sight.scores.frames.max(1) as f32;
-        let column = |frame: usize| frame as f32 * step;
+        let step = width as f32 / sight.scores.frames.max(1) as f32;
+        let column = |frame: usize| left as f32 + frame as f32 * step;
         let Some(decoder) = &self.decoder else {
             return Ok(line(&self.recogniser.text(&sight.scores)?.characters, column));
         };
@@ -141,6 +144,33 @@ impl Tesseract {
             .collect();
         Ok(line)
     }
+}
+
+/// The image without most of the paper on the left and right of its ink, and the number of columns that were cut off on
+/// the left. Networks of Tesseract read a dash into paper beside the edge of an image.
+fn trimmed(image: &Gray) -> (usize, Gray) {
+    /// Paper that stays on each side, in heights of the image.
+    const MARGIN: f32 = 0.1;
+    let ends = |(low, high): (u8, u8), &pixel: &u8| (low.min(pixel), high.max(pixel));
+    let (low, high) = image.pixels().iter().fold((255, 0), ends);
+    let middle = ((u16::from(low) + u16::from(high)) / 2) as u8;
+    let dark: usize = image.pixels().iter().filter(|pixel| **pixel <= middle).count();
+    let on_dark = 2 * dark > image.pixels().len();
+    let ink = |x: &usize| (0..image.height()).any(|y| (image.get(*x, y) <= middle) != on_dark);
+    let mut columns = (0..image.width()).filter(ink);
+    let Some(first) = columns.next() else {
+        return (0, image.clone());
+    };
+    let last = columns.next_back().unwrap_or(first);
+    let margin = (MARGIN * image.height() as f32).ceil() as usize;
+    let x = first.saturating_sub(margin);
+    let rect = Rect {
+        x,
+        y: 0,
+        width: (last + 1 + margin).min(image.width()) - x,
+        height: image.height(),
+    };
+    (x, image.crop(rect))
 }
 
 fn alternatives(
