@@ -2,36 +2,50 @@
 """Times translation beside other engines: training and decoding, with BLEU and peak memory beside every speed.
 
     python3 -m venv peers && peers/bin/pip install -r scripts/peers/requirements-translation.txt
-    python3 -m venv eole && eole/bin/pip install eole==0.6.4
+    python3 -m venv eole && eole/bin/pip install eole==0.6.4 aiohttp
     target/release/refrain train multi30k-en-de --data DATA --out runs/multi30k-en-de
-    python3 scripts/peers/translation.py --prepare-eole 8000 --model runs/multi30k-en-de --data DATA \\
-        --torch-python peers/bin/python --eole-python eole/bin/python
-    python3 scripts/peers/translation.py --model runs/multi30k-en-de --data DATA --torch-python peers/bin/python \\
-        --eole-python eole/bin/python --out times.jsonl --table table.md
+    compare="python3 scripts/peers/translation.py --model runs/multi30k-en-de --data DATA
+        --torch-python peers/bin/python --eole-python eole/bin/python"
+    $compare --prepare-eole 4000                        # once: the models that eole decodes with
+    $compare --out times.jsonl --table table.md         # the comparison
 
 Engines:
     refrain                 the binary
     torch                   translation_torch.py: the same model with the same weights, encoder over padded sequences
     torch-packed            the same, encoder over packed sequences (training only)
     torch-compile           the same with torch.compile for the step of decoding (decoding only)
-    torch-present           the same, beam search that ends earlier than that of Refrain (beam search only)
-    eole, eole-feed         eole's RNN without and with input feeding: encoder 2 layers of 128 a direction, decoder
-                            2 layers of 256, tied vocabulary of 256 features
-    eole-wide, eole-wide-feed   encoder 1 layer of 256 a direction, decoder 1 layer of 512, untied
+    eole, eole-feed         eole's RNN without and with input feeding: encoder 2 layers, decoder 2 layers of the size
+                            of the embedding, one tied vocabulary
+    eole-wide, eole-wide-feed   encoder 1 layer, decoder 1 layer of twice the size of Refrain's encoder, output table
+                            of its own
 
-eole has encoder and decoder of equal width and depth, so neither of its forms is that of Refrain: the first has its
-decoder and projection, the second its encoder and its number of recurrent weights.
+eole has encoder and decoder of equal width and depth, so neither of its forms is that of Refrain: in the recipe
+`multi30k-en-de` the first has its decoder and projection, the second its encoder. The number of parameters is in the
+table.
 
-A round runs every job of every engine once, each in its own process, in turns; a figure is the median over the rounds.
-All engines read the same BPE pieces. Batches in training follow one rule (1,600 target tokens with padding, pairs of
-similar length); the order of the pairs differs, and eole counts the longer side. Training speed is target tokens a
-second, end marks counted, padding not. Decoding is of the test sentences. PyTorch's time is taken inside its process,
-from text to text, after a warm-up. Of Refrain and eole the time of a run with one sentence is subtracted, and shown as
-"start". eole reads and writes pieces, so its time has no tokenisation. Peak memory is the largest resident set of the
-process.
+A round runs every job of every engine once, each in its own process, in turns, all with `--threads` threads; a figure
+is the median over the rounds, and a ratio the median of the ratios within a round. The comparison is of equal work:
+- All engines compute in f32, and read the same BPE pieces of the same pairs. Sizes, dropout, label smoothing, optimizer
+  and limits of batches are those of the recipe in the model folder. Refrain trains by this recipe without its
+  variations (BPE-dropout, placeholders, capitals), which the others do not have. It makes its vocabulary anew; the run
+  fails if it differs from that of the model.
+- Batches follow one rule (at most so many target tokens with padding, pairs of similar length); the order of the pairs
+  differs. eole sorts by the source, and counts the longer side with both marks of the target, so its batches are
+  smaller. The mean size of a batch is in the JSON lines (`batch_tokens`).
+- Training speed is target tokens a second, end marks counted, padding not. It is taken over the `--steps` steps behind
+  the first `--warm`: the sum of the times of the steps of Refrain, which includes making the batch; wall time of the
+  loop of PyTorch; eole's reports but the first.
+- Decoding is of the first `--lines` sentences of the test set, and of the first `--lines-1` of them with batches of
+  one. PyTorch's time is taken inside its process, from text to text, after a warm-up. Of Refrain and eole the time of
+  a run with one sentence is subtracted, taken once in a round, and shown as "start": the process starts and loads the
+  model. eole reads and writes pieces, so its time has no tokenisation.
+- Peak memory is the largest resident set of the process. In training it includes the training pairs, and for Refrain
+  the making of the vocabulary and the checkpoint at the end.
 
-BLEU: `13a` is that of sacreBLEU, case kept. `lc tok` is of lower-cased Moses tokens, without smoothing. The models of
-eole are those that --prepare-eole trains, so many steps for each of its engines.
+BLEU beside a speed is of the sentences that were timed. `13a` is that of sacreBLEU, case kept. `lc tok` is of
+lower-cased Moses tokens, without smoothing. PyTorch has Refrain's weights, and the last lines tell how many of its
+translations are equal to those of Refrain. The models of eole are those that --prepare-eole trains, so many steps for
+each of its engines.
 """
 
 import argparse
@@ -45,17 +59,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 JOBS = ["train", "greedy-1", "greedy-32", "beam5-1", "beam5-32"]
-EOLE = {
-    "eole": dict(hidden=256, layers=2, feed=0),
-    "eole-feed": dict(hidden=256, layers=2, feed=1),
-    "eole-wide": dict(hidden=512, layers=1, feed=0),
-    "eole-wide-feed": dict(hidden=512, layers=1, feed=1),
-}
-TORCH = ["torch", "torch-packed", "torch-compile", "torch-present"]
+EOLE = ["eole", "eole-feed", "eole-wide", "eole-wide-feed"]
+TORCH = ["torch", "torch-packed", "torch-compile"]
 TEST = "test_2016_flickr"
 
 
@@ -75,7 +85,7 @@ class Child:
             self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
 
     def end(self, good=(0,)):
-        """Standard output, seconds, peak MiB."""
+        """Standard output, seconds, and figures: peak memory in MiB, seconds of all threads."""
         output = self.process.stdout.read()
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
@@ -83,14 +93,16 @@ class Child:
         if self.process.returncode not in good:
             last = self.log.read_text()[-1500:]
             raise Failed(f"{' '.join(self.command)} ended with {self.process.returncode}: {last}")
-        return output, seconds, usage.ru_maxrss / 1024
+        return output, seconds, dict(peak_mib=usage.ru_maxrss / 1024, cpu_s=usage.ru_utime + usage.ru_stime)
 
 
 class Bench:
     def __init__(self, options, folder):
         self.options, self.folder = options, Path(folder)
         self.model = options.model.resolve()
+        saved = tomllib.loads((self.model / "model.toml").read_text())
         self.starts = {}
+        self.recipe, self.parameters = saved["recipe"], saved["figures"]["parameters"]
 
     def run(self, command, good=(0,), log="log"):
         return Child(command, self.options.threads, self.folder, log).end(good)
@@ -99,21 +111,20 @@ class Bench:
         return self.run([self.options.torch_python, HERE / "translation_text.py", *arguments])[0]
 
     def prepare(self):
-        """Pieces and test sentences; returns the number of these."""
+        """Pieces and test sentences: all of them, those that are timed with batches of one, and the first one."""
         self.text("pieces", self.model, self.options.data, "--out", self.folder)
         for name in (f"plain.{TEST}.en", f"plain.{TEST}.de", f"{TEST}.en"):
-            path = self.folder / name
-            kept = path.read_text("utf-8").split("\n")[: self.options.lines]
-            path.write_text("\n".join(kept).rstrip("\n") + "\n", "utf-8")
-        first = self.folder / "one"
-        for name in (f"plain.{TEST}.en", f"{TEST}.en"):
-            first.with_suffix(f".{name}").write_text((self.folder / name).read_text("utf-8").split("\n")[0] + "\n", "utf-8")
-        return len((self.folder / f"{TEST}.en").read_text().splitlines())
+            rows = (self.folder / name).read_text("utf-8").removesuffix("\n").split("\n")[: self.options.lines]
+            for part, count in (("all", len(rows)), ("some", self.options.lines_1), ("one", 1)):
+                (self.folder / f"{part}.{name}").write_text("".join(row + "\n" for row in rows[:count]), "utf-8")
 
-    def source(self, form, one=False):
-        """The test sentences as text or pieces; only the first one."""
-        name = f"plain.{TEST}.en" if form == "text" else f"{TEST}.en"
-        return self.folder / (f"one.{name}" if one else name)
+    def part(self, batch):
+        """Which test sentences are timed with batches of this size."""
+        return "some" if batch == "1" else "all"
+
+    def source(self, form, part):
+        """The file of test sentences, as text or pieces."""
+        return self.folder / (f"{part}.plain.{TEST}.en" if form == "text" else f"{part}.{TEST}.en")
 
     def measure(self, engine, job):
         """Figures, or None if the engine has no such job."""
@@ -128,58 +139,72 @@ class Bench:
         o, run = self.options, self.folder / "run"
         events = run / "train.jsonl"
         shutil.rmtree(run, ignore_errors=True)
-        command = [o.refrain, "train", o.recipe, "--data", o.data, "--out", run, "--threads", o.threads, "--quiet"]
-        child = Child(command + ["--set", "train.log_every=1"], o.threads, self.folder)
+        settings = {**self.recipe, "task": "translation"}
+        settings["data"] = {**settings["data"], "bpe_dropout": 0.0, "placeholders": 0.0, "capitals": 0.0}
+        settings["train"] = {**settings["train"], "log_every": 1}
+        recipe = self.folder / "recipe.toml"
+        recipe.write_text(toml(settings), "utf-8")
+        command = [o.refrain, "train", recipe, "--data", o.data, "--out", run, "--threads", o.threads, "--quiet"]
+        child = Child(command, o.threads, self.folder)
         steps = []
         while len(steps) < o.warm + o.steps and child.process.poll() is None:
             time.sleep(0.2)
             written = events.read_text().split("\n")[:-1] if events.exists() else []
             steps = [event for event in map(json.loads, written) if event["event"] == "step"]
         child.process.send_signal(signal.SIGINT)
-        _, _, peak = child.end((0, 130))
+        _, _, used = child.end((0, 130))
         timed = steps[o.warm : o.warm + o.steps]
-        if not timed:
-            raise Failed(f"{o.refrain} took no step: {child.log.read_text()[-500:]}")
+        if len(timed) < o.steps:
+            raise Failed(f"{o.refrain} took {len(steps)} steps: {child.log.read_text()[-500:]}")
+        names = ("target-tokenizer.json", "target-vocabulary.json")
+        if any((run / name).read_bytes() != (self.model / name).read_bytes() for name in names):
+            raise Failed(f"{o.data} gives another vocabulary than that of {self.model}; give the data of the model")
         tokens, seconds = sum(step["tokens"] for step in timed), sum(step["seconds"] for step in timed)
-        return dict(tokens_per_second=tokens / seconds, peak_mib=peak)
+        sizes = dict(batch_tokens=tokens / len(timed), parameters=self.parameters)
+        return used | sizes | dict(tokens_per_second=tokens / seconds)
 
     def refrain_decode(self, kind, batch):
         o, out = self.options, self.folder / "out"
         command = [o.refrain, "translate", "--model", self.model, "--format", "text", "--threads", o.threads]
-        command += ["--beam", width(kind), "--batch", batch]
-        return self.timed("refrain", lambda one: [*command, self.source("text", one), "--out", out], f"{kind}-{batch}", out)
+        command += ["--beam", width(kind), "--batch", batch, "--out", out]
+        figures = self.timed("refrain", lambda part: [*command, self.source("text", part)], batch)
+        return figures | self.score("refrain", kind, batch, out)
 
-    def timed(self, engine, command, job, out):
-        """Time of all sentences less that of one."""
-        _, start, _ = self.run(command(True))
-        _, seconds, peak = self.run(command(False))
-        spent = seconds - start
-        figures = dict(sentences_per_second=(self.count - 1) / spent, start_s=start, peak_mib=peak)
-        return figures | self.score(engine, job, out)
+    def timed(self, engine, command, batch):
+        """Figures of all sentences, less the time of one, which is taken once in a round."""
+        if (engine, self.round) not in self.starts:
+            self.starts[engine, self.round] = self.run(command("one"))[1]
+        start = self.starts[engine, self.round]
+        _, seconds, used = self.run(command(self.part(batch)))
+        count = len(self.source("pieces", self.part(batch)).read_text().splitlines())
+        if count < 2 or seconds <= start:
+            raise Failed(f"{count} sentences took {seconds:.2f} s, and one {start:.2f} s; give more with --lines")
+        return used | dict(sentences_per_second=(count - 1) / (seconds - start), start_s=start)
 
     def torch(self, engine, kind, batch):
         o, out = self.options, self.folder / "out"
-        if engine != "torch" and {"torch-packed": kind != "train", "torch-compile": kind == "train"}.get(
-            engine, not kind.startswith("beam")
-        ):
+        if (engine == "torch-packed" and kind != "train") or (engine == "torch-compile" and kind == "train"):
             return None
         command = [o.torch_python, HERE / "translation_torch.py"]
         if kind == "train":
-            command += ["train", self.model, o.data, "--steps", o.steps, "--warm", o.warm, "--seed", self.round + 1]
+            command += ["train", self.model, self.folder, "--steps", o.steps, "--warm", o.warm, "--seed", self.round + 1]
             command += ["--form", "packed" if engine == "torch-packed" else "padded"]
         else:
-            command += ["decode", self.model, self.source("text"), "--beam", width(kind), "--batch", batch, "--out", out]
+            command += ["decode", self.model, self.source("text", self.part(batch)), "--beam", width(kind), "--batch", batch, "--out", out]
             command += ["--compile"] if engine == "torch-compile" else []
-            command += ["--stop", "present"] if engine == "torch-present" else []
-        output, _, peak = self.run([*command, "--threads", o.threads])
+        output, _, used = self.run([*command, "--threads", o.threads])
         answer = json.loads(output.splitlines()[-1])
-        kept = {key: answer[key] for key in ("tokens_per_second", "sentences_per_second", "positions") if key in answer}
-        figures = kept | dict(version=answer["version"], peak_mib=peak)
-        return figures if kind == "train" else figures | self.score(engine, f"{kind}-{batch}", out)
+        if kind == "train":
+            sizes = dict(batch_tokens=answer["tokens"] / o.steps, parameters=self.parameters)
+            return used | sizes | dict(tokens_per_second=answer["tokens_per_second"])
+        figures = used | dict(sentences_per_second=answer["sentences_per_second"], positions=answer["positions"])
+        return figures | self.score(engine, kind, batch, out)
 
     def eole_config(self, engine, steps, folder):
         """The configuration file of eole's training."""
-        form = EOLE[engine]
+        model, data, training = self.recipe["model"], self.recipe["data"], self.recipe["train"]
+        optimizer, features = training["optimizer"], model["embedding"]
+        hidden, layers = (2 * model["encoder"], 1) if "wide" in engine else (features, 2)
         files = {side: str(self.folder / f"train.{language}") for side, language in (("src", "en"), ("tgt", "de"))}
         config = dict(
             seed=self.round + 1,
@@ -191,12 +216,12 @@ class Bench:
             report_every=max(1, min(50, steps // 4)),
             model=dict(
                 architecture="custom",
-                input_feed=form["feed"],
+                input_feed=int(engine.endswith("feed")),
                 share_embeddings=True,
-                share_decoder_embeddings=form["hidden"] == 256,
-                embeddings=dict(word_vec_size=256, position_encoding_type=None),
-                hidden_size=form["hidden"],
-                layers=form["layers"],
+                share_decoder_embeddings=hidden == features,
+                embeddings=dict(word_vec_size=features, position_encoding_type=None),
+                hidden_size=hidden,
+                layers=layers,
                 encoder=dict(encoder_type="brnn", rnn_type="LSTM"),
                 decoder=dict(decoder_type="rnn", rnn_type="LSTM", global_attention="general"),
             ),
@@ -208,21 +233,21 @@ class Bench:
                 num_workers=0,
                 bucket_size=29_000,
                 batch_type="tokens",
-                batch_size=1600,
+                batch_size=data["batch_tokens"],
                 normalization="tokens",
                 train_steps=steps,
                 valid_steps=10**9,
                 save_checkpoint_steps=steps,
                 keep_checkpoint=1,
                 optim="adamw",
-                learning_rate=2e-3,
-                weight_decay=0.01,
-                adam_beta2=0.999,
+                learning_rate=optimizer["lr"],
+                weight_decay=optimizer["weight_decay"],
+                adam_beta2=optimizer["betas"][1],
                 decay_method="cosine",
                 warmup_steps=steps // 25,
-                max_grad_norm=1.0,
-                dropout=[0.3],
-                label_smoothing=0.1,
+                max_grad_norm=training["clip"],
+                dropout=[model["dropout"]["embedding"]],
+                label_smoothing=self.recipe["loss"]["smoothing"],
             ),
         )
         path = self.folder / f"{engine}.yaml"
@@ -230,21 +255,25 @@ class Bench:
         return path
 
     def eole_run(self, engine, steps, folder):
-        """Target tokens a second of each report, and peak memory."""
+        """Target tokens a second and in a batch, both without the first report, and other figures."""
         config = self.eole_config(engine, steps, folder)
-        output, _, peak = self.run([*self.eole(), "train", "--config", config])
+        output, _, used = self.run([*self.eole(), "train", "--config", config])
         said = output + (self.folder / "log").read_text()
-        return [float(speed) for speed in re.findall(r"[\d.]+/ *([\d.]+) tok/s", said)], peak
+        reports = re.findall(r"bsz: *[\d.]+/ *([\d.]+)/.*?[\d.]+/ *([\d.]+) tok/s", said)
+        # The first one holds the start of the data pipeline.
+        reports = [(float(tokens), float(speed)) for tokens, speed in reports[1:]]
+        if not reports or not all(tokens and speed for tokens, speed in reports):
+            raise Failed(f"eole told no speed: {said[-1500:]}")
+        tokens = sum(tokens for tokens, _ in reports)
+        speed = tokens / sum(tokens / speed for tokens, speed in reports)
+        sizes = dict(batch_tokens=tokens / len(reports), parameters=int(re.search(r"number of parameters: (\d+)", said)[1]))
+        return used | sizes | dict(tokens_per_second=speed)
 
     def eole(self):
         return [self.options.eole_python, "-m", "eole.bin.main"]
 
     def eole_train(self, engine):
-        speeds, peak = self.eole_run(engine, self.options.warm + self.options.steps, self.folder / "eole-run")
-        if len(speeds) < 2:
-            raise Failed(f"eole told no speed: {(self.folder / 'log').read_text()[-1500:]}")
-        # The first report holds the start of the data pipeline.
-        return dict(tokens_per_second=statistics.harmonic_mean(speeds[1:]), peak_mib=peak)
+        return self.eole_run(engine, self.options.warm + self.options.steps, self.folder / "eole-run")
 
     def eole_decode(self, engine, kind, batch):
         o, out, pieces = self.options, self.folder / "out", self.folder / "pieces"
@@ -253,15 +282,23 @@ class Bench:
             raise Failed(f"{model} is not there; --prepare-eole trains it")
         command = [*self.eole(), "predict", "--model_path", model, "--output", pieces, "--beam_size", width(kind)]
         command += ["--batch_size", batch, "--batch_type", "sents", "--max_length", 120, "--length_penalty", "avg"]
-        joined = self.timed(engine, lambda one: [*command, "--src", self.source("pieces", one)], f"{kind}-{batch}", None)
+        figures = self.timed(engine, lambda part: [*command, "--src", self.source("pieces", part)], batch)
         self.text("join", self.model, pieces, "--out", out)
-        return joined | self.score(engine, f"{kind}-{batch}", out)
+        return figures | self.score(engine, kind, batch, out)
 
-    def score(self, engine, job, out):
-        if out is None:
-            return {}
-        shutil.copy(out, self.folder / f"hypotheses.{engine}.{job}")
-        return json.loads(self.text("score", out, self.folder / f"plain.{TEST}.de"))
+    def score(self, engine, kind, batch, out):
+        """BLEU, both forms; keeps the translations."""
+        shutil.copy(out, self.folder / f"hypotheses.{engine}.{kind}-{batch}")
+        return json.loads(self.text("score", out, self.folder / f"{self.part(batch)}.plain.{TEST}.de"))
+
+
+def toml(table, path=()):
+    """A table of plain values, lists and tables as TOML."""
+    plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    lines = [f"{json.dumps(key)} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in plain.items()]
+    if path:
+        lines.insert(0, f"[{'.'.join(map(json.dumps, path))}]\n")
+    return "".join(lines) + "".join(toml(value, (*path, key)) for key, value in table.items() if key not in plain)
 
 
 def width(kind):
@@ -285,23 +322,39 @@ def medians(rows):
     out = {}
     for row in rows:
         for key, value in row["figures"].items():
-            if isinstance(value, (int, float)):
-                out.setdefault((row["engine"], row["job"]), {}).setdefault(key, []).append(value)
+            out.setdefault((row["engine"], row["job"]), {}).setdefault(key, []).append(value)
     return {place: {key: statistics.median(values) for key, values in own.items()} for place, own in out.items()}
 
 
-def table(rows, names, rounds, options):
-    found = medians(rows)
+def speed(figures):
+    return figures.get("tokens_per_second") or figures["sentences_per_second"]
+
+
+def ratio(rows, engine, job):
+    """How many times as fast Refrain is: median over the rounds that both did, or None."""
+    by = {(row["engine"], row["round"]): speed(row["figures"]) for row in rows if row["job"] == job}
+    both = [by["refrain", number] / own for (name, number), own in by.items() if name == engine and ("refrain", number) in by]
+    return statistics.median(both) if both else None
+
+
+def table(rows, names, options):
     lines = [
-        f"Medians of {rounds} rounds, {options.threads} threads.\n",
-        "| engine | version | job | tokens or sentences / s | BLEU 13a | BLEU lc tok | peak MiB | start s |",
-        "|---" * 8 + "|",
+        f"Medians of {1 + max((row['round'] for row in rows), default=-1)} rounds, {options.threads} threads. Training in target tokens a second, decoding in "
+        "sentences a second.\n",
+        "| job | engine | version | speed | Refrain is times as fast | BLEU 13a | BLEU lc tok | peak MiB | start s | parameters |",
+        "|---" * 10 + "|",
     ]
+
+    def cell(value, form):
+        return "" if value is None else format(value, form)
+
+    found = medians(rows)
     for (engine, job), own in sorted(found.items(), key=lambda entry: (JOBS.index(entry[0][1]), entry[0][0] != "refrain")):
-        speed = own.get("tokens_per_second", own.get("sentences_per_second"))
-        cells = [f"{own[key]:.2f}" if key in own else "" for key in ("bleu", "bleu_lc_tok")]
-        cells += [f"{own['peak_mib']:.0f}", f"{own['start_s']:.2f}" if "start_s" in own else ""]
-        lines.append(f"| {engine} | {names[engine]} | {job} | {speed:,.4g} | " + " | ".join(cells) + " |")
+        cells = [job, engine, names[engine], f"{speed(own):,.4g}"]
+        cells.append("" if engine == "refrain" else cell(ratio(rows, engine, job), ".2f"))
+        forms = dict(bleu=".2f", bleu_lc_tok=".2f", peak_mib=".0f", start_s=".2f", parameters=",.0f")
+        cells += [cell(own.get(key), form) for key, form in forms.items()]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -322,9 +375,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engines", default="refrain,torch,torch-packed,torch-compile,eole,eole-feed", help="comma-separated")
     parser.add_argument("--jobs", default=",".join(JOBS), help="comma-separated")
-    parser.add_argument("--model", type=Path, required=True, help="a model folder of the recipe")
+    parser.add_argument("--model", type=Path, required=True, help="a model folder that `refrain train` wrote")
     parser.add_argument("--data", required=True, help="the folder with multi30k/raw")
-    parser.add_argument("--recipe", default="multi30k-en-de", help="that Refrain trains by")
     parser.add_argument("--refrain", default="target/release/refrain", help="the binary")
     parser.add_argument("--torch-python", default=sys.executable, help="with requirements-translation.txt")
     parser.add_argument("--eole-python", default=sys.executable, help="with eole")
@@ -332,9 +384,11 @@ def arguments():
     parser.add_argument("--prepare-eole", type=int, metavar="STEPS", help="train eole's models by so many steps, and end")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=100, help="timed steps of training")
-    parser.add_argument("--warm", type=int, default=20, help="steps before these")
-    parser.add_argument("--lines", type=int, help="test sentences [default: all]")
+    parser.add_argument("--minutes", type=float, default=60, help="begin no round that would probably end after so many")
+    parser.add_argument("--steps", type=int, default=40, help="timed steps of training")
+    parser.add_argument("--warm", type=int, default=10, help="steps before these")
+    parser.add_argument("--lines", type=int, default=500, help="test sentences")
+    parser.add_argument("--lines-1", type=int, default=100, help="test sentences of the jobs with batches of one")
     parser.add_argument("--out", type=Path, help="append one JSON line per measurement")
     parser.add_argument("--table", type=Path, help="write the table as Markdown")
     parser.add_argument("--keep", type=Path, help="folder for data, logs and translations [default: one that is removed]")
@@ -344,14 +398,21 @@ def arguments():
 def prepare_eole(bench, engines):
     for engine in engines:
         folder = (bench.options.eole_models / engine).resolve()
-        speeds, peak = bench.eole_run(engine, bench.options.prepare_eole, folder)
-        print(f"{engine}: {folder}, {statistics.median(speeds):.0f} tokens/s, {peak:.0f} MiB", flush=True)
+        began = time.perf_counter()
+        figures = bench.eole_run(engine, bench.options.prepare_eole, folder)
+        kept = {key: round(value) for key, value in figures.items()}
+        print(f"{engine}: {folder}, {time.perf_counter() - began:.0f} s, {kept}", flush=True)
 
 
 def compare(bench, engines, jobs):
     options, rows, lost = bench.options, [], set()
     names = versions(options)
+    began = time.perf_counter()
     for bench.round in range(options.rounds):
+        spent = (time.perf_counter() - began) / 60
+        if bench.round and spent * (bench.round + 1) / bench.round > options.minutes:
+            print(f"# no more rounds: {bench.round} took {spent:.1f} minutes", file=sys.stderr)
+            break
         for job in jobs:
             for engine in engines:
                 if (engine, job) in lost:
@@ -359,8 +420,9 @@ def compare(bench, engines, jobs):
                 try:
                     figures = bench.measure(engine, job)
                 except Failed as error:
+                    # The next round tries again: the machine may have been disturbed.
                     print(f"# {engine}, {job}: {error}", file=sys.stderr)
-                    figures = None
+                    continue
                 if figures is None:
                     lost.add((engine, job))
                     continue
@@ -370,7 +432,7 @@ def compare(bench, engines, jobs):
                 if options.out:
                     with options.out.open("a") as file:
                         file.write(json.dumps(row) + "\n")
-    text = table(rows, names, options.rounds, options) + agreement(bench.folder, engines, jobs)
+    text = table(rows, names, options) + agreement(bench.folder, engines, jobs)
     print("\n" + text)
     if options.table:
         options.table.write_text(text)
@@ -388,7 +450,7 @@ def main():
             folder.mkdir(parents=True, exist_ok=True)
         bench = Bench(options, folder)
         bench.round = 0
-        bench.count = bench.prepare()
+        bench.prepare()
         if options.prepare_eole:
             prepare_eole(bench, [engine for engine in engines if engine in EOLE])
         else:

@@ -12,6 +12,7 @@ import argparse
 import gzip
 import json
 import re
+import tomllib
 import unicodedata
 from pathlib import Path
 
@@ -68,6 +69,10 @@ class Text:
         import tokenizers
 
         folder = Path(folder)
+        data = tomllib.loads((folder / "model.toml").read_text("utf-8"))["recipe"]["data"]
+        if (data["from"], data["to"]) != ("en", "de") or not data["joint"]:
+            raise SystemExit(f"{folder}: this script is for models from English to German with one vocabulary")
+        self.longest = data["longest"]
         self.size = json.loads((folder / "target-vocabulary.json").read_text())["size"]
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "target-tokenizer.json"))
         self.size = min(self.size, self.tokenizer.get_vocab_size())
@@ -116,7 +121,7 @@ def lines(folder, part, language):
     return text.removesuffix("\n").split("\n")
 
 
-def pairs(text, folder, part, longest=80):
+def pairs(text, folder, part, longest):
     """Source ids with their end mark and target ids without, of the pairs of at most `longest` tokens a side."""
     out = []
     for source, target in zip(lines(folder, part, "en"), lines(folder, part, "de"), strict=True):
@@ -132,7 +137,7 @@ def write_pieces(text, data, out):
     pieces = [f"t{id}" for id in range(text.rows) if id not in (text.begin, text.end)]
     (out / "vocabulary.txt").write_text("".join(f"{piece}\t1\n" for piece in pieces))
     rows = {language: [] for language in ("en", "de")}
-    for source, target in pairs(text, data, "train"):
+    for source, target in pairs(text, data, "train", text.longest):
         rows["en"].append(source[:-1])
         rows["de"].append(target)
     for language, own in rows.items():
@@ -146,10 +151,20 @@ def write_rows(path, rows):
     path.write_text("".join(" ".join(f"t{id}" for id in row) + "\n" for row in rows))
 
 
+def read_rows(pieces):
+    """Lines of pieces as ids. Words that are no pieces are left out, such as `<unk>`."""
+    return [[int(piece[1:]) for piece in line.split() if piece[1:].isdigit()] for line in pieces.split("\n")[:-1]]
+
+
+def read_pieces(text, folder):
+    """The training pairs that `write_pieces` wrote, as `pairs` gives them."""
+    source, target = (read_rows((Path(folder) / f"train.{language}").read_text()) for language in ("en", "de"))
+    return [(ids + [text.end], other) for ids, other in zip(source, target, strict=True)]
+
+
 def join(text, pieces):
     """Lines of pieces as text."""
-    rows = [[int(piece[1:]) for piece in line.split() if piece[1:].isdigit()] for line in pieces.splitlines()]
-    return "".join(text.write(row) + "\n" for row in rows)
+    return "".join(text.write(row) + "\n" for row in read_rows(pieces))
 
 
 def score(hypotheses, references):

@@ -1,10 +1,10 @@
 """The translation model of Refrain in PyTorch, as one would write it there for speed on a CPU.
 
-    python translation_torch.py train MODEL DATA --steps 100           target tokens per second
+    python translation_torch.py train MODEL PIECES --steps 100         target tokens per second
     python translation_torch.py decode MODEL FILE --beam 5 --batch 32  sentences per second
     python translation_torch.py perplexity MODEL DATA                  perplexity of the validation pairs
 
-MODEL is a folder that `refrain train` wrote. Its `model.safetensors` is loaded, so at equal search the translations are
+MODEL is a folder that `refrain train` wrote, PIECES one that `translation_text.py pieces` wrote. The model's `model.safetensors` is loaded, so at equal search the translations are
 equal up to rounding. Prints one JSON object. The configuration is general attention, an LSTM encoder of one layer, an
 LSTM decoder of two, one tied vocabulary.
 
@@ -16,8 +16,10 @@ random order. There are no variations (placeholders, capitals).
 
 Decoding: sentences are sorted by length, finished ones leave the batch, and the hypotheses of a sentence share its
 memory. The beam search does its bookkeeping in tensors, and ranks ended hypotheses by their mean log-probability, end
-mark included. `--stop bound` ends as Refrain does: when no live hypothesis can still beat the worst of K ended ones.
-`--stop present` ends when none beats it at its present length. Tokenisation is part of the time.
+mark included. The search of a sentence ends as in Refrain: K hypotheses have ended, and no live one has a higher score
+at its present length than the worst of them. A translation has at least one token, and no placeholder that its source
+lacks. In one point Refrain differs: it keeps K ended hypotheses of different texts, so it goes on where two of them
+read alike. Tokenisation is part of the time.
 """
 
 import argparse
@@ -33,7 +35,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from translation_text import Text, lines, pairs
+from translation_text import Text, pairs, read_pieces
 
 SORTED = 40
 
@@ -175,7 +177,7 @@ def batches(own, most_tokens, most_pairs, seed):
 def train(options):
     model, recipe = Translator.load(options.model, options.form)
     text = Text(options.model)
-    own = pairs(text, options.data, "train", recipe["data"]["longest"])
+    own = read_pieces(text, options.data)
     settings = recipe["train"]
     optimizer = settings["optimizer"]
     optimizer = torch.optim.AdamW(
@@ -218,8 +220,8 @@ def perplexity(options):
 class Search:
     """Decoding, a step of all live hypotheses at a time."""
 
-    def __init__(self, model, text, search, stop, compiled):
-        self.model, self.text, self.search, self.stop = model.eval(), text, search, stop
+    def __init__(self, model, text, search, compiled):
+        self.model, self.text, self.search = model.eval(), text, search
         self.alpha = search["length_penalty"]
         self.embedding, self.bias = model.target.weight, model.output.bias
         self.cells = [
@@ -239,25 +241,41 @@ class Search:
         readout = self.model.readout(torch.cat((h2, context), 1)).tanh()
         return F.linear(readout, self.embedding, self.bias), [h1, c1, h2, c2]
 
-    def begin(self, rows):
+    def begin(self, rows, items):
+        """Length limits, the tensors of the sentences, and the first state."""
         source = Sources(rows, self.text.end)
         memory, keys, first = self.model.encode(source)
         h1, h2 = (h[0] for h in first)
         rule = source.lengths * self.search["most_per_token"] + self.search["most_beyond"]
         limit = rule.long().clamp(1, 512)
-        fixed = [memory, keys.transpose(1, 2).contiguous(), source.bias]
+        fixed = [memory, keys.transpose(1, 2).contiguous(), source.bias, self.banned(items)]
         return limit, fixed, [h1, torch.zeros_like(h1), h2, torch.zeros_like(h2)]
 
-    def greedy(self, rows):
-        limit, fixed, state = self.begin(rows)
+    def banned(self, items):
+        """0 or −∞ to add to the marks and placeholders `[B,34]`, which stand behind the pieces."""
+        out = torch.zeros(len(items), self.text.rows - self.text.size)
+        out[:, 0] = float("-inf")
+        for row, count in zip(out, items):
+            row[2 + count :] = float("-inf")
+        return out
+
+    def allowed(self, scores, banned, length):
+        """The scores `[B·K,V]`, with −∞ for tokens that may not come."""
+        tail = scores.view(len(banned), -1, scores.shape[1])[:, :, self.text.size :]
+        tail += banned[:, None]
+        if length == 1:
+            tail[:, :, 1] = float("-inf")
+        return scores
+
+    def greedy(self, rows, items):
+        limit, fixed, state = self.begin(rows, items)
         out = [[] for _ in rows]
         alive = torch.arange(len(rows))
         token = torch.full((len(rows),), self.text.begin)
         for length in range(1, int(limit.max()) + 1):
             self.positions += len(token)
-            logits, state = self.step(token, state, *fixed)
-            logits[:, self.text.begin] = float("-inf")
-            token = logits.argmax(1)
+            logits, state = self.step(token, state, *fixed[:3])
+            token = self.allowed(logits, fixed[3], length).argmax(1)
             done = token == self.text.end
             for number, id in zip(alive.tolist(), token.tolist()):
                 if id != self.text.end:
@@ -271,8 +289,8 @@ class Search:
                 state, fixed = [own[keep] for own in state], [own[keep] for own in fixed]
         return out
 
-    def beam(self, rows, width):
-        limit, fixed, state = self.begin(rows)
+    def beam(self, rows, items, width):
+        limit, fixed, state = self.begin(rows, items)
         state = [own.repeat_interleave(width, 0) for own in state]
         out = [[] for _ in rows]
         count, most, minus = len(rows), int(limit.max()), float("-inf")
@@ -287,9 +305,8 @@ class Search:
         for length in range(1, most + 1):
             self.positions += len(token)
             count = len(alive)
-            logits, state = self.step(token, state, *fixed)
-            logs = logits.log_softmax(1)
-            logs[:, self.text.begin] = minus
+            logits, state = self.step(token, state, *fixed[:3])
+            logs = self.allowed(logits.log_softmax(1), fixed[3], length)
             values, tokens = logs.topk(2 * width, 1)
             scores = (values.view(count, width, -1) + sums[:, :, None]).flatten(1)
             best, place = scores.topk(2 * width, 1)
@@ -312,7 +329,8 @@ class Search:
             history[:, :, : length - 1] = history[:, :, : length - 1].gather(1, parent[:, :, None].expand(-1, -1, length - 1))
             history[:, :, length - 1] = token
             token = token.flatten()
-            done = self.over(sums.max(1).values, ended[:, -1], length, limit)
+            live, worst = sums.max(1).values / length**self.alpha, ended[:, -1]
+            done = ((worst > minus) & (live <= worst)) | (limit == length)
             if done.any():
                 for row in done.nonzero()[:, 0].tolist():
                     if ended[row, 0] > minus:
@@ -330,13 +348,6 @@ class Search:
                 ended, ended_lengths, ended_history = ended[keep], ended_lengths[keep], ended_history[keep]
         return out
 
-    def over(self, best, worst, length, limit):
-        if self.stop == "bound":
-            reach = torch.maximum(best / (length + 1) ** self.alpha, best / limit.double() ** self.alpha)
-        else:
-            reach = best / length**self.alpha
-        return ((worst > float("-inf")) & (reach <= worst)) | (limit == length)
-
     @torch.inference_mode()
     def translate(self, all_lines, width, batch):
         """Translations of lines; blank ones stay."""
@@ -346,7 +357,8 @@ class Search:
         for start in range(0, len(order), batch):
             numbers = order[start : start + batch]
             rows = [read[n][0] + [self.text.end] for n in numbers]
-            found = self.greedy(rows) if width == 1 else self.beam(rows, width)
+            items = [len(read[n][1]) for n in numbers]
+            found = self.greedy(rows, items) if width == 1 else self.beam(rows, items, width)
             for n, ids in zip(numbers, found):
                 out[n] = self.text.write(ids, read[n][1])
         return out
@@ -355,7 +367,7 @@ class Search:
 def decode(options):
     model, recipe = Translator.load(options.model)
     text = Text(options.model)
-    search = Search(model, text, recipe["search"], options.stop, options.compile)
+    search = Search(model, text, recipe["search"], options.compile)
     source = Path(options.data).read_text("utf-8").removesuffix("\n").split("\n")
     warm = source if options.compile else source[: 2 * options.batch]
     search.translate(warm, options.beam, options.batch)
@@ -372,7 +384,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", choices=["train", "decode", "perplexity"])
     parser.add_argument("model")
-    parser.add_argument("data", help="the folder with multi30k/raw; for decode, a file of plain lines")
+    parser.add_argument("data", help="train: a folder of pieces; decode: a file of plain lines; perplexity: the folder with multi30k/raw")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--form", choices=["padded", "packed"], default="padded", help="of the encoder in training")
     parser.add_argument("--steps", type=int, default=100)
@@ -381,7 +393,6 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--beam", type=int, default=1)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--stop", choices=["bound", "present"], default="bound")
     parser.add_argument("--compile", action="store_true", help="torch.compile for the step of decoding")
     parser.add_argument("--out", help="file for the translations")
     options = parser.parse_args()

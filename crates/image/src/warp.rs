@@ -173,8 +173,8 @@ impl Gray {
         Some((above + dy * (under - above) + 0.5) as u8)
     }
 
-    /// The part of the image inside `quad` as an upright image of `[height,width]`. Where it becomes smaller, a pixel is
-    /// the mean of several samples. It is all `paper` if the corners do not make a quadrilateral.
+    /// The part of the image inside `quad` as an upright image of `[height,width]`. Where it becomes smaller, a pixel
+    /// is the mean of several samples. It is all `paper` if the corners do not make a quadrilateral.
     pub fn cut(&self, quad: &Quad, width: usize, height: usize, paper: u8) -> Self {
         let samples = |length: f32, size: usize| {
             (length / size.max(1) as f32 - 0.01)

@@ -174,6 +174,21 @@ pub enum Error {
     /// A sound that cannot be read or used.
     #[error(transparent)]
     Sound(#[from] refrain_sound::SoundError),
+    /// An image that cannot be read.
+    #[error(transparent)]
+    Image(#[from] refrain_image::ImageError),
+    /// Lines and their texts that cannot be read, or results that cannot be written.
+    #[error(transparent)]
+    Format(#[from] refrain_page::formats::FormatError),
+    /// A page that cannot be searched for lines.
+    #[error(transparent)]
+    Page(#[from] refrain_page::PageError),
+    /// A model of Tesseract that cannot be read or used.
+    #[error(transparent)]
+    Tesseract(#[from] refrain_tesseract::TesseractError),
+    /// Lines that cannot be rendered.
+    #[error(transparent)]
+    Render(#[from] refrain_render::RenderError),
     /// Scores from which no text can be decoded.
     #[error(transparent)]
     Ctc(#[from] refrain_decode::ctc::CtcError),

@@ -66,7 +66,12 @@ impl Degrader<'_> {
     /// Prints ink, 0 to 255 per pixel, on paper, and makes a picture of it.
     pub(crate) fn picture(&self, mut ink: Gray) -> Gray {
         self.wear(&mut ink);
-        let (mut image, span) = self.on_paper(&ink);
+        let (image, span) = self.on_paper(&ink);
+        self.shot(image, span)
+    }
+
+    /// Makes a picture of a page whose paper and ink are `span` grey levels apart.
+    pub(crate) fn shot(&self, mut image: Gray, span: f32) -> Gray {
         if self.dice(Degradation::Inversion).is_some() {
             image = image.inverted();
         }
@@ -325,7 +330,7 @@ fn speckle(image: &mut Gray, x_height: f32, severity: f32, dice: &mut Dice) {
 }
 
 /// Ink that runs by `amount` pixels, or shrinks if it is negative.
-fn spread(ink: &mut Gray, amount: f32) {
+pub(crate) fn spread(ink: &mut Gray, amount: f32) {
     let mut rest = amount.abs().max(0.15);
     while rest > 0.0 {
         let part = rest.min(1.0);

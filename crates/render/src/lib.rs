@@ -14,6 +14,7 @@ mod legible;
 mod line;
 mod outline;
 mod page;
+mod scan;
 mod text;
 
 pub use config::{Degradation, DegradeConfig, PageConfig, RenderConfig, StyleConfig};
@@ -22,4 +23,5 @@ pub use face::Face;
 pub use fonts::{FontOptions, Fonts, Part, SkipReason, Skipped};
 pub use line::{Line, MOST_CHARACTERS, Renderer};
 pub use page::{Page, PageLine};
+pub use scan::changed;
 pub use text::{ALPHABET, Mix, TextConfig, TextSource};

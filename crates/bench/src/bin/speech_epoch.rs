@@ -59,7 +59,7 @@ fn epochs(recipe: &Recipe, site: &Site, out: &str) -> Result<(), Box<dyn Error>>
         let Some(line) = lines.next() else { break };
         let key = Key::new(line?.trim().parse()?);
         let began = Instant::now();
-        let loss = model.loss(frames, labels, Some(key))?;
+        let loss = model.scores(frames, Some(key))?.loss(labels)?;
         let gradients = params::gradients(&model, &loss.loss);
         let squares: f64 = gradients.iter().map(|g| sum_of_squares(g.as_slice())).sum();
         let scale = (clip / (squares.sqrt() + 1e-6)).min(1.0);

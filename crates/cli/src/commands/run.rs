@@ -10,6 +10,7 @@ use crate::terminal::{self, say, typed};
 use anyhow::{Context, Result, bail};
 use refrain::tasks::{Medium, Numbers, Piece, Session, Site, Sound, Tasks, Use};
 use refrain::train::Control;
+use refrain_image::{Limits, Pages};
 use refrain_sound::Pcm;
 use std::cell::Cell;
 use std::io::Read;
@@ -19,13 +20,13 @@ use std::sync::Arc;
 /// Longest text that is read, bytes.
 const LONGEST_TEXT: u64 = 1 << 28;
 
-/// Use a trained model of any task: text, sound or numbers in, its answer out
+/// Use a trained model of any task: text, sound, numbers or images in, its answer out
 #[derive(Debug, clap::Parser)]
 #[command(after_help = "\
 `refrain info MODEL` shows the task of a model, `refrain list TASK` its
 settings. Without a file, or for -, the input comes from standard input: text,
-signed 16-bit samples (--rate), or rows of numbers. A row is a line with commas
-or spaces; an empty line ends a sequence.
+signed 16-bit samples (--rate), rows of numbers, or an image file. A row is a line
+with commas or spaces; an empty line ends a sequence.
 
 Examples:
   echo \"Once a\" | refrain run runs/stories --set temperature=0.7
@@ -198,6 +199,7 @@ fn one(
         Medium::Text => text(session.as_mut(), file, &mut give),
         Medium::Sound => sound(session.as_mut(), file, args.rate, &stop, &mut give),
         Medium::Numbers => numbers(session.as_mut(), file, &stop, &mut give),
+        Medium::Image => images(session.as_mut(), file, &stop, &mut give),
         other => bail!("{other:?} cannot be read from the command line"),
     };
     outcome?;
@@ -280,6 +282,32 @@ fn sound(
             }
         }
         files::warn(file, reader.warnings());
+    }
+    Ok(session.finish(give)?)
+}
+
+/// Each page of a file.
+fn images(
+    session: &mut dyn Session,
+    file: &Path,
+    stop: &dyn Fn() -> bool,
+    give: Give,
+) -> Result<()> {
+    let limits = Limits::default();
+    let pages = match is_standard_input(file) {
+        true => {
+            let mut bytes = Vec::new();
+            let most = limits.bytes as u64 + 1;
+            open(file)?.take(most).read_to_end(&mut bytes)?;
+            Pages::of(bytes, &limits)?
+        }
+        false => Pages::open(file, &limits)?,
+    };
+    for page in pages {
+        session.push(Piece::Image(page?.image), give)?;
+        if stop() {
+            break;
+        }
     }
     Ok(session.finish(give)?)
 }

@@ -100,13 +100,6 @@ impl<F> Conv<'_, F> {
     /// Checks all sizes; gives the pixels of x and y. Products of their sizes do not wrap afterwards.
     pub(crate) fn check(&self, op: &'static str) -> Result<[Grid; 2], KernelError> {
         let (c, d) = (self.images.channels, self.outputs);
-        if self.groups == 0 || !c.is_multiple_of(self.groups) || !d.is_multiple_of(self.groups) {
-            return Err(KernelError::Option {
-                op,
-                what: "groups",
-                problem: "a number of at least 1 that divides the channels of x and of y is needed",
-            });
-        }
         if self.precision == Precision::Int8 {
             return Err(KernelError::Option {
                 op,
@@ -114,13 +107,12 @@ impl<F> Conv<'_, F> {
                 problem: "int8 is for recurrences; use f32 or bf16",
             });
         }
-        let [from, to] = self.images.grids(op, &self.window)?;
+        let [from, to] = grids(op, &self.images, &self.window, self.groups, d)?;
         expect(op, "x", &[from.pixels(), c], self.x.len())?;
         let [height, width] = self.window.kernel;
         let w = [d, c / self.groups, height, width];
         expect(op, "w", &w, self.w.len())?;
         expect_some(op, "b", &[d], self.b)?;
-        size(op, "y", &[to.pixels(), d])?;
         Ok([from, to])
     }
 
@@ -135,6 +127,41 @@ impl<F> Conv<'_, F> {
     fn is_depthwise(&self) -> bool {
         self.of_group() == [1, 1]
     }
+}
+
+/// Whether a convolution of these sizes can be: everything that a call checks but the lengths of its slices. Pooling has
+/// one group and as many outputs as channels.
+///
+/// # Errors
+/// As [`forward`].
+pub fn check(
+    images: &Images,
+    window: &Window,
+    groups: usize,
+    outputs: usize,
+) -> Result<(), KernelError> {
+    grids("convolution", images, window, groups, outputs).map(|_| ())
+}
+
+/// The pixels of x and y.
+fn grids(
+    op: &'static str,
+    images: &Images,
+    window: &Window,
+    groups: usize,
+    outputs: usize,
+) -> Result<[Grid; 2], KernelError> {
+    let divides = |channels: usize| groups > 0 && channels.is_multiple_of(groups);
+    if !divides(images.channels) || !divides(outputs) {
+        return Err(KernelError::Option {
+            op,
+            what: "groups",
+            problem: "a number of at least 1 that divides the channels of x and of y is needed",
+        });
+    }
+    let [from, to] = images.grids(op, window)?;
+    size(op, "y", &[to.pixels(), outputs])?;
+    Ok([from, to])
 }
 
 /// Threads that have enough to do, of `threads`, for `results` of `terms` multiplications each.

@@ -3,16 +3,14 @@
 
 use super::chunks::{Chunked, Chunks};
 use super::config::{CellKind, PrecisionName};
+use super::ctc::{self, Scores};
 use super::linear::Linear;
 use super::{check_probabilities, check_sizes};
 use crate::error::Error;
 use crate::init::{param, uniform};
 use crate::layers::{Options, Recurrent, RecurrentConfig, Variant};
-use crate::ops::{CtcOutput, CtcTargets, DropoutMask, ctc_loss, dropout};
+use crate::ops::{ConvOptions, DropoutMask, ImageBatch, Window, conv, dropout};
 use burn::module::{Module, Param};
-use burn::tensor::activation::{log_softmax, relu};
-use burn::tensor::module::conv1d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain_kernels::random::Key;
 use refrain_kernels::{KernelError, Precision};
@@ -232,16 +230,21 @@ impl ConvolutionWeights {
         &self,
         x: Tensor<3>,
         stride: usize,
-        padding: (usize, usize),
-    ) -> Tensor<3> {
-        let options = ConvOptions {
-            stride: [stride],
-            padding: [padding],
-            dilation: [1],
-            groups: 1,
+        (before, behind): (usize, usize),
+    ) -> Result<Tensor<3>, KernelError> {
+        let [batch, time, features] = x.dims();
+        let [channels, _, kernel] = self.weight.val().dims();
+        let mut window = Window::new([1, kernel]);
+        window.stride = [1, stride];
+        window.padding = [[0, 0], [before, behind]];
+        let x = ImageBatch {
+            pixels: x.reshape([batch * time, features]),
+            height: 1,
+            widths: vec![time; batch].into(),
         };
-        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
-        relu(conv1d(x.swap_dims(1, 2), weight, bias, options)).swap_dims(1, 2)
+        let weight = self.weight.val().reshape([channels, features, 1, kernel]);
+        let y = conv(x, weight, self.bias.val(), ConvOptions::new(window))?;
+        Ok(y.pixels.reshape([batch, window.width(time), channels]))
     }
 }
 
@@ -285,20 +288,16 @@ impl AcousticModel {
         self
     }
 
-    /// Scores `[B,T',V]` before the softmax, and how many steps of each utterance are real; with a key, dropout is on.
+    /// Scores of each step; with a key, dropout is on.
     ///
     /// # Errors
     /// A shape that does not fit.
-    pub fn scores(
-        &self,
-        frames: Frames,
-        key: Option<Key>,
-    ) -> Result<(Tensor<3>, Vec<usize>), KernelError> {
+    pub fn scores(&self, frames: Frames, key: Option<Key>) -> Result<Scores, KernelError> {
         let Frames { mut x, mut lengths } = frames;
         for (own, weights) in self.config.convolutions.iter().zip(&self.convolutions) {
             let [_, time, _] = x.dims();
             let padding = own.padding(time, self.config.streams());
-            x = weights.forward(x, own.stride, padding);
+            x = weights.forward(x, own.stride, padding)?;
             for length in &mut lengths {
                 *length = own.shorten(*length);
             }
@@ -325,15 +324,10 @@ impl AcousticModel {
             _ => read(x, lengths.clone())?,
         };
         let y = self.thin(y, key.map(|key| key.fold(2)))?;
-        Ok((self.score(y)?, lengths))
-    }
-
-    /// `[B,T,D·H]` → `[B,T,V]`
-    pub(super) fn score(&self, y: Tensor<3>) -> Result<Tensor<3>, KernelError> {
-        let [batch, time, hidden] = y.dims();
-        let scores = self.output.forward(y.reshape([batch * time, hidden]))?;
-        let [_, classes] = scores.dims();
-        Ok(scores.reshape([batch, time, classes]))
+        Ok(Scores {
+            scores: ctc::score(&self.output, y)?,
+            lengths,
+        })
     }
 
     fn thin(&self, x: Tensor<3>, key: Option<Key>) -> Result<Tensor<3>, KernelError> {
@@ -341,38 +335,6 @@ impl AcousticModel {
             Some(key) => dropout(x, self.config.dropout, key, DropoutMask::Elementwise),
             None => Ok(x),
         }
-    }
-
-    /// The loss of transcripts as classes; the blank is the last class.
-    ///
-    /// # Errors
-    /// A shape or a label that does not fit.
-    pub fn loss(
-        &self,
-        frames: Frames,
-        labels: Vec<Vec<u32>>,
-        key: Option<Key>,
-    ) -> Result<CtcOutput, KernelError> {
-        let (scores, lengths) = self.scores(frames, key)?;
-        let [_, _, classes] = scores.dims();
-        let targets = CtcTargets {
-            labels,
-            lengths,
-            blank: classes.saturating_sub(1) as u32,
-        };
-        ctc_loss(scores, targets.into())
-    }
-
-    /// Log-probabilities `[B,T',V]` and real steps.
-    ///
-    /// # Errors
-    /// A shape that does not fit.
-    pub fn log_probabilities(
-        &self,
-        frames: Frames,
-    ) -> Result<(Tensor<3>, Vec<usize>), KernelError> {
-        let (scores, lengths) = self.scores(frames, None)?;
-        Ok((log_softmax(scores, 2), lengths))
     }
 }
 

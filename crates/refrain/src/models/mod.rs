@@ -4,9 +4,12 @@ mod acoustic_model;
 mod acoustic_stream;
 mod chunks;
 mod config;
+mod ctc;
 mod generator;
 mod language_model;
+mod line_model;
 mod linear;
+mod page_model;
 mod seq2seq;
 mod sequence_model;
 
@@ -16,8 +19,11 @@ pub use acoustic_model::{AcousticModel, AcousticModelConfig, Convolution, Frames
 pub use acoustic_stream::{AcousticState, AcousticStream};
 pub use chunks::Chunks;
 pub use config::{CellKind, Dropout, Init};
+pub use ctc::Scores;
 pub use generator::{Generator, GeneratorScratch, GeneratorState};
 pub use language_model::{LanguageModel, LanguageModelConfig, LossOutput, State};
+pub use line_model::{LineModel, LineModelConfig, Stage};
+pub use page_model::{PageLoss, PageModel, PageModelConfig};
 pub use seq2seq::{
     AttentionKind, Memory, Pairs, Seq2Seq, Seq2SeqConfig, Seq2SeqLoss, Seq2SeqScratch,
     Seq2SeqState, Seq2SeqSteps, StepRow, Vocabularies,

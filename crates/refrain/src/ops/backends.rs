@@ -1,6 +1,7 @@
 //! The backends that run the operations, without gradients. [`Autodiff`](burn::backend::Autodiff) wraps any of them.
 
 use super::attention::{AttentionBackend, AttentionKernels, AttentionPrimitives, AttentionSpec};
+use super::conv::{ConvBackend, ConvKernels, ConvOptions, ImageSizes, PoolSpec};
 use super::ctc::{CtcBackend, CtcKernels, CtcTargets};
 use super::dropout::{DropoutBackend, DropoutKernels, DropoutSpec};
 use super::embedding::{EmbeddingBackend, EmbeddingKernels};
@@ -69,6 +70,22 @@ macro_rules! runs_on {
             }
         }
 
+        impl ConvBackend for $backend {
+            fn conv_op(
+                x: FloatTensor<Self>,
+                w: FloatTensor<Self>,
+                b: FloatTensor<Self>,
+                sizes: ImageSizes,
+                options: ConvOptions,
+            ) -> FloatTensor<Self> {
+                Self::conv_forward([x, w, b], &sizes, &options)
+            }
+
+            fn pool_op(x: FloatTensor<Self>, spec: PoolSpec) -> FloatTensor<Self> {
+                Self::pool_forward(x, &spec)
+            }
+        }
+
         impl DropoutBackend for $backend {
             fn dropout_op(x: FloatTensor<Self>, spec: DropoutSpec) -> FloatTensor<Self> {
                 Self::dropout_forward(x, &spec)
@@ -89,6 +106,7 @@ macro_rules! composed_on {
         impl LinearKernels for $backend {}
         impl LossKernels for $backend {}
         impl AttentionKernels for $backend {}
+        impl ConvKernels for $backend {}
         impl CtcKernels for $backend {}
         impl EmbeddingKernels for $backend {}
         impl DropoutKernels for $backend {}

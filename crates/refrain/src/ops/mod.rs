@@ -10,6 +10,7 @@
 mod attention;
 mod backends;
 pub mod composed;
+mod conv;
 mod ctc;
 mod dropout;
 mod embedding;
@@ -20,6 +21,7 @@ mod outputs;
 mod recurrent;
 
 pub use attention::{AttentionInputs, AttentionLengths, AttentionOutput, attention};
+pub use conv::{ConvOptions, ImageBatch, Pooling, Window, conv, pool};
 pub use ctc::{CtcOutput, CtcTargets, ctc_loss};
 pub use dropout::{DropoutMask, dropout};
 pub use embedding::embedding;

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::train::Control;
+use refrain_image::Gray;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub enum Medium {
     Sound,
     /// Rows of numbers.
     Numbers,
+    /// A grey image.
+    Image,
 }
 
 /// The media of a trained model.
@@ -39,6 +42,8 @@ pub enum Piece {
     Sound(Sound),
     /// Rows that continue the previous piece.
     Numbers(Numbers),
+    /// An image by itself.
+    Image(Gray),
 }
 
 impl Piece {
@@ -56,6 +61,7 @@ impl Piece {
             Self::Text(_) => Medium::Text,
             Self::Sound(_) => Medium::Sound,
             Self::Numbers(_) => Medium::Numbers,
+            Self::Image(_) => Medium::Image,
         }
     }
 }

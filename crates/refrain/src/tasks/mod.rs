@@ -2,9 +2,12 @@
 //!
 //! A kind of task is a folder with a [`Spec`] and one line in the list; docs/adding-a-task.md explains it.
 
+mod buckets;
+mod ctc;
 pub mod language;
 pub mod long_memory;
 pub mod media;
+pub mod ocr;
 mod run;
 mod site;
 mod spec;
@@ -13,6 +16,7 @@ mod stored;
 mod task;
 pub mod translation;
 
+pub use ctc::{DECODER, DecoderConfig, SearchOptions};
 pub use media::{Medium, Numbers, Piece, Ports, Receiver, Session, Sound, Text, Use};
 pub use run::{Resume, Start, Summary, load_model};
 pub use site::{DeviceName, Site};
@@ -38,6 +42,7 @@ pub const TASKS: Tasks = Tasks::new(&[
     &Of::<long_memory::Digits784>::NEW,
     &Of::<speech::Speech>::NEW,
     &Of::<translation::TranslationTask>::NEW,
+    &Of::<ocr::Ocr>::NEW,
 ]);
 
 /// A list of tasks: the one of this library, or one with further tasks.

@@ -2,7 +2,6 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::models::{AcousticModel, AcousticModelConfig, Chunks, Convolution, Frames};
-use refrain::ops::floats;
 use refrain::params;
 use refrain_kernels::random::Key;
 
@@ -69,14 +68,8 @@ fn frames(utterances: &[Vec<f32>], behind: f32, device: &Device) -> Frames {
 
 /// `[T',V]` of each utterance.
 fn scores(model: &AcousticModel, utterances: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let (scores, lengths) = model
-        .scores(frames(utterances, 0.0, &Device::flex()), None)
-        .unwrap();
-    let [_, time, classes] = scores.dims();
-    let rows = floats(scores);
-    let rows = rows.chunks(time * classes).zip(lengths);
-    rows.map(|(row, length)| row[..length * classes].to_vec())
-        .collect()
+    let frames = frames(utterances, 0.0, &Device::flex());
+    model.scores(frames, None).unwrap().rows()
 }
 
 fn assert_close(got: &[f32], expected: &[f32]) {
@@ -129,7 +122,8 @@ fn a_few_steps_learn_two_utterances() {
     let mut optimizer = refrain::train::Optimizer::new(refrain::train::OptimizerConfig::default());
     for step in 0..150 {
         let out = model
-            .loss(frames(&utterances, 0.0, &device), labels.clone(), None)
+            .scores(frames(&utterances, 0.0, &device), None)
+            .and_then(|scores| scores.loss(labels.clone()))
             .unwrap();
         last = out.nll.iter().sum::<f32>();
         if step == 0 {
@@ -213,10 +207,9 @@ fn streams(model: &AcousticModel) {
     let mut stream = model.stream().unwrap();
     for length in [1, 2, 4, 5, 6, 8, 31, 48, 97] {
         let whole = utterance(length, length as u64);
-        let (expected, _) = model
-            .log_probabilities(frames(std::slice::from_ref(&whole), 0.0, &Device::flex()))
-            .unwrap();
-        let expected = floats(expected);
+        let whole_at_once = frames(std::slice::from_ref(&whole), 0.0, &Device::flex());
+        let scores = model.scores(whole_at_once, None).unwrap();
+        let expected = scores.log_probabilities().rows().concat();
         for piece in [1, 4, 7, 100] {
             let mut got = Vec::new();
             for frames in whole.chunks(piece * FEATURES) {
@@ -263,8 +256,10 @@ fn chunks_learn() {
     let utterances = [utterance(60, 1), utterance(40, 2)];
     let labels = vec![vec![1, 1, 4], vec![2, 0]];
     let loss = |model: &AcousticModel| {
-        let out = model.loss(frames(&utterances, 0.0, &device), labels.clone(), None);
-        out.unwrap()
+        let scores = model
+            .scores(frames(&utterances, 0.0, &device), None)
+            .unwrap();
+        scores.loss(labels.clone()).unwrap()
     };
     let out = loss(&model);
     let before = out.nll.iter().sum::<f32>();

@@ -5,9 +5,12 @@ mod attention;
 #[cfg(feature = "ndarray")]
 mod backends;
 mod case;
+mod conv;
 mod exchange;
 mod golden;
+mod lines;
 mod operations;
+mod pages;
 mod recurrent;
 mod second_opinion;
 mod variant;

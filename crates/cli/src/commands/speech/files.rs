@@ -1,27 +1,14 @@
-//! Sound files that are given, and files that are written.
+//! Sound files that are given.
 
-use crate::terminal::{self, say, typed};
+use crate::commands::outputs::{is_standard_input, shown};
+use crate::terminal::{say, typed};
 use anyhow::{Context, Result, anyhow, bail};
 use refrain_sound::{Reader, SoundError, Warning};
-use std::fs::{File, OpenOptions};
 use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Largest sound file that is read from standard input, bytes: it is held in memory.
 const LARGEST: u64 = 1 << 31;
-
-/// Whether a name stands for standard input.
-pub fn is_standard_input(file: &Path) -> bool {
-    file == Path::new("-")
-}
-
-/// A name for messages.
-pub fn shown(file: &Path) -> String {
-    match is_standard_input(file) {
-        true => "standard input".into(),
-        false => typed(file),
-    }
-}
 
 /// Opens a sound file, or the one that standard input holds for `-`.
 ///
@@ -72,54 +59,4 @@ pub fn warn(file: &Path, warnings: &[Warning]) {
     for warning in warnings {
         say(&format!("{}: {warning}", shown(file)));
     }
-}
-
-/// An error about a file, with the name of the file once.
-pub fn about(file: &Path, error: &anyhow::Error) -> String {
-    let line = terminal::one_line(error);
-    let named = line.contains(&shown(file)) || line.contains(&*file.to_string_lossy());
-    match named && !is_standard_input(file) || line.contains("standard input") {
-        true => line,
-        false => format!("{}: {line}", shown(file)),
-    }
-}
-
-/// Refuses to write a file that is one of the inputs, or that exists already.
-///
-/// # Errors
-/// Such a file; with `force`, only an input.
-pub fn check_output(out: &Path, inputs: &[PathBuf], force: bool) -> Result<()> {
-    let real = out.canonicalize().ok();
-    let input = inputs.iter().find(|own| {
-        let own = own.canonicalize().ok();
-        own.is_some() && own == real
-    });
-    if let Some(input) = input {
-        bail!(
-            "{} would be written over the input {}; choose another place for the output",
-            typed(out),
-            typed(input)
-        );
-    }
-    if !force && out.symlink_metadata().is_ok() {
-        bail!(
-            "{} exists already; replace it with --force, or choose another place for the output",
-            typed(out)
-        );
-    }
-    Ok(())
-}
-
-/// Opens a file that [`check_output`] let pass.
-///
-/// # Errors
-/// A file that cannot be made, or that has come into being since.
-pub fn create(out: &Path, force: bool) -> Result<File> {
-    let mut options = OpenOptions::new();
-    match force {
-        true => options.create(true).truncate(true),
-        false => options.create_new(true),
-    };
-    let file = options.write(true).open(out);
-    file.with_context(|| format!("cannot write {}", typed(out)))
 }

@@ -1,8 +1,7 @@
 //! `refrain speech ngram`
 
-use super::files;
 use crate::Ending;
-use crate::commands::{Data, Model};
+use crate::commands::{Data, Model, outputs};
 use crate::terminal::{self, typed};
 use anyhow::{Context, Result};
 use refrain::tasks::speech::transcripts_ngram;
@@ -64,7 +63,7 @@ pub fn run(args: &Args) -> Result<Ending> {
         Some(out) => (out.clone(), args.force),
         None => (folder.join(name), true),
     };
-    files::check_output(&out, &args.text, replace)?;
+    outputs::check_output(&out, &args.text, replace)?;
     let mut more = Vec::new();
     for file in &args.text {
         let text = std::fs::read_to_string(file)
@@ -73,7 +72,7 @@ pub fn run(args: &Args) -> Result<Ending> {
     }
     let order = usize::from(order);
     let model = transcripts_ngram(&folder, data.as_deref(), &more, order, args.characters)?;
-    let file = files::create(&out, replace)?;
+    let file = outputs::create(&out, replace)?;
     arpa::write(&model, BufWriter::new(file))
         .with_context(|| format!("cannot write {}", typed(&out)))?;
     let counts: Vec<String> = model.counts().iter().map(usize::to_string).collect();

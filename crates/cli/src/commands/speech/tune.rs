@@ -1,8 +1,8 @@
 //! `refrain speech tune`
 
-use super::Search;
 use crate::Ending;
 use crate::bar::Bar;
+use crate::commands::search::Search;
 use crate::commands::{Compute, Data, Model, whole};
 use crate::terminal::{self, say};
 use anyhow::Result;

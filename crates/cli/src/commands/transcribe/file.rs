@@ -3,6 +3,7 @@
 use super::formats::Format;
 use super::{Args, Totals, plot};
 use crate::bar::Bar;
+use crate::commands::outputs;
 use crate::commands::speech::files;
 use crate::interrupt::Interrupt;
 use crate::terminal::{self, say};
@@ -26,7 +27,7 @@ pub fn doubt(file: &Path, confidence: Option<f64>) {
         say(&format!(
             "{}: low confidence ({confidence:.2}): many words are probably wrong; \
              the model learned from other voices or words",
-            files::shown(file)
+            outputs::shown(file)
         ));
     }
 }
@@ -39,7 +40,7 @@ fn note_empty(job: &Job) {
     };
     say(&format!(
         "{}: no words were found: {reason}",
-        files::shown(job.file)
+        outputs::shown(job.file)
     ));
 }
 
@@ -113,7 +114,7 @@ impl Page<'_> {
     fn line(&mut self, text: &str) -> Result<()> {
         let args = self.job.args;
         let line = match args.files.len() > 1 && self.job.out.is_none() {
-            true => format!("{}: {text}\n", files::shown(self.job.file)),
+            true => format!("{}: {text}\n", outputs::shown(self.job.file)),
             false => format!("{text}\n"),
         };
         if self.is_live() {
@@ -138,7 +139,7 @@ pub fn transcribe(job: &Job, totals: &mut Totals) -> Result<()> {
     if job.interrupt.asked() {
         say(&format!(
             "{}: stopped after {:.1} s of sound; the transcript ends there",
-            files::shown(job.file),
+            outputs::shown(job.file),
             transcript.seconds
         ));
     }
@@ -211,7 +212,7 @@ fn write(job: &Job, transcript: &Transcript, lines: &str, own: Totals) -> Result
     };
     match job.out {
         Some(out) => {
-            let mut file = files::create(out, job.args.force)?;
+            let mut file = outputs::create(out, job.args.force)?;
             let written = file.write_all(text.as_bytes());
             written.with_context(|| format!("cannot write {}", terminal::typed(out)))
         }

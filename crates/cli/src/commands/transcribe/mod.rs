@@ -6,7 +6,9 @@ mod outputs;
 mod plot;
 mod stream;
 
-use super::speech::{Model, Search, files};
+use super::search::Search;
+use super::speech::Model;
+use super::outputs::{about, is_standard_input};
 use super::{Compute, Precision, positive};
 use crate::Ending;
 use crate::interrupt::Interrupt;
@@ -168,7 +170,7 @@ fn transcribe(args: &Args, site: &Site) -> Result<Ending> {
             if terminal::is_broken_pipe(&error) {
                 return Err(error);
             }
-            terminal::say(&files::about(file, &error));
+            terminal::say(&about(file, &error));
             failed += 1;
         }
         if let Some(signal) = interrupt.signal() {
@@ -201,7 +203,7 @@ fn check(args: &Args) -> Result<()> {
         bail!("--best gives further readings in JSON only; add --json");
     }
     let inputs = args.files.iter();
-    if inputs.filter(|own| files::is_standard_input(own)).count() > 1 {
+    if inputs.filter(|own| is_standard_input(own)).count() > 1 {
         bail!("standard input can be read once; give - once");
     }
     Ok(())

@@ -1,55 +1,26 @@
-//! The files that a command writes, checked before it begins.
+//! The files that the command writes, checked before it begins.
 
 use super::Args;
-use crate::commands::speech::files::{check_output, is_standard_input};
+use crate::commands::outputs::{self, check_output};
 use crate::terminal::typed;
-use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use anyhow::{Result, bail};
+use std::path::PathBuf;
 
 /// The file for the transcript of each input.
 ///
 /// # Errors
-/// Two inputs with one output, an output that is an input, or one that exists already and was not given up with
-/// `--force`.
+/// As [`outputs::plan`], or a plot that is one of them.
 pub fn plan(args: &Args) -> Result<Vec<Option<PathBuf>>> {
-    let mut taken = BTreeMap::<PathBuf, &Path>::new();
-    let mut outputs = Vec::new();
-    for file in &args.files {
-        let Some(folder) = &args.out else {
-            outputs.push(None);
-            continue;
-        };
-        let out = folder.join(name(file, args.format().ending())?);
-        check_output(&out, &args.files, args.force)?;
-        if let Some(other) = taken.insert(out.clone(), file) {
-            bail!(
-                "{} and {} would both be written to {}; give them one by one, each with a folder of its own",
-                typed(other),
-                typed(file),
-                typed(&out)
-            );
-        }
-        outputs.push(Some(out));
-    }
+    let ending = args.format().ending();
+    let all = outputs::plan(&args.files, args.out.as_deref(), ending, args.force)?;
     if let Some(plot) = &args.plot {
         check_output(plot, &args.files, args.force)?;
-        if taken.contains_key(plot) {
+        if all.iter().flatten().any(|out| out == plot) {
             bail!(
                 "{} is the transcript and the plot; give another name to --plot",
                 typed(plot)
             );
         }
     }
-    Ok(outputs)
-}
-
-/// The name of the transcript of a file.
-fn name(file: &Path, ending: &str) -> Result<PathBuf> {
-    if is_standard_input(file) {
-        return Ok(Path::new("stdin").with_extension(ending));
-    }
-    let name = file.file_name();
-    let name = name.with_context(|| format!("{} has no name of a file", typed(file)))?;
-    Ok(Path::new(name).with_extension(ending))
+    Ok(all)
 }

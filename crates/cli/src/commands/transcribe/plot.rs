@@ -1,6 +1,6 @@
 //! The frames of a sound, and the scores of its characters.
 
-use crate::commands::speech::files;
+use crate::commands::outputs;
 use crate::drawing::{COLOURS, font};
 use crate::terminal::typed;
 use anyhow::{Result, anyhow};
@@ -33,7 +33,7 @@ pub fn write(loaded: &Loaded, samples: &[f32], rate: u32, out: &Path, force: boo
     }
     font()?;
     // Before the drawing, for a plain error.
-    files::create(out, force)?;
+    outputs::create(out, force)?;
     draw(&posteriors, out).map_err(|problem| anyhow!("cannot draw {}: {problem}", typed(out)))
 }
 

@@ -3,6 +3,7 @@
 use super::recipe::{JoinConfig, SpeechData};
 use crate::error::Error;
 use crate::tasks::Split;
+use crate::tasks::buckets;
 use crate::tasks::run::check_sums;
 use refrain_data::DataError;
 use refrain_data::array::Array as Value;
@@ -255,19 +256,8 @@ fn joined(part: Part, config: &JoinConfig, rate: u32, seed: u64) -> Part {
 
 /// Numbers of the utterances of each batch: about as long as each other, in an order that follows from `seed`.
 pub(super) fn batches(part: &[Item], size: usize, seed: u64) -> Vec<Vec<usize>> {
-    /// Batches' worth of utterances that are sorted together: more random than all, less padding than none.
-    const SORTED: usize = 16;
-    let mut order = speech::shuffled(part.len(), seed);
-    let mut batches = Vec::new();
-    for group in order.chunks_mut(size.max(1) * SORTED) {
-        group.sort_by_key(|&number| part[number].sound.values().len());
-        batches.extend(group.chunks(size.max(1)).map(<[usize]>::to_vec));
-    }
-    let order = speech::shuffled(batches.len(), seed ^ 1);
-    order
-        .into_iter()
-        .map(|number| std::mem::take(&mut batches[number]))
-        .collect()
+    let lengths: Vec<usize> = part.iter().map(|item| item.sound.values().len()).collect();
+    buckets::batches(&lengths, size, seed)
 }
 
 /// The frames of every utterance of a part that holds features instead of sounds: `feat` `[frames, C]` and `offset`

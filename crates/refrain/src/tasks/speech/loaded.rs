@@ -1,16 +1,16 @@
 //! A trained model of speech at work: sounds to text, known text to times.
 
 use super::corpus::Sound;
-use super::decoder::{Decoder, DecoderConfig, SearchModels, SearchOptions};
 use super::features::Features;
 use super::recipe::SpeechRecipe;
-use super::trainee::{labels, log_probabilities};
+use super::trainee::log_probabilities;
 use crate::error::Error;
 use crate::files;
 use crate::models::{AcousticModel, AcousticStream};
 use crate::params;
 use crate::store::ModelFolder;
 use crate::tasks::Site;
+use crate::tasks::ctc::{Decoder, DecoderConfig, SearchModels, SearchOptions, labels};
 use crate::tasks::run::load_model;
 use refrain_data::Fingerprint;
 use refrain_data::vocab::Vocabulary;
@@ -147,7 +147,7 @@ impl Loaded {
             recipe.model.init(sizes, 0, &site.device())
         })?;
         let labels = labels(&vocabulary)?;
-        let models = SearchModels::load(&decoder, &recipe.data.writing)?;
+        let models = SearchModels::load(&decoder, &|text| recipe.data.writing.write(text))?;
         let model = match site.precision {
             Some(precision) => model.with_precision(precision),
             None => model,

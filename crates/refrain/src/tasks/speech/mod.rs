@@ -1,7 +1,6 @@
 //! Speech to text: recurrent encoders with CTC.
 
 mod corpus;
-mod decoder;
 mod features;
 mod listen;
 mod loaded;
@@ -11,7 +10,7 @@ mod stream;
 mod trainee;
 mod tune;
 
-pub use decoder::{DECODER, DecoderConfig, SearchOptions};
+pub use super::ctc::{DECODER, DecoderConfig, SearchOptions};
 pub use listen::{Heard, Listener};
 pub use loaded::{Alternative, Character, Loaded, Posteriors, Transcript, Word};
 pub use recipe::{
@@ -161,17 +160,8 @@ impl Spec for Speech {
     }
 
     fn files(folder: &Path) -> Vec<PathBuf> {
-        let mut all: Vec<PathBuf> = Self::PROFILE.files.iter().map(PathBuf::from).collect();
-        let decoder = crate::files::read_toml::<DecoderConfig>(folder, DECODER);
-        if let Ok(Some(mut decoder)) = decoder {
-            all.extend(
-                decoder
-                    .files_mut()
-                    .into_iter()
-                    .filter_map(|file| file.take()),
-            );
-        }
-        all
+        let own = Self::PROFILE.files.iter().map(PathBuf::from);
+        own.chain(super::ctc::files_of(folder)).collect()
     }
 }
 

@@ -1,10 +1,10 @@
 //! A model for streams with everything behind the sound: features, recurrent layers, search, and the end of utterances.
 
-use super::decoder::{Search, SearchState};
 use super::listen::{Heard, LONGEST, MOST, refused};
 use super::loaded::Loaded;
 use crate::error::Error;
 use crate::models::{AcousticState, AcousticStream};
+use crate::tasks::ctc::{Search, SearchState};
 use refrain_sound::{Gate, GateState, MelState, MelStream, Running, RunningState};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;

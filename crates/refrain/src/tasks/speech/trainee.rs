@@ -1,13 +1,12 @@
 //! A model of speech in the training loop, and its error rates.
 
 use super::corpus::{Corpus, Item, Sound, batches};
-use super::decoder::Decoder;
 use super::features::Features;
 use super::recipe::AugmentConfig;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::models::{AcousticModel, Frames};
-use crate::ops::floats;
+use crate::tasks::ctc::{Decoder, labels};
 use crate::tasks::{Begin, Site};
 use crate::train::{BatchLoss, LossUnit, Place, Trainee, Unit};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -110,7 +109,7 @@ impl Trainee for SpeechTrainee {
     fn loss(&mut self, model: &AcousticModel, place: Place, key: Key) -> Result<BatchLoss, Error> {
         let Batch { frames, labels } = self.batch(place, key.fold(0))?;
         let tokens = labels.iter().map(Vec::len).sum();
-        let out = model.loss(frames, labels, Some(key.fold(1)))?;
+        let out = model.scores(frames, Some(key.fold(1)))?.loss(labels)?;
         // An utterance that is too short for its transcript teaches nothing.
         let finite = out.nll.iter().filter(|nll| **nll != f32::INFINITY);
         Ok(BatchLoss {
@@ -122,7 +121,7 @@ impl Trainee for SpeechTrainee {
     }
 
     fn validate(&mut self, model: &AcousticModel) -> Result<Metrics, Error> {
-        let decoder = Decoder::Greedy(self.labels.clone());
+        let decoder = Decoder::greedy(&self.labels);
         let features = &self.corpus.features;
         measure(model, features, &decoder, &self.corpus.valid, |_| {})
     }
@@ -141,7 +140,7 @@ impl Trainee for SpeechTrainee {
     }
 
     fn test(&mut self, model: &AcousticModel) -> Result<Metrics, Error> {
-        let decoder = Decoder::Greedy(self.labels.clone());
+        let decoder = Decoder::greedy(&self.labels);
         let features = &self.corpus.features;
         measure(model, features, &decoder, &self.corpus.test, |_| {})
     }
@@ -189,27 +188,7 @@ pub(super) fn log_probabilities<'a>(
     sounds: impl Iterator<Item = &'a Sound>,
 ) -> Result<Vec<Vec<f32>>, Error> {
     let frames = frames(features, sounds, None, &model.device())?;
-    let (scores, lengths) = model.log_probabilities(frames)?;
-    let [_, time, classes] = scores.dims();
-    let scores = floats(scores);
-    let rows = scores.chunks((time * classes).max(1)).zip(lengths);
-    Ok(rows
-        .map(|(row, length)| row[..length * classes].to_vec())
-        .collect())
-}
-
-/// The texts of the classes: the characters, and behind them the blank.
-///
-/// # Errors
-/// A character that is white space but not the space.
-pub(super) fn labels(vocabulary: &Vocabulary) -> Result<Labels, Error> {
-    let blank = vocabulary.len() as u32;
-    let mut texts: Vec<String> = (0..blank)
-        .map(|id| vocabulary.token(id).unwrap_or_default())
-        .collect();
-    let space = texts.iter().position(|text| text == " ");
-    texts.push(String::new());
-    Ok(Labels::new(texts, blank, space.map(|id| id as u32))?)
+    Ok(model.scores(frames, None)?.log_probabilities().rows())
 }
 
 /// A transcript beside its reference.
@@ -231,22 +210,13 @@ pub(super) fn measure<'a>(
 ) -> Result<Metrics, Error> {
     let mut rates = Rates::default();
     each_scored(model, features, part, |items, scores| {
-        for (&item, text) in items.iter().zip(texts(decoder, &scores)?) {
+        for (&item, text) in items.iter().zip(decoder.texts(&scores)?) {
             let errors = rates.add(&item.transcript, &text);
             compare(Compared { item, text, errors });
         }
         Ok(())
     })?;
     Ok(rates.metrics())
-}
-
-/// The best text of each utterance.
-pub(super) fn texts(decoder: &Decoder, scores: &[Vec<f32>]) -> Result<Vec<String>, Error> {
-    let all = scores.par_iter().map(|scores| {
-        let best = decoder.decode(scores, 1)?.into_iter().next();
-        Ok(best.map_or_else(String::new, |best| best.text))
-    });
-    all.collect()
 }
 
 /// Calls `f` with a few utterances at a time and the log-probabilities `[T',V]` of each.

@@ -2,14 +2,14 @@
 
 use super::Speech;
 use super::corpus::Loader;
-use super::decoder::{DECODER, Decoder, DecoderConfig, SearchOptions};
 use super::loaded::Loaded;
 use super::recipe::SpeechRecipe;
-use super::trainee::{Rates, each_scored, texts};
+use super::trainee::{Rates, each_scored};
 use crate::error::Error;
 use crate::files;
 use crate::metrics::Metrics;
 use crate::store::ModelFolder;
+use crate::tasks::ctc::{DECODER, Decoder, DecoderConfig, SearchOptions};
 use crate::tasks::task::folder_of;
 use crate::tasks::{Site, Split, data_folder};
 use refrain_kernels::random::Key;
@@ -69,7 +69,7 @@ pub fn tune(
     let measure = |config: &DecoderConfig| -> Result<Metrics, Error> {
         let decoder = Decoder::new(&loaded.labels, config, &loaded.models)?;
         let mut rates = Rates::default();
-        for (reference, text) in references.iter().zip(texts(&decoder, &scores)?) {
+        for (reference, text) in references.iter().zip(decoder.texts(&scores)?) {
             rates.add(reference, &text);
         }
         Ok(rates.metrics())

@@ -1,9 +1,11 @@
-//! The search for text in a model's scores: the best path, or a beam with language models.
+//! The search for text in the scores of a model with CTC, for all tasks that have one: the best path, or a beam with
+//! language models.
 
 use crate::error::Error;
 use crate::files;
 use crate::store::ModelFolder;
-use refrain_data::speech::Writing;
+use rayon::prelude::*;
+use refrain_data::vocab::Vocabulary;
 use refrain_decode::StateError;
 use refrain_decode::ctc::beam::{
     BeamConfig, BeamDecoder, BeamModels, BeamSearch, BeamState, Hypothesis, ScoreParts,
@@ -53,6 +55,9 @@ pub struct DecoderConfig {
     pub hot_words: Vec<String>,
     /// Added for each of them, nats.
     pub hot_bonus: f64,
+    /// The only characters that may be written, beside the space; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow: Option<String>,
 }
 
 impl Default for DecoderConfig {
@@ -69,6 +74,7 @@ impl Default for DecoderConfig {
             unknown_bonus: -5.0,
             hot_words: Vec::new(),
             hot_bonus: 5.0,
+            allow: None,
         }
     }
 }
@@ -87,7 +93,7 @@ impl DecoderConfig {
     }
 
     /// The files that it names.
-    pub(super) fn files_mut(&mut self) -> [&mut Option<PathBuf>; 3] {
+    pub(in crate::tasks) fn files_mut(&mut self) -> [&mut Option<PathBuf>; 3] {
         [&mut self.words, &mut self.characters, &mut self.lexicon]
     }
 
@@ -137,6 +143,8 @@ pub struct SearchOptions {
     pub hot_words: Vec<String>,
     /// As [`DecoderConfig::hot_bonus`].
     pub hot_bonus: Option<f64>,
+    /// As [`DecoderConfig::allow`].
+    pub allow: Option<String>,
 }
 
 impl SearchOptions {
@@ -150,8 +158,12 @@ impl SearchOptions {
 
     /// The settings of a folder with these over them. A language model without a beam gets the usual beam.
     pub fn over(&self, folder: &DecoderConfig) -> DecoderConfig {
+        let allow = self.allow.as_ref().or(folder.allow.as_ref()).cloned();
         if self.greedy {
-            return DecoderConfig::default();
+            return DecoderConfig {
+                allow,
+                ..DecoderConfig::default()
+            };
         }
         let mut config = folder.clone();
         let files = [&self.words, &self.characters, &self.lexicon];
@@ -177,6 +189,7 @@ impl SearchOptions {
             None if config != *folder && config.beam == 0 => USUAL_BEAM,
             None => config.beam,
         };
+        config.allow = allow;
         config
     }
 
@@ -202,17 +215,19 @@ impl SearchOptions {
 
 /// Language models and words of a search, read once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SearchModels(BeamModels);
+pub(in crate::tasks) struct SearchModels(BeamModels);
 
 impl SearchModels {
+    /// `write` turns a word or a phrase of the user into the characters of the model.
+    ///
     /// # Errors
     /// Files that are missing or hold something else.
-    pub fn load(config: &DecoderConfig, writing: &Writing) -> Result<Self, Error> {
+    pub fn load(config: &DecoderConfig, write: &dyn Fn(&str) -> String) -> Result<Self, Error> {
         let ngram = |path: &Option<PathBuf>| path.as_ref().map(|path| read(path));
         let lexicon = config.lexicon.as_ref().map(|path| {
             files::open(path)?;
             let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-            let words: Vec<String> = text.split_whitespace().map(|w| writing.write(w)).collect();
+            let words: Vec<String> = text.split_whitespace().map(|w| write(w)).collect();
             let lexicon = Lexicon::new(words.iter().flat_map(|own| own.split_whitespace()));
             match lexicon.is_empty() {
                 true => Err(Error::Config(format!(
@@ -223,7 +238,7 @@ impl SearchModels {
             }
         });
         let hot = config.hot_words.iter().map(|phrase| HotWord {
-            phrase: writing.write(phrase),
+            phrase: write(phrase),
             bonus: config.hot_bonus,
         });
         Ok(Self(BeamModels {
@@ -246,7 +261,13 @@ fn read(path: &Path) -> Result<Arc<Ngram>, Error> {
 
 /// Finds text; utterances share it.
 #[derive(Clone, Debug)]
-pub(super) enum Decoder {
+pub(in crate::tasks) struct Decoder {
+    kind: Kind,
+    allowed: Option<Allowed>,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
     Greedy(Labels),
     Beam(BeamDecoder),
 }
@@ -259,25 +280,48 @@ impl Decoder {
         config: &DecoderConfig,
         models: &SearchModels,
     ) -> Result<Self, Error> {
-        if config.beam > 0 {
-            let decoder = BeamDecoder::new(labels.clone(), config.beam_config(), models.0.clone())?;
-            return Ok(Self::Beam(decoder));
-        }
-        match config.needs_beam() {
-            true => Err(Error::Config(
-                "language models, a lexicon and hot words need a search; set a beam of 1 or more, 50 is usual".into(),
-            )),
-            false => Ok(Self::Greedy(labels.clone())),
+        let allow = config.allow.as_deref();
+        let allowed = allow.map(|own| Allowed::new(own, labels)).transpose()?;
+        let kind = match (config.beam, config.needs_beam()) {
+            (0, false) => Kind::Greedy(labels.clone()),
+            (0, true) => {
+                return Err(Error::Config(
+                    "language models, a lexicon and hot words need a search; set a beam of 1 or more, 50 is usual"
+                        .into(),
+                ));
+            }
+            _ => Kind::Beam(BeamDecoder::new(
+                labels.clone(),
+                config.beam_config(),
+                models.0.clone(),
+            )?),
+        };
+        Ok(Self { kind, allowed })
+    }
+
+    /// The best path, without models.
+    pub fn greedy(labels: &Labels) -> Self {
+        Self {
+            kind: Kind::Greedy(labels.clone()),
+            allowed: None,
         }
     }
 
     pub fn begin(&self) -> Search {
-        match self {
-            Self::Greedy(labels) => {
+        let kind = match &self.kind {
+            Kind::Greedy(labels) => {
                 let search = GreedySearch::new(labels.vocabulary(), labels.blank());
-                Search::Greedy(search, labels.clone())
+                SearchKind::Greedy(search, labels.clone())
             }
-            Self::Beam(decoder) => Search::Beam(Box::new(decoder.begin())),
+            Kind::Beam(decoder) => SearchKind::Beam(Box::new(decoder.begin())),
+        };
+        self.search(kind)
+    }
+
+    fn search(&self, kind: SearchKind) -> Search {
+        Search {
+            kind,
+            allowed: self.allowed.clone(),
         }
     }
 
@@ -287,17 +331,17 @@ impl Decoder {
     /// A state that no search of this decoder can have.
     pub fn resume(&self, state: SearchState) -> Result<Search, Error> {
         let refused = |e: StateError| Error::State(format!("{}: {}", e.search, e.problem));
-        match (self, state) {
-            (Self::Greedy(labels), SearchState::Greedy(state)) => {
+        let kind = match (&self.kind, state) {
+            (Kind::Greedy(labels), SearchState::Greedy(state)) => {
                 let search = GreedySearch::from_state(labels.vocabulary(), labels.blank(), state);
-                Ok(Search::Greedy(search.map_err(refused)?, labels.clone()))
+                SearchKind::Greedy(search.map_err(refused)?, labels.clone())
             }
-            (Self::Beam(decoder), SearchState::Beam(state)) => {
-                let search = decoder.resume(state).map_err(refused)?;
-                Ok(Search::Beam(Box::new(search)))
+            (Kind::Beam(decoder), SearchState::Beam(state)) => {
+                SearchKind::Beam(Box::new(decoder.resume(state).map_err(refused)?))
             }
-            _ => Err(Error::State("it belongs to another kind of search".into())),
-        }
+            _ => return Err(Error::State("it belongs to another kind of search".into())),
+        };
+        Ok(self.search(kind))
     }
 
     /// The likeliest texts of the scores `log_probabilities` `[T,V]`, best first; at least one: the empty text where a
@@ -314,22 +358,94 @@ impl Decoder {
     }
 
     pub fn labels(&self) -> &Labels {
-        match self {
-            Self::Greedy(labels) => labels,
-            Self::Beam(decoder) => decoder.labels(),
+        match &self.kind {
+            Kind::Greedy(labels) => labels,
+            Kind::Beam(decoder) => decoder.labels(),
         }
+    }
+
+    /// The best text of each of several scores `[T,V]`.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn texts(&self, scores: &[Vec<f32>]) -> Result<Vec<String>, Error> {
+        let all = scores.par_iter().map(|scores| {
+            let best = self.decode(scores, 1)?.into_iter().next();
+            Ok(best.map_or_else(String::new, |best| best.text))
+        });
+        all.collect()
+    }
+}
+
+/// The classes that may be written: those of some characters, the space and the blank.
+#[derive(Clone, Debug)]
+struct Allowed {
+    classes: Arc<[bool]>,
+    blank: u32,
+}
+
+impl Allowed {
+    /// # Errors
+    /// Characters of which the model knows none.
+    fn new(characters: &str, labels: &Labels) -> Result<Self, Error> {
+        let named = |class: u32| {
+            let text = labels.text(class);
+            !text.is_empty() && text.chars().all(|c| characters.contains(c))
+        };
+        let classes = 0..labels.vocabulary() as u32;
+        if !classes.clone().any(named) {
+            return Err(Error::Config(format!(
+                "the model writes none of the allowed characters \"{characters}\"; `refrain info MODEL` shows those \
+                 that it writes"
+            )));
+        }
+        let always = [Some(labels.blank()), labels.space()];
+        let written = |class| always.contains(&Some(class)) || named(class);
+        Ok(Self {
+            classes: classes.map(written).collect(),
+            blank: labels.blank(),
+        })
+    }
+
+    /// The log-probabilities given that one of these classes is written. All others get none, before any search: a
+    /// search that leaves characters out afterwards loses whole words.
+    fn among(&self, frame: &[f32]) -> Vec<f32> {
+        let kept = || frame.iter().zip(&*self.classes).filter(|(_, own)| **own);
+        let best = kept().map(|(p, _)| *p).fold(f32::NEG_INFINITY, f32::max);
+        if best == f32::NEG_INFINITY {
+            // Nothing allowed is possible; the blank writes nothing.
+            let blank = |index| {
+                if index == self.blank as usize {
+                    0.0
+                } else {
+                    best
+                }
+            };
+            return (0..frame.len()).map(blank).collect();
+        }
+        let sum: f32 = kept().map(|(p, _)| (p - best).exp()).sum();
+        let all = best + sum.ln();
+        let frame = frame.iter().zip(&*self.classes);
+        frame
+            .map(|(p, own)| if *own { p - all } else { f32::NEG_INFINITY })
+            .collect()
     }
 }
 
 /// A [`Search`] as plain data.
 #[derive(Serialize, Deserialize)]
-pub(super) enum SearchState {
+pub(in crate::tasks) enum SearchState {
     Greedy(GreedyState),
     Beam(BeamState),
 }
 
 /// One utterance in a [`Decoder`].
-pub(super) enum Search {
+pub(in crate::tasks) struct Search {
+    kind: SearchKind,
+    allowed: Option<Allowed>,
+}
+
+enum SearchKind {
     Greedy(GreedySearch, Labels),
     Beam(Box<BeamSearch>),
 }
@@ -337,23 +453,29 @@ pub(super) enum Search {
 impl Search {
     /// The search so far.
     pub fn state(&self) -> SearchState {
-        match self {
-            Self::Greedy(search, _) => SearchState::Greedy(search.state()),
-            Self::Beam(search) => SearchState::Beam(search.state()),
+        match &self.kind {
+            SearchKind::Greedy(search, _) => SearchState::Greedy(search.state()),
+            SearchKind::Beam(search) => SearchState::Beam(search.state()),
         }
     }
 
+    /// Reads the log-probabilities `[V]` of the next step.
+    ///
+    /// # Errors
+    /// Scores that are no numbers.
     pub fn step(&mut self, frame: &[f32]) -> Result<(), Error> {
-        match self {
-            Self::Greedy(search, _) => Ok(search.step(frame)?),
-            Self::Beam(search) => Ok(search.step(frame)?),
+        let among = self.allowed.as_ref().map(|own| own.among(frame));
+        let frame = among.as_deref().unwrap_or(frame);
+        match &mut self.kind {
+            SearchKind::Greedy(search, _) => Ok(search.step(frame)?),
+            SearchKind::Beam(search) => Ok(search.step(frame)?),
         }
     }
 
     /// The best hypotheses if the utterance ended here; at least one.
     pub fn end(&self, n: usize) -> Vec<Hypothesis> {
-        let mut found = match self {
-            Self::Greedy(search, labels) => {
+        let mut found = match &self.kind {
+            SearchKind::Greedy(search, labels) => {
                 let path = search.end();
                 vec![Hypothesis {
                     words: words(&path.labels, labels),
@@ -366,7 +488,7 @@ impl Search {
                     },
                 }]
             }
-            Self::Beam(search) => search.end(n.max(1)),
+            SearchKind::Beam(search) => search.end(n.max(1)),
         };
         if found.is_empty() {
             found.push(Hypothesis {
@@ -382,9 +504,75 @@ impl Search {
 
     /// Labels that no later frame can change.
     pub fn stable(&self) -> Vec<LabelSpan> {
-        match self {
-            Self::Greedy(search, _) => search.end().labels,
-            Self::Beam(search) => search.stable(0),
+        match &self.kind {
+            SearchKind::Greedy(search, _) => search.end().labels,
+            SearchKind::Beam(search) => search.stable(0),
         }
+    }
+}
+
+/// The texts of the classes: the characters, and behind them the blank.
+///
+/// # Errors
+/// A character that is white space but not the space.
+pub(in crate::tasks) fn labels(vocabulary: &Vocabulary) -> Result<Labels, Error> {
+    let blank = vocabulary.len() as u32;
+    let mut texts: Vec<String> = (0..blank)
+        .map(|id| vocabulary.token(id).unwrap_or_default())
+        .collect();
+    let space = texts.iter().position(|text| text == " ");
+    texts.push(String::new());
+    Ok(Labels::new(texts, blank, space.map(|id| id as u32))?)
+}
+
+/// The files that the settings of a folder's search name.
+pub(in crate::tasks) fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let decoder = files::read_toml::<DecoderConfig>(folder, DECODER);
+    let Ok(Some(mut decoder)) = decoder else {
+        return Vec::new();
+    };
+    let named = decoder.files_mut().into_iter();
+    named.filter_map(|file| file.take()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_are_not_allowed_are_never_written_and_the_rest_adds_up_to_one() {
+        let texts = ["a", "b", " ", "1", ""].map(String::from).to_vec();
+        let labels = Labels::new(texts, 4, Some(2)).unwrap();
+        let config = DecoderConfig {
+            allow: Some("1b".into()),
+            ..DecoderConfig::default()
+        };
+        let decoder = Decoder::new(&labels, &config, &SearchModels::default()).unwrap();
+        let frame = |p: [f32; 5]| p.map(f32::ln);
+        // "a" is the likeliest of all, and "1" of the allowed ones.
+        let steps = [
+            frame([0.6, 0.1, 0.05, 0.2, 0.05]),
+            frame([0.05, 0.1, 0.7, 0.1, 0.05]),
+            frame([0.5, 0.2, 0.1, 0.1, 0.1]),
+        ];
+        let best = decoder.decode(steps.as_flattened(), 1).unwrap();
+        assert_eq!(best[0].text, "1 b");
+        let expected = (0.2f64 / 0.4).ln() + (0.7f64 / 0.95).ln() + (0.2f64 / 0.5).ln();
+        assert!((best[0].score - expected).abs() < 1e-5);
+        let impossible = [f32::NEG_INFINITY, f32::NEG_INFINITY];
+        let frame = [
+            0.0,
+            impossible[0],
+            impossible[1],
+            impossible[0],
+            impossible[1],
+        ];
+        assert_eq!(decoder.decode(&frame, 1).unwrap()[0].text, "");
+        let config = DecoderConfig {
+            allow: Some("xyz".into()),
+            ..DecoderConfig::default()
+        };
+        let refused = Decoder::new(&labels, &config, &SearchModels::default());
+        assert!(refused.unwrap_err().to_string().contains("xyz"));
     }
 }

@@ -1,0 +1,294 @@
+//! Lines with their texts: from files, and rendered.
+
+use super::image::Scaled;
+use super::recipe::{Folds, OcrData};
+use super::spelling::Spelling;
+use crate::error::Error;
+use crate::tasks::Split;
+use crate::tasks::run::check_sums;
+use rayon::prelude::*;
+use refrain_image::Gray;
+use refrain_page::formats::truth::{self, Sample, Samples, Source};
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A line and its text.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// The name of its image, and its number there.
+    pub name: String,
+    /// The page that it is from.
+    pub page: String,
+    pub image: Scaled,
+    /// As labels.
+    pub text: String,
+}
+
+/// The lines of files.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub train: Vec<Item>,
+    pub valid: Vec<Item>,
+    pub test: Vec<Item>,
+}
+
+/// Reads lines from files.
+pub(super) struct Loader<'a> {
+    pub config: &'a OcrData,
+    /// Height of the images.
+    pub height: usize,
+    pub data: &'a Path,
+}
+
+impl Loader<'_> {
+    /// All parts.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged, or folds that cannot be.
+    pub fn all(&self) -> Result<Parts, Error> {
+        let mut parts = Parts {
+            train: self.load(&self.config.train)?,
+            valid: self.load(&self.config.valid)?,
+            test: self.load(&self.config.test)?,
+        };
+        if let Some(folds) = self.config.folds {
+            let [train, valid, test] = cut(std::mem::take(&mut parts.train), folds)?;
+            parts.train = train;
+            parts.valid.extend(valid);
+            parts.test.extend(test);
+        }
+        // After the reading, whose errors name a missing file better.
+        check_sums(&self.config.sha256, self.data)?;
+        Ok(parts)
+    }
+
+    /// One part.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub fn part(&self, split: Split) -> Result<Vec<Item>, Error> {
+        if self.config.folds.is_some() {
+            let all = self.all()?;
+            return Ok(match split {
+                Split::Train => all.train,
+                Split::Validation => all.valid,
+                Split::Test => all.test,
+            });
+        }
+        self.load(match split {
+            Split::Train => &self.config.train,
+            Split::Validation => &self.config.valid,
+            Split::Test => &self.config.test,
+        })
+    }
+
+    fn load(&self, names: &[String]) -> Result<Vec<Item>, Error> {
+        let mut items = Vec::new();
+        for name in names {
+            let path = self.data.join(name);
+            let own = items_of(&path, self.height, self.config.spelling);
+            items.extend(own.map_err(|error| match (&error, &self.config.source) {
+                (Error::Io { source, .. }, Some(from)) if source.kind() == ErrorKind::NotFound => {
+                    Error::Config(format!(
+                        "{error}; the data is at {from}, and --data DIR names its folder"
+                    ))
+                }
+                _ => error,
+            })?);
+        }
+        Ok(items)
+    }
+}
+
+/// The lines of a file or folder: see [`samples`].
+///
+/// # Errors
+/// Files that are missing or damaged, or without any line.
+pub(super) fn items_of(path: &Path, height: usize, spelling: Spelling) -> Result<Vec<Item>, Error> {
+    let all = samples(path)?;
+    let pages: Vec<Vec<Item>> = all
+        .into_par_iter()
+        .map(|page| items_on(page?, height, spelling))
+        .collect::<Result<_, Error>>()?;
+    let items: Vec<Item> = pages.into_iter().flatten().collect();
+    match items.is_empty() {
+        true => Err(Error::Config(format!(
+            "{} has no line with a text; give a folder of images with NAME.gt.txt beside each, of pages with PAGE or \
+             ALTO files, or NAME where NAME.tsv and NAME.tar are",
+            path.display()
+        ))),
+        false => Ok(items),
+    }
+}
+
+/// The lines of each image, in groups of one page.
+type Pages = Vec<Result<Vec<Sample>, Error>>;
+
+fn grouped(samples: Samples) -> Pages {
+    let mut pages: Pages = Vec::new();
+    for sample in samples {
+        match (sample, pages.last_mut()) {
+            (Ok(sample), Some(Ok(page)))
+                if sample.quad.is_some()
+                    && page[0].image == sample.image
+                    && page[0].page == sample.page =>
+            {
+                page.push(sample);
+            }
+            (Ok(sample), _) => pages.push(Ok(vec![sample])),
+            (Err(error), _) => pages.push(Err(error.into())),
+        }
+    }
+    pages
+}
+
+/// Lines with their texts of `NAME.tsv` and `NAME.tar`, of a PAGE, ALTO or hOCR file, or of a folder: of pairs of an
+/// image and NAME.gt.txt, of such files of pages, or of images with tables of corners and texts (`NAME.csv`).
+fn samples(path: &Path) -> Result<Pages, Error> {
+    let with = |ending: &str| {
+        let mut name = path.as_os_str().to_os_string();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    if path.is_dir() {
+        return folder(path);
+    }
+    if path.is_file() {
+        return Ok(grouped(page(path)?));
+    }
+    let (table, archive) = (with(".tsv"), with(".tar"));
+    match table.exists() || archive.exists() {
+        true => Ok(grouped(truth::archive(&archive, &table)?)),
+        false => Err(Error::io("read", path)(ErrorKind::NotFound.into())),
+    }
+}
+
+fn folder(path: &Path) -> Result<Pages, Error> {
+    let entries = std::fs::read_dir(path).map_err(Error::io("read", path))?;
+    let files = entries.map(|entry| Ok(entry.map_err(Error::io("read", path))?.path()));
+    let files: BTreeSet<PathBuf> = files.collect::<Result<_, Error>>()?;
+    let named = |file: &Path, ending: &str| file.to_string_lossy().ends_with(ending);
+    if files.iter().any(|file| named(file, ".gt.txt")) {
+        return Ok(grouped(truth::pairs(path)?));
+    }
+    let mut pages = Vec::new();
+    for file in &files {
+        if named(file, ".csv") {
+            let images = ["jpg", "png", "jpeg", "tif", "tiff"].map(|own| file.with_extension(own));
+            if let Some(image) = images.iter().find(|image| files.contains(*image)) {
+                pages.extend(grouped(truth::sroie(file, image)?));
+            }
+        } else if [".xml", ".hocr"].iter().any(|own| named(file, own)) {
+            pages.extend(grouped(page(file)?));
+        }
+    }
+    Ok(pages)
+}
+
+/// A file of a page.
+fn page(path: &Path) -> Result<Samples, Error> {
+    let start = crate::files::read(path)?;
+    let start = String::from_utf8_lossy(&start[..start.len().min(4096)]).into_owned();
+    Ok(if start.contains("<PcGts") {
+        truth::page_xml(path)?
+    } else if start.contains("<alto") {
+        truth::alto(path)?
+    } else {
+        truth::hocr(path)?
+    })
+}
+
+/// Cuts the lines out of their page.
+fn items_on(samples: Vec<Sample>, height: usize, spelling: Spelling) -> Result<Vec<Item>, Error> {
+    let Some(first) = samples.first() else {
+        return Ok(Vec::new());
+    };
+    let image = decode(&first.image, first.page)?;
+    let page = match &first.image {
+        Source::File(path) => path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        Source::Bytes { name, .. } => name.clone(),
+    };
+    let several = samples.len() > 1;
+    let items = samples.into_iter().enumerate().map(|(number, sample)| {
+        let cut = sample.quad.map(|quad| crop(&image, &quad));
+        Item {
+            name: match several {
+                true => format!("{page} line {}", number + 1),
+                false => page.clone(),
+            },
+            page: page_of(&page, sample.quad.is_none()).to_string(),
+            image: Scaled::new(cut.as_ref().unwrap_or(&image), height),
+            text: spelling.spell(&sample.text),
+        }
+    });
+    Ok(items.filter(|item| !item.text.is_empty()).collect())
+}
+
+/// The page of an image: of a single line, the name up to the first `_`.
+fn page_of(name: &str, line: bool) -> &str {
+    match name.split_once('_') {
+        Some((page, _)) if line => page,
+        _ => name,
+    }
+}
+
+/// The upright part of a page with these corners, or the part turned upright.
+fn crop(image: &Gray, quad: &refrain_image::Quad) -> Gray {
+    let bounds = quad.bounds(image.width(), image.height());
+    let corners = bounds.quad().0;
+    let mut upright = corners.iter().zip(&quad.0);
+    if upright.all(|(a, b)| (a.x - b.x).abs() <= 2.0 && (a.y - b.y).abs() <= 2.0) {
+        return image.crop(bounds);
+    }
+    let length = |a: usize, b: usize| {
+        let (a, b) = (quad.0[a], quad.0[b]);
+        (a.x - b.x).hypot(a.y - b.y)
+    };
+    let width = length(0, 1).max(length(3, 2)).round().max(1.0) as usize;
+    let height = length(0, 3).max(length(1, 2)).round().max(1.0) as usize;
+    match width <= 4 * image.width() && height <= 4 * image.height() {
+        true => image.cut(quad, width, height, 255),
+        false => image.crop(bounds),
+    }
+}
+
+fn decode(source: &Source, number: u32) -> Result<Gray, Error> {
+    let limits = refrain_image::Limits::default();
+    let mut pages = match source {
+        Source::File(path) => refrain_image::Pages::open(path, &limits)?,
+        Source::Bytes { bytes, .. } => refrain_image::Pages::of(bytes.clone(), &limits)?,
+    };
+    let page = pages.nth(number.max(1) as usize - 1);
+    match page {
+        Some(page) => Ok(page?.image),
+        None => Err(Error::Config(format!("an image has no page {number}"))),
+    }
+}
+
+/// The folds of training, validation and test.
+fn cut(items: Vec<Item>, folds: Folds) -> Result<[Vec<Item>; 3], Error> {
+    if folds.count < 3 || folds.test >= folds.count {
+        return Err(Error::Config(format!(
+            "data.folds has {} folds and number {} for test; at least 3 are needed, and a number below that",
+            folds.count, folds.test
+        )));
+    }
+    let pages: BTreeSet<String> = items.iter().map(|item| item.page.clone()).collect();
+    let pages: Vec<String> = pages.into_iter().collect();
+    let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+    for item in items {
+        let number = pages.binary_search(&item.page).unwrap_or(0) % folds.count;
+        let part = match (number + folds.count - folds.test) % folds.count {
+            0 => 2,
+            1 => 1,
+            _ => 0,
+        };
+        parts[part].push(item);
+    }
+    Ok(parts)
+}

@@ -1,0 +1,193 @@
+//! From images of lines to their text: a model of this project, or a network of Tesseract.
+
+use super::image::{LineImage, Scaled};
+use super::loaded::{ReadLine, ReadWord, Reading};
+use super::recipe::OcrRecipe;
+use super::spelling::Spelling;
+use super::trainee::log_probabilities;
+use crate::error::Error;
+use crate::models::LineModel;
+use crate::tasks::ctc::Decoder;
+use rayon::prelude::*;
+use refrain_decode::ctc::LabelSpan;
+use refrain_decode::ctc::beam::Hypothesis;
+use refrain_decode::text::Labels;
+use refrain_image::Gray;
+use refrain_page::Frame;
+use refrain_tesseract::{Character, Recogniser, Sight};
+
+/// Reads lines.
+pub(super) enum Reader {
+    Own(Own),
+    Tesseract(Tesseract),
+}
+
+/// A model of this project.
+pub(super) struct Own {
+    pub model: LineModel,
+    pub labels: Labels,
+    pub decoder: Decoder,
+    pub spelling: Spelling,
+}
+
+/// A network that Tesseract trained.
+pub(super) struct Tesseract {
+    pub recogniser: Recogniser,
+    /// Absent: the best path of whole characters.
+    pub decoder: Option<Decoder>,
+}
+
+impl Reader {
+    /// Where the letters of a line must be in its image.
+    pub fn frame(&self) -> Frame {
+        match self {
+            Self::Own(own) => Frame::of(own.model.config().height),
+            Self::Tesseract(own) => {
+                // Networks of Tesseract have learned from lines that are cut at their ascenders and descenders.
+                let height = own.recogniser.network().architecture().height;
+                Frame {
+                    height,
+                    x_height: 0.5 * height as f32,
+                    baseline: 0.76 * height as f32,
+                }
+            }
+        }
+    }
+
+    /// The texts of images, of similar width for the sake of speed, with `n` readings of each.
+    ///
+    /// # Errors
+    /// Errors of the model.
+    pub fn read(&self, images: &[&Gray], n: usize) -> Result<Vec<ReadLine>, Error> {
+        match self {
+            Self::Own(own) => own.read(images, n),
+            Self::Tesseract(own) => own.read(images, n),
+        }
+    }
+}
+
+impl Own {
+    fn read(&self, images: &[&Gray], n: usize) -> Result<Vec<ReadLine>, Error> {
+        let height = self.model.config().height;
+        let lines: Vec<LineImage> = images
+            .par_iter()
+            .map(|image| LineImage::new(&Scaled::new(image, height)))
+            .collect();
+        let scores = log_probabilities(&self.model, &lines)?;
+        let found = scores.par_iter().map(|scores| self.decoder.decode(scores, n));
+        let found: Vec<Vec<Hypothesis>> = found.collect::<Result<_, _>>()?;
+        let step = self.model.config().pixels_a_step() as f32;
+        let read = found.iter().zip(&lines).map(|(found, image)| {
+            let Some((best, others)) = found.split_first() else {
+                return ReadLine::default();
+            };
+            let characters: Vec<Character> = best.labels.iter().map(|own| self.character(own)).collect();
+            let column = |frame: usize| image.column(frame as f32 * step);
+            let mut line = line(&characters, column);
+            line.text = self.spelling.read(&best.text);
+            for word in &mut line.words {
+                word.text = self.spelling.read(&word.text);
+            }
+            line.alternatives = alternatives(best, others, |text| self.spelling.read(text));
+            line
+        });
+        Ok(read.collect())
+    }
+
+    fn character(&self, span: &LabelSpan) -> Character {
+        Character {
+            text: match Some(span.label) == self.labels.space() {
+                true => " ".into(),
+                false => self.labels.text(span.label).to_string(),
+            },
+            first: span.first,
+            last: span.last,
+            confidence: span.confidence,
+        }
+    }
+}
+
+impl Tesseract {
+    fn read(&self, images: &[&Gray], n: usize) -> Result<Vec<ReadLine>, Error> {
+        let owned: Vec<Gray> = images.iter().map(|image| (*image).clone()).collect();
+        let sights = self.recogniser.see(&owned)?;
+        let read = sights.par_iter().zip(images).map(|(sight, image)| self.line(sight, image, n));
+        read.collect()
+    }
+
+    fn line(&self, sight: &Sight, image: &Gray, n: usize) -> Result<ReadLine, Error> {
+        let charset = self.recogniser.charset();
+        // Frames divide the image evenly.
+        let step = image.width() as f32 / sight.scores.frames.max(1) as f32;
+        let column = |frame: usize| frame as f32 * step;
+        let Some(decoder) = &self.decoder else {
+            return Ok(line(&self.recogniser.text(&sight.scores)?.characters, column));
+        };
+        let found = decoder.decode(&sight.scores.log_probs, n)?;
+        let Some((best, others)) = found.split_first() else {
+            return Ok(ReadLine::default());
+        };
+        let mut line = line(&charset.spans(&best.labels), column);
+        let text = |own: &Hypothesis| {
+            let labels: Vec<u32> = own.labels.iter().map(|span| span.label).collect();
+            charset.text(&labels).trim().to_string()
+        };
+        line.alternatives = others
+            .iter()
+            .map(|other| Reading {
+                text: text(other),
+                behind: best.score - other.score,
+            })
+            .collect();
+        Ok(line)
+    }
+}
+
+fn alternatives(
+    best: &Hypothesis,
+    others: &[Hypothesis],
+    read: impl Fn(&str) -> String,
+) -> Vec<Reading> {
+    let others = others.iter().map(|other| Reading {
+        text: read(&other.text),
+        behind: best.score - other.score,
+    });
+    others.collect()
+}
+
+/// A line of characters; `column` gives the column of its image where a frame begins.
+fn line(characters: &[Character], column: impl Fn(usize) -> f32) -> ReadLine {
+    let is_space = |own: &Character| own.text.chars().all(char::is_whitespace);
+    let words = characters.split(is_space).filter(|word| !word.is_empty());
+    let words: Vec<ReadWord> = words
+        .map(|word| ReadWord {
+            text: word.iter().map(|own| own.text.as_str()).collect(),
+            confidence: word.iter().map(|own| own.confidence).fold(1.0, f64::min),
+            left: column(word[0].first),
+            right: column(word[word.len() - 1].last + 1),
+        })
+        .collect();
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let sum: f64 = characters.iter().map(|own| own.confidence).sum();
+    ReadLine {
+        text: texts.join(" "),
+        confidence: words.iter().map(|word| word.confidence).fold(1.0, f64::min),
+        mean: sum / characters.len().max(1) as f64,
+        words,
+        alternatives: Vec::new(),
+    }
+}
+
+/// Refuses a recipe of an imported model where one of this project is needed.
+///
+/// # Errors
+/// Such a recipe.
+pub(super) fn trainable(recipe: &OcrRecipe) -> Result<(), Error> {
+    match recipe.tesseract {
+        None => Ok(()),
+        Some(_) => Err(Error::Unsupported {
+            task: super::NAME,
+            problem: "does not train networks of Tesseract; begin with a recipe such as ocr-latin",
+        }),
+    }
+}
