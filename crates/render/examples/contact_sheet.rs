@@ -34,6 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             skipped.reason
         );
     }
+    let capitals = fonts.faces().iter().filter(|face| !face.covers("aeg"));
+    let capitals: Vec<String> = capitals
+        .map(|face| format!("{} {}", face.family(), face.style()))
+        .collect();
+    println!("without lower case: {}", capitals.join(", "));
     let held_out: Vec<&str> = fonts.families(Part::HeldOut).collect();
     println!("held out: {}", held_out.join(", "));
     let source = TextSource::new(config.text.clone(), &words)?;

@@ -1,6 +1,6 @@
 //! Fonts in folders: found, checked, and split into families for training and families held out.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -188,7 +188,18 @@ impl Fonts {
             families.entry(face.family()).or_default().push(at);
         }
         let families: Vec<Vec<usize>> = families.into_values().collect();
-        let weight = |family: &Vec<usize>| weight(family, &faces, &legible, alphabet.len());
+        // The families of one maker, such as the screens of early computers, are one kind of print.
+        let maker = |family: &[usize]| {
+            let name = faces[family[0]].family();
+            name.split(' ').next().unwrap_or_default()
+        };
+        let mut makers: HashMap<&str, f32> = HashMap::new();
+        families
+            .iter()
+            .for_each(|family| *makers.entry(maker(family)).or_default() += 1.0);
+        let weight = |family: &Vec<usize>| {
+            weight(family, &faces, &legible, alphabet.len()) / makers[maker(family)].sqrt()
+        };
         Ok(Self {
             weights: families.iter().map(weight).collect(),
             families,
