@@ -19,11 +19,11 @@ pub enum PageError {
     },
     /// The deadline of [`Limits`](crate::Limits) has passed.
     #[error(
-        "page: the deadline passed while {operation} on an image of {width} by {height}; reduce the image, or allow more \
-         time"
+        "page: the deadline passed before {operation} on an image of {width} by {height}; reduce the image, or allow \
+         more time"
     )]
     Deadline {
-        /// The step that was stopped.
+        /// The step that was not begun.
         operation: &'static str,
         /// Pixels in a row.
         width: usize,

@@ -97,7 +97,7 @@ impl Group {
 
 /// Numbers of the grouping, in heights of the smaller or larger partner.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
+pub(crate) struct Gaps {
     /// Most columns between letters of a word, in heights of the larger.
     pub letter_gap: f32,
     /// Most columns between words of a line, in scales of the larger.
@@ -231,7 +231,7 @@ fn cut_between(part: &Part, low: &[Part], grid: &Grid, median: f32) -> Option<f3
 }
 
 /// Words of letters. Small parts (dots, dashes) join the words beside them.
-pub(crate) fn words(parts: &[Part], median: f32, rules: &Rules) -> Vec<Group> {
+pub(crate) fn words(parts: &[Part], median: f32, gaps: &Gaps) -> Vec<Group> {
     let small = |part: &Part| part.height() < 0.45 * median;
     let fits = |part: &Part| part.height() <= 6.0 * median && part.width() <= 25.0 * median;
     let letters = parts
@@ -243,11 +243,11 @@ pub(crate) fn words(parts: &[Part], median: f32, rules: &Rules) -> Vec<Group> {
     let grid = Grid::new(&letters, 4.0 * median);
     let mut sets = Sets((0..letters.len()).collect());
     for (i, a) in letters.iter().enumerate() {
-        for j in grid.near(a, rules.letter_gap * 2.2 * a.height()) {
+        for j in grid.near(a, gaps.letter_gap * 2.2 * a.height()) {
             let b = &letters[j];
             let (less, more) = (a.height().min(b.height()), a.height().max(b.height()));
-            let close = a.gap(b) <= rules.letter_gap * more;
-            if j > i && close && more <= 2.2 * less && a.overlap(b) >= rules.overlap * less {
+            let close = a.gap(b) <= gaps.letter_gap * more;
+            if j > i && close && more <= 2.2 * less && a.overlap(b) >= gaps.overlap * less {
                 sets.join(i, j);
             }
         }
@@ -262,7 +262,7 @@ pub(crate) fn words(parts: &[Part], median: f32, rules: &Rules) -> Vec<Group> {
     let grid = Grid::new(&bounds, 4.0 * median);
     for part in parts.iter().filter(|part| small(part) && fits(part)) {
         let beside = grid
-            .near(part, rules.letter_gap * 6.0 * median)
+            .near(part, gaps.letter_gap * 6.0 * median)
             .into_iter()
             .filter_map(|k| {
                 let (bounds, scale) = (&bounds[k], groups[k].scale);
@@ -270,7 +270,7 @@ pub(crate) fn words(parts: &[Part], median: f32, rules: &Rules) -> Vec<Group> {
                 let inside =
                     part.middle() > bounds.top - margin && part.middle() < bounds.bottom + margin;
                 let gap = part.gap(bounds);
-                (inside && gap <= rules.letter_gap * scale).then_some((gap, k))
+                (inside && gap <= gaps.letter_gap * scale).then_some((gap, k))
             });
         if let Some((_, k)) = beside.min_by(|a, b| a.0.total_cmp(&b.0)) {
             members[k].push(*part);
@@ -284,15 +284,15 @@ pub(crate) fn words(parts: &[Part], median: f32, rules: &Rules) -> Vec<Group> {
 }
 
 /// Lines of words.
-pub(crate) fn lines(words: &[Group], median: f32, rules: &Rules) -> Vec<Group> {
+pub(crate) fn lines(words: &[Group], median: f32, gaps: &Gaps) -> Vec<Group> {
     let bounds: Vec<Part> = words.iter().map(|word| word.bounds).collect();
     let grid = Grid::new(&bounds, 8.0 * median);
     let mut sets = Sets((0..words.len()).collect());
     for (i, a) in words.iter().enumerate() {
-        for j in grid.near(&a.bounds, rules.word_gap * 1.8 * a.scale) {
+        for j in grid.near(&a.bounds, gaps.word_gap * 1.8 * a.scale) {
             let b = &words[j];
             let (less, more) = (a.scale.min(b.scale), a.scale.max(b.scale));
-            let close = a.bounds.gap(&b.bounds) <= rules.word_gap * more;
+            let close = a.bounds.gap(&b.bounds) <= gaps.word_gap * more;
             let lower = a.bounds.height().min(b.bounds.height());
             if j > i && close && more <= 1.8 * less && a.bounds.overlap(&b.bounds) >= 0.5 * lower {
                 sets.join(i, j);

@@ -37,7 +37,7 @@ pub(crate) fn contains(quad: &Quad, point: Point) -> bool {
     !(left && right)
 }
 
-/// Corners as far apart as the middles of opposite edges: half the text direction, half the direction across it.
+/// Centre, and the vectors from it to the middles of the right and the lower edge.
 fn axes(quad: &Quad) -> (Point, Point, Point) {
     let [a, b, c, d] = quad.0;
     let mean = |f: fn(Point) -> f32| (f(a) + f(b) + f(c) + f(d)) / 4.0;
@@ -111,6 +111,8 @@ pub fn draw_map(quads: &[Quad], width: usize, height: usize) -> Vec<f32> {
 /// The lines of a map `[height,width]` of probabilities of text cores, in pixels of the page: components above `level`,
 /// as rectangles along their principal axes, grown back to whole lines. A component is split where the map is thin for
 /// more than 1.5 x-heights.
+///
+/// At most as many lines as [`Limits`] allow components are given.
 ///
 /// Errors: the number of values is not width times height; more cells than the limit of pixels.
 pub fn lines_from_map(

@@ -45,9 +45,9 @@ struct Level {
     x_height: f32,
 }
 
-/// Regions in reading order, of lines read from left to right; each index appears once. The page is cut at white between
-/// columns of at least 2 x-heights and at white between rows, recursively (Nagy and Seth, "Hierarchical representation
-/// of optically scanned documents", ICPR 1984), on the page levelled by the median direction of the baselines.
+/// Regions in reading order, of lines read from left to right; each index appears once. The page is cut, recursively,
+/// at white of at least 2 x-heights between columns, and at white between rows (Nagy and Seth, "Hierarchical
+/// representation of optically scanned documents", ICPR 1984). It is levelled by the median direction of the baselines.
 pub fn order(lines: &[Found], layout: Layout) -> Vec<Region> {
     let level = level(lines);
     let mut regions = Vec::new();

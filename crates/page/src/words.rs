@@ -4,10 +4,10 @@ use refrain_image::{Point, Quad};
 
 use crate::{Ink, Rectified, Threshold};
 
-/// The corners on the page of words of a line, from their spans `(start, end)` in columns of its image, ascending, as an
-/// alignment of labels to frames gives them. Alignments are only about right: between two words the edges move to the
-/// widest gap in the ink near their common end, then to the ink, and the outer words to the outermost ink near them. The
-/// height is that of the ink, and at least the x-height.
+/// The corners on the page of words of a line, from their spans `(start, end)` in columns of its image, ascending, as
+/// an alignment of labels to frames gives them. Alignments are only about right. So the edges between two words move to
+/// the widest gap in the ink near their common end, and the outermost edges to the outermost ink near them. The height
+/// is that of the ink, and at least the x-height.
 pub fn word_quads(line: &Rectified, spans: &[(f32, f32)]) -> Vec<Quad> {
     let width = line.image.width();
     let threshold = Threshold::Mean {

@@ -330,3 +330,12 @@ fn lines_of_a_map_are_measured_on_the_page() {
     assert_eq!(found.iter().map(|f| f.quad).collect::<Vec<_>>(), quads);
     assert_eq!(found.iter().filter(|f| f.light_on_dark).count(), 3);
 }
+
+#[test]
+fn dark_letters_in_a_shadow_stay_dark() {
+    let mut page = Gray::from_fn(620, 300, |x, _| 240 - (x * 150 / 620) as u8);
+    let drawn = paragraph(&mut page, &PROSE, 20.0, 40.0, 12.0, 5);
+    let found = lines(&page).lines;
+    check(&found, &drawn);
+    assert!(found.iter().all(|line| !line.light_on_dark));
+}

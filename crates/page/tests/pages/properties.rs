@@ -85,7 +85,10 @@ proptest! {
     }
 
     #[test]
-    fn any_map_gives_lines(values in prop::collection::vec(prop_oneof![0.0f32..1.0, Just(f32::NAN)], 60), level in -1.0f32..1.0) {
+    fn any_map_gives_lines(
+        values in prop::collection::vec(prop_oneof![0.0f32..1.0, Just(f32::NAN)], 60),
+        level in -1.0f32..1.0,
+    ) {
         lines_from_map(&values, 12, 5, level, &Limits::default()).unwrap();
     }
 }

@@ -7,7 +7,7 @@ use refrain_page::{
 
 use crate::draw::{PROSE, draw, paragraph};
 
-/// Rows in which at least `share` of the columns have dark pixels.
+/// Dark pixels of each row.
 fn dark_rows(image: &Gray) -> Vec<usize> {
     (0..image.height())
         .map(|y| image.row(y).iter().filter(|&&pixel| pixel < 128).count())
