@@ -142,7 +142,7 @@ impl Spec for Ocr {
         let recipe = &trained.recipe;
         let loader = Loader {
             config: &recipe.data,
-            height: trained.reader.frame().height,
+            height: trained.reader.height(),
             data: &site.data,
         };
         let part = match &on.data {

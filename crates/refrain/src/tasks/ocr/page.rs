@@ -149,8 +149,10 @@ impl Loaded {
             lines.sort_by(|a: &Found, b| b.baseline.length().total_cmp(&a.baseline.length()));
             lines.truncate(most);
         }
-        let frame = self.reader.frame();
-        let rectified: Vec<Rectified> = lines.iter().map(|line| rectify(image, line, frame)).collect();
+        let rectified: Vec<Rectified> = lines
+            .iter()
+            .map(|line| rectify(image, line, self.reader.frame(line)))
+            .collect();
         let images: Vec<Gray> = rectified.iter().map(|own| own.image.clone()).collect();
         let read = self.read_until(&images, options.n_best, limits.deadline)?;
         Ok(Reading {

@@ -13,7 +13,7 @@ use refrain_decode::ctc::LabelSpan;
 use refrain_decode::ctc::beam::Hypothesis;
 use refrain_decode::text::Labels;
 use refrain_image::{Gray, Rect};
-use refrain_page::Frame;
+use refrain_page::{Found, Frame};
 use refrain_tesseract::{Character, Recogniser, Sight};
 
 /// Reads lines.
@@ -38,19 +38,29 @@ pub(super) struct Tesseract {
 }
 
 impl Reader {
-    /// Where the letters of a line must be in its image.
-    pub fn frame(&self) -> Frame {
+    /// Height of the images of lines.
+    pub fn height(&self) -> usize {
         match self {
-            Self::Own(own) => Frame::of(own.model.config().height),
-            Self::Tesseract(own) => {
-                // Networks of Tesseract have learned from lines that are cut at their ascenders and descenders.
-                let height = own.recogniser.network().architecture().height;
-                Frame {
-                    height,
-                    x_height: 0.5 * height as f32,
-                    baseline: 0.76 * height as f32,
-                }
-            }
+            Self::Own(own) => own.model.config().height,
+            Self::Tesseract(own) => own.recogniser.network().architecture().height,
+        }
+    }
+
+    /// The place of the letters of a line in its image. Models learn from lines that are cut out at their letters, so a
+    /// line is as high as its corners say.
+    pub fn frame(&self, line: &Found) -> Frame {
+        let height = self.height();
+        let below = line.quad.0.map(|corner| line.baseline.of(corner).1);
+        let top = below.into_iter().fold(f32::INFINITY, f32::min);
+        let bottom = below.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        let scale = (bottom - top) / height as f32;
+        match scale.is_finite() && scale > 0.0 && top < 0.0 {
+            true => Frame {
+                height,
+                x_height: line.x_height / scale,
+                baseline: -top / scale,
+            },
+            false => Frame::of(height),
         }
     }
 
