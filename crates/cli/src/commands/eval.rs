@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
 
-    /// A text file to measure on instead
+    /// A text file to measure on instead, or a file or folder of text lines for a model that reads lines
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     text: Option<PathBuf>,
 

@@ -227,7 +227,7 @@ impl SearchModels {
         let lexicon = config.lexicon.as_ref().map(|path| {
             files::open(path)?;
             let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-            let words: Vec<String> = text.split_whitespace().map(|w| write(w)).collect();
+            let words: Vec<String> = text.split_whitespace().map(write).collect();
             let lexicon = Lexicon::new(words.iter().flat_map(|own| own.split_whitespace()));
             match lexicon.is_empty() {
                 true => Err(Error::Config(format!(

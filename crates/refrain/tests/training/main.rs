@@ -8,6 +8,7 @@ mod language;
 mod listening;
 mod memory;
 mod mutate;
+mod ocr;
 mod onnx;
 mod optimizers;
 mod recipes;

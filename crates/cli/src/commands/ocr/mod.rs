@@ -195,9 +195,15 @@ struct Work<'a> {
 fn read(args: &Args, site: &Site) -> Result<Ending> {
     check(args)?;
     let format = args.format();
-    let planned = outputs::plan(&args.files, args.out.as_deref(), format.extension(), args.force)?;
+    let planned = outputs::plan(
+        &args.files,
+        args.out.as_deref(),
+        format.extension(),
+        args.force,
+    )?;
     if let Some(folder) = &args.out {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", typed(folder)))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", typed(folder)))?;
     }
     let work = Work {
         args,
@@ -262,7 +268,11 @@ fn break_off(shared: Option<Output>) -> Result<()> {
 }
 
 fn writer(format: Format, out: Box<dyn Write>) -> Result<Output> {
-    Ok(Writer::new(format, BufWriter::new(out), &Options::default())?)
+    Ok(Writer::new(
+        format,
+        BufWriter::new(out),
+        &Options::default(),
+    )?)
 }
 
 impl Work<'_> {
@@ -288,7 +298,10 @@ impl Work<'_> {
         let mut bytes = Vec::new();
         let most = self.limits.bytes as u64 + 1;
         let input = std::io::stdin().lock();
-        input.take(most).read_to_end(&mut bytes).context("cannot read standard input")?;
+        input
+            .take(most)
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?;
         Ok(Pages::of(bytes, &self.limits)?)
     }
 
@@ -298,7 +311,10 @@ impl Work<'_> {
             if self.interrupt.asked() {
                 break;
             }
-            match page.map_err(anyhow::Error::from).and_then(|page| self.page(file, &page)) {
+            match page
+                .map_err(anyhow::Error::from)
+                .and_then(|page| self.page(file, &page))
+            {
                 Ok((text, image)) => {
                     self.warn(file, &text, bar);
                     if let (Some(plot), 1) = (&self.args.plot, text.number) {

@@ -31,7 +31,8 @@ pub fn draw(page: &Page, image: &Gray, out: &Path, force: bool) -> Result<()> {
     }
     let png = canvas.to_png()?;
     let mut file = outputs::create(out, force)?;
-    file.write_all(&png).with_context(|| format!("cannot write {}", typed(out)))
+    file.write_all(&png)
+        .with_context(|| format!("cannot write {}", typed(out)))
 }
 
 fn colour(band: Band, alpha: u8) -> Colour {

@@ -94,10 +94,15 @@ pub fn run(args: &Args) -> Result<Ending> {
         write(sheet, &draw(&lines)?, args.force)?;
     }
     if let Some(folder) = &args.out {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", typed(folder)))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", typed(folder)))?;
         for (number, line) in lines.iter().enumerate() {
             let name = folder.join(format!("{number:06}"));
-            write(&name.with_extension("png"), &line.image.to_png()?, args.force)?;
+            write(
+                &name.with_extension("png"),
+                &line.image.to_png()?,
+                args.force,
+            )?;
             let text = format!("{}\n", line.text);
             write(&name.with_extension("gt.txt"), text.as_bytes(), args.force)?;
         }
@@ -113,7 +118,8 @@ fn toml_string(path: &Path) -> String {
 
 fn write(out: &Path, bytes: &[u8], force: bool) -> Result<()> {
     let mut file = outputs::create(out, force)?;
-    file.write_all(bytes).with_context(|| format!("cannot write {}", typed(out)))
+    file.write_all(bytes)
+        .with_context(|| format!("cannot write {}", typed(out)))
 }
 
 /// Every line with its text below it, in two columns.

@@ -6,9 +6,9 @@ mod outputs;
 mod plot;
 mod stream;
 
+use super::outputs::{about, is_standard_input};
 use super::search::Search;
 use super::speech::Model;
-use super::outputs::{about, is_standard_input};
 use super::{Compute, Precision, positive};
 use crate::Ending;
 use crate::interrupt::Interrupt;

@@ -3,8 +3,8 @@
 use super::recipe::{OcrData, OcrRecipe};
 use super::{NAME, Ocr};
 use crate::error::Error;
-use crate::files::{self, atomic, tensors};
 use crate::files::tensors::NamedTensor;
+use crate::files::{self, atomic, tensors};
 use crate::models::LineModelConfig;
 use crate::recipe::{Header, Recipe, table};
 use crate::store::{About, Figures, ModelFolder, Room};
@@ -49,7 +49,11 @@ pub(super) fn read(path: &Path) -> Result<Model, Error> {
 pub fn import(path: &Path, out: &Out) -> Result<(usize, usize), Error> {
     let model = read(path)?;
     let room = Room::make(&out.folder, out.existing, &|folder| Ocr::files(folder))?;
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let body = OcrRecipe {
         data: OcrData::default(),
         model: LineModelConfig::default(),
@@ -81,7 +85,11 @@ pub fn import(path: &Path, out: &Out) -> Result<(usize, usize), Error> {
     let all = model.network.tensors().into_iter();
     let all = all.map(|(name, shape, data)| NamedTensor { name, shape, data });
     let metadata = ("format", "pt".to_string());
-    tensors::save(&room.path.join(crate::store::MODEL), all.collect(), metadata)?;
+    tensors::save(
+        &room.path.join(crate::store::MODEL),
+        all.collect(),
+        metadata,
+    )?;
     let parameters = model.network.parameters();
     let about = About {
         version: env!("CARGO_PKG_VERSION").to_string(),
@@ -106,9 +114,15 @@ pub(super) fn load(folder: &ModelFolder, recipe: &OcrRecipe) -> Result<(Network,
         return Err(damaged("its recipe has no network of Tesseract".into()));
     };
     let text = files::read(&folder.path().join(CHARACTERS))?;
-    let charset: Charset = serde_json::from_slice(&text)
-        .map_err(|e| damaged(format!("{CHARACTERS} cannot be read ({e}); import the model again")))?;
+    let charset: Charset = serde_json::from_slice(&text).map_err(|e| {
+        damaged(format!(
+            "{CHARACTERS} cannot be read ({e}); import the model again"
+        ))
+    })?;
     let tensors = folder.tensors()?.into_iter();
     let tensors = tensors.map(|(name, own)| (name, own.shape, own.data));
-    Ok((Network::from_parts(architecture.clone(), tensors.collect())?, charset))
+    Ok((
+        Network::from_parts(architecture.clone(), tensors.collect())?,
+        charset,
+    ))
 }

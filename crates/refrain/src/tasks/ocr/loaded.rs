@@ -91,12 +91,12 @@ impl Loaded {
         };
         let (labels, spelling) = (labels(&vocabulary)?, recipe.data.spelling);
         let (config, models) = written(config, &|text| spelling.spell(text))?;
-        let reader = Reader::Own(Own {
+        let reader = Reader::Own(Box::new(Own {
             decoder: Decoder::new(&labels, &config, &models)?,
             model,
             labels,
             spelling,
-        });
+        }));
         Ok(Self { reader, recipe })
     }
 
@@ -128,7 +128,10 @@ impl Loaded {
                 Some(Decoder::new(&labels, &config, &models)?)
             }
         };
-        let reader = Reader::Tesseract(Tesseract { recogniser, decoder });
+        let reader = Reader::Tesseract(Box::new(Tesseract {
+            recogniser,
+            decoder,
+        }));
         Ok(Self { reader, recipe })
     }
 

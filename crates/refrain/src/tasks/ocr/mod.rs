@@ -33,9 +33,9 @@ use crate::recipe::{Recipe, recipes};
 use crate::store::ModelFolder;
 use data::{Item, Loader, Parts, items_of};
 use import::{CHARACTERS, WORDS};
+use rates::Rates;
 use refrain_data::vocab::{VOCABULARY_FILE, Vocabulary, VocabularyKind};
 use refrain_decode::metrics::edit::{alignment, distance};
-use rates::Rates;
 use refrain_image::Gray;
 use render::Renderer;
 use std::path::{Path, PathBuf};
@@ -149,6 +149,12 @@ impl Spec for Ocr {
             EvaluateData::Split(split) => loader.part(*split)?,
             EvaluateData::File(path) => items_of(path, loader.height, recipe.data.spelling)?,
         };
+        if part.is_empty() {
+            return Err(Error::Config(
+                "this part of the data has no line; name a folder of lines with --text, or another part with --split"
+                    .into(),
+            ));
+        }
         let mut all = Vec::new();
         let fold = recipe.data.fold_case;
         let metrics = read_all(trained, &part, fold, |item, text| {
@@ -174,7 +180,14 @@ impl Spec for Ocr {
             let (_, charset) = import::load(folder, recipe)?;
             let characters: String = charset.characters().collect();
             return Ok(vec![
-                ("model", format!("lines of {} pixels; {} layers of Tesseract", own.height, own.layers.len())),
+                (
+                    "model",
+                    format!(
+                        "lines of {} pixels; {} layers of Tesseract",
+                        own.height,
+                        own.layers.len()
+                    ),
+                ),
                 ("characters", characters),
             ]);
         }
@@ -268,7 +281,10 @@ fn read_all<'a>(
     const TOGETHER: usize = 512;
     let mut rates = Rates::default();
     for items in part.chunks(TOGETHER) {
-        let images: Vec<Gray> = items.iter().map(|item| item.image.image().clone()).collect();
+        let images: Vec<Gray> = items
+            .iter()
+            .map(|item| item.image.image().clone())
+            .collect();
         for (item, line) in items.iter().zip(trained.read(&images, 1)?) {
             let reference = trained.recipe.data.spelling.read(&item.text);
             rates.add_folded(&reference, &line.text, fold);
@@ -282,7 +298,12 @@ fn read_all<'a>(
 ///
 /// # Errors
 /// A recipe of another task or one that renders nothing, fonts or texts that are missing.
-pub fn rendered(recipe: &Recipe, site: &Site, count: usize, severity: f32) -> Result<Vec<Line>, Error> {
+pub fn rendered(
+    recipe: &Recipe,
+    site: &Site,
+    count: usize,
+    severity: f32,
+) -> Result<Vec<Line>, Error> {
     let body: OcrRecipe = recipe.body()?;
     let Some(config) = &body.data.render else {
         return Err(Error::Config(format!(

@@ -4,8 +4,8 @@ use super::loaded::{Loaded, ReadLine};
 use crate::error::Error;
 use refrain_image::{Gray, Point, Quad};
 use refrain_page::{
-    Alternative, Band, Block, BlockKind, Line, Page, Word, Found, Layout, Limits, Rectified, Region, cells, find_line, find_lines, order, rectify,
-    uncovered_ink, word_quads,
+    Alternative, Band, Block, BlockKind, Found, Layout, Limits, Line, Page, Rectified, Region,
+    Word, cells, find_line, find_lines, order, rectify, uncovered_ink, word_quads,
 };
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ impl Loaded {
             width: image.width() as u32,
             height: image.height() as u32,
             dpi: page.dpi,
-            turned: ((page.turned as i32 + best.turned).rem_euclid(4)) as u8,
+            turned: (page.turned + best.turned).rem_euclid(4) as u8,
             skew: best.skew,
             warnings: page.warnings.iter().map(ToString::to_string).collect(),
             ..Page::default()
@@ -89,7 +89,8 @@ impl Loaded {
         result.uncovered_ink = uncovered_ink(&image, &quads, &limits)?;
         if result.uncovered_ink > MUCH_UNCOVERED {
             let percent = (100.0 * result.uncovered_ink).round();
-            let warning = format!("{percent}% of what may be text is in no line; look at it with --plot");
+            let warning =
+                format!("{percent}% of what may be text is in no line; look at it with --plot");
             result.warnings.push(warning);
         }
         for region in order(&best.lines, options.layout) {
@@ -169,8 +170,9 @@ impl Loaded {
 impl Reading {
     /// How many of the longest lines have text, and their mean confidence.
     fn judged(&self) -> (usize, f64) {
-        let mut all: Vec<(usize, &ReadLine)> = self.read.iter().map(|own| (own.text.len(), own)).collect();
-        all.sort_by(|a, b| b.0.cmp(&a.0));
+        let mut all: Vec<(usize, &ReadLine)> =
+            self.read.iter().map(|own| (own.text.len(), own)).collect();
+        all.sort_by_key(|own| std::cmp::Reverse(own.0));
         let judges = all.iter().take(JUDGES).filter(|(length, _)| *length > 0);
         let means: Vec<f64> = judges.map(|(_, own)| own.mean).collect();
         let count = means.len();
@@ -210,11 +212,19 @@ impl Reading {
     }
 
     fn line(&self, index: usize) -> Option<Line> {
-        let (found, image, read) = (&self.lines[index], &self.rectified[index], &self.read[index]);
+        let (found, image, read) = (
+            &self.lines[index],
+            &self.rectified[index],
+            &self.read[index],
+        );
         if read.text.is_empty() {
             return None;
         }
-        let spans: Vec<(f32, f32)> = read.words.iter().map(|word| (word.left, word.right)).collect();
+        let spans: Vec<(f32, f32)> = read
+            .words
+            .iter()
+            .map(|word| (word.left, word.right))
+            .collect();
         let quads = word_quads(image, &spans);
         let words = read.words.iter().zip(quads).map(|(word, quad)| Word {
             quad,

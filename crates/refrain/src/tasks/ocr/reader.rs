@@ -18,8 +18,8 @@ use refrain_tesseract::{Character, Recogniser, Sight};
 
 /// Reads lines.
 pub(super) enum Reader {
-    Own(Own),
-    Tesseract(Tesseract),
+    Own(Box<Own>),
+    Tesseract(Box<Tesseract>),
 }
 
 /// A model of this project.
@@ -84,14 +84,17 @@ impl Own {
             .map(|image| LineImage::new(&Scaled::new(image, height)))
             .collect();
         let scores = log_probabilities(&self.model, &lines)?;
-        let found = scores.par_iter().map(|scores| self.decoder.decode(scores, n));
+        let found = scores
+            .par_iter()
+            .map(|scores| self.decoder.decode(scores, n));
         let found: Vec<Vec<Hypothesis>> = found.collect::<Result<_, _>>()?;
         let step = self.model.config().pixels_a_step() as f32;
         let read = found.iter().zip(&lines).map(|(found, image)| {
             let Some((best, others)) = found.split_first() else {
                 return ReadLine::default();
             };
-            let characters: Vec<Character> = best.labels.iter().map(|own| self.character(own)).collect();
+            let characters: Vec<Character> =
+                best.labels.iter().map(|own| self.character(own)).collect();
             let column = |frame: usize| image.column(frame as f32 * step);
             let mut line = line(&characters, column);
             line.text = self.spelling.read(&best.text);
@@ -128,13 +131,21 @@ impl Tesseract {
     }
 
     /// The text of an image of this width that begins at this column of the given one.
-    fn line(&self, sight: &Sight, (left, width): (usize, usize), n: usize) -> Result<ReadLine, Error> {
+    fn line(
+        &self,
+        sight: &Sight,
+        (left, width): (usize, usize),
+        n: usize,
+    ) -> Result<ReadLine, Error> {
         let charset = self.recogniser.charset();
         // Frames divide the image evenly.
         let step = width as f32 / sight.scores.frames.max(1) as f32;
         let column = |frame: usize| left as f32 + frame as f32 * step;
         let Some(decoder) = &self.decoder else {
-            return Ok(line(&self.recogniser.text(&sight.scores)?.characters, column));
+            return Ok(line(
+                &self.recogniser.text(&sight.scores)?.characters,
+                column,
+            ));
         };
         let found = decoder.decode(&sight.scores.log_probs, n)?;
         let Some((best, others)) = found.split_first() else {
@@ -164,7 +175,11 @@ fn trimmed(image: &Gray) -> (usize, Gray) {
     let ends = |(low, high): (u8, u8), &pixel: &u8| (low.min(pixel), high.max(pixel));
     let (low, high) = image.pixels().iter().fold((255, 0), ends);
     let middle = ((u16::from(low) + u16::from(high)) / 2) as u8;
-    let dark: usize = image.pixels().iter().filter(|pixel| **pixel <= middle).count();
+    let dark: usize = image
+        .pixels()
+        .iter()
+        .filter(|pixel| **pixel <= middle)
+        .count();
     let on_dark = 2 * dark > image.pixels().len();
     let ink = |x: &usize| (0..image.height()).any(|y| (image.get(*x, y) <= middle) != on_dark);
     let mut columns = (0..image.width()).filter(ink);

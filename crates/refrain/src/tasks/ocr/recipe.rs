@@ -2,8 +2,8 @@
 
 use super::spelling::Spelling;
 use crate::models::LineModelConfig;
-use refrain_tesseract::Architecture;
 use refrain_render::{DegradeConfig, StyleConfig, TextConfig};
+use refrain_tesseract::Architecture;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

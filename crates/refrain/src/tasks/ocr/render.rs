@@ -97,7 +97,9 @@ impl Renderer {
         let full = self.training.config().degrade.severity;
         let renderer = self.training.with_severity(full * severity)?;
         let numbers = (0..count as u64).into_par_iter();
-        Ok(numbers.map(|number| renderer.line(self.seed, number)).collect())
+        Ok(numbers
+            .map(|number| renderer.line(self.seed, number))
+            .collect())
     }
 
     /// The first `count` lines for validation.
