@@ -238,7 +238,7 @@ impl ConvolutionWeights {
         window.stride = [1, stride];
         window.padding = [[0, 0], [before, behind]];
         let x = ImageBatch {
-            pixels: x.reshape([batch * time, features]),
+            pixels: x.flatten::<2>(0, 1),
             height: 1,
             widths: vec![time; batch].into(),
         };

@@ -4,7 +4,9 @@
 
 mod buckets;
 mod ctc;
+pub mod detection;
 pub mod language;
+pub mod lines;
 pub mod long_memory;
 pub mod media;
 pub mod ocr;
@@ -15,6 +17,7 @@ pub mod speech;
 mod stored;
 mod task;
 pub mod translation;
+mod truth;
 
 pub use ctc::{DECODER, DecoderConfig, SearchOptions};
 pub use media::{Medium, Numbers, Piece, Ports, Receiver, Session, Sound, Text, Use};
@@ -43,6 +46,7 @@ pub const TASKS: Tasks = Tasks::new(&[
     &Of::<speech::Speech>::NEW,
     &Of::<translation::TranslationTask>::NEW,
     &Of::<ocr::Ocr>::NEW,
+    &Of::<detection::Detection>::NEW,
 ]);
 
 /// A list of tasks: the one of this library, or one with further tasks.

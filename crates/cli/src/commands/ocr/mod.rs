@@ -11,8 +11,9 @@ use crate::interrupt::Interrupt;
 use crate::terminal::{self, say, typed};
 use anyhow::{Context, Result, bail};
 use refrain::store;
-use refrain::tasks::Site;
+use refrain::tasks::lines::{Components, FindLines};
 use refrain::tasks::ocr::{Layout, Loaded, PageOptions, open};
+use refrain::tasks::{Site, detection};
 use refrain_image::{Limits, Pages};
 use refrain_page::Page;
 use refrain_page::formats::{Format, Holds, Options, PageImage, Writer};
@@ -51,6 +52,10 @@ pub struct Args {
     /// Model folder, name of a shipped model, or a .traineddata file of Tesseract [default: latin]
     #[arg(long, short, value_name = "MODEL")]
     model: Option<PathBuf>,
+
+    /// Model folder of a detector, which finds the lines [default: none; lines are found by their letters]
+    #[arg(long, value_name = "MODEL")]
+    detector: Option<PathBuf>,
 
     /// How to write: text, json, tsv (the table of Tesseract), hocr, alto, page (PAGE XML) or pdf (searchable)
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -181,6 +186,14 @@ fn load(args: &Args, site: &Site) -> Result<Arc<Loaded>> {
     Ok(open(&folder, args.search.options()?, site)?)
 }
 
+/// The search for lines.
+fn finder(args: &Args, site: &Site) -> Result<Arc<dyn FindLines>> {
+    Ok(match &args.detector {
+        Some(folder) => detection::open(&store::find(folder)?, site)?,
+        None => Arc::new(Components),
+    })
+}
+
 type Output = Writer<BufWriter<Box<dyn Write>>>;
 
 /// What all files have in common.
@@ -209,6 +222,7 @@ fn read(args: &Args, site: &Site) -> Result<Ending> {
         args,
         loaded: load(args, site)?,
         options: PageOptions {
+            finder: finder(args, site)?,
             layout: args.layout,
             n_best: usize::from(args.best),
             turn: !args.upright,
@@ -229,7 +243,7 @@ fn read(args: &Args, site: &Site) -> Result<Ending> {
     for (number, (file, out)) in args.files.iter().zip(&planned).enumerate() {
         let result = match (&mut shared, out) {
             (Some(shared), _) => work.file(file, shared, &bar),
-            (None, Some(out)) => work.into_file(file, out, &bar),
+            (None, Some(out)) => work.write_file(file, out, &bar),
             (None, None) => Ok(0),
         };
         match result {
@@ -277,7 +291,7 @@ fn writer(format: Format, out: Box<dyn Write>) -> Result<Output> {
 
 impl Work<'_> {
     /// Reads a file into a file of its own; gives the number of its pages that could not be read.
-    fn into_file(&self, file: &Path, out: &Path, bar: &Bar) -> Result<usize> {
+    fn write_file(&self, file: &Path, out: &Path, bar: &Bar) -> Result<usize> {
         let pages = self.pages(file)?;
         let to: File = outputs::create(out, self.args.force)?;
         let mut writer = writer(self.args.format(), Box::new(to))?;

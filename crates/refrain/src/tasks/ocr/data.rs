@@ -6,12 +6,12 @@ use super::spelling::Spelling;
 use crate::error::Error;
 use crate::tasks::Split;
 use crate::tasks::run::check_sums;
+use crate::tasks::truth::{decode, load_all, samples};
 use rayon::prelude::*;
 use refrain_image::Gray;
-use refrain_page::formats::truth::{self, Sample, Samples, Source};
+use refrain_page::formats::truth::{Sample, Source};
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A line and its text.
 #[derive(Clone, Debug)]
@@ -84,20 +84,8 @@ impl Loader<'_> {
     }
 
     fn load(&self, names: &[String]) -> Result<Vec<Item>, Error> {
-        let mut items = Vec::new();
-        for name in names {
-            let path = self.data.join(name);
-            let own = items_of(&path, self.height, self.config.spelling);
-            items.extend(own.map_err(|error| match (&error, &self.config.source) {
-                (Error::Io { source, .. }, Some(from)) if source.kind() == ErrorKind::NotFound => {
-                    Error::Config(format!(
-                        "{error}; the data is at {from}, and --data DIR names its folder"
-                    ))
-                }
-                _ => error,
-            })?);
-        }
-        Ok(items)
+        let load = |path: &Path| items_of(path, self.height, self.config.spelling);
+        load_all(self.data, names, self.config.source.as_deref(), load)
     }
 }
 
@@ -122,89 +110,12 @@ pub(super) fn items_of(path: &Path, height: usize, spelling: Spelling) -> Result
     }
 }
 
-/// The lines of each image, in groups of one page.
-type Pages = Vec<Result<Vec<Sample>, Error>>;
-
-fn grouped(samples: Samples) -> Pages {
-    let mut pages: Pages = Vec::new();
-    for sample in samples {
-        match (sample, pages.last_mut()) {
-            (Ok(sample), Some(Ok(page)))
-                if sample.quad.is_some()
-                    && page[0].image == sample.image
-                    && page[0].page == sample.page =>
-            {
-                page.push(sample);
-            }
-            (Ok(sample), _) => pages.push(Ok(vec![sample])),
-            (Err(error), _) => pages.push(Err(error.into())),
-        }
-    }
-    pages
-}
-
-/// Lines with their texts of `NAME.tsv` and `NAME.tar`, of a PAGE, ALTO or hOCR file, or of a folder: of pairs of an
-/// image and NAME.gt.txt, of such files of pages, or of images with tables of corners and texts (`NAME.csv`).
-fn samples(path: &Path) -> Result<Pages, Error> {
-    let with = |ending: &str| {
-        let mut name = path.as_os_str().to_os_string();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    if path.is_dir() {
-        return folder(path);
-    }
-    if path.is_file() {
-        return Ok(grouped(page(path)?));
-    }
-    let (table, archive) = (with(".tsv"), with(".tar"));
-    match table.exists() || archive.exists() {
-        true => Ok(grouped(truth::archive(&archive, &table)?)),
-        false => Err(Error::io("read", path)(ErrorKind::NotFound.into())),
-    }
-}
-
-fn folder(path: &Path) -> Result<Pages, Error> {
-    let entries = std::fs::read_dir(path).map_err(Error::io("read", path))?;
-    let files = entries.map(|entry| Ok(entry.map_err(Error::io("read", path))?.path()));
-    let files: BTreeSet<PathBuf> = files.collect::<Result<_, Error>>()?;
-    let named = |file: &Path, ending: &str| file.to_string_lossy().ends_with(ending);
-    if files.iter().any(|file| named(file, ".gt.txt")) {
-        return Ok(grouped(truth::pairs(path)?));
-    }
-    let mut pages = Vec::new();
-    for file in &files {
-        if named(file, ".csv") {
-            let images = ["jpg", "png", "jpeg", "tif", "tiff"].map(|own| file.with_extension(own));
-            if let Some(image) = images.iter().find(|image| files.contains(*image)) {
-                pages.extend(grouped(truth::sroie(file, image)?));
-            }
-        } else if [".xml", ".hocr"].iter().any(|own| named(file, own)) {
-            pages.extend(grouped(page(file)?));
-        }
-    }
-    Ok(pages)
-}
-
-/// A file of a page.
-fn page(path: &Path) -> Result<Samples, Error> {
-    let start = crate::files::read(path)?;
-    let start = String::from_utf8_lossy(&start[..start.len().min(4096)]).into_owned();
-    Ok(if start.contains("<PcGts") {
-        truth::page_xml(path)?
-    } else if start.contains("<alto") {
-        truth::alto(path)?
-    } else {
-        truth::hocr(path)?
-    })
-}
-
 /// Cuts the lines out of their page.
 fn items_on(samples: Vec<Sample>, height: usize, spelling: Spelling) -> Result<Vec<Item>, Error> {
     let Some(first) = samples.first() else {
         return Ok(Vec::new());
     };
-    let image = decode(&first.image, first.page)?;
+    let image = decode(first)?;
     let page = match &first.image {
         Source::File(path) => path
             .file_name()
@@ -254,19 +165,6 @@ fn crop(image: &Gray, quad: &refrain_image::Quad) -> Gray {
     match width <= 4 * image.width() && height <= 4 * image.height() {
         true => image.cut(quad, width, height, 255),
         false => image.crop(bounds),
-    }
-}
-
-fn decode(source: &Source, number: u32) -> Result<Gray, Error> {
-    let limits = refrain_image::Limits::default();
-    let mut pages = match source {
-        Source::File(path) => refrain_image::Pages::open(path, &limits)?,
-        Source::Bytes { bytes, .. } => refrain_image::Pages::of(bytes.clone(), &limits)?,
-    };
-    let page = pages.nth(number.max(1) as usize - 1);
-    match page {
-        Some(page) => Ok(page?.image),
-        None => Err(Error::Config(format!("an image has no page {number}"))),
     }
 }
 

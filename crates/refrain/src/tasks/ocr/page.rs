@@ -2,16 +2,20 @@
 
 use super::loaded::{Loaded, ReadLine};
 use crate::error::Error;
+use crate::tasks::lines::{Components, FindLines};
 use refrain_image::{Gray, Point, Quad};
 use refrain_page::{
     Alternative, Band, Block, BlockKind, Found, Layout, Limits, Line, Page, Rectified, Region,
-    Word, cells, find_line, find_lines, order, rectify, uncovered_ink, word_quads,
+    Word, cells, find_line, order, rectify, uncovered_ink, word_quads,
 };
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How pages are read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct PageOptions {
+    /// The search for lines.
+    pub finder: Arc<dyn FindLines>,
     /// The kind of page.
     pub layout: Layout,
     /// Readings of a line, the best one included.
@@ -23,9 +27,10 @@ pub struct PageOptions {
 }
 
 impl Default for PageOptions {
-    /// Any layout, one reading, any turn, a minute.
+    /// Any layout, lines by components, one reading, any turn, a minute.
     fn default() -> Self {
         Self {
+            finder: Arc::new(Components),
             layout: Layout::Auto,
             n_best: 1,
             turn: true,
@@ -142,7 +147,7 @@ impl Loaded {
                 (line.into_iter().collect(), 0.0, false)
             }
             _ => {
-                let found = find_lines(image, limits)?;
+                let found = options.finder.find(image, limits)?;
                 (found.lines, found.skew, found.noisy)
             }
         };
