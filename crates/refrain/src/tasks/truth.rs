@@ -89,7 +89,7 @@ fn folder(path: &Path) -> Result<Pages, Error> {
         if named(file, ".csv") {
             let images = ["jpg", "png", "jpeg", "tif", "tiff"].map(|own| file.with_extension(own));
             if let Some(image) = images.iter().find(|image| files.contains(*image)) {
-                pages.extend(grouped(truth::sroie(file, image)?));
+                pages.extend(grouped(truth::sroie(image, file)?));
             }
         } else if [".xml", ".hocr"].iter().any(|own| named(file, own)) {
             pages.extend(grouped(page(file)?));

@@ -22,7 +22,7 @@ fn apart(pixels: Tensor<2>, height: usize, widths: &[usize]) -> Vec<Tensor<4>> {
     let [_, channels] = pixels.dims();
     let mut first = 0;
     let images = widths.iter().map(|&width| {
-        let own = pixels.clone().slice([first..first + height * width]);
+        let own = pixels.clone().narrow(0, first, height * width);
         first += height * width;
         own.reshape([1, height, width, channels])
             .permute([0, 3, 1, 2])

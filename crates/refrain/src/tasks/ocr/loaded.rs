@@ -2,6 +2,8 @@
 
 use super::NAME;
 use super::import;
+use super::options::OcrOptions;
+use super::rates::Compare;
 use super::reader::{Own, Reader, Tesseract};
 use super::recipe::{OcrData, OcrRecipe};
 use crate::error::Error;
@@ -24,6 +26,7 @@ pub struct Loaded {
     pub(super) reader: Reader,
     /// The recipe of the training.
     pub recipe: OcrRecipe,
+    pub(super) compare: Compare,
 }
 
 /// A line as it was read.
@@ -71,14 +74,15 @@ impl Loaded {
     pub(super) fn open(
         folder: &ModelFolder,
         recipe: OcrRecipe,
-        options: &SearchOptions,
+        options: &OcrOptions,
         site: &Site,
     ) -> Result<Self, Error> {
-        let config = options.over(&DecoderConfig::of(folder)?);
+        let config = options.search.over(&DecoderConfig::of(folder)?);
+        let compare = options.compare(&recipe.data);
         if recipe.tesseract.is_some() {
             let (network, charset) = import::load(folder, &recipe)?;
             let recogniser = Recogniser::new(network, charset)?;
-            return Self::of_tesseract(recogniser, recipe, config);
+            return Self::of_tesseract(recogniser, recipe, config, compare);
         }
         let vocabulary = Vocabulary::load(folder.path())?;
         let classes = vocabulary.len() + 1;
@@ -97,7 +101,11 @@ impl Loaded {
             labels,
             spelling,
         }));
-        Ok(Self { reader, recipe })
+        Ok(Self {
+            reader,
+            recipe,
+            compare,
+        })
     }
 
     /// A file of Tesseract, without a model folder.
@@ -109,13 +117,15 @@ impl Loaded {
             model: LineModelConfig::default(),
         };
         let recogniser = Recogniser::new(model.network, model.charset)?;
-        Self::of_tesseract(recogniser, recipe, options.over(&DecoderConfig::default()))
+        let config = options.over(&DecoderConfig::default());
+        Self::of_tesseract(recogniser, recipe, config, Compare::default())
     }
 
     fn of_tesseract(
         recogniser: Recogniser,
         recipe: OcrRecipe,
         config: DecoderConfig,
+        compare: Compare,
     ) -> Result<Self, Error> {
         let charset = recogniser.charset();
         // A word with a character that the model does not have stays as it is, and is never found.
@@ -132,7 +142,11 @@ impl Loaded {
             recogniser,
             decoder,
         }));
-        Ok(Self { reader, recipe })
+        Ok(Self {
+            reader,
+            recipe,
+            compare,
+        })
     }
 
     /// The texts of images of lines, each upright; `n` readings of each. The output for an image does not depend on the

@@ -5,6 +5,7 @@ mod fold;
 mod image;
 mod import;
 mod loaded;
+mod options;
 mod page;
 mod rates;
 mod reader;
@@ -15,6 +16,7 @@ mod trainee;
 
 pub use import::import;
 pub use loaded::{Loaded, ReadLine, ReadWord, Reading};
+pub use options::OcrOptions;
 pub use page::PageOptions;
 pub use recipe::{Folds, OcrData, OcrRecipe, RenderData};
 pub use refrain_page::Layout;
@@ -84,7 +86,7 @@ impl Spec for Ocr {
     };
     const TELLS_WORST: bool = true;
     type Recipe = OcrRecipe;
-    type Options = SearchOptions;
+    type Options = OcrOptions;
     type Trainee = OcrTrainee;
     type Trained = Loaded;
 
@@ -127,7 +129,7 @@ impl Spec for Ocr {
     fn load(
         folder: &ModelFolder,
         recipe: OcrRecipe,
-        options: SearchOptions,
+        options: OcrOptions,
         site: &Site,
     ) -> Result<Loaded, Error> {
         Loaded::open(folder, recipe, &options, site)
@@ -156,8 +158,7 @@ impl Spec for Ocr {
             ));
         }
         let mut all = Vec::new();
-        let fold = recipe.data.fold_case;
-        let metrics = read_all(trained, &part, fold, |item, text| {
+        let metrics = read_all(trained, &part, |item, text| {
             all.push(edited(item, text));
         })?;
         // The most wrong first; equals in the order of their names.
@@ -266,16 +267,15 @@ fn edited(item: &Item, text: &str) -> Edited {
 pub fn open(path: &Path, options: SearchOptions, site: &Site) -> Result<Arc<Loaded>, Error> {
     match path.is_file() {
         true => Loaded::open_traineddata(path, &options).map(Arc::new),
-        false => task::open::<Ocr>(path, options, site).map(Arc::new),
+        false => task::open::<Ocr>(path, options.into(), site).map(Arc::new),
     }
 }
 
-/// Figures of a part in percent; `compare` sees each line and the text that was read.
+/// Figures of a part in percent; `see` gets each line and the text that was read.
 fn read_all<'a>(
     trained: &Loaded,
     part: &'a [Item],
-    fold: bool,
-    mut compare: impl FnMut(&'a Item, &str),
+    mut see: impl FnMut(&'a Item, &str),
 ) -> Result<Metrics, Error> {
     /// Lines that are held as images at once.
     const TOGETHER: usize = 512;
@@ -287,8 +287,8 @@ fn read_all<'a>(
             .collect();
         for (item, line) in items.iter().zip(trained.read(&images, 1)?) {
             let reference = trained.recipe.data.spelling.read(&item.text);
-            rates.add_folded(&reference, &line.text, fold);
-            compare(item, &line.text);
+            rates.add(&reference, &line.text, trained.compare);
+            see(item, &line.text);
         }
     }
     Ok(rates.metrics())

@@ -4,6 +4,40 @@ use crate::metrics::Metrics;
 use refrain_decode::metrics::edit::ErrorRate;
 use std::collections::BTreeMap;
 
+/// How texts are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Compare {
+    /// Capitals and small letters are the same.
+    pub fold: bool,
+    /// Quotation marks and dashes have their plain forms.
+    pub plain: bool,
+}
+
+impl Compare {
+    /// A text as it is compared.
+    fn form(self, text: &str) -> String {
+        let mut text = text.to_string();
+        if self.plain {
+            let plain = |c| match c {
+                '“' | '”' | '„' | '«' | '»' => '"',
+                '‘' | '’' | '‚' | '`' | '´' => '\'',
+                '–' | '—' | '‐' | '−' => '-',
+                other => other,
+            };
+            // Two single marks are a double one, as typists write it.
+            text = text
+                .chars()
+                .map(plain)
+                .collect::<String>()
+                .replace("''", "\"");
+        }
+        match self.fold {
+            true => text.to_uppercase(),
+            false => text,
+        }
+    }
+}
+
 /// Errors of lines, counted line by line.
 #[derive(Default)]
 pub(super) struct Rates {
@@ -12,12 +46,9 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Counts a line; with `fold`, capitals and small letters are the same.
-    pub fn add_folded(&mut self, reference: &str, text: &str, fold: bool) {
-        let (reference, text) = match fold {
-            true => (reference.to_uppercase(), text.to_uppercase()),
-            false => (reference.to_string(), text.to_string()),
-        };
+    /// Counts a line.
+    pub fn add(&mut self, reference: &str, text: &str, compare: Compare) {
+        let (reference, text) = (compare.form(reference), compare.form(text));
         self.words.add_words(&reference, &text);
         self.characters.add_characters(&reference, &text);
     }
@@ -33,5 +64,23 @@ impl Rates {
                 100.0 - percent(self.characters.sentence_rate()),
             ),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_and_marks_count_only_if_asked() {
+        let (typed, read) = ("``MICRO'' - it's", "“Micro” — it’s");
+        let cer = |fold, plain| {
+            let mut rates = Rates::default();
+            rates.add(typed, read, Compare { fold, plain });
+            rates.metrics()["cer"]
+        };
+        assert_eq!(cer(true, true), 0.0);
+        assert!(cer(false, true) > 0.0 && cer(true, false) > 0.0);
+        assert_eq!(cer(false, true), 100.0 * 4.0 / 14.0);
     }
 }

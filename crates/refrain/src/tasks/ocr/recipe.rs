@@ -55,6 +55,10 @@ pub struct OcrData {
     /// then right, in the loss and in the figures.
     #[serde(default)]
     pub fold_case: bool,
+    /// Whether quotation marks and dashes are compared in their plain forms (`"`, `'`, `-`) in the figures: many texts
+    /// were typed with these.
+    #[serde(default)]
+    pub plain_marks: bool,
     /// Random changes of the lines of `train`; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augment: Option<DegradeConfig>,

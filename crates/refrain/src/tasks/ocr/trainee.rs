@@ -3,7 +3,8 @@
 use super::data::{Item, Parts};
 use super::fold::Folding;
 use super::image::{LineImage, Scaled, batch};
-use super::rates::Rates;
+use super::options::OcrOptions;
+use super::rates::{Compare, Rates};
 use super::recipe::OcrData;
 use super::render::Renderer;
 use crate::error::Error;
@@ -171,8 +172,17 @@ impl OcrTrainee {
         Ok(varied.collect())
     }
 
-    fn measure(&self, model: &LineModel, part: &[Item], fold: bool) -> Result<Metrics, Error> {
-        measure(model, &Decoder::greedy(&self.labels), part, fold)
+    fn compare(&self) -> Compare {
+        OcrOptions::default().compare(&self.config)
+    }
+
+    fn measure(
+        &self,
+        model: &LineModel,
+        part: &[Item],
+        compare: Compare,
+    ) -> Result<Metrics, Error> {
+        measure(model, &Decoder::greedy(&self.labels), part, compare)
     }
 }
 
@@ -225,8 +235,8 @@ impl Trainee for OcrTrainee {
 
     fn validate(&mut self, model: &LineModel) -> Result<Metrics, Error> {
         match self.parts.valid.is_empty() {
-            true => self.measure(model, &self.rendered_valid, false),
-            false => self.measure(model, &self.parts.valid, self.config.fold_case),
+            true => self.measure(model, &self.rendered_valid, Compare::default()),
+            false => self.measure(model, &self.parts.valid, self.compare()),
         }
     }
 
@@ -245,7 +255,7 @@ impl Trainee for OcrTrainee {
     fn test(&mut self, model: &LineModel) -> Result<Metrics, Error> {
         match self.parts.test.is_empty() {
             true => Ok(Metrics::new()),
-            false => self.measure(model, &self.parts.test, self.config.fold_case),
+            false => self.measure(model, &self.parts.test, self.compare()),
         }
     }
 
@@ -278,7 +288,7 @@ fn measure(
     model: &LineModel,
     decoder: &Decoder,
     part: &[Item],
-    fold: bool,
+    compare: Compare,
 ) -> Result<Metrics, Error> {
     /// Lines that are read at once.
     const TOGETHER: usize = 32;
@@ -292,7 +302,7 @@ fn measure(
             .collect();
         let scores = log_probabilities(model, &images)?;
         for (item, text) in own.iter().zip(decoder.texts(&scores)?) {
-            rates.add_folded(&item.text, &text, fold);
+            rates.add(&item.text, &text, compare);
         }
     }
     Ok(rates.metrics())
