@@ -5,6 +5,7 @@ mod folders;
 mod generate;
 mod lab;
 mod lost;
+mod ocr;
 mod onnx;
 mod plot;
 mod resume;

@@ -2,6 +2,7 @@
 
 #[path = "../../../onnx/tests/onnx/changes.rs"]
 mod changes;
+mod detection;
 mod fit;
 mod folders;
 mod language;
