@@ -81,6 +81,6 @@ mod tests {
         };
         assert_eq!(cer(true, true), 0.0);
         assert!(cer(false, true) > 0.0 && cer(true, false) > 0.0);
-        assert_eq!(cer(false, true), 100.0 * 4.0 / 14.0);
+        assert!((cer(false, true) - 100.0 * 4.0 / 14.0).abs() < 1e-9);
     }
 }
