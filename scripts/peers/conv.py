@@ -93,6 +93,8 @@ def main():
                 times = {engine: [] for engine in engines}
                 for _ in range(args.rounds + 2):
                     for engine, own in engines.items():
+                        # Threads of the engine before spin for a while; they would take a core from the next one.
+                        time.sleep(0.25)
                         times[engine].append(own.run(work))
                 middle = {engine: statistics.median(own[2:]) for engine, own in times.items()}
                 ours = middle.pop("refrain")

@@ -14,6 +14,9 @@ use std::error::Error;
 use std::io::Write;
 use std::time::Instant;
 
+#[global_allocator]
+static MEMORY: refrain_kernels::allocator::Recycler = refrain_kernels::allocator::Recycler;
+
 /// Channels in and out, kernel, and the windows of the maximum behind it.
 struct Stage {
     channels: [usize; 2],
