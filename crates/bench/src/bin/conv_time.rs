@@ -1,4 +1,4 @@
-//! Times convolutions of text lines, forward and backward: for each line on standard input, one run of the named stages.
+//! Times convolutions of text lines, forward and backward: for each line on standard input, one run of these stages.
 //! `scripts/peers/conv.py` lets PyTorch do the same work in turn.
 //!
 //!     cargo run --release -p refrain-bench --bin conv_time -- WIDTHS THREADS f32|bf16

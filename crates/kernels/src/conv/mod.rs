@@ -129,8 +129,8 @@ impl<F> Conv<'_, F> {
     }
 }
 
-/// Whether a convolution of these sizes can be: everything that a call checks but the lengths of its slices. Pooling has
-/// one group and as many outputs as channels.
+/// Whether a convolution of these sizes can be: everything that a call checks but the lengths of its slices. Pooling
+/// has one group and as many outputs as channels.
 ///
 /// # Errors
 /// As [`forward`].

@@ -1,4 +1,4 @@
-//! The model of text lines: an image has the same scores alone and in any batch, it learns, and folded classes are sums.
+//! The model of text lines: an image has the same scores alone and in any batch, it learns, folded classes are sums.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use refrain::models::{LineModel, LineModelConfig, Scores, Stage};

@@ -43,6 +43,10 @@ impl Default for PageOptions {
 const UPRIGHT: f64 = 0.9;
 /// Lines that decide about the turn.
 const JUDGES: usize = 5;
+/// Most lines of a page of spots: more are found in noise, and reading them would take seconds.
+const MOST_IN_NOISE: usize = 200;
+/// Least mean confidence of a line on a page of spots.
+const SURE_IN_NOISE: f64 = 0.6;
 /// Ink outside of all lines that is worth a warning.
 const MUCH_UNCOVERED: f32 = 0.2;
 
@@ -87,7 +91,8 @@ impl Loaded {
         };
         if best.noisy {
             result.warnings.push(
-                "the page has so many spots that it may be noise or a picture; lines may be missing".into(),
+                "the page has so many spots that it may be noise or a picture; text may be missing"
+                    .into(),
             );
         }
         let quads: Vec<Quad> = best.lines.iter().map(|line| line.quad).collect();
@@ -113,7 +118,7 @@ impl Loaded {
     ) -> Result<Reading, Error> {
         let upright = self.turn(image, 0, options, limits, usize::MAX)?;
         let (judged, confidence) = upright.judged();
-        if !options.turn || judged == 0 || confidence >= UPRIGHT {
+        if !options.turn || upright.noisy || judged == 0 || confidence >= UPRIGHT {
             return Ok(upright);
         }
         let mut best = (confidence, 0);
@@ -151,6 +156,9 @@ impl Loaded {
                 (found.lines, found.skew, found.noisy)
             }
         };
+        if noisy && lines.len() > MOST_IN_NOISE {
+            lines.clear();
+        }
         if lines.len() > most {
             lines.sort_by(|a: &Found, b| b.baseline.length().total_cmp(&a.baseline.length()));
             lines.truncate(most);
@@ -222,7 +230,7 @@ impl Reading {
             &self.rectified[index],
             &self.read[index],
         );
-        if read.text.is_empty() {
+        if read.text.is_empty() || self.noisy && read.mean < SURE_IN_NOISE {
             return None;
         }
         let spans: Vec<(f32, f32)> = read
