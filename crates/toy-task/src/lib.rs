@@ -145,6 +145,7 @@ impl Spec for Parity {
             task: NAME,
             metrics: measure(&trained.model, trained.rows, trained.seed, split)?,
             worst: Vec::new(),
+            confusions: Vec::new(),
         })
     }
 

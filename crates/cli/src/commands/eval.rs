@@ -5,6 +5,7 @@ use crate::Ending;
 use crate::terminal::{self, say};
 use anyhow::Result;
 use refrain::tasks::{Edited, EvaluateData, EvaluateOn, Site, Split, Tasks};
+use refrain_decode::metrics::confusion::Confusion;
 use refrain_decode::metrics::edit::Edit;
 use std::path::PathBuf;
 
@@ -19,7 +20,8 @@ Examples:
   refrain eval runs/stories
   refrain eval runs/ptb-small --data DIR --split valid --json
   refrain eval runs/stories --text other.txt
-  refrain eval runs/kerstin-de --set words=runs/kerstin-de/words.arpa --set beam=50 --worst 5")]
+  refrain eval runs/kerstin-de --set words=runs/kerstin-de/words.arpa --set beam=50 --worst 5
+  refrain eval latin --text lines --confusions 20")]
 pub struct Args {
     #[command(flatten)]
     model: Model,
@@ -32,9 +34,13 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "split")]
     text: Option<PathBuf>,
 
-    /// Show the N most wrong utterances beside their references (models of speech)
+    /// Show the N most wrong utterances or lines beside their references (models of speech and of text in images)
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = count)]
     worst: usize,
+
+    /// Show the N characters that are most often taken for others (models of speech and of text in images)
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = count)]
+    confusions: usize,
 
     /// Print one JSON object
     #[arg(long)]
@@ -74,6 +80,7 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     let on = EvaluateOn {
         data,
         worst: args.worst,
+        confusions: args.confusions,
     };
     let site = Site {
         precision: args.precision.get(),
@@ -106,8 +113,26 @@ pub fn run(args: &Args, tasks: Tasks) -> Result<Ending> {
     for own in &evaluation.worst {
         text += &beside(own);
     }
+    if !evaluation.confusions.is_empty() {
+        text += &table(&evaluation.confusions);
+    }
     terminal::print(&text)?;
     Ok(Ending::Done)
+}
+
+/// Characters that are taken for others, the most frequent first.
+fn table(confusions: &[Confusion]) -> String {
+    let shown = |c: Option<char>| match c {
+        None => "nothing".to_string(),
+        Some(' ') => "space".to_string(),
+        Some(c) => c.to_string(),
+    };
+    let row = |own: &Confusion| {
+        let [right, read] = [own.reference, own.hypothesis].map(shown);
+        format!("{:>7}  {right:10} {read}\n", own.count)
+    };
+    let rows: String = confusions.iter().map(row).collect();
+    format!("\n  times  right      written\n{rows}")
 }
 
 /// The reference above the hypothesis; wrong words in capitals, missing ones as stars.

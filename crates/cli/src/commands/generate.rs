@@ -1,6 +1,6 @@
 //! `refrain generate`
 
-use super::{Compute, Model, Precision, count, whole};
+use super::{Compute, Model, Precision, count, temperature, top_k, top_p, whole};
 use crate::Ending;
 use crate::interrupt::Interrupt;
 use crate::terminal::{self, say, typed};
@@ -287,27 +287,6 @@ fn write(args: &Args, texts: &mut Vec<Text>, interrupt: &Interrupt) -> Result<()
     texts
         .drain(..)
         .try_for_each(|text| terminal::print(&text.show(args)))
-}
-
-fn temperature(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-        _ => Err("a temperature of 0 or more is needed".into()),
-    }
-}
-
-fn top_k(text: &str) -> Result<usize, String> {
-    match text.parse::<usize>() {
-        Ok(value) if value > 0 => Ok(value),
-        _ => Err("1 token or more is needed".into()),
-    }
-}
-
-fn top_p(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
-        _ => Err("a probability above 0 and up to 1 is needed".into()),
-    }
 }
 
 /// A file, or standard input for `-`.

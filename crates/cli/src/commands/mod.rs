@@ -173,6 +173,30 @@ impl Options {
     }
 }
 
+/// A temperature of random draws.
+pub fn temperature(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("a temperature of 0 or more is needed".into()),
+    }
+}
+
+/// A number of tokens.
+pub fn top_k(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(value) if value > 0 => Ok(value),
+        _ => Err("1 token or more is needed".into()),
+    }
+}
+
+/// A share of the probability.
+pub fn top_p(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err("a probability above 0 and up to 1 is needed".into()),
+    }
+}
+
 /// A whole number.
 pub fn whole(text: &str) -> Result<u64, String> {
     text.parse()

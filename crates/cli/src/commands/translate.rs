@@ -1,6 +1,6 @@
 //! `refrain translate`: text, tables, pages and subtitles into another language.
 
-use super::{Compute, Precision};
+use super::{Compute, Precision, temperature, top_k, top_p, whole};
 use crate::Ending;
 use crate::bar::Bar;
 use crate::drawing::HeatMap;
@@ -48,7 +48,8 @@ Examples:
   refrain translate --model runs/multi30k-en-de film.srt --out film.de.srt
   refrain translate --model runs/multi30k-en-de pairs.tsv --column 2
   refrain translate --model runs/multi30k-en-de lines.txt --json --n-best 3
-  echo \"A dog runs.\" | refrain translate --model runs/multi30k-en-de --heat dog.svg")]
+  echo \"A dog runs.\" | refrain translate --model runs/multi30k-en-de --heat dog.svg
+  echo \"A dog runs.\" | refrain translate --to ja --top-p 0.9 --n-best 5 --json")]
 pub struct Args {
     /// File to translate; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
@@ -119,6 +120,23 @@ pub struct Args {
     /// No run of N tokens comes twice
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     no_repeat: Option<u16>,
+
+    /// Draw translations at random with this temperature instead of searching; below 1: likelier ones; 0: the likeliest
+    /// token each time
+    #[arg(long, value_name = "X", value_parser = temperature, conflicts_with_all = ["beam", "words"])]
+    temperature: Option<f64>,
+
+    /// Draw among the K likeliest tokens
+    #[arg(long, value_name = "K", value_parser = top_k, conflicts_with_all = ["beam", "words"])]
+    top_k: Option<usize>,
+
+    /// Draw among the likeliest tokens whose probabilities add up to P
+    #[arg(long, value_name = "P", value_parser = top_p, conflicts_with_all = ["beam", "words"])]
+    top_p: Option<f64>,
+
+    /// Seed of the draws; the same seed and sentence give the same draws [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
+    seed: Option<u64>,
 
     /// Lines that are translated side by side; results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -228,13 +246,17 @@ pub fn run(args: &Args) -> Result<Ending> {
         prefix: args.prefix.clone(),
         words: args.words.clone(),
         ensemble: folders,
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        seed: args.seed,
     };
     let model = site.compute(|| open_model::<TranslationTask>(&first, options, &site))?;
     check_direction(args, &model)?;
     let mut output = Output::new(args)?;
     let unread = site.compute(|| match lines {
         true => lines_of(args, format, &model, &mut output, input, &interrupt),
-        false => whole(args, &model, &mut output, format, input, &interrupt).map(|()| 0),
+        false => whole_document(args, &model, &mut output, format, input, &interrupt).map(|()| 0),
     })?;
     if let Some(signal) = interrupt.signal() {
         return Ok(Ending::Interrupted(signal));
@@ -707,7 +729,7 @@ impl LineWork<'_> {
 }
 
 /// A document that is read whole.
-fn whole(
+fn whole_document(
     args: &Args,
     model: &Loaded,
     output: &mut Output,

@@ -219,3 +219,75 @@ fn arguments_that_do_not_fit_are_refused_in_one_sentence() {
     assert!(fails(&["import", &path(&damaged), &folder]).contains("damaged.traineddata"));
     assert!(!Path::new(&folder).exists());
 }
+
+#[test]
+fn confidence_is_learned_from_lines_and_confusions_are_counted() {
+    let folder = tempdir().unwrap();
+    let model = path(&folder.path().join("model"));
+    ok(&["pack", &KIT.model, &model]);
+    let lines = path(&folder.path().join("lines"));
+    let recipe = path(&KIT.at("digits.toml"));
+    let data = path(KIT.folder.path());
+    ok(&[
+        "ocr",
+        "render",
+        "--recipe",
+        &recipe,
+        "--data",
+        &data,
+        "--count",
+        "200",
+        "--severity",
+        "1",
+        "--out",
+        &lines,
+    ]);
+    let json: Value = serde_json::from_str(&ok(&[
+        "ocr",
+        "calibrate",
+        &model,
+        "--text",
+        &lines,
+        "--json",
+    ]))
+    .unwrap();
+    assert!(json["words"].as_u64().unwrap() >= 200);
+    let file = fs::read_to_string(Path::new(&model).join("confidence.toml")).unwrap();
+    assert!(file.contains("slope") && file.contains("offset"));
+    let before: Value =
+        serde_json::from_str(&ok(&["eval", &KIT.model, "--text", &lines, "--json"])).unwrap();
+    let arguments = [
+        "eval",
+        &model,
+        "--text",
+        &lines,
+        "--confusions",
+        "3",
+        "--json",
+    ];
+    let after: Value = serde_json::from_str(&ok(&arguments)).unwrap();
+    assert_eq!(before["metrics"]["cer"], after["metrics"]["cer"]);
+    let close =
+        |own: &Value, to: &Value| (own.as_f64().unwrap() - to.as_f64().unwrap()).abs() < 1e-6;
+    assert!(close(&after["metrics"]["ece"], &json["error_after"]));
+    assert!(close(&before["metrics"]["ece"], &json["error_before"]));
+    let wrong = 100.0 - after["metrics"]["exact"].as_f64().unwrap();
+    assert_eq!(
+        after["confusions"]
+            .as_array()
+            .is_some_and(|own| !own.is_empty()),
+        wrong > 0.0
+    );
+    let text = ok(&["eval", &KIT.model, "--text", &lines]);
+    assert!(
+        text.contains("green_right") || text.contains("ece"),
+        "{text}"
+    );
+    // A packed copy keeps it, and a damaged one is refused.
+    let copy = path(&folder.path().join("copy"));
+    ok(&["pack", &model, &copy]);
+    let kept = Path::new(&copy).join("confidence.toml");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), file);
+    fs::write(&kept, "slope = -1.0\noffset = 0.0\n").unwrap();
+    assert!(fails(&["eval", &copy, "--text", &lines]).contains("confidence.toml"));
+}

@@ -526,3 +526,37 @@ fn the_other_commands_know_translation_models() {
     };
     assert!(!translate(&packed).is_empty());
 }
+
+#[test]
+fn draws_depend_on_the_seed_and_the_sentence_alone() {
+    let draw =
+        |more: &[&str], input: &str| translated(&[&["--temperature", "1.5"], more].concat(), input);
+    let (one, two) = ("one hundred and twelve\n", "nine hundred and five\n");
+    let both = draw(&[], &format!("{one}{two}"));
+    assert_eq!(both, format!("{}{}", draw(&[], one), draw(&[], two)));
+    assert_eq!(
+        both,
+        draw(&["--batch", "1", "--threads", "1"], &format!("{one}{two}"))
+    );
+    assert_eq!(both, draw(&["--seed", "1"], &format!("{one}{two}")));
+    let seeds: Vec<String> = (1..9)
+        .map(|seed| draw(&["--seed", &seed.to_string()], one))
+        .collect();
+    assert!(seeds.iter().any(|text| *text != seeds[0]), "{seeds:?}");
+    // Temperature 0 and one token to choose from are the greedy translation.
+    let greedy = translated(&["--beam", "1"], one);
+    assert_eq!(translated(&["--temperature", "0"], one), greedy);
+    assert_eq!(translated(&["--top-k", "1", "--seed", "7"], one), greedy);
+    let json = draw(&["--n-best", "3", "--json"], one);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["alternatives"].as_array().unwrap().len(), 2);
+    for refused in [
+        &["--temperature", "1", "--beam", "4"][..],
+        &["--top-p", "0.9", "--word", "x"],
+        &["--top-p", "1.5"],
+        &["--seed", "4"],
+    ] {
+        let output = translate(refused, b"one\n");
+        assert!(!output.status.success(), "{refused:?}");
+    }
+}

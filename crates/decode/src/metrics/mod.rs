@@ -3,6 +3,7 @@
 mod bleu;
 pub mod bootstrap;
 mod chrf;
+pub mod confusion;
 mod dialogue;
 pub mod edit;
 mod measure;

@@ -23,8 +23,10 @@ pub enum Mode {
         sampler: Sampler,
         /// Draws for each sentence; at least 1. All are given, in the order of their numbers, equal ones too.
         samples: usize,
-        /// The random numbers of a draw depend on this seed, the sentence's position in the input and the number of
-        /// the draw, and on nothing else.
+        /// The random numbers of a draw depend on this seed, the sentence's number ([`Source::draw`], by default its
+        /// position in the input) and the number of the draw, and on nothing else.
+        ///
+        /// [`Source::draw`]: super::Source::draw
         seed: u64,
     },
 }

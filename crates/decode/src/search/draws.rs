@@ -14,10 +14,10 @@ pub(super) struct Draws {
 }
 
 impl Draws {
-    pub fn new(sampler: Sampler, samples: usize, seed: u64, sentence: usize) -> Self {
+    pub fn new(sampler: Sampler, samples: usize, seed: u64, number: u64) -> Self {
         Self {
             sampler,
-            rngs: (0..samples).map(|n| numbers(seed, sentence, n)).collect(),
+            rngs: (0..samples).map(|n| numbers(seed, number, n)).collect(),
             ended: vec![None; samples],
             begun: false,
         }
@@ -78,8 +78,8 @@ fn possible(step: &mut Step<'_>, parent: usize) {
 }
 
 /// The random numbers of a draw.
-fn numbers(seed: u64, sentence: usize, draw: usize) -> Rng {
-    let sentence = Rng::new(seed).next_u64() ^ sentence as u64;
+fn numbers(seed: u64, sentence: u64, draw: usize) -> Rng {
+    let sentence = Rng::new(seed).next_u64() ^ sentence;
     let draw = Rng::new(sentence).next_u64() ^ draw as u64;
     Rng::new(Rng::new(draw).next_u64())
 }

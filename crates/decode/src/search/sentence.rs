@@ -54,7 +54,7 @@ impl Sentence {
                 sampler,
                 samples,
                 seed,
-            } => Choice::Draws(Draws::new(sampler, samples, seed, plan.sentence)),
+            } => Choice::Draws(Draws::new(sampler, samples, seed, plan.draw)),
         };
         Self::new(plan, choice)
     }

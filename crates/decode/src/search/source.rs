@@ -26,6 +26,9 @@ pub struct Source {
     pub banned: Vec<u32>,
     /// Earlier texts, for [`SearchConfig::no_repeat_earlier`]; n-grams do not cross from one to the next.
     pub earlier: Vec<Vec<u32>>,
+    /// Number of its random draws; absent: its position in the input. Sentences of one number and one content have the
+    /// same draws.
+    pub draw: Option<u64>,
 }
 
 /// A target with a known text, for [`score`](super::score).
@@ -52,6 +55,8 @@ pub(super) struct Plan {
     pub words: Words,
     pub banned: Vec<u32>,
     pub earlier: Vec<Vec<u32>>,
+    /// Number of its random draws.
+    pub draw: u64,
     /// Fewest tokens before the end mark.
     pub least: usize,
     /// Number of steps.
@@ -106,6 +111,7 @@ impl Plan {
             words,
             banned,
             earlier: source.earlier,
+            draw: source.draw.unwrap_or(sentence as u64),
             least: config.length.least,
             steps: config.length.maximum(source.length).max(needed + 1),
         };
@@ -134,6 +140,7 @@ impl Plan {
             words: Words::new(Vec::new()),
             banned: Vec::new(),
             earlier: Vec::new(),
+            draw: 0,
             least: 0,
             steps,
         };

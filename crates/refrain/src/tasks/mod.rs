@@ -31,7 +31,8 @@ use crate::metrics::Metrics;
 use crate::recipe::{self, Recipe, Shipped, closest, problem_in, unknown_key};
 use crate::store::{Existing, Lock, ModelFolder, Room};
 use crate::train::{Checkpoint, Observer};
-use refrain_decode::metrics::edit::Edit;
+use refrain_decode::metrics::confusion::Confusion;
+use refrain_decode::metrics::edit::{Edit, alignment};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -99,6 +100,8 @@ pub struct EvaluateOn {
     pub data: EvaluateData,
     /// Number of the most wrong sequences to report; 0 for a task that cannot tell them.
     pub worst: usize,
+    /// Number of the most frequent confusions of characters to report; 0 for a task that cannot tell them.
+    pub confusions: usize,
 }
 
 /// A part of the data of a recipe, or a file.
@@ -131,6 +134,7 @@ impl From<Split> for EvaluateOn {
         Self {
             data: EvaluateData::Split(split),
             worst: 0,
+            confusions: 0,
         }
     }
 }
@@ -150,6 +154,25 @@ pub struct Edited {
     pub edits: Vec<Edit>,
 }
 
+impl Edited {
+    /// Aligns the words of a sequence with its reference.
+    pub fn new(name: &str, errors: usize, reference: &str, hypothesis: &str) -> Self {
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(str::to_string)
+                .collect::<Vec<String>>()
+        };
+        let (reference, hypothesis) = (words(reference), words(hypothesis));
+        Self {
+            name: name.to_string(),
+            errors,
+            edits: alignment(&reference, &hypothesis),
+            reference,
+            hypothesis,
+        }
+    }
+}
+
 /// Quality of a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
@@ -160,6 +183,9 @@ pub struct Evaluation {
     /// The most wrong sequences, if requested and if the task reports any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub worst: Vec<Edited>,
+    /// The most frequent confusions of characters, if requested and if the task reports any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub confusions: Vec<Confusion>,
 }
 
 impl Tasks {

@@ -79,7 +79,7 @@ impl Begin<'_> {
 pub trait Spec: Send + Sync + Sized + 'static {
     /// Facts about the task.
     const PROFILE: Profile;
-    /// Whether [`Self::evaluate`] can tell the most wrong sequences.
+    /// Whether [`Self::evaluate`] can tell the most wrong sequences, and the confusions of characters.
     const TELLS_WORST: bool = false;
     /// The tables of a recipe beside `[recipe]` and `[train]`; must refuse unknown fields.
     type Recipe: Serialize + DeserializeOwned;

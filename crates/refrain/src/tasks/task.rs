@@ -123,7 +123,11 @@ pub(super) fn folder_of<S: Spec>(path: &Path) -> Result<ModelFolder, Error> {
     Ok(folder)
 }
 
-fn options_of<S: Spec>(options: Table) -> Result<S::Options, Error> {
+/// Options of a loaded model with their types.
+///
+/// # Errors
+/// A key that is unknown, or a value of another kind.
+pub(super) fn options_of<S: Spec>(options: Table) -> Result<S::Options, Error> {
     recipe::typed(options, &[]).map_err(|problem| {
         let task = S::PROFILE.name;
         Error::Config(format!("options of a model for {task}: {problem}"))
@@ -180,6 +184,12 @@ impl<S: Spec> Task for Of<S> {
             return Err(Error::Unsupported {
                 task: S::PROFILE.name,
                 problem: "has no wrong utterances to show; leave out --worst",
+            });
+        }
+        if on.confusions > 0 && !S::TELLS_WORST {
+            return Err(Error::Unsupported {
+                task: S::PROFILE.name,
+                problem: "has no confusions of characters to show; leave out --confusions",
             });
         }
         let trained = S::load(

@@ -153,6 +153,7 @@ optimizer = { kind = "adamw", lr = 1e-2, weight_decay = 0.01 }
     let file = EvaluateOn {
         data: EvaluateData::File(pages),
         worst: 0,
+        confusions: 0,
     };
     assert_eq!(measured(file), test);
     let refused = |change: &str, named: &str| {

@@ -182,6 +182,7 @@ fn a_text_with_unknown_characters_is_measured_and_they_are_counted() {
     let on = || EvaluateOn {
         data: EvaluateData::File(file.clone()),
         worst: 0,
+        confusions: 0,
     };
     let figures = support::evaluate(&run, on()).unwrap();
     assert!(figures.metrics["unknown_tokens"] >= 2.0 && figures.metrics["perplexity"].is_finite());

@@ -50,6 +50,7 @@ fn a_gru_learns_to_add_and_an_interrupted_run_ends_with_the_same_bits() {
     let file = EvaluateOn {
         data: EvaluateData::File("a.txt".into()),
         worst: 0,
+        confusions: 0,
     };
     let other = support::evaluate(&folder, file);
     assert!(other.unwrap_err().to_string().contains("--text"));

@@ -235,12 +235,16 @@ epochs = 2
     let worst = EvaluateOn {
         data: EvaluateData::File(data.path().join("lines")),
         worst: 3,
+        confusions: 2,
     };
     let all = TASKS
         .evaluate(&run, toml::Table::new(), &worst, None, &site(data.path()))
         .unwrap();
     assert_eq!(all.worst.len(), 3);
     assert!(all.worst[0].errors >= all.worst[2].errors);
+    assert_eq!(all.confusions.len(), 2);
+    assert!(all.confusions[0].count >= all.confusions[1].count);
+    assert!(all.metrics["space"] >= 0.0);
     // The vocabulary is that of the texts, and the space.
     let list = fs::read_to_string(run.join("vocabulary.json")).unwrap();
     assert!(list.contains('a') && list.contains('C') && !list.contains('1'));

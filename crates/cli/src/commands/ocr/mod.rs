@@ -1,5 +1,6 @@
 //! `refrain ocr`: pages to text.
 
+mod calibrate;
 mod plot;
 mod render;
 
@@ -110,6 +111,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     Render(render::Args),
+    Calibrate(calibrate::Args),
 }
 
 /// Runs the command.
@@ -117,8 +119,10 @@ enum Action {
 /// # Errors
 /// A model that cannot be read, or a page that could not be read.
 pub fn run(args: &Args) -> Result<Ending> {
-    if let Some(Action::Render(args)) = &args.action {
-        return render::run(args);
+    match &args.action {
+        Some(Action::Render(args)) => return render::run(args),
+        Some(Action::Calibrate(args)) => return calibrate::run(args),
+        None => {}
     }
     let site = Site {
         precision: args.precision.get(),

@@ -154,6 +154,7 @@ impl Spec for Detection {
             task: NAME,
             metrics,
             worst: Vec::<Edited>::new(),
+            confusions: Vec::new(),
         })
     }
 

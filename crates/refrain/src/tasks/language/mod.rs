@@ -136,6 +136,7 @@ impl Spec for Language {
             task: NAME,
             metrics: trained.evaluate(&on.data, site)?,
             worst: Vec::new(),
+            confusions: Vec::new(),
         })
     }
 

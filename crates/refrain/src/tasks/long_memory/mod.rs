@@ -191,6 +191,7 @@ impl<K: Kind> Spec for LongMemory<K> {
             task: K::PROFILE.name,
             metrics: measure(&trained.model, &source, split)?,
             worst: Vec::new(),
+            confusions: Vec::new(),
         })
     }
 

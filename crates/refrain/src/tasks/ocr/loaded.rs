@@ -1,6 +1,7 @@
 //! A trained model of text lines in use.
 
 use super::NAME;
+use super::confidence::Confidence;
 use super::import;
 use super::options::OcrOptions;
 use super::rates::Compare;
@@ -27,6 +28,7 @@ pub struct Loaded {
     /// The recipe of the training.
     pub recipe: OcrRecipe,
     pub(super) compare: Compare,
+    pub(super) confidence: Confidence,
 }
 
 /// A line as it was read.
@@ -50,7 +52,8 @@ pub struct ReadLine {
 pub struct ReadWord {
     /// Its text.
     pub text: String,
-    /// The least of its characters' probabilities, each the mean over its own columns.
+    /// The chance that it is right, by the [`Confidence`] of the model and the least of its characters' probabilities,
+    /// each the mean over its own columns.
     pub confidence: f64,
     /// Its first column in the image of the line, pixels.
     pub left: f32,
@@ -79,10 +82,14 @@ impl Loaded {
     ) -> Result<Self, Error> {
         let config = options.search.over(&DecoderConfig::of(folder)?);
         let compare = options.compare(&recipe.data);
+        let confidence = Confidence::of(folder)?;
         if recipe.tesseract.is_some() {
             let (network, charset) = import::load(folder, &recipe)?;
             let recogniser = Recogniser::new(network, charset)?;
-            return Self::of_tesseract(recogniser, recipe, config, compare);
+            return Ok(Self {
+                confidence,
+                ..Self::of_tesseract(recogniser, recipe, config, compare)?
+            });
         }
         let vocabulary = Vocabulary::load(folder.path())?;
         let classes = vocabulary.len() + 1;
@@ -105,6 +112,7 @@ impl Loaded {
             reader,
             recipe,
             compare,
+            confidence,
         })
     }
 
@@ -146,6 +154,7 @@ impl Loaded {
             reader,
             recipe,
             compare,
+            confidence: Confidence::default(),
         })
     }
 
@@ -182,7 +191,12 @@ impl Loaded {
                 });
             }
             let images: Vec<&Gray> = numbers.iter().map(|&number| &lines[number]).collect();
-            for (&number, line) in numbers.iter().zip(self.reader.read(&images, n)?) {
+            for (&number, mut line) in numbers.iter().zip(self.reader.read(&images, n)?) {
+                for word in &mut line.words {
+                    word.confidence = self.confidence.chance(word.confidence);
+                }
+                let chances = line.words.iter().map(|word| word.confidence);
+                line.confidence = chances.fold(1.0, f64::min);
                 read[number] = line;
             }
         }

@@ -1,5 +1,7 @@
 //! Text in images: convolutions, recurrent layers and CTC over text lines.
 
+mod calibrate;
+mod confidence;
 mod data;
 mod fold;
 mod image;
@@ -14,6 +16,8 @@ mod render;
 mod spelling;
 mod trainee;
 
+pub use calibrate::{Calibration, calibrate};
+pub use confidence::{CONFIDENCE, Confidence};
 pub use import::import;
 pub use loaded::{Loaded, ReadLine, ReadWord, Reading};
 pub use options::OcrOptions;
@@ -27,9 +31,9 @@ pub use trainee::OcrTrainee;
 use super::ctc::{DECODER, SearchOptions, files_of};
 use super::spec::{Begin, Profile, Spec};
 use super::task;
-use super::{Edited, EvaluateData, EvaluateOn, Evaluation, Site};
+use super::{Edited, EvaluateData, EvaluateOn, Evaluation, Site, Split};
 use crate::error::Error;
-use crate::metrics::{Better, Digits, Metric, Metrics};
+use crate::metrics::{Better, Digits, Metric};
 use crate::models::LineModel;
 use crate::recipe::{Recipe, recipes};
 use crate::store::ModelFolder;
@@ -37,7 +41,7 @@ use data::{Item, Loader, Parts, items_of};
 use import::{CHARACTERS, WORDS};
 use rates::Rates;
 use refrain_data::vocab::{VOCABULARY_FILE, Vocabulary, VocabularyKind};
-use refrain_decode::metrics::edit::{alignment, distance};
+use refrain_decode::metrics::edit::distance;
 use refrain_image::Gray;
 use render::Renderer;
 use std::path::{Path, PathBuf};
@@ -77,11 +81,33 @@ impl Spec for Ocr {
                 "{}% of lines right",
             )
             .better(Better::Higher),
+            rate(
+                "space",
+                "errors of spaces: percent of the spaces that are missing, too many or taken for a character",
+                "",
+            ),
+            rate(
+                "green",
+                "percent of the words whose confidence is in the green band, 98% or more",
+                "",
+            )
+            .better(Better::Neither),
+            rate(
+                "green_right",
+                "percent of the words in the green band that are right",
+                "",
+            )
+            .better(Better::Higher),
+            rate(
+                "ece",
+                "expected calibration error: mean distance of the confidence of words from the share that is right",
+                "",
+            ),
         ],
         recipes: recipes!["ocr": "ocr-latin"],
         template: include_str!("template.toml"),
         models: &[],
-        files: &[VOCABULARY_FILE, DECODER, CHARACTERS, WORDS],
+        files: &[VOCABULARY_FILE, DECODER, CONFIDENCE, CHARACTERS, WORDS],
         next: "use it with: refrain run {model} LINE.png",
     };
     const TELLS_WORST: bool = true;
@@ -141,25 +167,13 @@ impl Spec for Ocr {
         on: &EvaluateOn,
         site: &Site,
     ) -> Result<Evaluation, Error> {
-        let recipe = &trained.recipe;
-        let loader = Loader {
-            config: &recipe.data,
-            height: trained.reader.height(),
-            data: &site.data,
-        };
-        let part = match &on.data {
-            EvaluateData::Split(split) => loader.part(*split)?,
-            EvaluateData::File(path) => items_of(path, loader.height, recipe.data.spelling)?,
-        };
-        if part.is_empty() {
-            return Err(Error::Config(
-                "this part of the data has no line; name a folder of lines with --text, or another part with --split"
-                    .into(),
-            ));
-        }
-        let mut all = Vec::new();
-        let metrics = read_all(trained, &part, |item, text| {
-            all.push(edited(item, text));
+        let part = part(trained, &on.data, site)?;
+        let characters = |text: &str| text.chars().collect::<Vec<char>>();
+        let (mut rates, mut all) = (Rates::default(), Vec::new());
+        texts(trained, &part, |item, reference, line| {
+            rates.add_read(reference, line, trained.compare);
+            let errors = distance(&characters(reference), &characters(&line.text));
+            all.push(Edited::new(&item.name, errors, reference, &line.text));
         })?;
         // The most wrong first; equals in the order of their names.
         all.sort_by(|a, b| b.errors.cmp(&a.errors).then_with(|| a.name.cmp(&b.name)));
@@ -167,8 +181,9 @@ impl Spec for Ocr {
         all.truncate(on.worst);
         Ok(Evaluation {
             task: NAME,
-            metrics,
+            metrics: rates.metrics(),
             worst: all,
+            confusions: rates.confusions(on.confusions),
         })
     }
 
@@ -244,21 +259,6 @@ fn vocabulary(config: &OcrData, parts: &Parts, begin: Begin) -> Result<Vocabular
     Ok(Vocabulary::build(VocabularyKind::Characters, &characters)?)
 }
 
-/// A line with the alignment of its words.
-fn edited(item: &Item, text: &str) -> Edited {
-    let characters = |text: &str| text.chars().collect::<Vec<char>>();
-    let words =
-        |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_string).collect() };
-    let (reference, hypothesis) = (words(&item.text), words(text));
-    Edited {
-        name: item.name.clone(),
-        errors: distance(&characters(&item.text), &characters(text)),
-        edits: alignment(&reference, &hypothesis),
-        reference,
-        hypothesis,
-    }
-}
-
 /// Opens a trained model of text lines: a model folder, or a `.traineddata` file of Tesseract.
 ///
 /// # Errors
@@ -271,15 +271,47 @@ pub fn open(path: &Path, options: SearchOptions, site: &Site) -> Result<Arc<Load
     }
 }
 
-/// Figures of a part in percent; `see` gets each line and the text that was read.
-fn read_all<'a>(
+/// The lines of a part of the data, or of a file. Where the validation has no files, they are those that the training
+/// renders for it.
+///
+/// # Errors
+/// Files that are missing or damaged, or a part without any line.
+fn part(trained: &Loaded, data: &EvaluateData, site: &Site) -> Result<Vec<Item>, Error> {
+    let (config, height) = (&trained.recipe.data, trained.reader.height());
+    let loader = Loader {
+        config,
+        height,
+        data: &site.data,
+    };
+    let part = match data {
+        EvaluateData::File(path) => items_of(path, height, config.spelling)?,
+        EvaluateData::Split(split) => match (split, &config.render, loader.part(*split)?) {
+            (Split::Validation, Some(own), part) if part.is_empty() => {
+                Renderer::new(own, config, height, site)?.held_out(own.valid)
+            }
+            (_, _, part) => part,
+        },
+    };
+    match part.is_empty() {
+        true => Err(Error::Config(
+            "this part of the data has no line; name a folder of lines with --text, or another part with --split"
+                .into(),
+        )),
+        false => Ok(part),
+    }
+}
+
+/// Reads lines; `see` gets each with its right text and the line that was read.
+///
+/// # Errors
+/// Errors of the model.
+fn texts<'a>(
     trained: &Loaded,
     part: &'a [Item],
-    mut see: impl FnMut(&'a Item, &str),
-) -> Result<Metrics, Error> {
+    mut see: impl FnMut(&'a Item, &str, &ReadLine),
+) -> Result<(), Error> {
     /// Lines that are held as images at once.
     const TOGETHER: usize = 512;
-    let mut rates = Rates::default();
     for items in part.chunks(TOGETHER) {
         let images: Vec<Gray> = items
             .iter()
@@ -287,11 +319,10 @@ fn read_all<'a>(
             .collect();
         for (item, line) in items.iter().zip(trained.read(&images, 1)?) {
             let reference = trained.recipe.data.spelling.read(&item.text);
-            rates.add(&reference, &line.text, trained.compare);
-            see(item, &line.text);
+            see(item, &reference, &line);
         }
     }
-    Ok(rates.metrics())
+    Ok(())
 }
 
 /// The first lines that a recipe renders for its training, at this strength of changes (0 to 1).

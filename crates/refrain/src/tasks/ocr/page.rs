@@ -1,12 +1,13 @@
 //! From the image of a page to its text in reading order.
 
+use super::confidence::band;
 use super::loaded::{Loaded, ReadLine};
 use crate::error::Error;
 use crate::tasks::lines::{Components, FindLines};
 use refrain_image::{Gray, Point, Quad};
 use refrain_page::{
-    Alternative, Band, Block, BlockKind, Found, Layout, Limits, Line, Page, Rectified, Region,
-    Word, cells, find_line, order, rectify, uncovered_ink, word_quads,
+    Alternative, Block, BlockKind, Found, Layout, Limits, Line, Page, Rectified, Region, Word,
+    cells, find_line, order, rectify, uncovered_ink, word_quads,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -261,15 +262,6 @@ impl Reading {
                 .collect(),
             light_on_dark: found.light_on_dark,
         })
-    }
-}
-
-/// The class of a confidence.
-fn band(confidence: f64) -> Band {
-    match confidence {
-        p if p >= 0.98 => Band::Green,
-        p if p >= 0.8 => Band::Amber,
-        _ => Band::Red,
     }
 }
 

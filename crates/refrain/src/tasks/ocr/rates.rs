@@ -1,6 +1,9 @@
 //! The figures of recognised lines.
 
+use super::confidence::{Reliability, judged};
+use super::loaded::ReadLine;
 use crate::metrics::Metrics;
+use refrain_decode::metrics::confusion::{Confusion, Confusions};
 use refrain_decode::metrics::edit::ErrorRate;
 use std::collections::BTreeMap;
 
@@ -15,7 +18,7 @@ pub(super) struct Compare {
 
 impl Compare {
     /// A text as it is compared.
-    fn form(self, text: &str) -> String {
+    pub fn form(self, text: &str) -> String {
         let mut text = text.to_string();
         if self.plain {
             let plain = |c| match c {
@@ -43,6 +46,8 @@ impl Compare {
 pub(super) struct Rates {
     characters: ErrorRate,
     words: ErrorRate,
+    confusions: Confusions,
+    reliability: Reliability,
 }
 
 impl Rates {
@@ -51,19 +56,47 @@ impl Rates {
         let (reference, text) = (compare.form(reference), compare.form(text));
         self.words.add_words(&reference, &text);
         self.characters.add_characters(&reference, &text);
+        self.confusions.add(&reference, &text);
+    }
+
+    /// Counts a line and the confidence of its words.
+    pub fn add_read(&mut self, reference: &str, line: &ReadLine, compare: Compare) {
+        self.add(reference, &line.text, compare);
+        self.reliability.add(judged(reference, line, compare));
+    }
+
+    /// The most frequent confusions of characters.
+    pub fn confusions(&self, n: usize) -> Vec<Confusion> {
+        self.confusions.most(n)
     }
 
     /// The figures of the task, percent.
     pub fn metrics(&self) -> Metrics {
         let percent = |rate: Option<f64>| 100.0 * rate.unwrap_or(0.0);
-        BTreeMap::from([
+        let mut metrics = BTreeMap::from([
             ("cer".into(), percent(self.characters.rate())),
             ("wer".into(), percent(self.words.rate())),
             (
                 "exact".into(),
                 100.0 - percent(self.characters.sentence_rate()),
             ),
-        ])
+        ]);
+        let (green, right) = self.reliability.green().unzip();
+        let others = [
+            (
+                "space",
+                self.confusions.space_rate().map(|rate| 100.0 * rate),
+            ),
+            ("green", green),
+            ("green_right", right),
+            ("ece", self.reliability.error()),
+        ];
+        metrics.extend(
+            others
+                .into_iter()
+                .filter_map(|(name, own)| Some((name.to_string(), own?))),
+        );
+        metrics
     }
 }
 

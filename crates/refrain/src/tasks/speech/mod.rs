@@ -32,12 +32,12 @@ use crate::train::{Place, Trainee};
 use corpus::{Corpus, Loader};
 use features::PRIOR;
 use refrain_data::vocab::{VOCABULARY_FILE, Vocabulary};
-use refrain_decode::metrics::edit::alignment;
+use refrain_decode::metrics::confusion::Confusions;
 use refrain_decode::ngram::{self, Ngram};
 use refrain_kernels::random::Key;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use trainee::{Compared, SpeechTrainee, measure};
+use trainee::{SpeechTrainee, measure};
 
 /// Name of the task in recipes.
 pub const NAME: &str = "speech";
@@ -124,8 +124,9 @@ impl Spec for Speech {
         let split = on.split(NAME)?;
         let (data, features) = (&trained.recipe.data, &trained.features);
         let part = Loader::new(data, trained.seed, &site.data, features).part(split)?;
-        let mut all = Vec::new();
+        let (mut all, mut confusions) = (Vec::new(), Confusions::default());
         let metrics = measure(&trained.model, features, &trained.decoder, &part, |own| {
+            confusions.add(&own.item.transcript, &own.text);
             all.push(own);
         })?;
         // The most wrong first; equals in the order of their names.
@@ -137,7 +138,10 @@ impl Spec for Speech {
         Ok(Evaluation {
             task: NAME,
             metrics,
-            worst: worst.map(edited).collect(),
+            worst: worst
+                .map(|own| Edited::new(&own.item.name, own.errors, &own.item.transcript, &own.text))
+                .collect(),
+            confusions: confusions.most(on.confusions),
         })
     }
 
@@ -179,20 +183,6 @@ fn vocabulary(corpus: &Corpus, begin: Begin) -> Result<Vocabulary, Error> {
         }
     }
     corpus.vocabulary()
-}
-
-/// An utterance with the alignment of its words.
-fn edited(own: &Compared) -> Edited {
-    let words =
-        |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_string).collect() };
-    let (reference, hypothesis) = (words(&own.item.transcript), words(&own.text));
-    Edited {
-        name: own.item.name.clone(),
-        errors: own.errors,
-        edits: alignment(&reference, &hypothesis),
-        reference,
-        hypothesis,
-    }
 }
 
 /// Opens a trained model of speech.

@@ -15,7 +15,9 @@ use crate::tasks::{
 };
 use crate::train::Control;
 use refrain_data::Fingerprint;
+use refrain_decode::sample::Sampler;
 use refrain_decode::search::{Ending, Hypothesis, Mode, Source, Target, align_words};
+use refrain_random::Rng;
 use refrain_text::protect::{self, Kind, Span};
 use refrain_text::sentences::{chunks, sentences};
 use refrain_text::{Language, case, lines};
@@ -53,6 +55,14 @@ pub struct TranslateOptions {
     pub words: Vec<String>,
     /// Folders of further models; the probabilities of all are averaged.
     pub ensemble: Vec<PathBuf>,
+    /// Translations are drawn at random with this temperature instead of searched, as they are where a filter is given.
+    pub temperature: Option<f64>,
+    /// Only so many of the likeliest tokens are drawn.
+    pub top_k: Option<usize>,
+    /// Only the likeliest tokens whose probabilities add up to this are drawn.
+    pub top_p: Option<f64>,
+    /// Seed of the draws, by default 1. The draws of a sentence depend on it and on the sentence alone.
+    pub seed: Option<u64>,
 }
 
 impl TranslateOptions {
@@ -79,6 +89,29 @@ impl TranslateOptions {
             beam: own.beam.max(n_best),
             ..own
         })
+    }
+
+    /// Temperature and filters of random draws, and their seed; `None` where the likeliest translation is searched.
+    ///
+    /// # Errors
+    /// A setting that cannot be, or that belongs to the search.
+    fn draws(&self) -> Result<Option<(Sampler, u64)>, Error> {
+        if self.temperature.is_none() && self.top_k.is_none() && self.top_p.is_none() {
+            return match self.seed {
+                None => Ok(None),
+                Some(_) => Err(Error::Config(
+                    "a seed is for random draws; give a temperature, top_k or top_p, too".into(),
+                )),
+            };
+        }
+        if self.beam.is_some() || !self.words.is_empty() {
+            return Err(Error::Config(
+                "beam and words belong to the search; leave them out for random draws".into(),
+            ));
+        }
+        let sampler = Sampler::new(self.temperature.unwrap_or(1.0), self.top_k, self.top_p);
+        let sampler = sampler.map_err(|e| Error::Config(e.to_string()))?;
+        Ok(Some((sampler, self.seed.unwrap_or(1))))
     }
 }
 
@@ -175,6 +208,7 @@ pub struct Loaded {
     recipe: TranslationRecipe,
     search: SearchConfig,
     n_best: usize,
+    draws: Option<(Sampler, u64)>,
     align: bool,
     attention: bool,
     batch: usize,
@@ -269,6 +303,7 @@ impl Loaded {
             engine: Engine::new(models.iter().cloned())?,
             search,
             n_best: options.n_best.unwrap_or(1),
+            draws: options.draws()?,
             align: options.align,
             attention: options.attention,
             batch: options.batch.unwrap_or(32),
@@ -340,6 +375,13 @@ impl Loaded {
         if let Mode::Beam { n_best, .. } = &mut config.mode {
             *n_best = self.n_best;
         }
+        if let Some((sampler, seed)) = self.draws {
+            config.mode = Mode::Sample {
+                sampler,
+                samples: self.n_best,
+                seed,
+            };
+        }
         config.batch = self.batch;
         config.attention = self.align || self.attention;
         let sources: Vec<(Vec<u32>, Source)> = parts
@@ -349,6 +391,7 @@ impl Loaded {
                 let source = Source {
                     prefix: self.prefix.clone(),
                     words: self.words.clone(),
+                    draw: Some(number(&ids)),
                     ..source
                 };
                 (ids, source)
@@ -696,10 +739,19 @@ impl Loaded {
                     print.text(&tensor.name).floats(&tensor.data);
                 }
             }
-            print.text(&format!("{:?} {}", self.search, self.n_best));
+            print.text(&format!(
+                "{:?} {} {:?}",
+                self.search, self.n_best, self.draws
+            ));
             print.finish()
         })
     }
+}
+
+/// A number that differs for different ids, whatever stands before them in the input.
+fn number(ids: &[u32]) -> u64 {
+    let mixed = |sum: u64, &id: &u32| Rng::new(sum ^ u64::from(id)).next_u64();
+    ids.iter().fold(ids.len() as u64, mixed)
 }
 
 /// Folder and name of the pairs whose source side is this file: `NAME.en` or `NAME.en.gz`.

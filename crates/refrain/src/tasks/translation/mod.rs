@@ -217,6 +217,7 @@ impl Spec for TranslationTask {
             task: NAME,
             metrics: trained.evaluate(&on.data, site)?,
             worst: Vec::new(),
+            confusions: Vec::new(),
         })
     }
 
