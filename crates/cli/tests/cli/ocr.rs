@@ -242,6 +242,8 @@ fn confidence_is_learned_from_lines_and_confusions_are_counted() {
         "--out",
         &lines,
     ]);
+    let before: Value =
+        serde_json::from_str(&ok(&["eval", &model, "--text", &lines, "--json"])).unwrap();
     let json: Value = serde_json::from_str(&ok(&[
         "ocr",
         "calibrate",
@@ -254,8 +256,6 @@ fn confidence_is_learned_from_lines_and_confusions_are_counted() {
     assert!(json["words"].as_u64().unwrap() >= 200);
     let file = fs::read_to_string(Path::new(&model).join("confidence.toml")).unwrap();
     assert!(file.contains("slope") && file.contains("offset"));
-    let before: Value =
-        serde_json::from_str(&ok(&["eval", &KIT.model, "--text", &lines, "--json"])).unwrap();
     let arguments = [
         "eval",
         &model,
