@@ -170,23 +170,65 @@ fn crop(image: &Gray, quad: &refrain_image::Quad) -> Gray {
 
 /// The folds of training, validation and test.
 fn cut(items: Vec<Item>, folds: Folds) -> Result<[Vec<Item>; 3], Error> {
-    if folds.count < 3 || folds.test >= folds.count {
+    let (count, least) = (folds.count, 2 + usize::from(folds.test.is_some()));
+    if count < least || folds.test.is_some_and(|test| test >= count) {
         return Err(Error::Config(format!(
-            "data.folds has {} folds and number {} for test; at least 3 are needed, and a number below that",
-            folds.count, folds.test
+            "data.folds has {count} folds{}; at least {least} are needed, and a fold for test below their number",
+            folds
+                .test
+                .map(|test| format!(" and number {test} for test"))
+                .unwrap_or_default()
         )));
     }
     let pages: BTreeSet<String> = items.iter().map(|item| item.page.clone()).collect();
     let pages: Vec<String> = pages.into_iter().collect();
     let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+    // The fold for validation comes behind the one for test.
+    let valid = folds.test.map_or(0, |test| (test + 1) % count);
     for item in items {
-        let number = pages.binary_search(&item.page).unwrap_or(0) % folds.count;
-        let part = match (number + folds.count - folds.test) % folds.count {
-            0 => 2,
-            1 => 1,
+        let fold = pages.binary_search(&item.page).unwrap_or(0) % count;
+        let part = match fold {
+            fold if folds.test == Some(fold) => 2,
+            fold if fold == valid => 1,
             _ => 0,
         };
         parts[part].push(item);
     }
     Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_keep_pages_together_and_a_fold_for_test_is_optional() {
+        let item = |page: usize| Item {
+            name: String::new(),
+            page: format!("page {page}"),
+            image: Scaled::new(&Gray::filled(4, 4, 255), 4),
+            text: "a".into(),
+        };
+        let items = || {
+            (0..24)
+                .map(|number| item(number / 2))
+                .collect::<Vec<Item>>()
+        };
+        let pages = |part: &[Item]| {
+            part.iter()
+                .map(|item| item.page.clone())
+                .collect::<BTreeSet<_>>()
+        };
+        let folds = |count, test| cut(items(), Folds { count, test });
+        let [train, valid, test] = folds(4, Some(3)).unwrap();
+        assert_eq!([train.len(), valid.len(), test.len()], [12, 6, 6]);
+        assert!(
+            pages(&train).is_disjoint(&pages(&valid)) && pages(&valid).is_disjoint(&pages(&test))
+        );
+        let [train, valid, test] = folds(3, None).unwrap();
+        assert_eq!([train.len(), valid.len(), test.len()], [16, 8, 0]);
+        assert!(pages(&train).is_disjoint(&pages(&valid)));
+        assert!(folds(2, None).is_ok() && folds(2, Some(0)).is_err() && folds(1, None).is_err());
+        assert!(folds(3, Some(3)).is_err());
+    }
 }

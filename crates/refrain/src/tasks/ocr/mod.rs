@@ -104,7 +104,7 @@ impl Spec for Ocr {
                 "",
             ),
         ],
-        recipes: recipes!["ocr": "ocr-latin"],
+        recipes: recipes!["ocr": "ocr-latin", "ocr-receipts", "ocr-uw3", "ocr-iiit5k"],
         template: include_str!("template.toml"),
         models: &[],
         files: &[VOCABULARY_FILE, DECODER, CONFIDENCE, CHARACTERS, WORDS],

@@ -118,12 +118,13 @@ fn weak() -> f32 {
 }
 
 /// Cuts the lines by their pages into equal folds: one is for test, the next one for validation, the others for
-/// training.
+/// training. Without a fold for test, the first one is for validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Folds {
-    /// Folds, at least 3.
+    /// Folds, at least 2, and one more where one is for test.
     pub count: usize,
     /// The fold for test, from 0.
-    pub test: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<usize>,
 }
