@@ -172,8 +172,9 @@ impl Spec for Ocr {
         let (mut rates, mut all) = (Rates::default(), Vec::new());
         texts(trained, &part, |item, reference, line| {
             rates.add_read(reference, line, trained.compare);
-            let errors = distance(&characters(reference), &characters(&line.text));
-            all.push(Edited::new(&item.name, errors, reference, &line.text));
+            let [right, read] = [reference, &line.text].map(|text| trained.compare.shown(text));
+            let errors = distance(&characters(&right), &characters(&read));
+            all.push(Edited::new(&item.name, errors, &right, &read));
         })?;
         // The most wrong first; equals in the order of their names.
         all.sort_by(|a, b| b.errors.cmp(&a.errors).then_with(|| a.name.cmp(&b.name)));

@@ -17,6 +17,14 @@ pub(super) struct Compare {
 }
 
 impl Compare {
+    /// A text as it is compared, in small letters where case does not count.
+    pub fn shown(self, text: &str) -> String {
+        match self.fold {
+            true => self.form(text).to_lowercase(),
+            false => self.form(text),
+        }
+    }
+
     /// A text as it is compared.
     pub fn form(self, text: &str) -> String {
         let mut text = text.to_string();
