@@ -2,7 +2,7 @@
 
 use crate::ops::ImageBatch;
 use burn::tensor::{Device, Tensor, TensorData};
-use refrain_image::Gray;
+use refrain_image::{Gray, Rect};
 
 /// Paper on the left and right of a line, in heights of the line: a first or last character needs context, too.
 const MARGIN: f32 = 0.25;
@@ -18,8 +18,8 @@ pub(super) struct LineImage {
     width: usize,
     /// Pixels of the given image in a pixel of this one.
     scale: f32,
-    /// Pixels of paper on the left.
-    margin: usize,
+    /// Column of the scaled image at which this one begins, before it if there is paper on the left.
+    first: f32,
 }
 
 /// An image of the height of a model, grey: a twentieth of the memory of its numbers, for the lines of a data set.
@@ -58,11 +58,11 @@ impl Scaled {
 impl LineImage {
     /// Contrast and polarity of a line become those of the training: dark ink on light paper.
     pub fn new(scaled: &Scaled) -> Self {
-        let image = &scaled.image;
+        let (left, image) = trimmed(&scaled.image);
         let (height, inner) = (image.height(), image.width());
         let margin = (height as f32 * MARGIN).round() as usize;
         let width = inner + 2 * margin;
-        let (paper, ink) = tones(image);
+        let (paper, ink) = tones(&image);
         let contrast = 1.0 / (f32::from(ink) - f32::from(paper));
         // Beyond the tones are stains and reflections.
         let value = |pixel: u8| ((f32::from(pixel) - f32::from(paper)) * contrast).clamp(-0.5, 1.5);
@@ -76,7 +76,7 @@ impl LineImage {
             values,
             width,
             scale: scaled.scale,
-            margin,
+            first: left as f32 - margin as f32,
         }
     }
 
@@ -87,8 +87,40 @@ impl LineImage {
 
     /// The column of the given image at a column of this one.
     pub fn column(&self, x: f32) -> f32 {
-        (x - self.margin as f32) * self.scale
+        (x + self.first) * self.scale
     }
+}
+
+/// The image without most of the paper on the left and right of its ink, and the number of columns that were cut off on
+/// the left. Models double the first character behind more paper than they learned with, and
+/// networks of Tesseract read a dash into paper beside the edge of an image.
+pub(super) fn trimmed(image: &Gray) -> (usize, Gray) {
+    /// Paper that stays on each side, in heights of the image.
+    const MARGIN: f32 = 0.1;
+    let ends = |(low, high): (u8, u8), &pixel: &u8| (low.min(pixel), high.max(pixel));
+    let (low, high) = image.pixels().iter().fold((255, 0), ends);
+    let middle = ((u16::from(low) + u16::from(high)) / 2) as u8;
+    let dark: usize = image
+        .pixels()
+        .iter()
+        .filter(|pixel| **pixel <= middle)
+        .count();
+    let on_dark = 2 * dark > image.pixels().len();
+    let ink = |x: &usize| (0..image.height()).any(|y| (image.get(*x, y) <= middle) != on_dark);
+    let mut columns = (0..image.width()).filter(ink);
+    let Some(first) = columns.next() else {
+        return (0, image.clone());
+    };
+    let last = columns.next_back().unwrap_or(first);
+    let margin = (MARGIN * image.height() as f32).ceil() as usize;
+    let x = first.saturating_sub(margin);
+    let rect = Rect {
+        x,
+        y: 0,
+        width: (last + 1 + margin).min(image.width()) - x,
+        height: image.height(),
+    };
+    (x, image.crop(rect))
 }
 
 /// Grey values of paper and ink: the extremes without the outermost pixels. Paper is the commoner one.
@@ -148,7 +180,8 @@ mod tests {
     #[test]
     fn polarity_and_contrast_do_not_matter() {
         let image = LineImage::new(&Scaled::new(&strokes(), 36));
-        assert_eq!(image.width(), 180 + 2 * 9);
+        // Strokes begin at the first column and end at the 83rd of 90; a tenth of the height stays behind them.
+        assert_eq!(image.width(), 166 + 4 + 2 * 9);
         let inverted = strokes().inverted();
         let weak = Gray::from_fn(90, 18, |x, y| 100 + strokes().get(x, y) / 4);
         for other in [inverted, weak] {
@@ -168,7 +201,7 @@ mod tests {
         );
         // The first stroke begins at the first column.
         assert_eq!(image.column(9.0), 0.0);
-        assert_eq!(image.column(189.0), 90.0);
+        assert_eq!(image.column(175.0), 83.0);
     }
 
     #[test]

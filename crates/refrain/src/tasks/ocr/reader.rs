@@ -1,6 +1,6 @@
 //! From images of lines to their text: a model of this project, or a network of Tesseract.
 
-use super::image::{LineImage, Scaled};
+use super::image::{LineImage, Scaled, trimmed};
 use super::loaded::{ReadLine, ReadWord, Reading};
 use super::recipe::OcrRecipe;
 use super::spelling::Spelling;
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use refrain_decode::ctc::LabelSpan;
 use refrain_decode::ctc::beam::Hypothesis;
 use refrain_decode::text::Labels;
-use refrain_image::{Gray, Rect};
+use refrain_image::Gray;
 use refrain_page::{Found, Frame};
 use refrain_tesseract::{Character, Recogniser, Sight};
 
@@ -165,37 +165,6 @@ impl Tesseract {
             .collect();
         Ok(line)
     }
-}
-
-/// The image without most of the paper on the left and right of its ink, and the number of columns that were cut off on
-/// the left. Networks of Tesseract read a dash into paper beside the edge of an image.
-fn trimmed(image: &Gray) -> (usize, Gray) {
-    /// Paper that stays on each side, in heights of the image.
-    const MARGIN: f32 = 0.1;
-    let ends = |(low, high): (u8, u8), &pixel: &u8| (low.min(pixel), high.max(pixel));
-    let (low, high) = image.pixels().iter().fold((255, 0), ends);
-    let middle = ((u16::from(low) + u16::from(high)) / 2) as u8;
-    let dark: usize = image
-        .pixels()
-        .iter()
-        .filter(|pixel| **pixel <= middle)
-        .count();
-    let on_dark = 2 * dark > image.pixels().len();
-    let ink = |x: &usize| (0..image.height()).any(|y| (image.get(*x, y) <= middle) != on_dark);
-    let mut columns = (0..image.width()).filter(ink);
-    let Some(first) = columns.next() else {
-        return (0, image.clone());
-    };
-    let last = columns.next_back().unwrap_or(first);
-    let margin = (MARGIN * image.height() as f32).ceil() as usize;
-    let x = first.saturating_sub(margin);
-    let rect = Rect {
-        x,
-        y: 0,
-        width: (last + 1 + margin).min(image.width()) - x,
-        height: image.height(),
-    };
-    (x, image.crop(rect))
 }
 
 fn alternatives(
