@@ -19,6 +19,7 @@
 
 mod augment;
 mod channels;
+mod codec;
 mod error;
 mod formats;
 mod mel;
@@ -34,6 +35,7 @@ mod warp;
 mod wav;
 
 pub use augment::{MaskConfig, mask, speed};
+pub use codec::{band_limit, telephone, transform_codec};
 pub use error::SoundError;
 pub use mel::{LogMel, MelConfig, MelState, MelStream};
 pub use noise::{add_noise, gain, pink_noise, white_noise};

@@ -10,8 +10,9 @@ use refrain_data::DataError;
 use refrain_data::speech::{self, Utterance};
 use refrain_kernels::random::Key;
 use refrain_sound::{
-    FrequencyWarp, Gate, LogMel, MelState, MelStream, Reader, Running, Warning, add_noise, deltas,
-    mask, normalise, pink_noise, resample, room, speed, tempo, white_noise,
+    FrequencyWarp, Gate, LogMel, MelState, MelStream, Reader, Running, Warning, add_noise,
+    band_limit, deltas, mask, normalise, pink_noise, resample, room, speed, telephone, tempo,
+    transform_codec, white_noise,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -339,6 +340,15 @@ fn changed<'a>(
         if !noise.is_empty() {
             add_noise(samples.to_mut(), snr, &noise)?;
         }
+    }
+    if let Some(own) = augment.codec.filter(|own| draws.chance(own.share)) {
+        let (kind, high) = (draws.within([0.0, 3.0]), draws.within(own.high_hz));
+        samples = match kind {
+            kind if kind < 1.0 => telephone(&samples, rate)?,
+            kind if kind < 2.0 => band_limit(&samples, rate, 0.0, high)?,
+            _ => transform_codec(&samples, rate, draws.within(own.coarse), high)?,
+        }
+        .into();
     }
     Ok(samples)
 }

@@ -132,6 +132,9 @@ pub struct AugmentConfig {
     /// The sound in a room; absent: as recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomConfig>,
+    /// The sound after a telephone or a lossy codec; absent: as recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codec: Option<CodecConfig>,
     /// Slowest and fastest tempo of the frames, with unchanged frequencies and at almost no cost; absent: as recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tempo: Option<[f32; 2]>,
@@ -148,6 +151,19 @@ pub struct NoiseConfig {
     pub share: f32,
     /// Least and most decibels by which the sound is stronger.
     pub snr_db: [f32; 2],
+}
+
+/// Telephones, narrow microphones, and codecs such as MP3 at a low rate, each in a third of the utterances that have
+/// any.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodecConfig {
+    /// Share of the utterances that went through one.
+    pub share: f32,
+    /// Lowest and highest upper edge of the band of microphones and codecs, Hz.
+    pub high_hz: [f32; 2],
+    /// Finest and coarsest rounding of codecs, see [`transform_codec`](refrain_sound::transform_codec).
+    pub coarse: [f32; 2],
 }
 
 /// Rooms with reverberation.
