@@ -28,15 +28,19 @@ mod backward;
 mod depthwise;
 mod forward;
 mod gather;
+mod maxima;
 mod multiply;
 mod patches;
 mod pooling;
 mod shape;
+mod single;
 mod weight_gradient;
 mod weights;
+mod winograd;
 
 pub use backward::{backward, backward_at};
 pub use forward::{forward, forward_at};
+pub use maxima::{Maxima, backward_max, backward_max_at, forward_max, forward_max_at};
 pub use pooling::{Pool, Pooling, pool, pool_at, pool_backward, pool_backward_at};
 pub use shape::{Images, Window};
 
