@@ -8,8 +8,9 @@ use super::{Conv, ConvGradients, Images, Wanted, Window, useful};
 use crate::error::{KernelError, expect, size};
 use crate::parts::Parts;
 use crate::pool::{self, share};
-use crate::scratch::zeros;
+use crate::scratch::{unwritten, written, zeros};
 use crate::simd::{Kernel, Level, Simd, dispatch};
+use std::mem::MaybeUninit;
 
 /// Results of [`forward_max`], `[R,D]` for `R` windows.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,24 +187,30 @@ fn spread(
     d_y: &[f32],
     (level, threads): (Level, usize),
 ) -> Result<Vec<f32>, KernelError> {
-    let mut d_z = zeros(op, "gradient before the maximum", &[to.pixels(), channels])?;
+    const WHAT: &str = "gradient before the maximum";
+    let dims = [to.pixels(), channels];
     if d_y.is_empty() {
-        return Ok(d_z);
+        return zeros(op, WHAT, &dims);
     }
+    let mut d_z = unwritten(op, WHAT, &dims)?;
     let parts = Parts::new(&mut d_z);
     pool::run(useful(to.pixels(), channels, threads), |id, threads| {
         let part = share(to.pixels(), id, threads);
         for image in 0..to.widths.len() {
             for row in to.rows_from(image, &part) {
                 let (window_row, i) = (row / window.stride[0], row % window.stride[0]);
-                if window_row >= behind.height || i >= window.kernel[0] {
-                    continue;
-                }
                 let own = to.row(image, row) * channels..to.row(image, row + 1) * channels;
-                let from = behind.row(image, window_row) * channels
-                    ..behind.row(image, window_row + 1) * channels;
                 // SAFETY: a row belongs to the one thread in whose share of the pixels it begins.
                 let line = unsafe { parts.take(own) };
+                let inside = window_row < behind.height && i < window.kernel[0];
+                if !inside || behind.widths[image] * window.kernel[1] < to.widths[image] {
+                    line.fill(MaybeUninit::new(0.0));
+                }
+                if !inside {
+                    continue;
+                }
+                let from = behind.row(image, window_row) * channels
+                    ..behind.row(image, window_row + 1) * channels;
                 let spread = Spread {
                     window,
                     channels,
@@ -216,7 +223,8 @@ fn spread(
             }
         }
     });
-    Ok(d_z)
+    // SAFETY: the rows of all threads are all pixels; each is filled with zeros, or windows cover it and write theirs.
+    Ok(unsafe { written(d_z) })
 }
 
 /// Row `i` of some windows: see [`spread_row`].
@@ -226,7 +234,7 @@ struct Spread<'a> {
     i: usize,
     d_y: &'a [f32],
     places: &'a [u8],
-    line: &'a mut [f32],
+    line: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for Spread<'_> {
@@ -235,18 +243,25 @@ impl Kernel for Spread<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let from = (self.d_y, self.places);
-        spread_row(self.window, self.channels, self.i, from, self.line);
+        let Self {
+            window,
+            channels,
+            i,
+            ..
+        } = self;
+        spread_row(window, channels, i, from, self.line, MaybeUninit::new);
     }
 }
 
-/// Writes the gradient of row `i` of some windows to the pixels of these windows.
+/// Writes the gradient of row `i` of some windows to the pixels of these windows, each value as `of` says.
 #[inline(always)]
-pub(super) fn spread_row(
+pub(super) fn spread_row<T>(
     window: &Window,
     channels: usize,
     i: usize,
     (d_y, places): (&[f32], &[u8]),
-    line: &mut [f32],
+    line: &mut [T],
+    of: impl Fn(f32) -> T,
 ) {
     let [_, width] = window.kernel;
     let windows = d_y
@@ -257,7 +272,7 @@ pub(super) fn spread_row(
             // At most 256 places: see `Window::is_apart`.
             let place = (i * width + j) as u8;
             for ((d_z, d_y), at) in pixel.iter_mut().zip(d_y).zip(places) {
-                *d_z = if *at == place { *d_y } else { 0.0 };
+                *d_z = of(if *at == place { *d_y } else { 0.0 });
             }
         }
     }

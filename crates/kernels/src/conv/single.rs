@@ -444,7 +444,7 @@ impl Kernel for Backward<'_> {
                     room.fill(0.0);
                 }
                 for (i, line) in room.chunks_exact_mut(columns * channels).enumerate() {
-                    spread_row(of.window, channels, i, (self.d_z, places), line);
+                    spread_row(of.window, channels, i, (self.d_z, places), line, |d| d);
                 }
             }
             None => room.copy_from_slice(self.d_z),

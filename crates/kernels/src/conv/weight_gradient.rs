@@ -58,7 +58,9 @@ impl WeightGradient<'_> {
         if sites == 0 {
             return Ok(d_w);
         }
-        if winograd::fits(self.gather, groups, [k, n]) {
+        if winograd::fits(self.gather, groups, [k, n])
+            && FilterGradient::fits(self.level, self.precision)
+        {
             let gradient = FilterGradient {
                 op: self.op,
                 level: self.level,

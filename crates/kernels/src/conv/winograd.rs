@@ -7,7 +7,6 @@
 //! rounded.
 
 use super::gather::{Gather, Grid};
-use super::multiply::run;
 use super::useful;
 use crate::call::Precision;
 use crate::error::KernelError;
@@ -15,10 +14,9 @@ use crate::number::{Bf16, F32, Float, row_stride};
 use crate::pack::{self, Column};
 use crate::parts::Parts;
 use crate::pool::{self, SharedPtr, share};
-use crate::product::{Columns, Left, Product, Right, rows, rows_mut};
 use crate::scratch::{Lines, zeros};
 use crate::simd::{Kernel, Level, Simd, dispatch, load_edge, store_edge};
-use crate::tile::{Ahead, PANEL, ROWS, Table, cover};
+use crate::tile::{Ahead, PANEL, Packed, ROWS, Sums, Table, Tiles, choose, cover};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -182,9 +180,18 @@ fn weights(w: [f32; 3]) -> [f32; 4] {
 }
 
 /// Gᵀ m for each column of m.
-fn gradient(m: [f32; 4]) -> [f32; 3] {
-    let (sum, difference) = (0.5 * (m[1] + m[2]), 0.5 * (m[1] - m[2]));
-    [m[0] + sum, difference, sum + m[3]]
+///
+/// # Safety
+/// As [`Simd`].
+#[inline(always)]
+unsafe fn gradient<S: Simd>(m: [S::V; 4]) -> [S::V; 3] {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        let half = S::splat(0.5);
+        let sum = S::mul(half, S::add(m[1], m[2]));
+        let difference = S::mul(half, S::sub(m[1], m[2]));
+        [S::add(m[0], sum), difference, S::add(sum, m[3])]
+    }
 }
 
 /// Bᵀ x B for a tile and the channels from `c` on; `$store` runs for each position and its values. A closure in its
@@ -566,11 +573,28 @@ pub(super) struct FilterGradient<'a> {
 }
 
 impl FilterGradient<'_> {
+    /// Whether products take a transposed operand as [`Products`] packs it.
+    pub fn fits(level: Level, precision: Precision) -> bool {
+        let packed = match precision {
+            Precision::F32 | Precision::Int8 => &Table::of::<F32>(level).packed,
+            Precision::Bf16 => &Table::of::<Bf16>(level).packed,
+        };
+        matches!(packed, Packed::Columns { .. })
+    }
+
     /// The gradient, `[n,9,k]`.
     ///
     /// # Errors
     /// [`KernelError::TooLarge`]: no memory for it or for its parts.
     pub fn run(&self) -> Result<Vec<f32>, KernelError> {
+        match self.precision {
+            // `Conv::check` refuses int8.
+            Precision::F32 | Precision::Int8 => self.run_with::<F32>(),
+            Precision::Bf16 => self.run_with::<Bf16>(),
+        }
+    }
+
+    fn run_with<N: Float>(&self) -> Result<Vec<f32>, KernelError> {
         /// Parts of the sum, at most, and tiles that are worth a part. The parts are added up in order, whoever makes
         /// them.
         const PARTS: usize = 8;
@@ -578,18 +602,20 @@ impl FilterGradient<'_> {
         let (k, n) = (self.k, self.n);
         let tiles = &tiles(self.gather.to);
         let all = tiles.pixels();
-        let values = Pixels::new(self.op, self.gather.from, self.values, k)?;
-        let d_z = Pixels::new(self.op, self.gather.to, self.d_z, n)?;
+        let pixels = [
+            &Pixels::new(self.op, self.gather.from, self.values, k)?,
+            &Pixels::new(self.op, self.gather.to, self.d_z, n)?,
+        ];
         let parts = (all / WORTH).clamp(1, PARTS);
         let size = POSITIONS * n * k;
         let mut sums = zeros(self.op, "parts of d_w", &[parts, size])?;
-        let most = block(POSITIONS * (row_stride(k) + row_stride(n)));
+        let sizes = Operands::of::<N>(self);
         let threads = useful(4 * all * n, 4 * k, self.threads).min(parts);
         let out = Parts::new(&mut sums);
         let next = AtomicUsize::new(0);
         pool::run(threads, |_, _| {
-            let mut left = Lines::unwritten(POSITIONS * (most * row_stride(n) + GAP));
-            let mut right = Lines::unwritten(POSITIONS * (most * row_stride(k) + GAP));
+            let mut left = Lines::unwritten(POSITIONS * sizes.left);
+            let mut right = Lines::unwritten(POSITIONS * sizes.right);
             loop {
                 let part = next.fetch_add(1, Ordering::Relaxed);
                 if part >= parts {
@@ -598,21 +624,19 @@ impl FilterGradient<'_> {
                 // SAFETY: `next` gives each part to one thread.
                 let sums = unsafe { out.take(part * size..(part + 1) * size) };
                 let own = share(all, part, parts);
-                for first in own.clone().step_by(most) {
-                    let transforms = Transforms {
+                for first in own.clone().step_by(sizes.tiles) {
+                    let products = Products::<N> {
                         of: self,
+                        sizes,
                         grid: tiles,
-                        tiles: first..own.end.min(first + most),
-                        pixels: [&values, &d_z],
-                        to: [right.as_mut_ptr(), left.as_mut_ptr()],
-                        steps: [row_stride(k), row_stride(n)].map(|row| [row, most * row + GAP]),
+                        tiles: first..own.end.min(first + sizes.tiles),
+                        pixels,
+                        left: left.as_mut_ptr(),
+                        right: right.as_mut_ptr(),
+                        sums,
+                        number: PhantomData,
                     };
-                    // SAFETY: the transforms write the rows that the products read; the sums are this part's.
-                    unsafe {
-                        let operands = transforms.operands();
-                        dispatch(self.level, transforms);
-                        self.add(operands, sums);
-                    }
+                    dispatch(self.level, products);
                 }
             }
         });
@@ -620,134 +644,288 @@ impl FilterGradient<'_> {
         let rows = Parts::new(&mut d_w);
         pool::run(threads, |id, threads| {
             for d in share(n, id, threads) {
-                // SAFETY: a row of results belongs to one thread.
-                self.finish(&sums, d, unsafe { rows.take(d * 9 * k..(d + 1) * 9 * k) });
+                let finish = Finish {
+                    sums: &sums,
+                    sizes: [n, k],
+                    d,
+                    // SAFETY: a row of results belongs to one thread.
+                    to: unsafe { rows.take(d * 9 * k..(d + 1) * 9 * k) },
+                };
+                dispatch(self.level, finish);
             }
         });
         Ok(d_w)
     }
-
-    /// Adds the products of a block of tiles to the sums, `[16,n,k]`.
-    ///
-    /// # Safety
-    /// Both operands hold the transformed values of the tiles, and nobody writes them.
-    unsafe fn add(&self, [right, left]: [Operand; 2], sums: &mut [f32]) {
-        let (k, n) = (self.k, self.n);
-        for (position, sums) in sums.chunks_exact_mut(n * k).enumerate() {
-            let [a, b] = [&left, &right].map(|operand| operand.rows(position));
-            let c = rows_mut(sums.as_mut_ptr(), k, n);
-            let product = Product {
-                k: a.len(),
-                a: Left::Transposed(&a),
-                columns: &[Columns {
-                    n: k,
-                    b: Right::Rows(&b),
-                    c: &c,
-                    bias: None,
-                }],
-                accumulate: true,
-                sums: None,
-            };
-            // SAFETY: rows of the operands have n and k values, as the caller promises; the sums are the caller's own,
-            // and hold numbers.
-            unsafe { run(&product, self.level, self.precision) }
-        }
-    }
-
-    /// Adds up the parts for result `d`, and transforms them to its weights, `[9,k]`.
-    fn finish(&self, sums: &[f32], d: usize, to: &mut [f32]) {
-        let (k, n) = (self.k, self.n);
-        for c in 0..k {
-            let mut all = [0.0; POSITIONS];
-            for part in sums.chunks_exact(POSITIONS * n * k) {
-                for (position, sum) in all.iter_mut().enumerate() {
-                    *sum += part[(position * n + d) * k + c];
-                }
-            }
-            let columns =
-                [0, 1, 2, 3].map(|j| gradient([all[j], all[4 + j], all[8 + j], all[12 + j]]));
-            for i in 0..3 {
-                let row = gradient([columns[0][i], columns[1][i], columns[2][i], columns[3][i]]);
-                for (j, value) in row.into_iter().enumerate() {
-                    to[(i * 3 + j) * k + c] = value;
-                }
-            }
-        }
-    }
 }
 
-/// Rows of transformed values, position by position.
-struct Operand {
-    base: *const f32,
-    /// From a row to the next, and from a position to the next.
-    steps: [usize; 2],
-    tiles: usize,
+/// Adds up the parts for result `d`, and transforms them to its weights, `[9,k]`.
+struct Finish<'a> {
+    /// `[parts,16,n,k]`
+    sums: &'a [f32],
+    /// n and k.
+    sizes: [usize; 2],
+    d: usize,
+    to: &'a mut [f32],
 }
 
-impl Operand {
-    fn rows(&self, position: usize) -> Vec<*const f32> {
-        let base = self.base.wrapping_add(position * self.steps[1]);
-        rows(base, self.steps[0], self.tiles)
-    }
-}
-
-/// Transforms the pixels of x and of d_z for some tiles.
-struct Transforms<'a> {
-    of: &'a FilterGradient<'a>,
-    grid: &'a Grid,
-    tiles: Range<usize>,
-    pixels: [&'a Pixels<'a>; 2],
-    /// Valid for rows of the tiles at each position.
-    to: [*mut f32; 2],
-    /// From a row to the next, and from a position to the next.
-    steps: [[usize; 2]; 2],
-}
-
-impl Transforms<'_> {
-    fn operands(&self) -> [Operand; 2] {
-        [0, 1].map(|i| Operand {
-            base: self.to[i],
-            steps: self.steps[i],
-            tiles: self.tiles.len(),
-        })
-    }
-}
-
-impl Kernel for Transforms<'_> {
+impl Kernel for Finish<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let (k, n) = (self.of.k, self.of.n);
-        let [top, left] = self.of.gather.taps[0].at;
-        for (t, [image, row, column]) in places(self.grid, self.tiles.clone()).enumerate() {
-            let [row, column] = [2 * row as isize, 2 * column as isize];
-            let [[step, next], [z_step, z_next]] = self.steps;
-            let x = self.pixels[0].square::<4>(image, [row + top, column + left]);
-            let z = self.pixels[1].square::<2>(image, [row, column]);
-            // SAFETY: pixels have `k` or `n` values, of which an edge touches no more; rows have room for whole vectors.
+        let [n, k] = self.sizes;
+        for c in (0..k).step_by(S::LANES) {
+            // SAFETY: rows of the parts and of the weights have `k − c` values from `c` on, of which an edge touches no
+            // more.
             unsafe {
-                let to = self.to[0].add(t * step);
-                for c in (0..k).step_by(S::LANES) {
-                    transform_pixels!(S, x, c, k - c, |position, value| {
-                        S::store(to.add(position * next + c), value)
-                    });
-                }
-                let to = self.to[1].add(t * z_step);
-                for d in (0..n).step_by(S::LANES) {
-                    let mut sums = [[S::splat(0.0); 2]; 4];
-                    for j in 0..2 {
-                        let first = load_edge::<S>(z[0][j].add(d), n - d);
-                        let second = load_edge::<S>(z[1][j].add(d), n - d);
-                        let column = spread::<S>([first, second]);
-                        for i in 0..4 {
-                            sums[i][j] = column[i];
+                let mut all = [[S::splat(0.0); 4]; 4];
+                for part in self.sums.chunks_exact(POSITIONS * n * k) {
+                    for i in 0..4 {
+                        for j in 0..4 {
+                            let row = part[((i * 4 + j) * n + self.d) * k + c..].as_ptr();
+                            all[i][j] = S::add(all[i][j], load_edge::<S>(row, k - c));
                         }
                     }
-                    for i in 0..4 {
-                        let row = spread::<S>(sums[i]);
+                }
+                let mut rows = [[S::splat(0.0); 4]; 3];
+                for j in 0..4 {
+                    let column = gradient::<S>([all[0][j], all[1][j], all[2][j], all[3][j]]);
+                    for i in 0..3 {
+                        rows[i][j] = column[i];
+                    }
+                }
+                for i in 0..3 {
+                    let row = gradient::<S>(rows[i]);
+                    for j in 0..3 {
+                        let to = self.to[(i * 3 + j) * k + c..].as_mut_ptr();
+                        store_edge::<S>(to, row[j], k - c);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Floats of each position in the operands of a block of tiles.
+#[derive(Clone, Copy)]
+struct Operands {
+    /// Tiles of a block, at most.
+    tiles: usize,
+    /// Rows of a packed tile of d_z.
+    height: usize,
+    left: usize,
+    right: usize,
+}
+
+impl Operands {
+    fn of<N: Float>(gradient: &FilterGradient) -> Self {
+        let (lanes, height) = (
+            gradient.level.lanes(),
+            Table::of::<N>(gradient.level).packed.height(),
+        );
+        let [k, n] = [gradient.k, gradient.n].map(|channels| channels.next_multiple_of(lanes));
+        let tiles = block(POSITIONS * (k + n) / N::PACK / 2).next_multiple_of(2);
+        let words = N::count(tiles);
+        Self {
+            tiles,
+            height,
+            left: n / height * step(height, words),
+            right: words * k + GAP,
+        }
+    }
+}
+
+/// Floats from a packed tile of `height` rows to the next.
+fn step(height: usize, words: usize) -> usize {
+    height * words + GAP
+}
+
+/// Transforms x and d_z for some tiles, and adds their products to the sums of a part.
+struct Products<'a, N> {
+    of: &'a FilterGradient<'a>,
+    sizes: Operands,
+    grid: &'a Grid,
+    tiles: Range<usize>,
+    /// Of x and of d_z.
+    pixels: [&'a Pixels<'a>; 2],
+    /// Transformed d_z, `[16]` times tile after tile of `[words, height]`.
+    left: *mut f32,
+    /// Transformed x, `[16]` times panel after panel of `[words, vectors]`.
+    right: *mut f32,
+    /// `[16,n,k]`
+    sums: &'a mut [f32],
+    number: PhantomData<N>,
+}
+
+impl<N: Float> Kernel for Products<'_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let table = Table::of::<N>(self.of.level);
+        let Packed::Columns {
+            tiles, panel: most, ..
+        } = table.packed
+        else {
+            unreachable!("`FilterGradient::fits`")
+        };
+        let vectors = self.of.k.div_ceil(S::LANES);
+        let panels: Vec<_> = table.panels(0..vectors, most).collect();
+        // SAFETY: the buffers have the sizes of a block, and the transforms write all that the products read.
+        unsafe {
+            self.transform::<S>(&panels);
+            self.multiply::<S>(tiles, &panels);
+        }
+    }
+}
+
+impl<N: Float> Products<'_, N> {
+    /// Writes both operands.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the buffers are valid for a block.
+    #[inline(always)]
+    unsafe fn transform<S: Simd>(&self, panels: &[(usize, usize)]) {
+        let words = N::count(self.tiles.len());
+        let [top, left] = self.of.gather.taps[0].at;
+        let mut places = places(self.grid, self.tiles.clone());
+        for word in 0..words {
+            // Tiles past the end are zeros.
+            let mut x = [[[self.pixels[0].zeros.as_ptr(); 4]; 4]; 2];
+            let mut z = [[[self.pixels[1].zeros.as_ptr(); 2]; 2]; 2];
+            for (i, [image, row, column]) in places.by_ref().take(N::PACK).enumerate() {
+                let [row, column] = [2 * row as isize, 2 * column as isize];
+                x[i] = self.pixels[0].square(image, [row + top, column + left]);
+                z[i] = self.pixels[1].square(image, [row, column]);
+            }
+            // SAFETY: this is word `word` of both operands.
+            unsafe {
+                self.transform_x::<S>(panels, [word, words], &x);
+                self.transform_z::<S>([word, words], &z);
+            }
+        }
+    }
+
+    /// Writes a word of the right operand.
+    ///
+    /// # Safety
+    /// As [`Self::transform`]; pixels have `k` values.
+    #[inline(always)]
+    unsafe fn transform_x<S: Simd>(
+        &self,
+        panels: &[(usize, usize)],
+        [word, words]: [usize; 2],
+        x: &[[[*const f32; 4]; 4]; 2],
+    ) {
+        let k = self.of.k;
+        for &(panel, vectors) in panels {
+            for vector in 0..vectors {
+                let c = (panel + vector) * S::LANES;
+                // SAFETY: pixels have `k − c` values from `c` on; a panel has `vectors` vectors for each word.
+                unsafe {
+                    let mut values = [[S::splat(0.0); POSITIONS]; 2];
+                    for i in 0..N::PACK {
+                        transform_pixels!(S, x[i], c, k - c, |position, value| {
+                            values[i][position] = value;
+                        });
+                    }
+                    let to = (panel * words + word * vectors + vector) * S::LANES;
+                    let to = self.right.add(to);
+                    for position in 0..POSITIONS {
+                        let word = N::words::<S>(values[0][position], values[1][position]);
+                        S::store(to.add(position * self.sizes.right), word);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes a word of the left operand.
+    ///
+    /// # Safety
+    /// As [`Self::transform`]; pixels have `n` values.
+    #[inline(always)]
+    unsafe fn transform_z<S: Simd>(
+        &self,
+        [word, words]: [usize; 2],
+        z: &[[[*const f32; 2]; 2]; 2],
+    ) {
+        let (n, height) = (self.of.n, self.sizes.height);
+        for d in (0..n).step_by(S::LANES) {
+            // SAFETY: pixels have `n − d` values from `d` on; the tiles of a position have whole vectors of rows.
+            unsafe {
+                let mut values = [[S::splat(0.0); POSITIONS]; 2];
+                for i in 0..N::PACK {
+                    let mut sums = [[S::splat(0.0); 2]; 4];
+                    for j in 0..2 {
+                        let first = load_edge::<S>(z[i][0][j].add(d), n - d);
+                        let second = load_edge::<S>(z[i][1][j].add(d), n - d);
+                        let column = spread::<S>([first, second]);
+                        for row in 0..4 {
+                            sums[row][j] = column[row];
+                        }
+                    }
+                    for row in 0..4 {
+                        let line = spread::<S>(sums[row]);
                         for j in 0..4 {
-                            S::store(to.add((i * 4 + j) * z_next + d), row[j]);
+                            values[i][row * 4 + j] = line[j];
+                        }
+                    }
+                }
+                for position in 0..POSITIONS {
+                    let mut lanes = [0.0f32; 16];
+                    let value = N::words::<S>(values[0][position], values[1][position]);
+                    S::store(lanes.as_mut_ptr(), value);
+                    let to = self.left.add(position * self.sizes.left + word * height);
+                    for lane in (0..S::LANES).step_by(height) {
+                        let from = lanes.as_ptr().add(lane);
+                        let to = to.add((d + lane) / height * step(height, words));
+                        if height == 8 {
+                            from.cast::<[f32; 8]>().copy_to_nonoverlapping(to.cast(), 1);
+                        } else {
+                            from.copy_to_nonoverlapping(to, height);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds the products to the sums.
+    ///
+    /// # Safety
+    /// As [`Simd`]; both operands are written, and `tiles` are those of the instruction set for panels of them.
+    #[inline(always)]
+    unsafe fn multiply<S: Simd>(self, tiles: &Tiles, panels: &[(usize, usize)]) {
+        let (k, n, height) = (self.of.k, self.of.n, self.sizes.height);
+        let words = N::count(self.tiles.len());
+        let mut tile_sums = Sums::new();
+        let tile_sums = tile_sums.as_mut_ptr();
+        let mut a = [std::ptr::null::<f32>(); ROWS];
+        for (position, sums) in self.sums.chunks_exact_mut(n * k).enumerate() {
+            for &(panel, vectors) in panels {
+                // SAFETY: the panel has `words` words of `vectors` vectors, tiles of d_z `words` words of `height`
+                // rows; rows of the sums have `k − c` values from `c` on, of which an edge touches no more.
+                unsafe {
+                    let b = self.right.add(position * self.sizes.right);
+                    let b = b.add(panel * words * S::LANES);
+                    for first in (0..n).step_by(height) {
+                        let count = height.min(n - first);
+                        let left = self.left.add(position * self.sizes.left);
+                        let left = left.add(first / height * step(height, words));
+                        for (r, a) in a.iter_mut().enumerate().take(count) {
+                            *a = left.add(r);
+                        }
+                        let tile = choose(tiles, vectors, count);
+                        tile(count, words, a.as_ptr(), b, tile_sums, Ahead::NOTHING);
+                        for r in 0..count {
+                            for vector in 0..vectors {
+                                let c = (panel + vector) * S::LANES;
+                                let to = sums.as_mut_ptr().add((first + r) * k + c);
+                                let sum = S::load(tile_sums.add((r * vectors + vector) * S::LANES));
+                                let sum = S::add(load_edge::<S>(to, k - c), sum);
+                                store_edge::<S>(to, sum, k - c);
+                            }
                         }
                     }
                 }
