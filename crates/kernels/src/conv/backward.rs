@@ -89,14 +89,35 @@ pub(super) fn masked(
         let own = share(d_y.len(), id, threads);
         // SAFETY: the shares of two threads do not overlap.
         let d_z = unsafe { parts.take(own.clone()) };
-        for ((d_z, y), d_y) in d_z.iter_mut().zip(&y[own.clone()]).zip(&d_y[own]) {
+        let mask = Mask {
+            y: &y[own.clone()],
+            d_y: &d_y[own],
+            d_z,
+        };
+        dispatch(Level::best(), mask);
+    });
+    // SAFETY: the shares of all threads are all elements.
+    Ok(unsafe { written(d_z) })
+}
+
+/// See [`masked`].
+struct Mask<'a> {
+    y: &'a [f32],
+    d_y: &'a [f32],
+    d_z: &'a mut [MaybeUninit<f32>],
+}
+
+impl Kernel for Mask<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for ((d_z, y), d_y) in self.d_z.iter_mut().zip(self.y).zip(self.d_y) {
             // As in PyTorch, the gradient of a NaN passes. No branches: signs cannot be predicted.
             let keep = u32::from(*y > 0.0 || y.is_nan()).wrapping_neg();
             *d_z = MaybeUninit::new(f32::from_bits(d_y.to_bits() & keep));
         }
-    });
-    // SAFETY: the shares of all threads are all elements.
-    Ok(unsafe { written(d_z) })
+    }
 }
 
 struct Call<'a> {

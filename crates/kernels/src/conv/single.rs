@@ -251,7 +251,7 @@ impl<'a> Single<'a> {
         let weights = self.taps.len() * channels;
         let mut partial = zeros(self.op, "parts of d_w", &[PARTS, weights])?;
         let threads = self.useful(pixels).min(PARTS);
-        let size = self.rows * self.columns + self.results();
+        let size = self.rows * self.columns + self.results() + self.windows * channels;
         let mut rooms = zeros(self.op, "bands", &[threads, size])?;
         let rooms = Parts::new(&mut rooms);
         let sums = Parts::new(&mut partial);
@@ -259,7 +259,8 @@ impl<'a> Single<'a> {
         pool::run(threads, |id, _| {
             // SAFETY: each thread has its own number.
             let room = unsafe { rooms.take(id * size..(id + 1) * size) };
-            let (x, z) = room.split_at_mut(self.rows * self.columns);
+            let (x, room) = room.split_at_mut(self.rows * self.columns);
+            let (z, rounded) = room.split_at_mut(self.results());
             loop {
                 let part = next.fetch_add(1, Ordering::Relaxed);
                 if part >= PARTS {
@@ -279,6 +280,7 @@ impl<'a> Single<'a> {
                                 of: self,
                                 x,
                                 z,
+                                rounded,
                                 d_z: &d_z[own.clone()],
                                 places: places.map(|places| &places[own]),
                                 sums,
@@ -423,6 +425,8 @@ struct Backward<'a> {
     x: &'a [f32],
     /// Room for the gradients of the results of the convolution.
     z: &'a mut [f32],
+    /// Room for `d_z`.
+    rounded: &'a mut [f32],
     /// `[windows,D]`
     d_z: &'a [f32],
     places: Option<&'a [u8]>,
@@ -438,18 +442,20 @@ impl Kernel for Backward<'_> {
         let (of, channels) = (self.of, self.of.conv.outputs);
         let [rows, columns] = of.sizes(self.d_z.len() / channels);
         let room = &mut self.z[..rows * columns * channels];
+        let d_z = &mut self.rounded[..self.d_z.len()];
+        d_z.copy_from_slice(self.d_z);
+        of.round(d_z);
         match self.places {
             Some(places) => {
                 if of.window.stride[1] > of.window.kernel[1] {
                     room.fill(0.0);
                 }
                 for (i, line) in room.chunks_exact_mut(columns * channels).enumerate() {
-                    spread_row(of.window, channels, i, (self.d_z, places), line, |d| d);
+                    spread_row(of.window, channels, i, (d_z, places), line, |d| d);
                 }
             }
-            None => room.copy_from_slice(self.d_z),
+            None => room.copy_from_slice(d_z),
         }
-        of.round(room);
         let stride = of.conv.window.stride;
         let last = (rows - 1) * stride[0] * of.columns + (columns - 1) * stride[1];
         let last = last + of.taps.last().copied().unwrap_or(0);

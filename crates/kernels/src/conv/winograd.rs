@@ -15,7 +15,7 @@ use crate::pack::{self, Column};
 use crate::parts::Parts;
 use crate::pool::{self, SharedPtr, share};
 use crate::scratch::{Lines, zeros};
-use crate::simd::{Kernel, Level, Simd, dispatch, load_edge, store_edge};
+use crate::simd::{Kernel, Level, Simd, dispatch, dispatch_bf16, load_edge, store_edge};
 use crate::tile::{Ahead, PANEL, Packed, ROWS, Sums, Table, Tiles, choose, cover};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -50,6 +50,14 @@ pub(super) fn fits(gather: &Gather, groups: usize, [k, n]: [usize; 2]) -> bool {
 fn tiles(results: &Grid) -> Grid {
     let widths = results.widths.iter().map(|width| width.div_ceil(2));
     Grid::new(results.height.div_ceil(2), widths.collect())
+}
+
+/// Runs a kernel that packs words.
+fn start<N: Float, K: Kernel>(level: Level, kernel: K) -> K::Output {
+    match N::PACK {
+        1 => dispatch(level, kernel),
+        _ => dispatch_bf16(level, kernel),
+    }
 }
 
 /// Tiles of a block, each of `values` values.
@@ -304,7 +312,7 @@ impl Filter<'_> {
                     out,
                     number: PhantomData,
                 };
-                dispatch(self.level, block);
+                start::<N, _>(self.level, block);
             }
         });
         Ok(())
@@ -636,7 +644,7 @@ impl FilterGradient<'_> {
                         sums,
                         number: PhantomData,
                     };
-                    dispatch(self.level, products);
+                    start::<N, _>(self.level, products);
                 }
             }
         });
@@ -724,7 +732,7 @@ impl Operands {
             Table::of::<N>(gradient.level).packed.height(),
         );
         let [k, n] = [gradient.k, gradient.n].map(|channels| channels.next_multiple_of(lanes));
-        let tiles = block(POSITIONS * (k + n) / N::PACK / 2).next_multiple_of(2);
+        let tiles = block(POSITIONS * (k + n) / N::PACK).next_multiple_of(2);
         let words = N::count(tiles);
         Self {
             tiles,
