@@ -124,7 +124,7 @@ impl<'a> Single<'a> {
         &self,
         [from, grid]: [&Grid; 2],
         y: &mut [f32],
-        mut places: Option<&mut [u8]>,
+        places: Option<&mut [u8]>,
     ) -> Result<(), KernelError> {
         /// Parts for each thread, as others may need the cores as well.
         const EACH: usize = 8;
@@ -136,7 +136,7 @@ impl<'a> Single<'a> {
         let mut rooms = zeros(self.op, "bands", &[threads, size])?;
         let rooms = Parts::new(&mut rooms);
         let y = Parts::new(y);
-        let places = places.as_deref_mut().map(Parts::new);
+        let places = places.map(Parts::new);
         let (next, parts) = (AtomicUsize::new(0), threads * EACH);
         pool::run(threads, |id, _| {
             // SAFETY: each thread has its own number.

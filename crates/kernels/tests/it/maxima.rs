@@ -193,8 +193,10 @@ fn close(got: &Option<Vec<f32>>, expected: &Option<Vec<f32>>, tolerance: f32, na
     }
 }
 
-fn windows() -> [Window; 7] {
+fn windows() -> [Window; 9] {
     [
+        window([2, 2], [2, 2]),
+        window([1, 2], [1, 2]),
         window([1, 1], [1, 1]),
         window([2, 1], [2, 1]),
         window([3, 3], [3, 3]),
@@ -326,10 +328,14 @@ fn neither_threads_nor_other_images_change_a_bit_of_maxima() {
 #[test]
 fn gradients_of_maxima_are_those_of_finite_differences() {
     let mut random = Random(123);
-    for channels in [[1, 3], [2, 3]] {
-        let windows = [same(), window([2, 3], [2, 3])];
+    for (channels, behind) in [
+        ([1, 3], window([2, 3], [2, 3])),
+        ([2, 3], window([2, 3], [2, 3])),
+        ([16, 17], window([2, 1], [2, 1])),
+    ] {
+        let windows = [same(), behind];
         let mut case = Case::draw(&mut random, 5, &[7, 3, 6], windows, channels);
-        (case.relu, case.b) = (true, Some(random.values(3, 0.5)));
+        (case.relu, case.b) = (true, Some(random.values(channels[1], 0.5)));
         let (_, d) = case.run(Level::best(), 1, Wanted::ALL);
         let weights = Wanted {
             x: false,
