@@ -163,7 +163,7 @@ impl Number for Bf16 {
     #[inline(always)]
     unsafe fn store<S: Simd>(dst: *mut f32, at: usize, v: S::V) {
         // SAFETY: the contract is that of `Simd` and of the lengths given, which the caller keeps.
-        unsafe { S::store_bf16(dst.cast::<u16>().add(at), S::round_bf16(v)) }
+        unsafe { S::store_rounded(dst.cast::<u16>().add(at), v) }
     }
 }
 
@@ -171,7 +171,7 @@ impl Float for Bf16 {
     #[inline(always)]
     unsafe fn words<S: Simd>(first: S::V, second: S::V) -> S::V {
         // SAFETY: the contract is that of `Simd` and of the lengths given, which the caller keeps.
-        unsafe { S::pair(S::round_bf16(first), S::round_bf16(second)) }
+        unsafe { S::round_pair(first, second) }
     }
 }
 

@@ -6,7 +6,7 @@
 //! WIDTHS are the widths of the images of a batch, with commas. A line names a stage of the recogniser, 0 to 4, or all.
 
 use refrain_kernels::conv::{
-    Conv, Images, Pool, Pooling, Wanted, Window, backward, forward, pool, pool_backward,
+    Conv, Images, Wanted, Window, backward, backward_max, forward, forward_max,
 };
 use refrain_kernels::random::Key;
 use refrain_kernels::{Precision, Threads};
@@ -78,27 +78,18 @@ impl Work {
             w: &self.w,
             b: Some(&self.b),
         };
-        let y = forward(&conv)?;
-        let (height, widths) = images.windows(&self.window);
-        let behind = Pool {
-            images: Images {
-                height,
-                widths: &widths,
-                channels: outputs,
-            },
-            window: self.pooling,
-            pooling: Pooling::Max,
-            x: &y,
-        };
-        let d_y = match self.stage.pool {
-            [1, 1] => y.clone(),
-            _ => pool_backward(&behind, &pool(&behind)?)?,
-        };
         let wanted = Wanted {
             x: !first,
             weights: true,
         };
-        let d = backward(&conv, &y, &d_y, wanted)?;
+        let d = if self.stage.pool == [1, 1] {
+            let y = forward(&conv)?;
+            backward(&conv, &y, &y, wanted)?
+        } else {
+            let behind = forward_max(&conv, &self.pooling)?;
+            let maxima = (&behind.y[..], &behind.places[..]);
+            backward_max(&conv, &self.pooling, maxima, &behind.y, wanted)?
+        };
         let last = |values: Option<Vec<f32>>| values.and_then(|own| own.last().copied());
         Ok(last(d.d_w).unwrap_or(0.0) + last(d.d_x).unwrap_or(0.0))
     }

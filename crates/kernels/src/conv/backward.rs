@@ -3,9 +3,10 @@
 use super::depthwise::{self, Depthwise};
 use super::gather::Gather;
 use super::multiply::Multiply;
+use super::single::Single;
 use super::weight_gradient::WeightGradient;
 use super::weights::{Order, transpose};
-use super::{Conv, ConvGradients, Wanted, useful};
+use super::{Conv, ConvGradients, Wanted, Window, useful};
 use crate::error::{KernelError, expect};
 use crate::parts::Parts;
 use crate::pool::{self, SharedPtr, share};
@@ -44,15 +45,20 @@ pub fn backward_at(
     let [from, to] = &grids;
     let shape = [to.pixels(), conv.outputs];
     expect(OP, "d_y", &shape, d_y.len())?;
-    let masked;
+    let own;
     let d_z = match conv.relu {
         true => {
             expect(OP, "y", &shape, y.len())?;
-            masked = mask(y, d_y, threads)?;
-            &masked
+            own = masked(OP, y, d_y, threads)?;
+            &own
         }
         false => d_y,
     };
+    let one = Window::new([1, 1]);
+    let single = Single::new(OP, level, threads, conv, &one);
+    if let Some(single) = single.filter(|_| !wanted.x) {
+        return single.gradients([from, to], d_z, None, wanted);
+    }
     let call = Call {
         level,
         threads,
@@ -64,28 +70,54 @@ pub fn backward_at(
         d_x: wanted.x.then(|| call.d_x([from, to])).transpose()?,
         d_w: wanted.weights.then(|| call.d_w([from, to])).transpose()?,
         d_b: match conv.b {
-            Some(_) if wanted.weights => Some(call.d_b()?),
+            Some(_) if wanted.weights => Some(sums(level, threads, d_z, conv.outputs)?),
             _ => None,
         },
     })
 }
 
 /// d_y where y > 0, zeros elsewhere.
-fn mask(y: &[f32], d_y: &[f32], threads: usize) -> Result<Vec<f32>, KernelError> {
-    let mut d_z = unwritten(OP, "gradient before the ReLU", &[d_y.len()])?;
+pub(super) fn masked(
+    op: &'static str,
+    y: &[f32],
+    d_y: &[f32],
+    threads: usize,
+) -> Result<Vec<f32>, KernelError> {
+    let mut d_z = unwritten(op, "gradient before the ReLU", &[d_y.len()])?;
     let parts = Parts::new(&mut d_z);
     pool::run(useful(d_y.len(), 1, threads), |id, threads| {
         let own = share(d_y.len(), id, threads);
         // SAFETY: the shares of two threads do not overlap.
         let d_z = unsafe { parts.take(own.clone()) };
-        for ((d_z, y), d_y) in d_z.iter_mut().zip(&y[own.clone()]).zip(&d_y[own]) {
+        let mask = Mask {
+            y: &y[own.clone()],
+            d_y: &d_y[own],
+            d_z,
+        };
+        dispatch(Level::best(), mask);
+    });
+    // SAFETY: the shares of all threads are all elements.
+    Ok(unsafe { written(d_z) })
+}
+
+/// See [`masked`].
+struct Mask<'a> {
+    y: &'a [f32],
+    d_y: &'a [f32],
+    d_z: &'a mut [MaybeUninit<f32>],
+}
+
+impl Kernel for Mask<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for ((d_z, y), d_y) in self.d_z.iter_mut().zip(self.y).zip(self.d_y) {
             // As in PyTorch, the gradient of a NaN passes. No branches: signs cannot be predicted.
             let keep = u32::from(*y > 0.0 || y.is_nan()).wrapping_neg();
             *d_z = MaybeUninit::new(f32::from_bits(d_y.to_bits() & keep));
         }
-    });
-    // SAFETY: the shares of all threads are all elements.
-    Ok(unsafe { written(d_z) })
+    }
 }
 
 struct Call<'a> {
@@ -187,29 +219,33 @@ impl Call<'_> {
         .run()?;
         self.order.restore(OP, &d_w)
     }
+}
 
-    /// The gradient of b, `[D]`.
-    fn d_b(&self) -> Result<Vec<f32>, KernelError> {
-        let outputs = self.conv.outputs;
-        let mut d_b = zeros(OP, "d_b", &[outputs])?;
-        if self.d_z.is_empty() {
-            return Ok(d_b);
-        }
-        let out = SharedPtr(d_b.as_mut_ptr());
-        let vectors = outputs.div_ceil(self.level.lanes());
-        let threads = useful(self.d_z.len(), 1, self.threads).min(vectors);
-        pool::run(threads, |id, threads| {
-            let own = share(vectors, id, threads);
-            let sums = Sums {
-                d_z: self.d_z,
-                outputs,
-                own,
-                out,
-            };
-            dispatch(self.level, sums);
-        });
-        Ok(d_b)
+/// The sum of all rows of `d_z`, `[Q,D]`: the gradient of a bias.
+pub(super) fn sums(
+    level: Level,
+    threads: usize,
+    d_z: &[f32],
+    outputs: usize,
+) -> Result<Vec<f32>, KernelError> {
+    let mut d_b = zeros(OP, "d_b", &[outputs])?;
+    if d_z.is_empty() {
+        return Ok(d_b);
     }
+    let out = SharedPtr(d_b.as_mut_ptr());
+    let vectors = outputs.div_ceil(level.lanes());
+    let threads = useful(d_z.len(), 1, threads).min(vectors);
+    pool::run(threads, |id, threads| {
+        let own = share(vectors, id, threads);
+        let sums = Sums {
+            d_z,
+            outputs,
+            own,
+            out,
+        };
+        dispatch(level, sums);
+    });
+    Ok(d_b)
 }
 
 /// The sums over all rows of some vectors of `[Q,D]`.

@@ -1,10 +1,11 @@
 //! The forward pass.
 
-use super::Conv;
 use super::depthwise::Depthwise;
 use super::gather::Gather;
 use super::multiply::{Multiply, relu};
+use super::single::Single;
 use super::weights::{Order, transpose};
+use super::{Conv, Window};
 use crate::error::KernelError;
 use crate::pool::{self, SharedPtr};
 use crate::scratch::{unwritten, written, zeros};
@@ -28,6 +29,12 @@ pub fn forward_at(level: Level, threads: usize, conv: &Conv) -> Result<Vec<f32>,
     let [from, to] = conv.check(OP)?;
     if conv.w.is_empty() {
         return without_weights(OP, conv, to.pixels());
+    }
+    let one = Window::new([1, 1]);
+    if let Some(single) = Single::new(OP, level, threads, conv, &one) {
+        let mut y = zeros(OP, "y", &[to.pixels(), conv.outputs])?;
+        single.forward([&from, &to], &mut y, None)?;
+        return Ok(y);
     }
     let mut y = unwritten(OP, "y", &[to.pixels(), conv.outputs])?;
     let out = SharedPtr(y.as_mut_ptr().cast());

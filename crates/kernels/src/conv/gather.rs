@@ -67,7 +67,7 @@ pub(super) struct Tap {
 /// Sites, which are pixels of `to`, and the pixels of `from` that each is made of.
 pub(super) struct Gather<'a> {
     pub from: &'a Grid,
-    to: &'a Grid,
+    pub to: &'a Grid,
     /// The first site of an image, and the distance to the next, in pixels of `to`.
     first: [usize; 2],
     every: [usize; 2],
@@ -143,6 +143,11 @@ impl<'a> Gather<'a> {
             rows,
             starts,
         }
+    }
+
+    /// Whether sites are all pixels of `to`, and their taps one pixel of `from` apart.
+    pub fn is_dense(&self) -> bool {
+        self.first == [0, 0] && self.every == [1, 1] && self.step == [1, 1]
     }
 
     /// The number of sites.

@@ -17,26 +17,42 @@
 //! factor that is zero by construction.
 //!
 //! **Method.** The matrix of all windows (im2col) never exists: a block of windows is rows of pointers into x, and only
-//! windows across an edge, or of very few channels, are copied. Weights with one channel in and out of each group
-//! (depthwise) are applied directly. Beside its results, a call takes a copy of the weights, d_z (backward with ReLU),
-//! and for each thread a block of windows: 2 MiB, or 16 windows if those are larger.
+//! windows across an edge, or of very few channels, are copied. Pieces of windows that lie past an edge are left out.
+//! Three kinds of convolution have a way of their own:
+//! - One channel in and out of each group (depthwise): weights are applied directly.
+//! - One channel in, up to 256 out: a tap is a pixel times a vector of weights. A maximum behind ([`forward_max`]) is
+//!   made in the same pass.
+//! - Kernels of 3×3 with stride and dilation 1, 16 to 512 channels in and out, one group: minimal filtering F(2×2, 3×3)
+//!   (Lavin & Gray 2016), with 16 multiplications for 36. In bf16, transformed factors are rounded: sums of four
+//!   pixels, and of up to nine weights. Errors are 1.8 times those of factors that are rounded
+//!   as they are for random values around zero, and 1.2 times for values from 0 to 1, as behind a ReLU.
 //!
-//! Threads divide results and never a sum, and the blocks of a sum depend on the sizes alone: results have the same
-//! bits for any number of threads, and those of an image (y, d_x) are the same in any batch.
+//! Beside its results, a call takes a copy of the weights (16 numbers for 9 with minimal filtering), d_z (backward with
+//! ReLU or a maximum), and for each thread a block of windows or tiles: 2 MiB, or 16 windows or tiles if those are
+//! larger. Gradients of the weights of the second and third kind are summed in parts: 32 and up to 8 of the size of
+//! the weights, whose sums are added in order.
+//!
+//! Threads divide results or parts of a sum, and neither the parts nor the blocks of a sum depend on the number of
+//! threads: results have the same bits for any number of threads, and those of an image (y, d_x) are the same in any
+//! batch.
 
 mod backward;
 mod depthwise;
 mod forward;
 mod gather;
+mod maxima;
 mod multiply;
 mod patches;
 mod pooling;
 mod shape;
+mod single;
 mod weight_gradient;
 mod weights;
+mod winograd;
 
 pub use backward::{backward, backward_at};
 pub use forward::{forward, forward_at};
+pub use maxima::{Maxima, backward_max, backward_max_at, forward_max, forward_max_at};
 pub use pooling::{Pool, Pooling, pool, pool_at, pool_backward, pool_backward_at};
 pub use shape::{Images, Window};
 
@@ -58,7 +74,8 @@ pub struct Conv<'a, F = f32> {
     /// Whether y is max(0, ·) of the sums. A sum that is NaN stays NaN.
     pub relu: bool,
     /// [`Precision::F32`], or [`Precision::Bf16`]: both factors of every product are rounded to bf16, and sums are
-    /// `f32`. A depthwise convolution is always `f32`.
+    /// `f32`. With minimal filtering (see the [module](self)), the factors are transformed ones. A depthwise
+    /// convolution is always `f32`.
     pub precision: Precision,
     /// `[P,C]`
     pub x: &'a [F],

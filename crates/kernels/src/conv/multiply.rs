@@ -3,6 +3,7 @@
 use super::gather::Gather;
 use super::patches::{Patches, Rows};
 use super::useful;
+use super::winograd::{self, Filter};
 use crate::call::Precision;
 use crate::error::KernelError;
 use crate::number::{Bf16, F32};
@@ -50,6 +51,23 @@ impl Multiply<'_> {
         let (sites, outputs) = (self.gather.sites(), self.groups * self.n);
         if sites == 0 || outputs == 0 {
             return Ok(());
+        }
+        if winograd::fits(self.gather, self.groups, [self.k, self.n]) {
+            let filter = Filter {
+                op: self.op,
+                level: self.level,
+                threads: self.threads,
+                precision: self.precision,
+                gather: self.gather,
+                values: self.values,
+                k: self.k,
+                weights: self.weights,
+                n: self.n,
+                bias: self.bias,
+                relu: self.relu,
+            };
+            // SAFETY: as the caller promises; sites are all pixels of the results.
+            return unsafe { filter.run(out) };
         }
         let patches = Patches::new(self.op, self.gather, self.values, [self.groups, self.k])?;
         let values = patches.values();
@@ -101,33 +119,51 @@ impl Multiply<'_> {
         let first: Vec<*mut f32> = targets
             .map(|pixel| out.get().wrapping_add(pixel * outputs))
             .collect();
+        let mut part = Part::default();
         for group in 0..self.groups {
             let c: Vec<*mut f32> = first
                 .iter()
                 .map(|c| c.wrapping_add(group * self.n))
                 .collect();
             let weights = self.weights_of(group);
+            let bias = self.bias.map(|b| &b[group * self.n..(group + 1) * self.n]);
             // SAFETY: the caller's room has the values of the sites; the rows of the group before are used no more.
             unsafe { patches.fill(sites.clone(), group, &all, room, rows_of) }
+            let mut begun = vec![false; c.len()];
             for (piece, values) in patches.pieces().enumerate() {
-                let product = Product {
-                    k: values.len(),
-                    a: Left::Rows(rows_of.of(piece)),
-                    columns: &[Columns {
-                        n: self.n,
-                        b: Right::Rows(&weights[values]),
-                        c: &c,
-                        bias: match (piece, self.bias) {
-                            (0, Some(bias)) => Some(&bias[group * self.n..(group + 1) * self.n]),
-                            _ => None,
-                        },
-                    }],
-                    accumulate: piece > 0,
-                    sums: None,
-                };
-                // SAFETY: rows of a piece have as many values as it names rows of weights, each of `n`; the targets of
-                // distinct sites are distinct, the caller's own, and written by the first piece.
-                unsafe { run(&product, self.level, self.precision) }
+                // Where the whole piece is past an edge, nothing is to be added.
+                let inside = |i: &usize| !patches.is_zero(rows_of.of(piece)[*i]);
+                for accumulate in [true, false] {
+                    let own = (0..c.len()).filter(|&i| begun[i] == accumulate);
+                    part.take(own.filter(inside), rows_of.of(piece), &c);
+                    let product = Product {
+                        k: values.len(),
+                        a: Left::Rows(&part.a),
+                        columns: &[Columns {
+                            n: self.n,
+                            b: Right::Rows(&weights[values.clone()]),
+                            c: &part.c,
+                            bias: bias.filter(|_| !accumulate),
+                        }],
+                        accumulate,
+                        sums: None,
+                    };
+                    // SAFETY: rows of a piece have as many values as it names rows of weights, each of `n`; the targets
+                    // of distinct sites are distinct, the caller's own, and written if they have begun.
+                    unsafe { run(&product, self.level, self.precision) }
+                    for &i in &part.sites {
+                        begun[i] = true;
+                    }
+                }
+            }
+            for (&c, _) in c.iter().zip(begun).filter(|(_, begun)| !begun) {
+                // SAFETY: a target has `n` values, which are the caller's own.
+                unsafe {
+                    match bias {
+                        Some(bias) => c.copy_from_nonoverlapping(bias.as_ptr(), self.n),
+                        None => c.write_bytes(0, self.n),
+                    }
+                }
             }
         }
         if self.relu {
@@ -150,6 +186,25 @@ impl Multiply<'_> {
             .iter()
             .flat_map(|tap| of(tap.index))
             .collect()
+    }
+}
+
+/// Some sites of a block, with their rows and targets.
+#[derive(Default)]
+struct Part {
+    sites: Vec<usize>,
+    a: Vec<*const f32>,
+    c: Vec<*mut f32>,
+}
+
+impl Part {
+    fn take(&mut self, sites: impl Iterator<Item = usize>, a: &[*const f32], c: &[*mut f32]) {
+        self.sites.clear();
+        self.sites.extend(sites);
+        self.a.clear();
+        self.a.extend(self.sites.iter().map(|&i| a[i]));
+        self.c.clear();
+        self.c.extend(self.sites.iter().map(|&i| c[i]));
     }
 }
 

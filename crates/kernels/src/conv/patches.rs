@@ -92,6 +92,11 @@ impl<'a> Patches<'a> {
         self.gather.taps.len() * self.k
     }
 
+    /// Whether a row is that of a piece with no pixel inside.
+    pub fn is_zero(&self, row: *const f32) -> bool {
+        row == self.zeros.as_ptr()
+    }
+
     /// The values of a row that one product takes, piece by piece: those of each run, or all.
     pub fn pieces(&self) -> impl Iterator<Item = Range<usize>> {
         let runs: &[Run] = if self.copies { &[] } else { &self.runs };

@@ -58,6 +58,17 @@ impl Window {
         }
     }
 
+    /// Whether windows neither overlap nor have padding or dilation, and have 256 pixels at most: those that
+    /// [`forward_max`](super::forward_max) takes.
+    pub fn is_apart(&self) -> bool {
+        let [height, width] = self.kernel;
+        self.dilation == [1, 1]
+            && self.padding == [[0, 0], [0, 0]]
+            && height <= self.stride[0]
+            && width <= self.stride[1]
+            && height.saturating_mul(width) <= 256
+    }
+
     /// Pixels from the first to the last tap, both included.
     pub(super) fn extent(&self, axis: usize) -> usize {
         let steps = self.kernel[axis].saturating_sub(1);

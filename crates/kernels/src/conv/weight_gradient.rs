@@ -5,6 +5,7 @@ use super::multiply::run;
 use super::patches::{Patches, Rows};
 use super::useful;
 use super::weights::Order;
+use super::winograd::{self, FilterGradient};
 use crate::call::Precision;
 use crate::error::KernelError;
 use crate::parts::Parts;
@@ -56,6 +57,22 @@ impl WeightGradient<'_> {
         assert_eq!(self.d_z.len(), sites * groups * n, "[Q,D]");
         if sites == 0 {
             return Ok(d_w);
+        }
+        if winograd::fits(self.gather, groups, [k, n])
+            && FilterGradient::fits(self.level, self.precision)
+        {
+            let gradient = FilterGradient {
+                op: self.op,
+                level: self.level,
+                threads: self.threads,
+                precision: self.precision,
+                gather: self.gather,
+                values: self.values,
+                k,
+                d_z: self.d_z,
+                n,
+            };
+            return gradient.run();
         }
         let patches = Patches::new(self.op, self.gather, self.values, [groups, k])?;
         let block = patches.block().min(TOGETHER);

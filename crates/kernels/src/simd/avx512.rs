@@ -4,7 +4,8 @@ use super::Simd;
 use super::avx2::dot4;
 use std::arch::x86_64::*;
 
-/// `DOTS`: with AVX512_VNNI in [`Simd::dot4`] and AVX512_BF16 in [`Simd::dot2`].
+/// `DOTS`: with AVX512_VNNI in [`Simd::dot4`], and AVX512_BF16 in [`Simd::dot2`], [`Simd::round_pair`] and
+/// [`Simd::store_rounded`].
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512<const DOTS: bool>;
 
@@ -155,6 +156,31 @@ unsafe impl<const DOTS: bool> Simd for Avx512<DOTS> {
         unsafe {
             let upper = _mm512_srli_epi32::<16>(_mm512_castps_si512(a));
             _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(upper));
+        }
+    }
+    #[inline(always)]
+    unsafe fn round_pair(low: __m512, high: __m512) -> __m512 {
+        // SAFETY: the caller has AVX-512F, and AVX512_BF16 where `DOTS`; bits of bf16 are integers.
+        unsafe {
+            if DOTS {
+                let [low, high] = [low, high].map(|v| {
+                    let bits = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v));
+                    _mm512_cvtepu16_epi32(bits)
+                });
+                return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32::<16>(high)));
+            }
+            Self::pair(Self::round_bf16(low), Self::round_bf16(high))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_rounded(p: *mut u16, a: __m512) {
+        // SAFETY: the caller has AVX-512F, AVX512_BF16 where `DOTS`, and pointers valid for what is touched.
+        unsafe {
+            if DOTS {
+                let bits = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(a));
+                return _mm256_storeu_si256(p.cast(), bits);
+            }
+            Self::store_bf16(p, Self::round_bf16(a));
         }
     }
     #[inline(always)]

@@ -138,6 +138,24 @@ pub(crate) unsafe trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// The contract of [`Simd`].
     unsafe fn store_bf16(p: *mut u16, a: Self::V);
+    /// [`Self::pair`] of two values that are rounded here. Denormals may become zero, as in [`Self::dot2`].
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
+    #[inline(always)]
+    unsafe fn round_pair(low: Self::V, high: Self::V) -> Self::V {
+        // SAFETY: the caller has the instruction set.
+        unsafe { Self::pair(Self::round_bf16(low), Self::round_bf16(high)) }
+    }
+    /// [`Self::store_bf16`] of values that are rounded here, as in [`Self::round_pair`].
+    ///
+    /// # Safety
+    /// The contract of [`Simd`].
+    #[inline(always)]
+    unsafe fn store_rounded(p: *mut u16, a: Self::V) {
+        // SAFETY: the caller has the instruction set, and room for LANES bf16.
+        unsafe { Self::store_bf16(p, Self::round_bf16(a)) }
+    }
     /// The two values of each word.
     ///
     /// # Safety
@@ -426,6 +444,25 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     let _ = level;
     // SAFETY: plain Rust, no instruction set needed.
     unsafe { kernel.run::<Portable>() }
+}
+
+/// [`dispatch`] for kernels that round to bf16, which AVX512_BF16 does in one instruction.
+pub(crate) fn dispatch_bf16<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        /// # Safety
+        /// AVX-512F, AVX512_BF16, AVX2 and FMA are present.
+        #[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+        unsafe fn avx512<K: Kernel>(kernel: K) -> K::Output {
+            // SAFETY: the function's own contract is that of the vectors, but for `dot4`, which no such kernel calls.
+            unsafe { kernel.run::<Avx512<true>>() }
+        }
+        if matches!(level.or_portable(), Level::Avx512Bf16 | Level::Amx) {
+            // SAFETY: `or_portable` gives these levels only where `has_bf16` has detected all four.
+            return unsafe { avx512(kernel) };
+        }
+    }
+    dispatch(level, kernel)
 }
 
 /// A vector of which only the first `left` elements are there, if those are fewer than LANES; zeros behind.

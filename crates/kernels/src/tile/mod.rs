@@ -157,10 +157,13 @@ const EARLY: usize = 2;
 /// Heights that have a tile of their own.
 const HEIGHTS: usize = 8;
 
+/// Tiles by vectors and rows less one; the last one serves all greater heights.
+pub(crate) type Tiles = [[Tile; HEIGHTS]; PANEL];
+
 /// The tiles of one instruction set and number.
 pub(crate) struct Table {
-    /// Over rows of A, by vectors and rows less one; the last one serves all greater heights.
-    pub rows: [[Tile; HEIGHTS]; PANEL],
+    /// Over rows of A.
+    pub rows: Tiles,
     /// Over one row, by vectors less one.
     pub single: [Tile; PANEL],
     /// Over one and two rows, with earlier prefetches: for weights most of which lie outside the second cache.
@@ -184,7 +187,7 @@ pub(crate) struct Table {
 pub(crate) enum Packed {
     /// `[k][height]`, for `tiles`.
     Columns {
-        tiles: &'static [[Tile; HEIGHTS]; PANEL],
+        tiles: &'static Tiles,
         height: usize,
         /// Vectors of a panel of B.
         panel: usize,
@@ -211,7 +214,7 @@ impl Packed {
 
 /// The tile for so many vectors and rows.
 #[inline(always)]
-pub(crate) fn choose(tiles: &[[Tile; HEIGHTS]; PANEL], vectors: usize, rows: usize) -> Tile {
+pub(crate) fn choose(tiles: &Tiles, vectors: usize, rows: usize) -> Tile {
     tiles[vectors - 1][(rows - 1).min(HEIGHTS - 1)]
 }
 

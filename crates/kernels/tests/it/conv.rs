@@ -225,6 +225,10 @@ fn edges() -> Vec<Sizes> {
         // No window fits any but the widest image, or none at all.
         Sizes::new(4, &ragged, Window::new([3, 7]), [3, 5]),
         Sizes::new(2, &ragged, Window::new([3, 3]), [3, 5]),
+        // Tiles of 2×2 results at every edge, and more padding than windows have taps.
+        Sizes::new(1, &[1, 2, 3], same, [16, 17]),
+        Sizes::new(3, &ragged, Window::new([3, 3]), [17, 16]),
+        Sizes::new(5, &ragged, padded([3, 3], [[0, 4], [5, 0]]), [20, 33]),
         // Windows that are all padding.
         Sizes::new(2, &ragged, padded([1, 1], [[2, 1], [0, 3]]), [3, 5]),
         Sizes::new(1, &[33, 4, 40], padded([1, 5], [[0, 0], [4, 0]]), [40, 7]),
@@ -239,7 +243,13 @@ fn edges() -> Vec<Sizes> {
             of([15, 17]),
             of([16, 31]),
             of([33, 16]),
+            of([16, 16]),
+            of([63, 17]),
+            of([65, 64]),
             of([65, 3]),
+            of([1, 2]),
+            of([1, 17]),
+            of([1, 33]),
             of([1, 1]).groups(3),
             of([1, 1]).groups(16),
             of([1, 1]).groups(33),
@@ -440,7 +450,9 @@ fn bf16_rounds_both_factors() {
     };
     for sizes in [
         Sizes::new(4, &[5, 1, 17], same, [7, 9]),
-        Sizes::new(4, &[5, 1, 17], same, [33, 16]),
+        Sizes::new(4, &[5, 1, 17], same, [33, 15]),
+        Sizes::new(4, &[5, 1, 17], same, [1, 17]),
+        Sizes::new(4, &[5, 1, 17], padded([3, 1], [[1, 1], [0, 0]]), [33, 16]),
         Sizes::new(4, &[5, 1, 17], same, [33, 5]).groups(2),
     ] {
         let mut case = sizes.draw(&mut random);
@@ -459,6 +471,53 @@ fn bf16_rounds_both_factors() {
             close(&d.d_x.unwrap(), &expected.d_x.unwrap(), 2e-5, "d_x");
             close(&d.d_w.unwrap(), &expected.d_w.unwrap(), 2e-5, "d_w");
         }
+    }
+}
+
+/// Kernels of 3×3 multiply transformed factors, which are sums of four values, some of them halved twice. Of small
+/// integers and quarters they are bf16 already, and their products are exact.
+#[test]
+fn bf16_of_transformed_factors_is_exact_where_they_need_no_rounding() {
+    let mut random = Random(195);
+    let same = padded([3, 3], [[1, 1], [1, 1]]);
+    for sizes in [
+        Sizes::new(4, &[5, 1, 17], same, [33, 16]),
+        Sizes::new(5, &[40, 30, 70], same, [16, 35]),
+    ] {
+        let mut case = sizes.draw(&mut random);
+        case.precision = Precision::Bf16;
+        let integers = |values: &mut Vec<f32>, scale: f32| {
+            values
+                .iter_mut()
+                .for_each(|x| *x = (*x * scale).round().clamp(-3.0, 3.0));
+        };
+        integers(&mut case.x, 3.0);
+        integers(&mut case.d_y, 3.0);
+        integers(&mut case.w, 30.0);
+        case.w.iter_mut().for_each(|w| *w *= 4.0);
+        if let Some(b) = &mut case.b {
+            integers(b, 3.0);
+        }
+        for level in Level::available() {
+            check(&case, level, 2, 0.0);
+        }
+    }
+}
+
+/// Others are rounded: errors are those of two factors, and of the sums of transforms.
+#[test]
+fn bf16_of_transformed_factors_is_near_the_definition() {
+    let mut random = Random(196);
+    let same = padded([3, 3], [[1, 1], [1, 1]]);
+    for channels in [[33, 16], [64, 96]] {
+        let mut case = Sizes::new(6, &[9, 1, 30], same, channels).draw(&mut random);
+        case.precision = Precision::Bf16;
+        for level in Level::available() {
+            check(&case, level, 2, 8e-3);
+        }
+        let rounded = case.run(Level::best(), 1);
+        case.precision = Precision::F32;
+        assert!(case.run(Level::best(), 1) != rounded, "nothing was rounded");
     }
 }
 

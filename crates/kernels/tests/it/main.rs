@@ -9,6 +9,7 @@ mod ctc;
 mod finite_differences;
 mod int8;
 mod loss;
+mod maxima;
 mod pooling;
 mod recurrence;
 mod sizes;

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::init::{param, uniform};
 use crate::layers::{Options, Recurrent, RecurrentConfig};
 use crate::ops::{
-    ConvOptions, DropoutMask, ImageBatch, Pooling, Window, conv, dropout, embedding, pool,
+    ConvOptions, DropoutMask, ImageBatch, Window, conv, conv_max, dropout, embedding,
 };
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -277,10 +277,10 @@ impl LineModel {
         };
         for (own, kernel) in self.config.stages.iter().zip(&self.convolutions) {
             let (w, b) = (kernel.weight.val(), kernel.bias.val());
-            x = conv(x, w, b, options(own.window()))?;
-            if own.pool != one() {
-                x = pool(x, own.pooling(), Pooling::Max)?;
-            }
+            x = match own.pool == one() {
+                true => conv(x, w, b, options(own.window()))?,
+                false => conv_max(x, w, b, options(own.window()), own.pooling())?,
+            };
         }
         if let Some(columns) = self.convolutions.last() {
             let window = Window::new([x.height, 1]);

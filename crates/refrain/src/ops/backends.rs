@@ -1,7 +1,7 @@
 //! The backends that run the operations, without gradients. [`Autodiff`](burn::backend::Autodiff) wraps any of them.
 
 use super::attention::{AttentionBackend, AttentionKernels, AttentionPrimitives, AttentionSpec};
-use super::conv::{ConvBackend, ConvKernels, ConvOptions, ImageSizes, PoolSpec};
+use super::conv::{ConvBackend, ConvKernels, ConvMaxSpec, ConvOptions, ImageSizes, PoolSpec};
 use super::ctc::{CtcBackend, CtcKernels, CtcTargets};
 use super::dropout::{DropoutBackend, DropoutKernels, DropoutSpec};
 use super::embedding::{EmbeddingBackend, EmbeddingKernels};
@@ -79,6 +79,15 @@ macro_rules! runs_on {
                 options: ConvOptions,
             ) -> FloatTensor<Self> {
                 Self::conv_forward([x, w, b], &sizes, &options)
+            }
+
+            fn conv_max_op(
+                x: FloatTensor<Self>,
+                w: FloatTensor<Self>,
+                b: FloatTensor<Self>,
+                spec: ConvMaxSpec,
+            ) -> FloatTensor<Self> {
+                Self::conv_max_forward([x, w, b], &spec).0
             }
 
             fn pool_op(x: FloatTensor<Self>, spec: PoolSpec) -> FloatTensor<Self> {

@@ -1,4 +1,4 @@
-//! Convolution and pooling of images of one height and many widths, each as one operation.
+//! Convolution and pooling of images of one height and many widths, each as one operation, and both as one.
 
 use super::composed;
 use super::flex::{contiguous, dims, slice, tensor};
@@ -74,9 +74,37 @@ impl ImageSizes {
         let (height, widths) = self.images(1).windows(window);
         height * widths.iter().sum::<usize>()
     }
+
+    /// Sizes of the results.
+    fn behind(&self, window: &Window) -> Self {
+        let (height, widths) = self.images(1).windows(window);
+        Self {
+            height,
+            widths: widths.into(),
+        }
+    }
 }
 
-const CHECKED: &str = "`conv` and `pool` have checked the shapes";
+/// The settings of one [`conv_max`].
+#[derive(Clone, Debug)]
+pub struct ConvMaxSpec {
+    sizes: ImageSizes,
+    options: ConvOptions,
+    window: Window,
+}
+
+impl ConvMaxSpec {
+    /// Pixels of the results.
+    fn results(&self) -> usize {
+        let between = self.sizes.behind(&self.options.window);
+        between.results(&self.window)
+    }
+}
+
+/// The largest of each window and channel, and its place in the window.
+pub type Maxima<T> = (T, Arc<Vec<u8>>);
+
+const CHECKED: &str = "`conv`, `conv_max` and `pool` have checked the shapes";
 
 /// Runs `f` with the kernel's view of host memory. `shapes` are those of `x` and `w`.
 fn with<R>(
@@ -141,6 +169,45 @@ pub trait ConvKernels: Backend {
         [back(d.d_x, &x), back(d.d_w, &w), back(d.d_b, &w[..1])]
     }
 
+    /// `[R,D]` and the places of the maxima, from x `[P,C]`, w `[D,C/G,I,J]` and b `[D]`.
+    fn conv_max_forward(
+        inputs: [FloatTensor<Self>; 3],
+        spec: &ConvMaxSpec,
+    ) -> Maxima<FloatTensor<Self>> {
+        let (x, w) = (dims::<2>(&inputs[0]), dims::<4>(&inputs[1]));
+        let like = inputs[0].clone();
+        let host = inputs.map(composed::values::<Self>);
+        let slices = host.each_ref().map(Vec::as_slice);
+        let own = with(slices, x, w, &spec.sizes, &spec.options, |conv| {
+            kernels::forward_max(conv, &spec.window)
+        });
+        let y = composed::constant::<Self>(own.y, [spec.results(), w[0]], &like);
+        (y, Arc::new(own.places))
+    }
+
+    /// Gradients of x, w and b from the maxima and their gradient, both `[R,D]`; those not wanted are absent.
+    fn conv_max_backward(
+        inputs: [FloatTensor<Self>; 3],
+        (y, places): Maxima<FloatTensor<Self>>,
+        d_y: FloatTensor<Self>,
+        (spec, wanted): (&ConvMaxSpec, Wanted),
+    ) -> [Option<FloatTensor<Self>>; 3] {
+        let (x, w) = (dims::<2>(&inputs[0]), dims::<4>(&inputs[1]));
+        let like = inputs[0].clone();
+        let host = inputs.map(composed::values::<Self>);
+        let [y, d_y] = [y, d_y].map(composed::values::<Self>);
+        let slices = host.each_ref().map(Vec::as_slice);
+        let d = with(slices, x, w, &spec.sizes, &spec.options, |conv| {
+            kernels::backward_max(conv, &spec.window, (&y, &places), &d_y, wanted)
+        });
+        let back = |values, shape: &[usize]| {
+            Option::map(values, |values| {
+                composed::constant::<Self>(values, shape.to_vec(), &like)
+            })
+        };
+        [back(d.d_x, &x), back(d.d_w, &w), back(d.d_b, &w[..1])]
+    }
+
     /// `[Q,C]` from x `[P,C]`.
     fn pool_forward(x: FloatTensor<Self>, spec: &PoolSpec) -> FloatTensor<Self> {
         let ([_, channels], like) = (dims::<2>(&x), x.clone());
@@ -187,7 +254,7 @@ impl PoolSpec {
     Cube: cfg(feature = "vulkan"),
     Autodiff
 )]
-/// Dispatch of [`conv`] and [`pool`].
+/// Dispatch of [`conv`], [`conv_max`] and [`pool`].
 pub trait ConvBackend: Backend {
     /// x `[P,C]`, w `[D,C/G,I,J]`, b `[D]`.
     fn conv_op(
@@ -196,6 +263,14 @@ pub trait ConvBackend: Backend {
         b: FloatTensor<Self>,
         sizes: ImageSizes,
         options: ConvOptions,
+    ) -> FloatTensor<Self>;
+
+    /// x `[P,C]`, w `[D,C/G,I,J]`, b `[D]`.
+    fn conv_max_op(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        spec: ConvMaxSpec,
     ) -> FloatTensor<Self>;
 
     /// x `[P,C]`.
@@ -213,8 +288,70 @@ pub fn conv(
     b: Tensor<1>,
     options: ConvOptions,
 ) -> Result<ImageBatch, KernelError> {
+    let [_, channels] = x.pixels.dims();
+    let sizes = checked(&x, &w, &b, &options)?;
+    let (height, widths) = sizes.images(channels).windows(&options.window);
+    let y = Dispatch::conv_op(
+        x.pixels.into_dispatch(),
+        w.into_dispatch(),
+        b.into_dispatch(),
+        sizes,
+        options,
+    );
+    Ok(ImageBatch {
+        pixels: Tensor::from_dispatch(y),
+        height,
+        widths: widths.into(),
+    })
+}
+
+/// [`conv`], then the maximum of each window, as [`pool`]. Where windows are apart ([`Window::is_apart`]), it is one
+/// operation, which keeps the places of the maxima for the gradient instead of the results of the convolution.
+///
+/// # Errors
+/// As [`conv`] and [`pool`].
+pub fn conv_max(
+    x: ImageBatch,
+    w: Tensor<4>,
+    b: Tensor<1>,
+    options: ConvOptions,
+    window: Window,
+) -> Result<ImageBatch, KernelError> {
+    if !window.is_apart() {
+        return pool(conv(x, w, b, options)?, window, Pooling::Max);
+    }
+    let sizes = checked(&x, &w, &b, &options)?;
+    let between = sizes.behind(&options.window);
+    let [outputs, ..] = w.dims();
+    kernels::check(&between.images(outputs), &window, 1, outputs)?;
+    let ImageSizes { height, widths } = between.behind(&window);
+    let spec = ConvMaxSpec {
+        sizes,
+        options,
+        window,
+    };
+    let y = Dispatch::conv_max_op(
+        x.pixels.into_dispatch(),
+        w.into_dispatch(),
+        b.into_dispatch(),
+        spec,
+    );
+    Ok(ImageBatch {
+        pixels: Tensor::from_dispatch(y),
+        height,
+        widths,
+    })
+}
+
+/// The sizes of the images of a convolution that can be.
+fn checked(
+    x: &ImageBatch,
+    w: &Tensor<4>,
+    b: &Tensor<1>,
+    options: &ConvOptions,
+) -> Result<ImageSizes, KernelError> {
     let ([_, channels], shape) = (x.pixels.dims(), w.dims());
-    let sizes = sizes_of("convolution", &x)?;
+    let sizes = sizes_of("convolution", x)?;
     let [outputs, in_group, ..] = shape;
     let groups = options.groups.max(1);
     fits(
@@ -238,19 +375,7 @@ pub fn conv(
             problem: "int8 is for recurrences; use f32 or bf16",
         });
     }
-    let (height, widths) = sizes.images(channels).windows(&options.window);
-    let y = Dispatch::conv_op(
-        x.pixels.into_dispatch(),
-        w.into_dispatch(),
-        b.into_dispatch(),
-        sizes,
-        options,
-    );
-    Ok(ImageBatch {
-        pixels: Tensor::from_dispatch(y),
-        height,
-        widths: widths.into(),
-    })
+    Ok(sizes)
 }
 
 /// Maximum or mean of windows, each channel by itself. Differentiable.
@@ -323,6 +448,38 @@ impl ConvKernels for Flex {
         ]
     }
 
+    fn conv_max_forward(inputs: [FlexTensor; 3], spec: &ConvMaxSpec) -> Maxima<FlexTensor> {
+        let (x, w) = (dims::<2>(&inputs[0]), dims::<4>(&inputs[1]));
+        let inputs = inputs.map(contiguous);
+        let slices = inputs.each_ref().map(slice);
+        let own = with(slices, x, w, &spec.sizes, &spec.options, |conv| {
+            kernels::forward_max(conv, &spec.window)
+        });
+        (tensor(own.y, [spec.results(), w[0]]), Arc::new(own.places))
+    }
+
+    fn conv_max_backward(
+        inputs: [FlexTensor; 3],
+        (y, places): Maxima<FlexTensor>,
+        d_y: FlexTensor,
+        (spec, wanted): (&ConvMaxSpec, Wanted),
+    ) -> [Option<FlexTensor>; 3] {
+        let (x, w) = (dims::<2>(&inputs[0]), dims::<4>(&inputs[1]));
+        let inputs = inputs.map(contiguous);
+        let [y, d_y] = [y, d_y].map(contiguous);
+        let slices = inputs.each_ref().map(slice);
+        let maxima = (slice(&y), &places[..]);
+        let ConvGradients { d_x, d_w, d_b } =
+            with(slices, x, w, &spec.sizes, &spec.options, |conv| {
+                kernels::backward_max(conv, &spec.window, maxima, slice(&d_y), wanted)
+            });
+        [
+            d_x.map(|values| tensor(values, x)),
+            d_w.map(|values| tensor(values, w)),
+            d_b.map(|values| tensor(values, [w[0]])),
+        ]
+    }
+
     fn pool_forward(x: FlexTensor, spec: &PoolSpec) -> FlexTensor {
         let ([_, channels], x) = (dims::<2>(&x), contiguous(x));
         let y = kernels::pool(&spec.pool(slice(&x), channels)).expect(CHECKED);
@@ -359,11 +516,43 @@ impl<B: ConvKernels> Backward<B, 3> for ConvBackward {
             sizes,
             options,
         } = ops.state;
-        let wanted = Wanted {
-            x: ops.parents[0].is_some(),
-            weights: ops.parents[1].is_some() || ops.parents[2].is_some(),
-        };
+        let wanted = wanted(ops.parents.each_ref().map(Option::is_some));
         let d_inputs = B::conv_backward(inputs, y, d_y, (&sizes, &options, wanted));
+        for (parent, gradient) in ops.parents.into_iter().zip(d_inputs) {
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                grads.register::<B>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+/// The gradients that x, w and b want.
+fn wanted([x, w, b]: [bool; 3]) -> Wanted {
+    Wanted { x, weights: w || b }
+}
+
+#[derive(Debug)]
+struct ConvMaxBackward;
+
+#[derive(Clone, Debug)]
+struct SavedMax<B: ConvKernels> {
+    inputs: [FloatTensor<B>; 3],
+    maxima: Maxima<FloatTensor<B>>,
+    spec: ConvMaxSpec,
+}
+
+impl<B: ConvKernels> Backward<B, 3> for ConvMaxBackward {
+    type State = SavedMax<B>;
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_y = grads.consume::<B>(&ops.node);
+        let SavedMax {
+            inputs,
+            maxima,
+            spec,
+        } = ops.state;
+        let wanted = wanted(ops.parents.each_ref().map(Option::is_some));
+        let d_inputs = B::conv_max_backward(inputs, maxima, d_y, (&spec, wanted));
         for (parent, gradient) in ops.parents.into_iter().zip(d_inputs) {
             if let (Some(parent), Some(gradient)) = (parent, gradient) {
                 grads.register::<B>(parent.id, gradient);
@@ -408,6 +597,33 @@ impl<B: ConvKernels, C: CheckpointStrategy> ConvBackend for Autodiff<B, C> {
                     y: y.clone(),
                     sizes,
                     options,
+                };
+                prepared.finish(saved, y)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
+    }
+
+    fn conv_max_op(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        spec: ConvMaxSpec,
+    ) -> FloatTensor<Self> {
+        let inputs = [x, w, b];
+        let guards = inputs.each_ref().map(|input| input.node());
+        let inputs = inputs.map(|input| input.into_primitive());
+        let prepared = Backward::<B, 3>::prepare::<C>(ConvMaxBackward, guards)
+            .compute_bound()
+            .stateful();
+        let maxima = B::conv_max_forward(inputs.clone(), &spec);
+        let y = maxima.0.clone();
+        match prepared {
+            OpsKind::Tracked(prepared) => {
+                let saved = SavedMax::<B> {
+                    inputs,
+                    maxima,
+                    spec,
                 };
                 prepared.finish(saved, y)
             }

@@ -21,7 +21,7 @@ mod outputs;
 mod recurrent;
 
 pub use attention::{AttentionInputs, AttentionLengths, AttentionOutput, attention};
-pub use conv::{ConvOptions, ImageBatch, Pooling, Window, conv, pool};
+pub use conv::{ConvOptions, ImageBatch, Pooling, Window, conv, conv_max, pool};
 pub use ctc::{CtcOutput, CtcTargets, ctc_loss};
 pub use dropout::{DropoutMask, dropout};
 pub use embedding::embedding;

@@ -5,7 +5,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions as BurnConv, MaxPoolOptions};
 use burn::tensor::{Device, Tensor};
-use refrain::ops::{ConvOptions, ImageBatch, Pooling, Window, conv, pool};
+use refrain::ops::{ConvOptions, ImageBatch, Pooling, Window, conv, conv_max, pool};
 use std::sync::Arc;
 
 const HEIGHT: usize = 6;
@@ -156,6 +156,36 @@ fn pooling_is_that_of_burn() {
             avg_pool2d(x, options)
         },
     );
+}
+
+#[test]
+fn a_convolution_with_maximum_is_that_of_burn() {
+    let window = |stride| Window {
+        stride,
+        ..Window::new([2, 3])
+    };
+    // As one operation where windows do not overlap, else one after the other.
+    for behind in [window([2, 3]), window([3, 4]), window([1, 2])] {
+        let mut own = Window::new([3, 3]);
+        own.padding = [[1, 1], [1, 1]];
+        compare(
+            &format!("{behind:?}"),
+            true,
+            1,
+            |x, w, b| conv_max(x, w, b, ConvOptions::new(own), behind).unwrap(),
+            |x, w, b| {
+                let y = relu(conv2d(
+                    x,
+                    w,
+                    Some(b),
+                    BurnConv::new([1, 1], [1, 1], [1, 1], 1),
+                ));
+                let mut options = MaxPoolOptions::new([2, 3]);
+                options.stride = behind.stride;
+                max_pool2d(y, options)
+            },
+        );
+    }
 }
 
 #[test]
