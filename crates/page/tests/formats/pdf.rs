@@ -119,6 +119,30 @@ fn copied_text_is_the_text() {
     }
 }
 
+/// Paragraphs that half a line parts: programs put a blank line between them, too.
+#[test]
+fn paragraphs_are_copied_with_the_blank_line_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let first: &[&[&str]] = &[&["The", "ship", "was"], &["late", "and", "full"]];
+    let second: &[&[&str]] = &[&["Nobody", "knew", "it"], &["until", "the", "end"]];
+    let page = Page {
+        blocks: vec![
+            block(60.0, 50.0, first),
+            block(60.0, 50.0 + 2.5 * 48.0, second),
+        ],
+        ..page()
+    };
+    let expected = written(Format::Text, std::slice::from_ref(&page)).unwrap();
+    let expected = String::from_utf8(expected).unwrap();
+    assert_eq!(
+        expected,
+        "The ship was\nlate and full\n\nNobody knew it\nuntil the end\n"
+    );
+    if let Some(found) = run("pdftotext", &[], &file(&folder, &[page])) {
+        assert_eq!(found.trim_end(), expected.trim_end());
+    }
+}
+
 #[test]
 fn letters_from_right_to_left_come_back_in_their_order() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,11 @@ const MARGIN: f32 = 0.25;
 /// Widest image of a line at the height of the model, pixels: some 10,000 characters. A wider one is narrowed.
 const WIDEST: usize = 1 << 17;
 
+/// Whether an image of a line may stand on its side: it is much higher than wide, as few characters are.
+pub(super) fn is_tall(image: &Gray) -> bool {
+    image.width() > 0 && image.height() >= 3 * image.width()
+}
+
 /// A line at the height of the model: ink about 1 and paper about 0, so that everything outside of the image is paper.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LineImage {
@@ -169,6 +174,22 @@ mod tests {
         // The first stroke begins at the first column.
         assert_eq!(image.column(9.0), 0.0);
         assert_eq!(image.column(189.0), 90.0);
+    }
+
+    #[test]
+    fn lines_on_their_side_are_told_by_their_shape() {
+        for (width, height, tall) in [
+            (35, 916, true),
+            (23, 35, false),
+            (1, 3, true),
+            (0, 9, false),
+        ] {
+            assert_eq!(
+                is_tall(&Gray::filled(width, height, 255)),
+                tall,
+                "{width} {height}"
+            );
+        }
     }
 
     #[test]

@@ -39,6 +39,7 @@ use rates::Rates;
 use refrain_data::vocab::{VOCABULARY_FILE, Vocabulary, VocabularyKind};
 use refrain_decode::metrics::edit::{alignment, distance};
 use refrain_image::Gray;
+use refrain_page::is_right_to_left;
 use render::Renderer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -147,9 +148,13 @@ impl Spec for Ocr {
             height: trained.reader.height(),
             data: &site.data,
         };
-        let part = match &on.data {
-            EvaluateData::Split(split) => loader.part(*split)?,
-            EvaluateData::File(path) => items_of(path, loader.height, recipe.data.spelling)?,
+        // The figures of a part are those of the training, which turns no line.
+        let (part, turn) = match &on.data {
+            EvaluateData::Split(split) => (loader.part(*split)?, false),
+            EvaluateData::File(path) => {
+                let items = items_of(path, loader.height, recipe.data.spelling)?;
+                (items, true)
+            }
         };
         if part.is_empty() {
             return Err(Error::Config(
@@ -158,7 +163,7 @@ impl Spec for Ocr {
             ));
         }
         let mut all = Vec::new();
-        let metrics = read_all(trained, &part, |item, text| {
+        let metrics = read_all(trained, &part, turn, |item, text| {
             all.push(edited(item, text));
         })?;
         // The most wrong first; equals in the order of their names.
@@ -228,6 +233,11 @@ fn vocabulary(config: &OcrData, parts: &Parts, begin: Begin) -> Result<Vocabular
         (None, None) => String::new(),
     };
     characters.extend(parts.train.iter().map(|item| item.text.as_str()));
+    if let Some(letter) = characters.chars().find(|c| is_right_to_left(*c)) {
+        return Err(Error::Config(format!(
+            "the texts have {letter:?}, a letter of a script from right to left; lines are read from left to right"
+        )));
+    }
     characters.push(' ');
     if let Some(folder) = begin.init {
         let known = Vocabulary::load(folder.path())?;
@@ -271,10 +281,12 @@ pub fn open(path: &Path, options: SearchOptions, site: &Site) -> Result<Arc<Load
     }
 }
 
-/// Figures of a part in percent; `see` gets each line and the text that was read.
+/// Figures of a part in percent; `see` gets each line and the text that was read. With `turn`, lines may stand on their
+/// sides.
 fn read_all<'a>(
     trained: &Loaded,
     part: &'a [Item],
+    turn: bool,
     mut see: impl FnMut(&'a Item, &str),
 ) -> Result<Metrics, Error> {
     /// Lines that are held as images at once.
@@ -283,9 +295,16 @@ fn read_all<'a>(
     for items in part.chunks(TOGETHER) {
         let images: Vec<Gray> = items
             .iter()
-            .map(|item| item.image.image().clone())
+            .map(|item| match &item.tall {
+                Some(tall) if turn => tall.clone(),
+                _ => item.image.image().clone(),
+            })
             .collect();
-        for (item, line) in items.iter().zip(trained.read(&images, 1)?) {
+        let read = match turn {
+            true => trained.read(&images, 1)?,
+            false => trained.read_until(&images, 1, None)?,
+        };
+        for (item, line) in items.iter().zip(read) {
             let reference = trained.recipe.data.spelling.read(&item.text);
             rates.add(&reference, &line.text, trained.compare);
             see(item, &line.text);

@@ -230,6 +230,7 @@ fn line(characters: &[Character], column: impl Fn(usize) -> f32) -> ReadLine {
         mean: sum / characters.len().max(1) as f64,
         words,
         alternatives: Vec::new(),
+        turned: 0,
     }
 }
 
