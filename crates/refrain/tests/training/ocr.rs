@@ -1,7 +1,7 @@
 //! Models of text lines: rendered and real lines, resumed runs, folded case, pages.
 
 use crate::support::{evaluate, recipe, resume, train};
-use refrain::error::Error;
+use refrain::Error;
 use refrain::recipe::Recipe;
 use refrain::tasks::lines::{Components, FindLines};
 use refrain::tasks::ocr::{self, PageOptions, rendered};
