@@ -90,7 +90,10 @@ pub fn rectify(page: &Gray, line: &Found, frame: Frame) -> Rectified {
         .collect();
     let unit = line.baseline.along();
     let image = page.warp(width * samples, frame.height * samples, ground, |x, y| {
-        let (on, below) = (baseline[x as u32 as usize], (y / per - frame.baseline) * scale);
+        let (on, below) = (
+            baseline[x as u32 as usize],
+            (y / per - frame.baseline) * scale,
+        );
         (on.x - below * unit.y, on.y + below * unit.x)
     });
     let image = if samples > 1 {
