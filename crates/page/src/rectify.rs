@@ -80,8 +80,8 @@ pub fn rectify(page: &Gray, line: &Found, frame: Frame) -> Rectified {
         0.5,
     );
     let width = width as usize;
-    // Where the line becomes much smaller, more samples are taken and averaged.
-    let samples = (scale.round() as usize).clamp(1, 8);
+    // Where the line becomes half as high or less, more samples are taken and averaged.
+    let samples = (scale as usize).clamp(1, 8);
     let per = samples as f32;
     // Positions on the baseline under each column; the rows lie along its normal.
     let along = |column: usize| first + (column as f32 + 0.5) / per * scale;

@@ -47,6 +47,8 @@ impl Default for PageOptions {
 
 /// Confidence of a page, from which on no other turn is tried.
 const UPRIGHT: f64 = 0.9;
+/// By how much another turn must be surer than upright.
+const CLEARLY: f64 = 0.1;
 /// Lines that decide about the turn.
 const JUDGES: usize = 5;
 /// Most lines of a page of spots: more are found in noise, and reading them would take seconds.
@@ -171,11 +173,11 @@ impl Loaded {
         if !work.options.turn || upright.turn.noisy || confidence >= UPRIGHT {
             return Ok(upright);
         }
-        let (mut most, mut best) = (confidence, None);
+        // As sure of a page as upright, and clearly so. Of two other turns, the surer one is right.
+        let (mut most, mut best) = (confidence + CLEARLY, None);
         for quarters in 1..4 {
             match self.tried(image, quarters, work) {
-                // As sure of a page as upright, and clearly so.
-                Ok((confidence, turn)) if confidence > most + 0.1 => {
+                Ok((confidence, turn)) if confidence > most => {
                     (most, best) = (confidence, Some(turn));
                 }
                 Ok(_) => {}
