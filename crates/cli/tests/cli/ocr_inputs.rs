@@ -54,6 +54,12 @@ fn lines(page: &Value) -> Vec<&Value> {
         .collect()
 }
 
+/// The texts of its lines.
+fn texts(page: &Value) -> Vec<&str> {
+    let lines = lines(page).into_iter();
+    lines.map(|line| line["text"].as_str().unwrap()).collect()
+}
+
 /// Texts at their places, `size` pixels from ascender to descender, black on white.
 fn drawn(width: usize, height: usize, size: f32, texts: &[(f32, f32, &str)]) -> Gray {
     let mut canvas = Canvas::from(&Gray::filled(width, height, 255));
@@ -145,11 +151,7 @@ fn a_turn_of_the_camera_is_told() {
             assert!((20.0..80.0).contains(&left), "{line}");
         }
         if model.is_some() {
-            let texts: Vec<&str> = lines(&all[0])
-                .iter()
-                .map(|own| own["text"].as_str().unwrap())
-                .collect();
-            assert_eq!(texts, PROSE);
+            assert_eq!(texts(&all[0]), PROSE);
         }
     }
 }
@@ -244,11 +246,7 @@ fn both_polarities_of_a_page_are_read() {
     let light = found.iter().map(|line| line["light_on_dark"] == true);
     assert_eq!(light.collect::<Vec<_>>(), [[false; 4], [true; 4]].concat());
     if model.is_some() {
-        let texts: Vec<&str> = found
-            .iter()
-            .map(|own| own["text"].as_str().unwrap())
-            .collect();
-        assert_eq!(texts, [PROSE, PROSE].concat());
+        assert_eq!(texts(&all[0]), [PROSE, PROSE].concat());
     }
 }
 
@@ -274,12 +272,8 @@ fn turned_and_skewed_pages_are_read_upright() {
             let file = png(&folder, "turned.png", &page.turned(quarters));
             let all = pages(Some(model), &[&file]);
             assert_eq!(all[0]["turned"], 4 - quarters);
-            let texts: Vec<&str> = lines(&all[0])
-                .iter()
-                .map(|own| own["text"].as_str().unwrap())
-                .collect();
             let wanted: Vec<&str> = expected.lines().filter(|line| !line.is_empty()).collect();
-            assert_eq!(texts, wanted, "{quarters}");
+            assert_eq!(texts(&all[0]), wanted, "{quarters}");
         }
     }
     let page = prose(30.0);
@@ -294,11 +288,7 @@ fn turned_and_skewed_pages_are_read_upright() {
         "{}",
         all[0]["skew"]
     );
-    let texts: Vec<&str> = lines(&all[0])
-        .iter()
-        .map(|own| own["text"].as_str().unwrap())
-        .collect();
-    assert_eq!(texts, PROSE);
+    assert_eq!(texts(&all[0]), PROSE);
 }
 
 /// 11: the letters of a screenshot, with an x of 6 pixels.
