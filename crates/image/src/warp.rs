@@ -147,6 +147,30 @@ impl Gray {
     /// The value at (x, y), or nothing outside of the image, which is not empty.
     #[inline]
     fn sample(&self, x: f32, y: f32) -> Option<u8> {
+        self.inner_sample(x - 0.5, y - 0.5)
+            .or_else(|| self.outer_sample(x, y))
+    }
+
+    /// The value between four centres of pixels, from that of the first pixel; nothing at the edges and outside.
+    #[inline(always)]
+    fn inner_sample(&self, x: f32, y: f32) -> Option<u8> {
+        let (right, bottom) = (self.width() as f32 - 1.0, self.height() as f32 - 1.0);
+        if !(x >= 0.0 && y >= 0.0 && x < right && y < bottom) {
+            return None;
+        }
+        let (left, top) = (x as u32, y as u32);
+        let (dx, dy) = (x - left as f32, y - top as f32);
+        let at = top as usize * self.width() + left as usize;
+        let mix = |at: usize| {
+            let &[a, b] = self.pixels().get(at..)?.first_chunk()?;
+            Some(f32::from(a) + dx * (f32::from(b) - f32::from(a)))
+        };
+        let (above, under) = (mix(at)?, mix(at + self.width())?);
+        Some((above + dy * (under - above) + 0.5) as u8)
+    }
+
+    /// The value at (x, y), also at the edges.
+    fn outer_sample(&self, x: f32, y: f32) -> Option<u8> {
         let (right, bottom) = (self.width() as f32, self.height() as f32);
         if !(x >= 0.0 && y >= 0.0 && x <= right && y <= bottom) {
             return None;

@@ -497,6 +497,9 @@ fn merge_polarities(dark: Vec<Weighed>, light: Vec<Weighed>) -> Vec<Found> {
     dark_stays.chain(light_stays).map(|line| line.0).collect()
 }
 
+/// Rows of a band of a page.
+const BAND: usize = 64;
+
 /// Share of the text-like ink of a page outside of all `lines`, 0 to 1: ink that a reader of the lines misses.
 /// Text-like are components of the size of letters and with the contrast of most of them.
 ///
@@ -514,10 +517,14 @@ pub fn uncovered_ink(page: &Gray, lines: &[Quad], limits: &Limits) -> Result<f32
             && c.bounds.width as f32 <= 25.0 * view.median
             && f32::from(c.level) >= strong
     });
-    let boxes: Vec<Rect> = lines
-        .iter()
-        .map(|quad| quad.bounds(page.width(), page.height()))
-        .collect();
+    // Lines by the bands of rows that they touch: a page of noise has many lines and many letters.
+    let mut bands: Vec<Vec<(Rect, &Quad)>> = vec![Vec::new(); page.height() / BAND + 1];
+    for quad in lines {
+        let rect = quad.bounds(page.width(), page.height());
+        for band in &mut bands[rect.y / BAND..=rect.bottom() / BAND] {
+            band.push((rect, quad));
+        }
+    }
     let (mut outside, mut all) = (0, 0);
     for letter in letters {
         let (x, y) = (
@@ -531,9 +538,8 @@ pub fn uncovered_ink(page: &Gray, lines: &[Quad], limits: &Limits) -> Result<f32
         let near = |rect: &Rect| {
             (rect.x..=rect.right()).contains(&x) && (rect.y..=rect.bottom()).contains(&y)
         };
-        let inside = boxes
+        let inside = bands[y / BAND]
             .iter()
-            .zip(lines)
             .any(|(rect, quad)| near(rect) && crate::map::contains(quad, centre));
         all += letter.area;
         outside += if inside { 0 } else { letter.area };

@@ -26,7 +26,7 @@ pub use limits::Limits;
 pub use line::{Baseline, Found};
 pub use map::{MAP_SCALE, SHRINK, draw_map, lines_from_map, map_size, measure};
 pub use metrics::{DetEval, Matches, det_eval, iou, matches};
-pub use order::{Layout, Region, cells, order, tsv};
+pub use order::{Layout, Region, cells, is_right_to_left, order, tsv};
 pub use rectify::{Frame, Rectified, rectify};
 pub use result::{Alternative, Band, Block, BlockKind, Document, Line, Page, Word};
 pub use rules::remove_rules;

@@ -4,6 +4,12 @@ use refrain_image::Point;
 
 use crate::Found;
 
+/// A letter of the scripts that run from right to left.
+pub fn is_right_to_left(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}'
+        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+}
+
 /// The kind of page, which decides what stands in one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
@@ -31,8 +37,10 @@ pub struct Region {
 const COLUMN_GAP: f32 = 2.0;
 /// Least median width of the lines of a column of running text, in x-heights.
 const RUNNING: f32 = 14.0;
-/// Distance of baselines above which a region ends, in usual distances of the region.
-const PARAGRAPH: f32 = 1.6;
+/// Distance of baselines above which a region of rows ends, in usual distances of the region.
+const ROWS: f32 = 1.6;
+/// The same of running text. Paragraphs are often set apart by half a line, and baselines are right within a twentieth.
+const PARAGRAPH: f32 = 1.25;
 
 /// A line on the level page, without its margins.
 #[derive(Clone, Copy, Debug)]
@@ -205,7 +213,8 @@ fn rows(mut lines: Vec<Level>) -> Vec<Vec<Level>> {
     rows
 }
 
-/// Adds rows as regions, which end at wide white.
+/// Adds rows as regions, which end at wide white: wider between rows of several lines, whose cells may be empty or of
+/// several heights.
 fn paragraphs(rows: Vec<Vec<Level>>, regions: &mut Vec<Region>) {
     let base = |row: &[Level]| {
         row.iter()
@@ -214,19 +223,24 @@ fn paragraphs(rows: Vec<Vec<Level>>, regions: &mut Vec<Region>) {
     };
     let steps = rows.windows(2).map(|pair| base(&pair[1]) - base(&pair[0]));
     let usual = median(steps.filter(|step| *step > 0.0));
-    let mut before = None;
+    let mut before: Option<(f32, usize)> = None;
     for row in rows {
         let here = base(&row);
-        let indices = row.iter().map(|line| line.index).collect();
+        let indices: Vec<usize> = row.iter().map(|line| line.index).collect();
+        let ends = |(last, length): (f32, usize)| {
+            let most = match length.max(row.len()) {
+                1 => PARAGRAPH,
+                _ => ROWS,
+            };
+            here - last > most * usual
+        };
         match (before, regions.last_mut()) {
-            (Some(last), Some(region)) if here - last <= PARAGRAPH * usual => {
-                region.rows.push(indices)
-            }
+            (Some(last), Some(region)) if !ends(last) => region.rows.push(indices),
             _ => regions.push(Region {
                 rows: vec![indices],
             }),
         }
-        before = Some(here);
+        before = Some((here, row.len()));
     }
 }
 

@@ -80,15 +80,21 @@ pub fn rectify(page: &Gray, line: &Found, frame: Frame) -> Rectified {
         0.5,
     );
     let width = width as usize;
-    // Where the line becomes much smaller, more samples are taken and averaged.
-    let samples = (scale.round() as usize).clamp(1, 8);
+    // Where the line becomes half as high or less, more samples are taken and averaged.
+    let samples = (scale as usize).clamp(1, 8);
     let per = samples as f32;
+    // Positions on the baseline under each column; the rows lie along its normal.
+    let along = |column: usize| first + (column as f32 + 0.5) / per * scale;
+    let baseline: Vec<Point> = (0..width * samples)
+        .map(|column| line.baseline.at(along(column), 0.0))
+        .collect();
+    let unit = line.baseline.along();
     let image = page.warp(width * samples, frame.height * samples, ground, |x, y| {
-        let point = rectified.to_page(Point {
-            x: x / per,
-            y: y / per,
-        });
-        (point.x, point.y)
+        let (on, below) = (
+            baseline[x as u32 as usize],
+            (y / per - frame.baseline) * scale,
+        );
+        (on.x - below * unit.y, on.y + below * unit.x)
     });
     let image = if samples > 1 {
         image.resize(width, frame.height)

@@ -7,6 +7,7 @@
 use refrain_image::{Point, Quad};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Pages in their order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct Page {
     /// Part of the ink that lies in no line, 0 to 1. A high value means that text may be missing.
     #[serde(default)]
     pub uncovered_ink: f32,
+    /// Seconds of each step of the work, if they were measured.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub seconds: BTreeMap<String, f32>,
     /// Blocks in reading order.
     #[serde(default)]
     pub blocks: Vec<Block>,

@@ -6,6 +6,7 @@ mod generate;
 mod lab;
 mod lost;
 mod ocr;
+mod ocr_inputs;
 mod onnx;
 mod plot;
 mod resume;

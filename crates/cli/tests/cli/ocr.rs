@@ -35,9 +35,9 @@ optimizer = { kind = "adamw", lr = 2e-2, weight_decay = 0.01 }
 
 /// Fonts, a recipe, rendered lines, and a model that has learned little: these tests are about all that is not the
 /// model.
-struct Kit {
+pub struct Kit {
     folder: TempDir,
-    model: String,
+    pub model: String,
 }
 
 impl Kit {
@@ -46,7 +46,7 @@ impl Kit {
     }
 }
 
-static KIT: LazyLock<Kit> = LazyLock::new(|| {
+pub static KIT: LazyLock<Kit> = LazyLock::new(|| {
     let folder = tempdir().unwrap();
     let fonts = folder.path().join("fonts");
     fs::create_dir(&fonts).unwrap();

@@ -68,6 +68,7 @@ fn finite(page: &Page) -> Page {
     page.dpi = page.dpi.filter(|dpi| dpi.is_finite());
     number(&mut page.skew);
     number(&mut page.uncovered_ink);
+    page.seconds.values_mut().for_each(number);
     for line in page.blocks.iter_mut().flat_map(|block| &mut block.lines) {
         number(&mut line.confidence);
         line.words

@@ -6,6 +6,7 @@ use super::picture::{Picture, deflate};
 use super::place::level;
 use super::xml::forbidden;
 use super::{Emit, Format, FormatError, Options, PageImage, failed};
+use crate::is_right_to_left;
 use crate::result::Page;
 use pdf_writer::types::{CidFontType, FontFlags, SystemInfo, TextRenderingMode, UnicodeCmap};
 use pdf_writer::{Chunk, Content, Filter, Finish, Name, Rect, Ref, Str, TextStr};
@@ -412,7 +413,7 @@ fn scale(page: &Page, dpi: f32) -> f32 {
 /// they copy text, because these stand from right to left on a page.
 fn visual(text: &str) -> Vec<char> {
     let mut characters: Vec<char> = text.chars().filter(|c| !unmapped(*c)).collect();
-    if characters.iter().any(|c| right_to_left(*c)) {
+    if characters.iter().any(|c| is_right_to_left(*c)) {
         characters.reverse();
     }
     characters
@@ -421,12 +422,6 @@ fn visual(text: &str) -> Vec<char> {
 /// The character has no use in text that is copied, or `ToUnicode` must not name it.
 fn unmapped(c: char) -> bool {
     forbidden(c) || c.is_control() || c == '\u{feff}'
-}
-
-/// A letter of the scripts that run from right to left.
-fn right_to_left(c: char) -> bool {
-    matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}'
-        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
 /// Where and how a word is shown.

@@ -121,6 +121,7 @@ pub fn page() -> Page {
         skew: -0.5,
         warnings: vec!["The page was turned.".into()],
         uncovered_ink: 0.125,
+        seconds: [("lines".to_string(), 0.25)].into(),
         blocks: vec![first, table, other, upwards],
     }
 }

@@ -119,6 +119,34 @@ fn copied_text_is_the_text() {
     }
 }
 
+/// Paragraphs that half a line parts: the same lines are copied; blank lines are of the text output only.
+#[test]
+fn paragraphs_are_copied_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let first: &[&[&str]] = &[&["The", "ship", "was"], &["late", "and", "full"]];
+    let second: &[&[&str]] = &[&["Nobody", "knew", "it"], &["until", "the", "end"]];
+    let page = Page {
+        blocks: vec![
+            block(60.0, 50.0, first),
+            block(60.0, 50.0 + 2.5 * 48.0, second),
+        ],
+        ..page()
+    };
+    let expected = written(Format::Text, std::slice::from_ref(&page)).unwrap();
+    let expected = String::from_utf8(expected).unwrap();
+    assert_eq!(
+        expected,
+        "The ship was\nlate and full\n\nNobody knew it\nuntil the end\n"
+    );
+    if let Some(found) = run("pdftotext", &[], &file(&folder, &[page])) {
+        let lines = |text: &str| -> Vec<String> {
+            let lines = text.trim_end().lines().filter(|line| !line.is_empty());
+            lines.map(String::from).collect()
+        };
+        assert_eq!(lines(&found), lines(&expected));
+    }
+}
+
 #[test]
 fn letters_from_right_to_left_come_back_in_their_order() {
     let folder = tempfile::tempdir().unwrap();

@@ -223,6 +223,18 @@ fn salt_and_pepper_ends_flagged() {
     }
 }
 
+/// A screenshot of a whole page: 100 by 30,000, a line here and there.
+#[test]
+fn a_strip_of_any_length_is_searched_whole() {
+    let mut page = Gray::filled(100, 30_000, 255);
+    let rows = [20.0, 9_000.0, 15_000.0, 29_980.0];
+    let drawn: Vec<Drawn> = rows
+        .iter()
+        .map(|&y| draw(&mut page, "Harbour", 10.0, y, 8.0, 0))
+        .collect();
+    check(&lines(&page).lines, &drawn);
+}
+
 #[test]
 fn limits_are_errors_with_sizes() {
     let page = Gray::filled(300, 200, 255);

@@ -152,6 +152,34 @@ fn skewed_columns_and_rows_keep_their_order() {
     assert_eq!(read, (0..12).collect::<Vec<_>>());
 }
 
+/// Paragraphs are apart by less than a line, in print of all sizes, and also where the page is skewed.
+#[test]
+fn white_of_a_part_of_a_line_parts_paragraphs() {
+    for (x_height, degrees) in [(7.0, 0.0f32), (12.0, 0.0), (12.0, 1.5), (25.0, 0.0)] {
+        for (extra, expected) in [(0.0, vec![6]), (0.5, vec![3, 3]), (1.0, vec![3, 3])] {
+            let step = 3.2 * x_height;
+            let size = [46.0 * x_height, 26.0 * x_height].map(|size| size as usize);
+            let mut page = Gray::filled(size[0], size[1], 255);
+            let (x, y) = (2.0 * x_height, 3.0 * x_height);
+            paragraph(&mut page, &PROSE[..3], x, y, x_height, 0);
+            let below = y + (3.0 + extra) * step;
+            paragraph(&mut page, &PROSE[3..], x, below, x_height, 0);
+            let (sin, cos) = degrees.to_radians().sin_cos();
+            let page = match degrees {
+                0.0 => page,
+                _ => page.warp(size[0], size[1], 255, |x, y| {
+                    (cos * x + sin * y, cos * y - sin * x)
+                }),
+            };
+            for layout in [Layout::Auto, Layout::Page] {
+                let regions = order(&found(&page), layout);
+                let sizes: Vec<usize> = regions.iter().map(|own| own.rows.len()).collect();
+                assert_eq!(sizes, expected, "{x_height} {degrees} {extra}");
+            }
+        }
+    }
+}
+
 #[test]
 fn wide_white_between_rows_parts_regions() {
     let mut page = Gray::filled(620, 600, 255);

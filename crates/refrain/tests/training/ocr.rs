@@ -1,13 +1,18 @@
 //! Models of text lines: rendered and real lines, resumed runs, folded case, pages.
 
 use crate::support::{evaluate, recipe, resume, train};
+use refrain::Error;
 use refrain::recipe::Recipe;
+use refrain::tasks::lines::{Components, FindLines};
 use refrain::tasks::ocr::{self, PageOptions, rendered};
 use refrain::tasks::{EvaluateData, EvaluateOn, Medium, Piece, SearchOptions, Site, Split, TASKS};
 use refrain::train::{Control, Event};
 use refrain_image::{Gray, Limits, Pages};
+use refrain_page::{Lines, PageError};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::{TempDir, tempdir};
 
 const DIGITS: &str = r#"
@@ -168,7 +173,44 @@ fn digits_are_learned_from_rendered_lines_and_read_on_pages() {
         assert!(!line.words.is_empty());
     }
     assert_eq!(found.uncovered_ink, 0.0);
+    assert!(found.seconds.is_empty());
     assert!(read(Gray::filled(300, 200, 255)).blocks.is_empty());
+
+    // A page that was read is given, although the time is over before it was tried in another turn.
+    let finder = Arc::new(OneTurn::default());
+    let options = PageOptions {
+        finder: finder.clone(),
+        times: true,
+        ..PageOptions::default()
+    };
+    let bytes = page(data.path(), &rows).turned(1).to_png().unwrap();
+    let mut pages = Pages::of(bytes, &Limits::default()).unwrap();
+    let late = loaded.read_page(&pages.next().unwrap().unwrap(), &options);
+    let late = late.unwrap();
+    assert_eq!(finder.searches.load(Ordering::Relaxed), 2);
+    assert_eq!(late.turned, 0);
+    assert!(!late.blocks.is_empty());
+    assert!(late.warnings.iter().any(|own| own.contains("turns")));
+    assert!(late.seconds.contains_key("text"), "{:?}", late.seconds);
+}
+
+/// Finds lines once, and has no time for more.
+#[derive(Default)]
+struct OneTurn {
+    searches: AtomicUsize,
+}
+
+impl FindLines for OneTurn {
+    fn find(&self, page: &Gray, limits: &refrain_page::Limits) -> Result<Lines, Error> {
+        match self.searches.fetch_add(1, Ordering::Relaxed) {
+            0 => Components.find(page, limits),
+            _ => Err(Error::Page(PageError::Deadline {
+                operation: "searching for components",
+                width: page.width(),
+                height: page.height(),
+            })),
+        }
+    }
 }
 
 #[test]
@@ -259,6 +301,9 @@ epochs = 2
     };
     refused("data.folds.test=5", "data.folds");
     refused("data.train=[\"absent\"]", "absent");
+    // Texts from right to left would be learned in the wrong order.
+    fs::write(data.path().join("lines/0_0.gt.txt"), "שלום 12").unwrap();
+    refused("data.times=1", "right to left");
     let nothing = recipe(real, &["data.train=[]"]).unwrap_err();
     assert!(nothing.to_string().contains("data.train"));
     let flat = recipe(real, &["model.height=0"]).unwrap_err();
@@ -312,6 +357,35 @@ fn a_model_of_tesseract_reads_from_its_file_and_from_a_folder() {
         read
     };
     assert_eq!(read(Path::new(ENGLISH)), read(&out.folder));
+    // A line that stands on its side is read as the upright one, alone and from a file.
+    let loaded = ocr::open(&out.folder, SearchOptions::default(), &Site::default()).unwrap();
+    let long = digits(&["data.render.text.characters=[9,9]"]);
+    let line = &rendered(&long, &site(data.path()), 1, 1.0).unwrap()[0];
+    let sides = [0, 1, 3].map(|quarters| line.image.turned(quarters));
+    let texts = loaded.read(&sides, 1).unwrap();
+    for (read, turned) in texts.iter().zip([0, 3, 1]) {
+        assert_eq!((&read.text, read.turned), (&line.text, turned));
+    }
+    let folder = data.path().join("sides");
+    fs::create_dir(&folder).unwrap();
+    sides[1].write_png(&folder.join("line.png")).unwrap();
+    fs::write(folder.join("line.gt.txt"), &line.text).unwrap();
+    let on = EvaluateOn {
+        data: EvaluateData::File(folder),
+        worst: 0,
+    };
+    assert_eq!(evaluate_in(&out.folder, data.path(), on)["cer"], 0.0);
+    // Models for lines from top to bottom are told by their name.
+    let down = data.path().join("jpn_vert.traineddata");
+    fs::copy(ENGLISH, &down).unwrap();
+    let refused = ocr::open(&down, SearchOptions::default(), &Site::default());
+    assert!(
+        refused
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("use jpn.traineddata")
+    );
     assert!(evaluate(&out.folder, Split::Test).is_err());
     let wrong = data.path().join("wrong.traineddata");
     fs::write(&wrong, [7; 500]).unwrap();

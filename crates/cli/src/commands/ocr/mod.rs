@@ -22,6 +22,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Model that reads pages if none is named.
 const SHIPPED: &str = "latin";
@@ -93,6 +94,10 @@ pub struct Args {
     /// Largest page, in millions of pixels
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     megapixels: u32,
+
+    /// Say how long each step of a page took, on standard error and in JSON
+    #[arg(long)]
+    times: bool,
 
     /// Draw lines, their order and their confidence on the page, as PNG
     #[arg(long, value_name = "OUT.png")]
@@ -231,6 +236,7 @@ fn read(args: &Args, site: &Site) -> Result<Ending> {
             n_best: usize::from(args.best),
             turn: !args.upright,
             seconds: Some(args.seconds),
+            times: args.times,
         },
         limits: Limits {
             pixels: args.megapixels as usize * 1_000_000,
@@ -323,9 +329,12 @@ impl Work<'_> {
         Ok(Pages::of(bytes, &self.limits)?)
     }
 
-    fn all(&self, file: &Path, pages: Pages, writer: &mut Output, bar: &Bar) -> Result<usize> {
+    fn all(&self, file: &Path, mut pages: Pages, writer: &mut Output, bar: &Bar) -> Result<usize> {
         let mut bad = 0;
-        for page in pages {
+        loop {
+            let begin = Instant::now();
+            let Some(page) = pages.next() else { break };
+            let decoding = begin.elapsed().as_secs_f32();
             if self.interrupt.asked() {
                 break;
             }
@@ -333,8 +342,12 @@ impl Work<'_> {
                 .map_err(anyhow::Error::from)
                 .and_then(|page| self.page(file, &page))
             {
-                Ok((text, image)) => {
+                Ok((mut text, image)) => {
                     self.warn(file, &text, bar);
+                    if self.args.times {
+                        text.seconds.insert("decoding".into(), decoding);
+                        self.tell_times(file, &text, bar);
+                    }
                     if let (Some(plot), 1) = (&self.args.plot, text.number) {
                         plot::draw(&text, &image, plot, self.args.force)?;
                     }
@@ -362,6 +375,17 @@ impl Work<'_> {
             quarters => page.image.turned(quarters),
         };
         Ok((text, image))
+    }
+
+    fn tell_times(&self, file: &Path, page: &Page, bar: &Bar) {
+        let (file, number) = (outputs::shown(file), page.number);
+        let steps = page.seconds.iter();
+        let steps: Vec<String> = steps
+            .map(|(name, own)| format!("{name} {own:.3}"))
+            .collect();
+        let all: f32 = page.seconds.values().sum();
+        let steps = steps.join(", ");
+        bar.aside(|| say(&format!("{file}, page {number}: {all:.3} s: {steps}")));
     }
 
     fn warn(&self, file: &Path, page: &Page, bar: &Bar) {

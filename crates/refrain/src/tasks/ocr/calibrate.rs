@@ -77,7 +77,7 @@ pub fn calibrate(
 /// The words of lines: how sure the model is of each, and whether it is right.
 fn words(trained: &Loaded, items: &[Item]) -> Result<Vec<(f64, bool)>, Error> {
     let mut words = Vec::new();
-    texts(trained, items, |_, reference, line| {
+    texts(trained, items, true, |_, reference, line| {
         words.extend(judged(reference, line, trained.compare));
     })?;
     Ok(words)

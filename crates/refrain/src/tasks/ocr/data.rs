@@ -1,6 +1,6 @@
 //! Lines with their texts: from files, and rendered.
 
-use super::image::Scaled;
+use super::image::{Scaled, is_tall};
 use super::recipe::{Folds, OcrData};
 use super::spelling::Spelling;
 use crate::error::Error;
@@ -21,6 +21,8 @@ pub(super) struct Item {
     /// The page that it is from.
     pub page: String,
     pub image: Scaled,
+    /// The image as it is in the file, if it may stand on its side.
+    pub tall: Option<Gray>,
     /// As labels.
     pub text: String,
 }
@@ -127,13 +129,15 @@ fn items_on(samples: Vec<Sample>, height: usize, spelling: Spelling) -> Result<V
     let several = samples.len() > 1;
     let items = samples.into_iter().enumerate().map(|(number, sample)| {
         let cut = sample.quad.map(|quad| crop(&image, &quad));
+        let own = cut.as_ref().unwrap_or(&image);
         Item {
             name: match several {
                 true => format!("{page} line {}", number + 1),
                 false => page.clone(),
             },
             page: page_of(&page, sample.quad.is_none()).to_string(),
-            image: Scaled::new(cut.as_ref().unwrap_or(&image), height),
+            image: Scaled::new(own, height),
+            tall: is_tall(own).then(|| own.clone()),
             text: spelling.spell(&sample.text),
         }
     });
@@ -207,6 +211,7 @@ mod tests {
             name: String::new(),
             page: format!("page {page}"),
             image: Scaled::new(&Gray::filled(4, 4, 255), 4),
+            tall: None,
             text: "a".into(),
         };
         let items = || {

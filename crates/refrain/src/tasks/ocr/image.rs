@@ -10,6 +10,11 @@ const MARGIN: f32 = 0.25;
 /// Widest image of a line at the height of the model, pixels: some 10,000 characters. A wider one is narrowed.
 const WIDEST: usize = 1 << 17;
 
+/// Whether an image of a line may stand on its side: it is much higher than wide, as few characters are.
+pub(super) fn is_tall(image: &Gray) -> bool {
+    image.width() > 0 && image.height() >= 3 * image.width()
+}
+
 /// A line at the height of the model: ink about 1 and paper about 0, so that everything outside of the image is paper.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LineImage {
@@ -92,26 +97,16 @@ impl LineImage {
 }
 
 /// The image without most of the paper on the left and right of its ink, and the number of columns that were cut off on
-/// the left. Models double the first character behind more paper than they learned with, and
-/// networks of Tesseract read a dash into paper beside the edge of an image.
-pub(super) fn trimmed(image: &Gray) -> (usize, Gray) {
+/// the left. Models double the first character behind more paper than they learned with.
+fn trimmed(image: &Gray) -> (usize, Gray) {
     /// Paper that stays on each side, in heights of the image.
     const MARGIN: f32 = 0.1;
-    let ends = |(low, high): (u8, u8), &pixel: &u8| (low.min(pixel), high.max(pixel));
-    let (low, high) = image.pixels().iter().fold((255, 0), ends);
-    let middle = ((u16::from(low) + u16::from(high)) / 2) as u8;
-    let dark: usize = image
-        .pixels()
-        .iter()
-        .filter(|pixel| **pixel <= middle)
-        .count();
-    let on_dark = 2 * dark > image.pixels().len();
-    let ink = |x: &usize| (0..image.height()).any(|y| (image.get(*x, y) <= middle) != on_dark);
-    let mut columns = (0..image.width()).filter(ink);
-    let Some(first) = columns.next() else {
+    let inked = inked(image);
+    let first = inked.iter().position(|ink| *ink);
+    let last = inked.iter().rposition(|ink| *ink);
+    let (Some(first), Some(last)) = (first, last) else {
         return (0, image.clone());
     };
-    let last = columns.next_back().unwrap_or(first);
     let margin = (MARGIN * image.height() as f32).ceil() as usize;
     let x = first.saturating_sub(margin);
     let rect = Rect {
@@ -121,6 +116,22 @@ pub(super) fn trimmed(image: &Gray) -> (usize, Gray) {
         height: image.height(),
     };
     (x, image.crop(rect))
+}
+
+/// Which columns of the image of a line have ink, in either polarity.
+pub(super) fn inked(image: &Gray) -> Vec<bool> {
+    let ends = |(low, high): (u8, u8), &pixel: &u8| (low.min(pixel), high.max(pixel));
+    let (low, high) = image.pixels().iter().fold((255, 0), ends);
+    let middle = ((u16::from(low) + u16::from(high)) / 2) as u8;
+    let dark = image.pixels().iter().filter(|pixel| **pixel <= middle);
+    let on_dark = 2 * dark.count() > image.pixels().len();
+    let mut inked = vec![false; image.width()];
+    for y in 0..image.height() {
+        for (ink, &pixel) in inked.iter_mut().zip(image.row(y)) {
+            *ink |= (pixel <= middle) != on_dark;
+        }
+    }
+    inked
 }
 
 /// Grey values of paper and ink: the extremes without the outermost pixels. Paper is the commoner one.
@@ -202,6 +213,22 @@ mod tests {
         // The first stroke begins at the first column.
         assert_eq!(image.column(9.0), 0.0);
         assert_eq!(image.column(175.0), 83.0);
+    }
+
+    #[test]
+    fn lines_on_their_side_are_told_by_their_shape() {
+        for (width, height, tall) in [
+            (35, 916, true),
+            (23, 35, false),
+            (1, 3, true),
+            (0, 9, false),
+        ] {
+            assert_eq!(
+                is_tall(&Gray::filled(width, height, 255)),
+                tall,
+                "{width} {height}"
+            );
+        }
     }
 
     #[test]

@@ -26,6 +26,17 @@ const LARGEST: u64 = 1 << 28;
 /// # Errors
 /// A file that is missing, too large, damaged, or of a kind that is not supported.
 pub(super) fn read(path: &Path) -> Result<Model, Error> {
+    // Nothing in the file tells that its lines run from top to bottom, but its name does.
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    if let Some(level) = stem.strip_suffix("_vert") {
+        return Err(Error::Input {
+            operation: "reading a model of Tesseract",
+            problem: format!(
+                "{} reads lines from top to bottom, which are not found on pages; use {level}.traineddata",
+                path.display()
+            ),
+        });
+    }
     let file = files::open(path)?;
     let size = file.metadata().map_err(Error::io("read", path))?.len();
     if size > LARGEST {

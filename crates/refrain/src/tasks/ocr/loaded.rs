@@ -2,6 +2,7 @@
 
 use super::NAME;
 use super::confidence::Confidence;
+use super::image::is_tall;
 use super::import;
 use super::options::OcrOptions;
 use super::rates::Compare;
@@ -16,6 +17,7 @@ use crate::tasks::run::load_model;
 use crate::tasks::{Medium, Piece, Ports, Receiver, Session, Site, Use};
 use refrain_data::vocab::Vocabulary;
 use refrain_image::Gray;
+use refrain_page::PageError;
 use refrain_tesseract::Recogniser;
 use serde::Serialize;
 use std::path::Path;
@@ -45,6 +47,13 @@ pub struct ReadLine {
     /// The next best readings, if more than one was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Reading>,
+    /// Clockwise quarters by which the image was turned before it was read; columns are those of the turned image.
+    #[serde(skip_serializing_if = "is_upright")]
+    pub turned: u8,
+}
+
+fn is_upright(turned: &u8) -> bool {
+    *turned == 0
 }
 
 /// A word of a line.
@@ -70,6 +79,15 @@ pub struct Reading {
     pub behind: f64,
 }
 
+/// The end of the time for a page of this size.
+pub(super) struct Until {
+    pub deadline: Instant,
+    pub width: usize,
+    pub height: usize,
+}
+
+/// By how much the confidence of a line on its side must be higher: a lone narrow letter is upright.
+const CLEARLY: f64 = 0.1;
 /// Lines that are read at once: enough for a product, few enough for little padding.
 const TOGETHER: usize = 16;
 
@@ -158,21 +176,37 @@ impl Loaded {
         })
     }
 
-    /// The texts of images of lines, each upright; `n` readings of each. The output for an image does not depend on the
-    /// other ones.
+    /// The texts of images of lines; `n` readings of each. Lines are upright; an image at least three times as high as
+    /// wide is tried on both sides, too. The output for an image does not depend on the other ones.
     ///
     /// # Errors
     /// Errors of the model.
     pub fn read(&self, lines: &[Gray], n: usize) -> Result<Vec<ReadLine>, Error> {
-        self.read_until(lines, n, None)
+        let mut read = self.read_until(lines, n, None)?;
+        for (own, image) in read.iter_mut().zip(lines) {
+            if !is_tall(image) {
+                continue;
+            }
+            let upright = own.mean;
+            for turned in [1, 3] {
+                let sides = self.read_until(&[image.turned(turned)], n, None)?;
+                for side in sides {
+                    if side.mean > own.mean && side.mean > upright + CLEARLY {
+                        let turned = turned as u8;
+                        *own = ReadLine { turned, ..side };
+                    }
+                }
+            }
+        }
+        Ok(read)
     }
 
-    /// As [`Self::read`], with an error once the deadline has passed.
+    /// The texts of upright lines, with an error once the time is over.
     pub(super) fn read_until(
         &self,
         lines: &[Gray],
         n: usize,
-        deadline: Option<Instant>,
+        until: Option<Until>,
     ) -> Result<Vec<ReadLine>, Error> {
         let seen = |number: &usize| !lines[*number].pixels().is_empty();
         let mut order: Vec<usize> = (0..lines.len()).filter(seen).collect();
@@ -181,14 +215,14 @@ impl Loaded {
         order.sort_by(|&a, &b| width(a).total_cmp(&width(b)));
         let mut read = vec![ReadLine::default(); lines.len()];
         for numbers in order.chunks(TOGETHER) {
-            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                return Err(Error::Input {
-                    operation: "reading a page",
-                    problem: format!(
-                        "its {} lines take longer than the time for a page; allow more seconds, or cut the page",
-                        lines.len()
-                    ),
-                });
+            if let Some(until) = &until
+                && Instant::now() > until.deadline
+            {
+                return Err(Error::Page(PageError::Deadline {
+                    operation: "reading all lines",
+                    width: until.width,
+                    height: until.height,
+                }));
             }
             let images: Vec<&Gray> = numbers.iter().map(|&number| &lines[number]).collect();
             for (&number, mut line) in numbers.iter().zip(self.reader.read(&images, n)?) {

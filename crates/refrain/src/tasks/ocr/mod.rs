@@ -43,6 +43,7 @@ use rates::Rates;
 use refrain_data::vocab::{VOCABULARY_FILE, Vocabulary, VocabularyKind};
 use refrain_decode::metrics::edit::distance;
 use refrain_image::Gray;
+use refrain_page::is_right_to_left;
 use render::Renderer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -170,7 +171,9 @@ impl Spec for Ocr {
         let part = part(trained, &on.data, site)?;
         let characters = |text: &str| text.chars().collect::<Vec<char>>();
         let (mut rates, mut all) = (Rates::default(), Vec::new());
-        texts(trained, &part, |item, reference, line| {
+        // The figures of a part are those of the training, which turns no line.
+        let turn = matches!(on.data, EvaluateData::File(_));
+        texts(trained, &part, turn, |item, reference, line| {
             rates.add_read(reference, line, trained.compare);
             let [right, read] = [reference, &line.text].map(|text| trained.compare.shown(text));
             let errors = distance(&characters(&right), &characters(&read));
@@ -244,6 +247,11 @@ fn vocabulary(config: &OcrData, parts: &Parts, begin: Begin) -> Result<Vocabular
         (None, None) => String::new(),
     };
     characters.extend(parts.train.iter().map(|item| item.text.as_str()));
+    if let Some(letter) = characters.chars().find(|c| is_right_to_left(*c)) {
+        return Err(Error::Config(format!(
+            "the texts have {letter:?}, a letter of a script from right to left; lines are read from left to right"
+        )));
+    }
     characters.push(' ');
     if let Some(folder) = begin.init {
         let known = Vocabulary::load(folder.path())?;
@@ -302,13 +310,15 @@ fn part(trained: &Loaded, data: &EvaluateData, site: &Site) -> Result<Vec<Item>,
     }
 }
 
-/// Reads lines; `see` gets each with its right text and the line that was read.
+/// Reads lines; `see` gets each with its right text and the line that was read. With `turn`, lines may stand on their
+/// sides.
 ///
 /// # Errors
 /// Errors of the model.
 fn texts<'a>(
     trained: &Loaded,
     part: &'a [Item],
+    turn: bool,
     mut see: impl FnMut(&'a Item, &str, &ReadLine),
 ) -> Result<(), Error> {
     /// Lines that are held as images at once.
@@ -316,9 +326,16 @@ fn texts<'a>(
     for items in part.chunks(TOGETHER) {
         let images: Vec<Gray> = items
             .iter()
-            .map(|item| item.image.image().clone())
+            .map(|item| match &item.tall {
+                Some(tall) if turn => tall.clone(),
+                _ => item.image.image().clone(),
+            })
             .collect();
-        for (item, line) in items.iter().zip(trained.read(&images, 1)?) {
+        let read = match turn {
+            true => trained.read(&images, 1)?,
+            false => trained.read_until(&images, 1, None)?,
+        };
+        for (item, line) in items.iter().zip(read) {
             let reference = trained.recipe.data.spelling.read(&item.text);
             see(item, &reference, &line);
         }

@@ -1,6 +1,6 @@
 //! From images of lines to their text: a model of this project, or a network of Tesseract.
 
-use super::image::{LineImage, Scaled, trimmed};
+use super::image::{LineImage, Scaled, inked};
 use super::loaded::{ReadLine, ReadWord, Reading};
 use super::recipe::OcrRecipe;
 use super::spelling::Spelling;
@@ -122,25 +122,20 @@ impl Own {
 
 impl Tesseract {
     fn read(&self, images: &[&Gray], n: usize) -> Result<Vec<ReadLine>, Error> {
-        let trimmed: Vec<(usize, Gray)> = images.par_iter().map(|image| trimmed(image)).collect();
-        let owned: Vec<Gray> = trimmed.iter().map(|(_, image)| image.clone()).collect();
+        let narrowed = images.par_iter().map(|image| Narrowed::new(image));
+        let narrowed: Vec<Narrowed> = narrowed.collect();
+        let owned: Vec<Gray> = narrowed.iter().map(|own| own.image.clone()).collect();
         let sights = self.recogniser.see(&owned)?;
-        let read = sights.par_iter().zip(trimmed);
-        read.map(|(sight, (left, image))| self.line(sight, (left, image.width()), n))
+        let read = sights.par_iter().zip(&narrowed);
+        read.map(|(sight, image)| self.line(sight, image, n))
             .collect()
     }
 
-    /// The text of an image of this width that begins at this column of the given one.
-    fn line(
-        &self,
-        sight: &Sight,
-        (left, width): (usize, usize),
-        n: usize,
-    ) -> Result<ReadLine, Error> {
+    fn line(&self, sight: &Sight, image: &Narrowed, n: usize) -> Result<ReadLine, Error> {
         let charset = self.recogniser.charset();
         // Frames divide the image evenly.
-        let step = width as f32 / sight.scores.frames.max(1) as f32;
-        let column = |frame: usize| left as f32 + frame as f32 * step;
+        let step = image.image.width() as f32 / sight.scores.frames.max(1) as f32;
+        let column = |frame: usize| image.column(frame as f32 * step);
         let Some(decoder) = &self.decoder else {
             return Ok(line(
                 &self.recogniser.text(&sight.scores)?.characters,
@@ -164,6 +159,66 @@ impl Tesseract {
             })
             .collect();
         Ok(line)
+    }
+}
+
+/// An image of a line without wide paper, and the columns of the given image that it has.
+struct Narrowed {
+    image: Gray,
+    columns: Vec<usize>,
+}
+
+impl Narrowed {
+    /// Most of the paper on the left and right of the ink goes, and the middle of wide gaps: networks of Tesseract read
+    /// a dash into paper beside the edge of an image, and letters into wide paper.
+    fn new(image: &Gray) -> Self {
+        /// Paper that stays on each side, and in a gap, in heights of the image.
+        const MARGIN: f32 = 0.1;
+        const GAP: f32 = 1.0;
+        let pixels = |share: f32| (share * image.height() as f32).ceil() as usize;
+        let (margin, gap) = (pixels(MARGIN), pixels(GAP));
+        let inked = inked(image);
+        let whole = Self {
+            image: image.clone(),
+            columns: (0..image.width()).collect(),
+        };
+        let first = inked.iter().position(|ink| *ink);
+        let last = inked.iter().rposition(|ink| *ink);
+        let (Some(first), Some(last)) = (first, last) else {
+            return whole;
+        };
+        let mut columns: Vec<usize> = (first.saturating_sub(margin)..first).collect();
+        let mut paper = 0;
+        for (x, ink) in inked.iter().enumerate().take(last + 1).skip(first) {
+            if *ink {
+                // The middle of the gap that ends here.
+                let middle = columns.len() - paper + gap.min(paper) / 2;
+                let wide = paper.saturating_sub(gap);
+                columns.drain(middle..middle + wide);
+                paper = 0;
+            } else {
+                paper += 1;
+            }
+            columns.push(x);
+        }
+        columns.extend(last + 1..(last + 1 + margin).min(image.width()));
+        let narrow = Gray::from_fn(columns.len(), image.height(), |x, y| {
+            image.get(columns[x], y)
+        });
+        Self {
+            image: narrow,
+            columns,
+        }
+    }
+
+    /// The column of the given image at a column of this one.
+    fn column(&self, x: f32) -> f32 {
+        let at = x.max(0.0) as usize;
+        match (self.columns.get(at), self.columns.last()) {
+            (Some(column), _) => *column as f32 + x.max(0.0).fract(),
+            (None, Some(last)) => *last as f32 + 1.0,
+            (None, None) => x,
+        }
     }
 }
 
@@ -199,6 +254,7 @@ fn line(characters: &[Character], column: impl Fn(usize) -> f32) -> ReadLine {
         mean: sum / characters.len().max(1) as f64,
         words,
         alternatives: Vec::new(),
+        turned: 0,
     }
 }
 
@@ -213,5 +269,34 @@ pub(super) fn trainable(recipe: &OcrRecipe) -> Result<(), Error> {
             task: super::NAME,
             problem: "does not train networks of Tesseract; begin with a recipe such as ocr-latin",
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ink in columns 40 to 59 and 160 to 169 of an image of 20 rows: the paper between becomes as wide as high.
+    #[test]
+    fn wide_paper_is_narrowed_and_columns_lead_back() {
+        for light in [false, true] {
+            let image = Gray::from_fn(300, 20, |x, y| {
+                let ink =
+                    (5..15).contains(&y) && ((40..60).contains(&x) || (160..170).contains(&x));
+                if ink != light { 20 } else { 230 }
+            });
+            let narrow = Narrowed::new(&image);
+            assert_eq!(narrow.image.width(), 2 + 20 + 20 + 10 + 2);
+            assert_eq!(narrow.column(2.0), 40.0);
+            assert_eq!(narrow.column(21.5), 59.5);
+            assert_eq!(narrow.column(42.0), 160.0);
+            assert_eq!(narrow.column(99.0), 172.0);
+            let inked: Vec<bool> = inked(&narrow.image);
+            assert_eq!(inked.iter().filter(|ink| **ink).count(), 30);
+        }
+        for (width, height) in [(0, 0), (9, 0), (0, 9), (30, 20)] {
+            let blank = Gray::filled(width, height, 128);
+            assert_eq!(Narrowed::new(&blank).image, blank);
+        }
     }
 }

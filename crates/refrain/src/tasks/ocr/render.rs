@@ -120,6 +120,7 @@ impl Renderer {
                 page: name.clone(),
                 name,
                 image: Scaled::new(&image, self.height),
+                tall: None,
                 text: self.spelling.spell(&text),
             }
         });
