@@ -373,6 +373,7 @@ fn a_model_of_tesseract_reads_from_its_file_and_from_a_folder() {
     let on = EvaluateOn {
         data: EvaluateData::File(folder),
         worst: 0,
+        confusions: 0,
     };
     assert_eq!(evaluate_in(&out.folder, data.path(), on)["cer"], 0.0);
     // Models for lines from top to bottom are told by their name.
