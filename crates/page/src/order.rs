@@ -123,7 +123,15 @@ const DEPTH: usize = 64;
 /// Cuts a part of the page into columns or, where that needs it, into bands; else it is rows.
 fn cut(lines: Vec<Level>, layout: Layout, depth: usize, regions: &mut Vec<Region>) {
     if depth < DEPTH {
-        if let Some(columns) = columns(&lines, layout) {
+        let columns = columns(&lines, layout);
+        if columns.is_some() && layout == Layout::Auto {
+            if let Some((above, below)) = table_apart(&lines) {
+                cut(above, layout, depth + 1, regions);
+                cut(below, layout, depth + 1, regions);
+                return;
+            }
+        }
+        if let Some(columns) = columns {
             columns
                 .into_iter()
                 .for_each(|column| cut(column, layout, depth + 1, regions));
@@ -165,8 +173,12 @@ fn is_column(part: &[Level], layout: Layout) -> bool {
     rows >= 2 && (layout == Layout::Page || (rows >= 3 && width >= RUNNING))
 }
 
-/// Lines above and below the widest white between rows from which on, or up to which, there are columns.
-fn band(lines: &[Level], layout: Layout) -> Option<(Vec<Level>, Vec<Level>)> {
+/// Most cuts between rows that are tried: more are a long page without columns.
+const TRIED: usize = 200;
+
+/// Lines from the top to the bottom, and the white between rows that no line covers: its height and the number of lines
+/// above it, the highest first.
+fn cuts(lines: &[Level]) -> (Vec<Level>, Vec<(f32, usize)>) {
     let mut sorted = lines.to_vec();
     sorted.sort_by(|a, b| a.top.total_cmp(&b.top));
     let mut cuts = Vec::new();
@@ -178,14 +190,70 @@ fn band(lines: &[Level], layout: Layout) -> Option<(Vec<Level>, Vec<Level>)> {
         bottom = bottom.max(line.bottom);
     }
     cuts.sort_by(|a, b| b.0.total_cmp(&a.0));
-    // More cuts than this are a long page without columns.
-    const TRIED: usize = 200;
+    cuts.truncate(TRIED);
+    (sorted, cuts)
+}
+
+/// Lines above and below the highest white between rows from which on, or up to which, there are columns.
+fn band(lines: &[Level], layout: Layout) -> Option<(Vec<Level>, Vec<Level>)> {
+    let (mut sorted, cuts) = cuts(lines);
     let works = |&&(_, at): &&(f32, usize)| {
         columns(&sorted[..at], layout).is_some() || columns(&sorted[at..], layout).is_some()
     };
-    let &(_, at) = cuts.iter().take(TRIED).find(works)?;
+    let at = match cuts.iter().find(works) {
+        Some(&(_, at)) => at,
+        None => between(&sorted, &cuts, layout)?,
+    };
     let below = sorted.split_off(at);
     Some((sorted, below))
+}
+
+/// Lines above and below the highest white between columns of running text and a table, whose cells could pass for
+/// further lines of these columns.
+fn table_apart(lines: &[Level]) -> Option<(Vec<Level>, Vec<Level>)> {
+    let (mut sorted, cuts) = cuts(lines);
+    let is_text = |part: &[Level]| columns(part, Layout::Auto).is_some();
+    let apart = |&&(_, at): &&(f32, usize)| {
+        let (above, below) = sorted.split_at(at);
+        is_table(below) && is_text(above) || is_table(above) && is_text(below)
+    };
+    let &(_, at) = cuts.iter().find(apart)?;
+    let below = sorted.split_off(at);
+    Some((sorted, below))
+}
+
+/// Two rows or more, most of several short lines.
+fn is_table(lines: &[Level]) -> bool {
+    let width = median(
+        lines
+            .iter()
+            .map(|line| (line.right - line.left) / line.x_height),
+    );
+    if width >= RUNNING {
+        return false;
+    }
+    let rows = rows(lines.to_vec());
+    let several = rows.iter().filter(|row| row.len() > 1).count();
+    several >= 2 && 2 * several > rows.len()
+}
+
+/// The cut above the most lines that have columns between two cuts, as between a title and a table.
+fn between(sorted: &[Level], cuts: &[(f32, usize)], layout: Layout) -> Option<usize> {
+    /// The widest cuts that are tried in pairs.
+    const TRIED: usize = 30;
+    let mut places: Vec<usize> = cuts.iter().take(TRIED).map(|&(_, at)| at).collect();
+    places.sort_unstable();
+    let mut best: Option<(usize, usize)> = None;
+    for (number, &from) in places.iter().enumerate() {
+        // The longest first: a shorter one from here cannot be better.
+        let mut ends = places[number + 1..].iter().rev();
+        let better = |to: &&usize| best.is_none_or(|(lines, _)| *to - from > lines);
+        let found = ends.find(|to| better(to) && columns(&sorted[from..**to], layout).is_some());
+        if let Some(to) = found {
+            best = Some((to - from, from));
+        }
+    }
+    best.map(|(_, from)| from)
 }
 
 /// Rows from the top to the bottom: a line joins a row if both cover most of the rows of the lower one and it lies

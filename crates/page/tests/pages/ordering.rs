@@ -56,6 +56,36 @@ fn two_columns_below_a_title_are_read_one_after_the_other() {
 }
 
 #[test]
+fn columns_between_a_title_and_a_table_are_read_one_after_the_other() {
+    let mut page = Gray::filled(1180, 760, 255);
+    let title = "A title that stands over both of the columns here";
+    let mut drawn = vec![draw(&mut page, title, 150.0, 60.0, 16.0, 0)];
+    drawn.extend(paragraph(&mut page, &PROSE, 40.0, 150.0, 12.0, 0));
+    drawn.extend(paragraph(&mut page, &PROSE, 620.0, 150.0, 12.0, 0));
+    let columns = drawn.len();
+    for (row, cells) in [["Rope", "2", "9.00"], ["Nails", "40", "3.10"]]
+        .iter()
+        .enumerate()
+    {
+        for (cell, x) in cells.iter().zip([40.0, 640.0, 1000.0]) {
+            drawn.push(draw(&mut page, cell, x, 520.0 + 50.0 * row as f32, 12.0, 0));
+        }
+    }
+    drawn.push(draw(
+        &mut page,
+        "A foot below the table",
+        40.0,
+        680.0,
+        12.0,
+        0,
+    ));
+    let lines = found(&page);
+    let all: Vec<usize> = (0..drawn.len()).collect();
+    assert!(columns > 10);
+    assert_eq!(sequence(&lines, &drawn, Layout::Auto), all);
+}
+
+#[test]
 fn a_receipt_is_read_row_by_row_and_is_a_table() {
     let texts = ["Bread", "2.50", "Milk", "11.20", "Total", "13.70"];
     let mut page = Gray::filled(500, 260, 255);
