@@ -44,11 +44,20 @@ impl CopyIndex {
         let mut starts = Vec::with_capacity(sequences.len());
         for sequence in sequences {
             starts.push(symbols.len() as u32);
-            symbols.extend(sequence.as_ref().iter().map(|&symbol| u64::from(symbol) + 1));
+            symbols.extend(
+                sequence
+                    .as_ref()
+                    .iter()
+                    .map(|&symbol| u64::from(symbol) + 1),
+            );
             symbols.push(0);
         }
         let order = suffixes(&symbols);
-        Ok(Self { symbols, order, starts })
+        Ok(Self {
+            symbols,
+            order,
+            starts,
+        })
     }
 
     /// Number of sequences.
@@ -58,7 +67,9 @@ impl CopyIndex {
 
     /// `[T]` lengths of the longest copies that begin at each symbol of `sequence`, with their places.
     pub fn copies(&self, sequence: &[u32]) -> Vec<Copied> {
-        (0..sequence.len()).map(|at| self.longest_at(sequence, at)).collect()
+        (0..sequence.len())
+            .map(|at| self.longest_at(sequence, at))
+            .collect()
     }
 
     /// The longest copy in `sequence`; the first of several. Its length is 0 if there is none.
@@ -81,7 +92,10 @@ impl CopyIndex {
         let wanted = |i: usize| query.get(i).map(|&symbol| u64::from(symbol) + 1);
         let common = |place: u32| {
             let here = &self.symbols[place as usize..];
-            let same = here.iter().enumerate().take_while(|&(i, &symbol)| wanted(i) == Some(symbol));
+            let same = here
+                .iter()
+                .enumerate()
+                .take_while(|&(i, &symbol)| wanted(i) == Some(symbol));
             same.count()
         };
         // Whether the suffix at `place` comes before the query.
@@ -95,8 +109,13 @@ impl CopyIndex {
         };
         let after = self.order.partition_point(|&place| before(place));
         let beside = [after.checked_sub(1), Some(after)];
-        let places = beside.into_iter().flatten().filter_map(|i| self.order.get(i));
-        let best = places.map(|&place| (common(place), place)).max_by_key(|&(length, _)| length);
+        let places = beside
+            .into_iter()
+            .flatten()
+            .filter_map(|i| self.order.get(i));
+        let best = places
+            .map(|&place| (common(place), place))
+            .max_by_key(|&(length, _)| length);
         match best {
             Some((length, place)) if length > 0 => {
                 let source = self.starts.partition_point(|&start| start <= place) - 1;
@@ -107,7 +126,10 @@ impl CopyIndex {
                     source_at: (place - self.starts[source]) as usize,
                 }
             }
-            _ => Copied { at, ..Copied::default() },
+            _ => Copied {
+                at,
+                ..Copied::default()
+            },
         }
     }
 }

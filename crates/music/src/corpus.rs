@@ -19,8 +19,13 @@ pub struct Split<P> {
 }
 
 impl<P> Split<P> {
-    fn map<Q>(self, mut each: impl FnMut(P) -> Result<Q, MusicError>) -> Result<Split<Q>, MusicError> {
-        let mut all = |pieces: Vec<P>| -> Result<Vec<Q>, MusicError> { pieces.into_iter().map(&mut each).collect() };
+    fn map<Q>(
+        self,
+        mut each: impl FnMut(P) -> Result<Q, MusicError>,
+    ) -> Result<Split<Q>, MusicError> {
+        let mut all = |pieces: Vec<P>| -> Result<Vec<Q>, MusicError> {
+            pieces.into_iter().map(&mut each).collect()
+        };
         Ok(Split {
             train: all(self.train)?,
             valid: all(self.valid)?,
@@ -64,7 +69,11 @@ impl<'de> Deserialize<'de> for Together {
                 while let Some(pitch) = list.next_element::<i64>()? {
                     match u8::try_from(pitch) {
                         Ok(pitch @ 0..=127) => set.insert(pitch),
-                        _ => return Err(A::Error::custom(format!("{pitch} is no pitch from 0 to 127"))),
+                        _ => {
+                            return Err(A::Error::custom(format!(
+                                "{pitch} is no pitch from 0 to 127"
+                            )));
+                        }
                     };
                 }
                 Ok(Together(set))
@@ -82,7 +91,11 @@ impl<'de> Deserialize<'de> for Together {
 ///
 /// # Errors
 /// A file that cannot be read, is above the limits, or has another form.
-pub fn read_rolls(path: &Path, per_quarter: u16, limits: &Limits) -> Result<Split<Roll>, MusicError> {
+pub fn read_rolls(
+    path: &Path,
+    per_quarter: u16,
+    limits: &Limits,
+) -> Result<Split<Roll>, MusicError> {
     let pieces: Split<Vec<Together>> = parsed::<Pieces<Together>>(path, limits)?.into();
     pieces.map(|steps| {
         MusicError::check("reading piano rolls", steps.len(), "steps", limits.steps)?;
@@ -95,7 +108,11 @@ pub fn read_rolls(path: &Path, per_quarter: u16, limits: &Limits) -> Result<Spli
 ///
 /// # Errors
 /// A file that cannot be read, is above the limits, or has another form.
-pub fn read_chorales(path: &Path, per_quarter: u16, limits: &Limits) -> Result<Split<Chorale>, MusicError> {
+pub fn read_chorales(
+    path: &Path,
+    per_quarter: u16,
+    limits: &Limits,
+) -> Result<Split<Chorale>, MusicError> {
     let pieces: Split<Vec<[i16; 4]>> = parsed::<Pieces<[i16; 4]>>(path, limits)?.into();
     pieces.map(|steps| {
         MusicError::check("reading chorales", steps.len(), "steps", limits.steps)?;
@@ -147,7 +164,9 @@ pub fn known_tune(chorale: &Chorale, others: &[Chorale]) -> f64 {
     const INTERVALS: usize = 12;
     let grams = |chorale: &Chorale| -> Vec<Vec<i16>> {
         let notes = chorale.voices()[0].notes();
-        let steps = notes.windows(2).map(|pair| i16::from(pair[1]) - i16::from(pair[0]));
+        let steps = notes
+            .windows(2)
+            .map(|pair| i16::from(pair[1]) - i16::from(pair[0]));
         let steps: Vec<i16> = steps.collect();
         steps.windows(INTERVALS).map(<[i16]>::to_vec).collect()
     };

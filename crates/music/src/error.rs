@@ -16,7 +16,9 @@ pub enum MusicError {
         source: io::Error,
     },
     /// Something above a limit of [`Limits`](crate::Limits).
-    #[error("music: {operation}: {size} {unit} are above the limit of {limit}; use a part, or raise the limit")]
+    #[error(
+        "music: {operation}: {size} {unit} are above the limit of {limit}; use a part, or raise the limit"
+    )]
     Large {
         /// The operation that was tried.
         operation: &'static str,

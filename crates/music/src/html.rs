@@ -30,7 +30,12 @@ pub struct HtmlConfig {
 ///
 /// # Errors
 /// A score without notes, or above the limit of notes; more than 4 GiB of samples.
-pub fn roll_html(score: &Score, samples: &[f32], rate: u32, config: &HtmlConfig) -> Result<String, MusicError> {
+pub fn roll_html(
+    score: &Score,
+    samples: &[f32],
+    rate: u32,
+    config: &HtmlConfig,
+) -> Result<String, MusicError> {
     score.check("writing a page", &config.limits)?;
     if score.notes().is_empty() {
         return Err(MusicError::Empty {
@@ -60,7 +65,13 @@ pub fn roll_html(score: &Score, samples: &[f32], rate: u32, config: &HtmlConfig)
         let _ = write!(colours, "\"#{red:02x}{green:02x}{blue:02x}\",");
     }
     let mut legend = String::new();
-    for (i, voice) in score.voices().iter().enumerate().filter(|(_, voice)| !voice.name.is_empty()).take(16) {
+    for (i, voice) in score
+        .voices()
+        .iter()
+        .enumerate()
+        .filter(|(_, voice)| !voice.name.is_empty())
+        .take(16)
+    {
         let [red, green, blue] = VOICE_COLOURS[i % VOICE_COLOURS.len()];
         let _ = write!(
             legend,
@@ -68,8 +79,16 @@ pub fn roll_html(score: &Score, samples: &[f32], rate: u32, config: &HtmlConfig)
             escaped(&voice.name)
         );
     }
-    let remarks: String = config.remarks.iter().map(|remark| format!("<p>{}</p>", escaped(remark))).collect();
-    let title = if score.title.trim().is_empty() { "Piano roll" } else { &score.title };
+    let remarks: String = config
+        .remarks
+        .iter()
+        .map(|remark| format!("<p>{}</p>", escaped(remark)))
+        .collect();
+    let title = if score.title.trim().is_empty() {
+        "Piano roll"
+    } else {
+        &score.title
+    };
     let given = config.given.map_or(0.0, |tick| clock.seconds(tick));
     let sound = base64(&wav_bytes(samples, rate)?);
     let parts: [(&str, &str); 8] = [
@@ -87,7 +106,9 @@ pub fn roll_html(score: &Score, samples: &[f32], rate: u32, config: &HtmlConfig)
 
 /// The template with the parts in place of their marks, in one pass.
 fn filled(mut template: &str, parts: &[(&str, &str)]) -> String {
-    let mut page = String::with_capacity(template.len() + parts.iter().map(|part| part.1.len()).sum::<usize>());
+    let mut page = String::with_capacity(
+        template.len() + parts.iter().map(|part| part.1.len()).sum::<usize>(),
+    );
     while let Some((before, rest)) = template.split_once("{{") {
         page.push_str(before);
         let (name, after) = rest.split_once("}}").unwrap_or((rest, ""));
@@ -103,7 +124,10 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
-        let value = three.iter().fold(0u32, |value, &byte| value << 8 | u32::from(byte)) << (8 * (3 - three.len()));
+        let value = three
+            .iter()
+            .fold(0u32, |value, &byte| value << 8 | u32::from(byte))
+            << (8 * (3 - three.len()));
         for i in 0..4 {
             text.push(match i <= three.len() {
                 true => char::from(LETTERS[(value >> (18 - 6 * i) & 63) as usize]),

@@ -3,8 +3,12 @@
 use crate::{KeySignature, Score};
 
 /// Profiles of Krumhansl and Kessler (1982): how well each semitone above the tonic fits a major and a minor key.
-const MAJOR: [f64; 12] = [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88];
-const MINOR: [f64; 12] = [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17];
+const MAJOR: [f64; 12] = [
+    6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88,
+];
+const MINOR: [f64; 12] = [
+    6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17,
+];
 
 /// Letters in the order of fifths from F on.
 const FIFTHS: [char; 7] = ['F', 'C', 'G', 'D', 'A', 'E', 'B'];
@@ -15,7 +19,8 @@ impl Score {
     pub fn guessed_key(&self) -> KeySignature {
         let mut weights = [0.0; 12];
         for note in self.notes() {
-            weights[usize::from(note.pitch % 12)] += f64::from(note.length) / f64::from(self.division());
+            weights[usize::from(note.pitch % 12)] +=
+                f64::from(note.length) / f64::from(self.division());
         }
         let mut best = (f64::NEG_INFINITY, 0, false);
         for tonic in 0..12usize {
@@ -47,7 +52,10 @@ fn correlation(weights: &[f64; 12], profile: &[f64; 12], tonic: usize) -> f64 {
         one += (weight - a) * (weight - a);
     }
     // The profile's own length is the same for all tonics of a mode, but not for both modes.
-    let two = profile.iter().map(|value| (value - b) * (value - b)).sum::<f64>();
+    let two = profile
+        .iter()
+        .map(|value| (value - b) * (value - b))
+        .sum::<f64>();
     both / (one * two).sqrt().max(1e-12)
 }
 

@@ -41,7 +41,8 @@ impl Line {
     /// Whether a note begins at step `t`.
     pub fn begins(&self, t: usize) -> bool {
         begins(&self.pitches, t)
-            || (self.pitches.get(t).is_some_and(Option::is_some) && self.struck.get(t) == Some(&true))
+            || (self.pitches.get(t).is_some_and(Option::is_some)
+                && self.struck.get(t) == Some(&true))
     }
 
     /// Pitches of the notes in turn.
@@ -55,7 +56,12 @@ impl Line {
     ///
     /// # Errors
     /// A grid outside of 1 to 480 steps, a line above the limit, or no note.
-    pub fn of_score(score: &Score, voice: Option<u16>, per_quarter: u16, limits: &Limits) -> Result<Self, MusicError> {
+    pub fn of_score(
+        score: &Score,
+        voice: Option<u16>,
+        per_quarter: u16,
+        limits: &Limits,
+    ) -> Result<Self, MusicError> {
         let notes = match voice {
             Some(voice) => score.voice(voice).top_line(),
             None => score.top_line(),
@@ -73,7 +79,11 @@ impl Line {
             ));
         }
         let step = |tick| step_of(tick, per_quarter, score.division());
-        let end = notes.iter().map(|note| step(note.end()).max(step(note.start) + 1)).max().unwrap_or(0);
+        let end = notes
+            .iter()
+            .map(|note| step(note.end()).max(step(note.start) + 1))
+            .max()
+            .unwrap_or(0);
         MusicError::check("melody of a score", end as usize, "steps", limits.steps)?;
         let mut line = Self {
             pitches: vec![None; end as usize],
@@ -118,7 +128,10 @@ impl Chorale {
         for (line, name) in voices.iter().zip(VOICE_NAMES) {
             if line.len() != steps || line.struck.len() != steps {
                 return Err(MusicError::value(
-                    format!("{name} has {} steps and the soprano has {steps}", line.len()),
+                    format!(
+                        "{name} has {} steps and the soprano has {steps}",
+                        line.len()
+                    ),
                     "give four lines of one length",
                 ));
             }
@@ -129,7 +142,10 @@ impl Chorale {
                 ));
             }
         }
-        Ok(Self { per_quarter, voices })
+        Ok(Self {
+            per_quarter,
+            voices,
+        })
     }
 
     /// Steps a quarter note.
@@ -164,7 +180,9 @@ impl Chorale {
     pub fn to_roll(&self) -> Result<Roll, MusicError> {
         let set = |t: usize, struck: bool| {
             let lines = self.voices.iter().filter(|line| !struck || line.begins(t));
-            lines.filter_map(|line| line.pitches[t]).collect::<Pitches>()
+            lines
+                .filter_map(|line| line.pitches[t])
+                .collect::<Pitches>()
         };
         let sounding = (0..self.len()).map(|t| set(t, false)).collect();
         let struck = (0..self.len()).map(|t| set(t, true)).collect();
@@ -191,7 +209,9 @@ impl Chorale {
             for (t, pitch) in line.pitches.iter().enumerate() {
                 let Some(pitch) = *pitch else { continue };
                 match notes.last_mut() {
-                    Some(note) if !line.begins(t) && usize::from(note.voice) == voice => note.length += ticks,
+                    Some(note) if !line.begins(t) && usize::from(note.voice) == voice => {
+                        note.length += ticks
+                    }
                     _ => notes.push(Note {
                         start: t as u32 * ticks,
                         length: ticks,

@@ -62,9 +62,14 @@ impl<'a> Layout<'a> {
         };
         let (low, high) = (low.saturating_sub(2), high.saturating_add(2).min(127));
         let quarters = f64::from(score.end()) / f64::from(score.division());
-        let quarter = config.quarter.unwrap_or_else(|| (WIDEST / quarters).min(24.0));
+        let quarter = config
+            .quarter
+            .unwrap_or_else(|| (WIDEST / quarters).min(24.0));
         let semitone = config.semitone.unwrap_or(8.0);
-        let size = (SCALE + quarters * quarter + 8.0, f64::from(high - low + 1) * semitone);
+        let size = (
+            SCALE + quarters * quarter + 8.0,
+            f64::from(high - low + 1) * semitone,
+        );
         let most = config.limits.pixels as f64;
         // A comparison with NaN is false.
         let fits = size.0 >= 1.0 && size.1 >= 1.0 && size.0 * size.1 <= most;
@@ -100,12 +105,21 @@ impl<'a> Layout<'a> {
     fn blocks(&self) -> Vec<Block> {
         let (width, height) = (self.width as f64, self.height as f64);
         let mut blocks = Vec::new();
-        for pitch in (self.low..=self.high).filter(|pitch| matches!(pitch % 12, 1 | 3 | 6 | 8 | 10)) {
+        for pitch in (self.low..=self.high).filter(|pitch| matches!(pitch % 12, 1 | 3 | 6 | 8 | 10))
+        {
             let top = self.y(pitch);
-            blocks.push(Block([SCALE, top, width, top + self.semitone], [0xF0, 0xF0, 0xF4], 1.0));
+            blocks.push(Block(
+                [SCALE, top, width, top + self.semitone],
+                [0xF0, 0xF0, 0xF4],
+                1.0,
+            ));
         }
         if let Some(given) = self.config.given {
-            blocks.push(Block([SCALE, 0.0, self.x(given).min(width), height], [0xFF, 0xE9, 0xA8], 0.55));
+            blocks.push(Block(
+                [SCALE, 0.0, self.x(given).min(width), height],
+                [0xFF, 0xE9, 0xA8],
+                0.55,
+            ));
         }
         // At most one line in four pixels.
         let mut last = f64::NEG_INFINITY;
@@ -122,8 +136,16 @@ impl<'a> Layout<'a> {
             let right = (self.x(note.end()) - 1.0).max(left + 1.0);
             let colour = VOICE_COLOURS[usize::from(note.voice) % VOICE_COLOURS.len()];
             let opacity = self.config.opacity.get(i).copied().unwrap_or(1.0);
-            let opacity = if opacity.is_nan() { 1.0 } else { opacity.clamp(0.0, 1.0) };
-            blocks.push(Block([left, top + 0.5, right, top + self.semitone - 0.5], colour, opacity));
+            let opacity = if opacity.is_nan() {
+                1.0
+            } else {
+                opacity.clamp(0.0, 1.0)
+            };
+            blocks.push(Block(
+                [left, top + 0.5, right, top + self.semitone - 0.5],
+                colour,
+                opacity,
+            ));
         }
         blocks
     }

@@ -73,7 +73,9 @@ impl Pitches {
         let by = u32::from(semitones.unsigned_abs());
         match semitones {
             0 => Some(self),
-            1.. => (by <= self.0.leading_zeros()).then(|| Self(self.0.checked_shl(by).unwrap_or(0))),
+            1.. => {
+                (by <= self.0.leading_zeros()).then(|| Self(self.0.checked_shl(by).unwrap_or(0)))
+            }
             _ => (by <= self.0.trailing_zeros()).then(|| Self(self.0.checked_shr(by).unwrap_or(0))),
         }
     }
@@ -152,7 +154,11 @@ impl Roll {
         check_grid(per_quarter)?;
         if sounding.len() != struck.len() {
             return Err(MusicError::value(
-                format!("{} steps of pitches and {} steps of strikes", sounding.len(), struck.len()),
+                format!(
+                    "{} steps of pitches and {} steps of strikes",
+                    sounding.len(),
+                    struck.len()
+                ),
                 "give one set of each for every step",
             ));
         }
@@ -206,12 +212,19 @@ impl Roll {
 
     /// Largest number of pitches in a step.
     pub fn most_voices(&self) -> usize {
-        self.sounding.iter().map(|step| step.len()).max().unwrap_or(0)
+        self.sounding
+            .iter()
+            .map(|step| step.len())
+            .max()
+            .unwrap_or(0)
     }
 
     /// Lowest and highest pitch.
     pub fn range(&self) -> Option<(u8, u8)> {
-        let all = self.sounding.iter().fold(Pitches::NONE, |all, step| Pitches(all.0 | step.0));
+        let all = self
+            .sounding
+            .iter()
+            .fold(Pitches::NONE, |all, step| Pitches(all.0 | step.0));
         Some((all.lowest()?, all.highest()?))
     }
 
@@ -281,7 +294,10 @@ impl Roll {
             for pitch in sounding.iter() {
                 let slot = &mut open[usize::from(pitch)];
                 match *slot {
-                    Some(at) if !struck.contains(pitch) && notes[at].end() == t as u32 * u32::from(ticks) => {
+                    Some(at)
+                        if !struck.contains(pitch)
+                            && notes[at].end() == t as u32 * u32::from(ticks) =>
+                    {
                         notes[at].length += u32::from(ticks);
                     }
                     _ => {
@@ -326,11 +342,22 @@ impl Score {
     ///
     /// # Errors
     /// A grid of 0 or more than 480 steps, or more steps than the limit.
-    pub fn to_roll(&self, per_quarter: u16, rest: bool, limits: &Limits) -> Result<(Roll, GridFit), MusicError> {
+    pub fn to_roll(
+        &self,
+        per_quarter: u16,
+        rest: bool,
+        limits: &Limits,
+    ) -> Result<(Roll, GridFit), MusicError> {
         check_grid(per_quarter)?;
         let step = |tick| step_of(tick, per_quarter, self.division());
-        let last = self.notes().iter().map(|note| step(note.end()).max(step(note.start) + 1));
-        let end = last.chain(rest.then(|| step(self.end()))).max().unwrap_or(0);
+        let last = self
+            .notes()
+            .iter()
+            .map(|note| step(note.end()).max(step(note.start) + 1));
+        let end = last
+            .chain(rest.then(|| step(self.end())))
+            .max()
+            .unwrap_or(0);
         if end > limits.steps as u64 {
             return Err(MusicError::Large {
                 operation: "score to roll",
@@ -345,7 +372,8 @@ impl Score {
             notes: self.notes().len(),
             ..GridFit::default()
         };
-        let exact = |ticks: u32| f64::from(ticks) * f64::from(per_quarter) / f64::from(self.division());
+        let exact =
+            |ticks: u32| f64::from(ticks) * f64::from(per_quarter) / f64::from(self.division());
         // The end of the newest note of each pitch: a note inside of it adds no steps.
         let mut filled = [0u64; 128];
         for note in self.notes() {

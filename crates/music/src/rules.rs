@@ -45,7 +45,9 @@ impl VoiceLeading {
         for t in 0..chorale.len() {
             let now = chorale.step(t);
             let pairs = now.windows(2);
-            let crossed = pairs.into_iter().any(|pair| matches!(pair, [Some(upper), Some(lower)] if lower > upper));
+            let crossed = pairs
+                .into_iter()
+                .any(|pair| matches!(pair, [Some(upper), Some(lower)] if lower > upper));
             counts.crossed += usize::from(crossed);
             if t > 0 {
                 let [fifths, octaves] = parallels(chorale.step(t - 1), now);
@@ -57,11 +59,19 @@ impl VoiceLeading {
             let notes = line.notes();
             let (low, high) = VOICE_RANGES[voice];
             counts.notes[voice] = notes.len();
-            counts.out_of_range[voice] = notes.iter().filter(|note| !(low..=high).contains(*note)).count();
-            counts.leaps[voice] = notes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) > OCTAVE).count();
+            counts.out_of_range[voice] = notes
+                .iter()
+                .filter(|note| !(low..=high).contains(*note))
+                .count();
+            counts.leaps[voice] = notes
+                .windows(2)
+                .filter(|pair| pair[0].abs_diff(pair[1]) > OCTAVE)
+                .count();
         }
         let last = (0..chorale.len()).rev().map(|t| chorale.step(t));
-        let last = last.into_iter().find(|step| step.iter().any(Option::is_some));
+        let last = last
+            .into_iter()
+            .find(|step| step.iter().any(Option::is_some));
         counts.final_triads = usize::from(last.is_some_and(triad));
         counts
     }
@@ -78,7 +88,9 @@ impl VoiceLeading {
 
     /// Share of steps in which a note of `voice` (0 to 3) begins.
     pub fn new_notes(&self, voice: usize) -> f64 {
-        self.notes.get(voice).map_or(0.0, |&notes| notes as f64 / self.steps.max(1) as f64)
+        self.notes
+            .get(voice)
+            .map_or(0.0, |&notes| notes as f64 / self.steps.max(1) as f64)
     }
 }
 
@@ -112,8 +124,12 @@ fn parallels(before: [Option<u8>; 4], now: [Option<u8>; 4]) -> [usize; 2] {
     let mut counts = [0; 2];
     for upper in 0..4 {
         for lower in upper + 1..4 {
-            let (Some(a), Some(b)) = (before[upper], before[lower]) else { continue };
-            let (Some(c), Some(d)) = (now[upper], now[lower]) else { continue };
+            let (Some(a), Some(b)) = (before[upper], before[lower]) else {
+                continue;
+            };
+            let (Some(c), Some(d)) = (now[upper], now[lower]) else {
+                continue;
+            };
             let same_way = (c > a && d > b) || (c < a && d < b);
             let intervals = (a.abs_diff(b) % OCTAVE, c.abs_diff(d) % OCTAVE);
             match (same_way, intervals) {
@@ -131,7 +147,10 @@ fn triad(step: [Option<u8>; 4]) -> bool {
     let Some(bass) = step.iter().rev().copied().flatten().next() else {
         return false;
     };
-    let above = step.iter().flatten().map(|&pitch| (i16::from(pitch) - i16::from(bass)).rem_euclid(12));
+    let above = step
+        .iter()
+        .flatten()
+        .map(|&pitch| (i16::from(pitch) - i16::from(bass)).rem_euclid(12));
     let classes = above.fold(0u16, |set, class| set | 1 << class);
     let [root, minor, major, fifth] = [1, 1 << 3, 1 << 4, 1 << 7];
     let third = classes & (minor | major);
@@ -182,6 +201,12 @@ pub fn out_of_range(chorale: &Chorale) -> Vec<OutOfRange> {
 
 /// Name of a pitch with sharps and its octave: 60 is `C4`.
 pub fn pitch_name(pitch: u8) -> String {
-    let names = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
-    format!("{}{}", names[usize::from(pitch % 12)], i16::from(pitch / 12) - 1)
+    let names = [
+        "C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B",
+    ];
+    format!(
+        "{}{}",
+        names[usize::from(pitch % 12)],
+        i16::from(pitch / 12) - 1
+    )
 }

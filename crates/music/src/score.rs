@@ -258,7 +258,9 @@ impl Score {
     /// a time signature follows before it is full.
     pub fn bar(&self, tick: u32) -> u64 {
         let until = u64::from(tick) + 1;
-        let parts = self.bar_parts(until).map(|(start, end, length)| (end - start).div_ceil(length));
+        let parts = self
+            .bar_parts(until)
+            .map(|(start, end, length)| (end - start).div_ceil(length));
         parts.sum::<u64>().max(1)
     }
 
@@ -277,7 +279,11 @@ impl Score {
             beats: 4,
             unit: 4,
         };
-        let next = self.meters.iter().map(|meter| u64::from(meter.tick)).chain([until]);
+        let next = self
+            .meters
+            .iter()
+            .map(|meter| u64::from(meter.tick))
+            .chain([until]);
         std::iter::once(common)
             .chain(self.meters.iter().copied())
             .zip(next)
@@ -295,7 +301,12 @@ impl Score {
         for note in &mut score.notes {
             note.voice = 0;
         }
-        score.voices = self.voices.get(usize::from(voice)).cloned().into_iter().collect();
+        score.voices = self
+            .voices
+            .get(usize::from(voice))
+            .cloned()
+            .into_iter()
+            .collect();
         score
     }
 
@@ -332,7 +343,10 @@ fn valid(note: &Note) -> bool {
     note.pitch <= 127
         && (1..=127).contains(&note.velocity)
         && note.length >= 1
-        && note.start.checked_add(note.length).is_some_and(|end| end <= LAST_TICK)
+        && note
+            .start
+            .checked_add(note.length)
+            .is_some_and(|end| end <= LAST_TICK)
 }
 
 /// Ordered by tick, with the last one of each tick alone.

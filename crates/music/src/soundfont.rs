@@ -32,9 +32,13 @@ impl SoundFont {
         MusicError::check("reading a SoundFont", bytes.len(), "bytes", MOST_BYTES)?;
         check_chunks(bytes)?;
         // The reader indexes into the tables of a file, which may be damaged.
-        let read = catch_unwind(AssertUnwindSafe(|| rustysynth::SoundFont::new(&mut &bytes[..])));
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            rustysynth::SoundFont::new(&mut &bytes[..])
+        }));
         match read {
-            Ok(Ok(font)) => Ok(Self { font: Arc::new(font) }),
+            Ok(Ok(font)) => Ok(Self {
+                font: Arc::new(font),
+            }),
             Ok(Err(error)) => Err(refused(error.to_string())),
             Err(_) => Err(refused("its tables are damaged".to_owned())),
         }
@@ -50,7 +54,12 @@ impl SoundFont {
     ///
     /// # Errors
     /// A rate out of range, a score above the limits of notes or seconds, or a damaged SoundFont.
-    pub fn render(&self, score: &Score, rate: u32, limits: &Limits) -> Result<Vec<f32>, MusicError> {
+    pub fn render(
+        &self,
+        score: &Score,
+        rate: u32,
+        limits: &Limits,
+    ) -> Result<Vec<f32>, MusicError> {
         if !(16_000..=96_000).contains(&rate) {
             return Err(MusicError::value(
                 format!("a sound of {rate} samples a second"),
@@ -111,10 +120,13 @@ impl SoundFont {
             }
         }
         synthesizer.render(&mut left[at..], &mut right[at..]);
-        let mono = left.iter().zip(&right).map(|(a, b)| match (0.5 * (a + b)).is_finite() {
-            true => 0.5 * (a + b),
-            false => 0.0,
-        });
+        let mono = left
+            .iter()
+            .zip(&right)
+            .map(|(a, b)| match (0.5 * (a + b)).is_finite() {
+                true => 0.5 * (a + b),
+                false => 0.0,
+            });
         Ok(mono.collect())
     }
 }

@@ -180,7 +180,10 @@ pub fn render(score: &Score, config: &SynthConfig) -> Result<Vec<f32>, MusicErro
     let held = spans().map(|(start, end)| end - start).sum::<f64>();
     let last = spans().map(|(_, end)| end).fold(0.0, f64::max);
     let limit = config.limits.seconds;
-    for (seconds, limit, unit) in [(last, limit, "seconds"), (held, limit * MOST_VOICES, "seconds of notes")] {
+    for (seconds, limit, unit) in [
+        (last, limit, "seconds"),
+        (held, limit * MOST_VOICES, "seconds of notes"),
+    ] {
         if seconds > limit {
             return Err(MusicError::Large {
                 operation: "rendering sound",
@@ -209,7 +212,9 @@ pub fn render(score: &Score, config: &SynthConfig) -> Result<Vec<f32>, MusicErro
 
 /// Scales samples down if they are louder than [`PEAK`].
 pub(crate) fn soften(samples: &mut [f32]) {
-    let peak = samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
+    let peak = samples
+        .iter()
+        .fold(0f32, |peak, sample| peak.max(sample.abs()));
     if peak > PEAK {
         let gain = PEAK / peak;
         samples.iter_mut().for_each(|sample| *sample *= gain);

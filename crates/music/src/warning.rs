@@ -142,16 +142,26 @@ impl Display for Warning {
             Self::Unended { notes } => {
                 write!(f, "{notes} notes have no end; they end with their track")
             }
-            Self::StrayEnds { events } => write!(f, "{events} ends of notes that do not sound are ignored"),
-            Self::NoLength { notes } => write!(f, "{notes} notes end where they begin; they last one tick"),
+            Self::StrayEnds { events } => {
+                write!(f, "{events} ends of notes that do not sound are ignored")
+            }
+            Self::NoLength { notes } => {
+                write!(f, "{notes} notes end where they begin; they last one tick")
+            }
             Self::OldStatus { events } => write!(
                 f,
                 "{events} events lack a status byte after a meta or exclusive event; the status before it was used"
             ),
             Self::NoEnd { tracks } => write!(f, "{tracks} tracks lack the end-of-track event"),
-            Self::Illegal { events } => write!(f, "{events} events that a MIDI file must not hold are skipped"),
+            Self::Illegal { events } => write!(
+                f,
+                "{events} events that a MIDI file must not hold are skipped"
+            ),
             Self::Damaged { at, bytes, cause } => {
-                write!(f, "{bytes} bytes from byte {at} on are damaged and left out ({cause})")
+                write!(
+                    f,
+                    "{bytes} bytes from byte {at} on are damaged and left out ({cause})"
+                )
             }
             Self::MoreDamage { places } => write!(f, "the file is damaged at {places} more places"),
             Self::TrackLength { track } => write!(
@@ -159,22 +169,38 @@ impl Display for Warning {
                 "track {track} is not as long as its header says; the next track was found by its name"
             ),
             Self::Tracks { promised, found } => {
-                write!(f, "the header promises {promised} tracks, and there are {found}")
+                write!(
+                    f,
+                    "the header promises {promised} tracks, and there are {found}"
+                )
             }
             Self::ManyTracksInFormat0 { tracks } => write!(
                 f,
                 "a file of format 0 has {tracks} tracks instead of one; they are read as parallel"
             ),
             Self::Sequence { tracks } => {
-                write!(f, "the {tracks} pieces of a format 2 file are put one after the other")
+                write!(
+                    f,
+                    "the {tracks} pieces of a format 2 file are put one after the other"
+                )
             }
             Self::LateTempos { events } => {
                 write!(f, "{events} tempo changes after the last note are left out")
             }
             Self::AlienChunks { chunks } => write!(f, "{chunks} chunks of other kinds are skipped"),
-            Self::Place { line, column: 0, remark } => write!(f, "line {line}: {remark}"),
-            Self::Place { line, column, remark } => write!(f, "line {line}, column {column}: {remark}"),
-            Self::MorePlaces { places } => write!(f, "there are {places} more remarks of this kind"),
+            Self::Place {
+                line,
+                column: 0,
+                remark,
+            } => write!(f, "line {line}: {remark}"),
+            Self::Place {
+                line,
+                column,
+                remark,
+            } => write!(f, "line {line}, column {column}: {remark}"),
+            Self::MorePlaces { places } => {
+                write!(f, "there are {places} more remarks of this kind")
+            }
             Self::Latin1 => write!(f, "the text is not UTF-8; it is read as Latin-1"),
             Self::Rounded { notes } => write!(f, "{notes} lengths were rounded to the next tick"),
             Self::Remark(remark) => write!(f, "{remark}"),

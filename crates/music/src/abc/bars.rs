@@ -2,15 +2,17 @@
 
 use super::read::{BarLine, Item, Part};
 use super::{Ratio, TimeSignature, Tune};
+use std::collections::HashMap;
 
 /// How the length of a bar fits its time signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BarKind {
     /// As long as it should be.
     Full,
-    /// Shorter, at the beginning or end of a section: a pick-up, or the bar that it completes.
+    /// Shorter, at the beginning or end of a section, where another such bar at an end or beginning completes it. The
+    /// first bar of the voice, a pick-up, may lack its complement.
     Partial,
-    /// Shorter, inside of a section.
+    /// Shorter otherwise.
     Short,
     /// Longer.
     Long,
@@ -132,7 +134,7 @@ impl Tune {
         if let Some(last) = bars.last_mut() {
             last.last = true;
         }
-        bars.into_iter().map(Open::bar).collect()
+        judged(bars)
     }
 }
 
@@ -174,23 +176,56 @@ impl Open {
         self
     }
 
-    fn bar(self) -> Bar {
-        let full = self.meter.map(TimeSignature::bar);
-        let kind = match (self.length, full) {
+    /// How much a bar at the beginning or end of a section is shorter than it should be.
+    fn lacking(&self) -> Option<Ratio> {
+        let full = self.meter.map(TimeSignature::bar)?;
+        let lacking = full.minus(self.length?)?;
+        ((self.first || self.last) && !lacking.is_zero()).then_some(lacking)
+    }
+}
+
+/// The bars with their kinds.
+fn judged(bars: Vec<Open>) -> Vec<Bar> {
+    // Lengths of the short bars at beginnings and at ends, with their numbers.
+    let mut lengths: [HashMap<Ratio, usize>; 2] = Default::default();
+    for bar in bars.iter().filter(|bar| bar.lacking().is_some()) {
+        let ends = [bar.first, bar.last];
+        for (lengths, _) in lengths.iter_mut().zip(ends).filter(|both| both.1) {
+            *lengths
+                .entry(bar.length.unwrap_or(Ratio::ZERO))
+                .or_default() += 1;
+        }
+    }
+    let completed = |bar: &Open| {
+        let Some(lacking) = bar.lacking() else {
+            return false;
+        };
+        let itself = usize::from(bar.first && bar.last && bar.length == Some(lacking));
+        let others = |end: usize| {
+            lengths[end]
+                .get(&lacking)
+                .is_some_and(|&count| count > itself)
+        };
+        (bar.first && others(1)) || (bar.last && others(0))
+    };
+    let kinds = bars.iter().enumerate().map(|(i, bar)| {
+        match (bar.length, bar.meter.map(TimeSignature::bar)) {
             (_, None) => BarKind::Free,
             (Some(length), Some(full)) if length == full => BarKind::Full,
-            (Some(length), Some(full)) if length < full => match self.first || self.last {
+            (Some(length), Some(full)) if length < full => match i == 0 || completed(bar) {
                 true => BarKind::Partial,
                 false => BarKind::Short,
             },
             _ => BarKind::Long,
-        };
-        Bar {
-            length: self.length.unwrap_or(Ratio::ZERO),
-            full,
-            kind,
-            line: self.line,
-            items: (self.from, self.to),
         }
-    }
+    });
+    let kinds: Vec<_> = kinds.collect();
+    let judged = bars.into_iter().zip(kinds).map(|(bar, kind)| Bar {
+        length: bar.length.unwrap_or(Ratio::ZERO),
+        full: bar.meter.map(TimeSignature::bar),
+        kind,
+        line: bar.line,
+        items: (bar.from, bar.to),
+    });
+    judged.collect()
 }

@@ -18,7 +18,11 @@ impl TimeSignature {
     /// Value of an `M:` field: `C`, `C|`, `6/8`, `(2+3)/8`, `2+3/8`. `Some(None)` is free meter; `None` a value without
     /// meaning.
     pub fn parse(value: &str) -> Option<Option<Self>> {
-        let value: String = value.chars().take(LONGEST).filter(|c| !" ()".contains(*c)).collect();
+        let value: String = value
+            .chars()
+            .take(LONGEST)
+            .filter(|c| !" ()".contains(*c))
+            .collect();
         match value.as_str() {
             "C" | "c" => return Some(Some(Self { beats: 4, unit: 4 })),
             "C|" | "c|" => return Some(Some(Self { beats: 2, unit: 2 })),
@@ -60,7 +64,11 @@ pub(crate) fn unit(denominator: u64) -> Ratio {
 
 /// Value of an `L:` field: `1/8`.
 pub(crate) fn length(value: &str) -> Option<Ratio> {
-    let value: String = value.chars().take(LONGEST).filter(|c| !c.is_whitespace()).collect();
+    let value: String = value
+        .chars()
+        .take(LONGEST)
+        .filter(|c| !c.is_whitespace())
+        .collect();
     let (upper, lower) = value.split_once('/').unwrap_or((&value, "1"));
     let ratio = Ratio::new(upper.parse().ok()?, lower.parse().ok()?)?;
     let possible = !ratio.is_zero() && ratio.value() <= 16.0 && ratio.denominator() <= 1024;
@@ -95,7 +103,11 @@ impl Pace {
             None => unit,
             Some(old) if old.starts_with(['C', 'c']) => {
                 let times = old[1..].trim();
-                let times = if times.is_empty() { Ratio::ONE } else { length(times)? };
+                let times = if times.is_empty() {
+                    Ratio::ONE
+                } else {
+                    length(times)?
+                };
                 unit.times(times)?
             }
             Some(list) => {
@@ -103,7 +115,10 @@ impl Pace {
                 parts.fold(Some(Ratio::ZERO), |sum, part| sum?.plus(part?))?
             }
         };
-        let each_minute = count.parse::<f64>().ok().filter(|n| (1.0..=2000.0).contains(n))? as u32;
+        let each_minute = count
+            .parse::<f64>()
+            .ok()
+            .filter(|n| (1.0..=2000.0).contains(n))? as u32;
         (!beat.is_zero()).then_some(Self { beat, each_minute })
     }
 
@@ -171,7 +186,9 @@ impl Key {
         }
         let mut letters = value.chars();
         let letter = letters.next()?;
-        let index = LETTERS.iter().position(|&l| l == letter.to_ascii_uppercase())?;
+        let index = LETTERS
+            .iter()
+            .position(|&l| l == letter.to_ascii_uppercase())?;
         let mut rest = letters.as_str();
         let mut sharps = 0i16;
         if let Some(after) = rest.strip_prefix(['#', '♯']) {
@@ -214,7 +231,9 @@ impl Key {
                 '_' => raised = Some(raised.unwrap_or(0) - 1),
                 '=' => raised = Some(0),
                 _ => {
-                    let index = LETTERS.iter().position(|&l| l == letter.to_ascii_uppercase());
+                    let index = LETTERS
+                        .iter()
+                        .position(|&l| l == letter.to_ascii_uppercase());
                     let (Some(index), Some(raised)) = (index, raised.take()) else {
                         return;
                     };

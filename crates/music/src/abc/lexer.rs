@@ -93,7 +93,11 @@ impl<'a> Lexer<'a> {
 
     /// A number; nothing without a digit. Larger ones than [`LARGEST`] become that.
     fn number(&mut self) -> Option<u32> {
-        let digits = self.rest().len() - self.rest().trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let digits = self.rest().len()
+            - self
+                .rest()
+                .trim_start_matches(|c: char| c.is_ascii_digit())
+                .len();
         let number = &self.rest()[..digits];
         self.at += digits;
         (digits > 0).then(|| number.parse().unwrap_or(LARGEST).min(LARGEST))
@@ -132,7 +136,10 @@ impl<'a> Lexer<'a> {
             return None;
         };
         self.take();
-        let index = LETTERS.iter().position(|&l| l == letter.to_ascii_uppercase()).unwrap_or(0);
+        let index = LETTERS
+            .iter()
+            .position(|&l| l == letter.to_ascii_uppercase())
+            .unwrap_or(0);
         let mut octave = i8::from(letter.is_ascii_lowercase());
         while let Some(mark @ ('\'' | ',')) = self.peek() {
             octave = i8::clamp(octave + if mark == ',' { -1 } else { 1 }, -8, 8);
@@ -156,7 +163,8 @@ impl<'a> Lexer<'a> {
     fn endings(&mut self) -> Vec<u8> {
         let mut list = Vec::new();
         while let Some(first) = self.number() {
-            let range = self.peek() == Some('-') && self.second().is_some_and(|c| c.is_ascii_digit());
+            let range =
+                self.peek() == Some('-') && self.second().is_some_and(|c| c.is_ascii_digit());
             let last = match range {
                 true => {
                     self.take();
@@ -165,7 +173,8 @@ impl<'a> Lexer<'a> {
                 false => first,
             };
             list.extend((first.min(9)..=last.min(9)).map(|n| n as u8));
-            let more = matches!(self.peek(), Some(',' | '.')) && self.second().is_some_and(|c| c.is_ascii_digit());
+            let more = matches!(self.peek(), Some(',' | '.'))
+                && self.second().is_some_and(|c| c.is_ascii_digit());
             if !more || list.len() > 16 {
                 break;
             }
@@ -231,7 +240,9 @@ impl<'a> Lexer<'a> {
                         self.at = self.line.len();
                     }
                 }
-                None | Some('|') => return Token::Odd("a chord is not closed and left out".to_owned()),
+                None | Some('|') => {
+                    return Token::Odd("a chord is not closed and left out".to_owned());
+                }
                 _ => match self.written() {
                     Some(note) => {
                         if notes.len() < MOST_NOTES {
@@ -249,7 +260,9 @@ impl<'a> Lexer<'a> {
             }
         }
         let outer = self.length();
-        let length = length.and_then(|inner| inner.times(outer)).unwrap_or(Ratio::ZERO);
+        let length = length
+            .and_then(|inner| inner.times(outer))
+            .unwrap_or(Ratio::ZERO);
         match notes.is_empty() {
             true => Token::Odd("a chord without notes is left out".to_owned()),
             false => Token::Notes(notes, length),
@@ -274,7 +287,8 @@ impl<'a> Lexer<'a> {
         let name = self.rest().split(mark).next().unwrap_or_default();
         let closed = self.rest().len() > name.len();
         let usual = |c: char| c.is_ascii_alphanumeric() || ".,()<>^_/'-+".contains(c);
-        if closed && !name.is_empty() && name.len() <= LONGEST_DECORATION && name.chars().all(usual) {
+        if closed && !name.is_empty() && name.len() <= LONGEST_DECORATION && name.chars().all(usual)
+        {
             self.at += name.len() + 1;
             return None;
         }

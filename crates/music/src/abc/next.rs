@@ -15,8 +15,8 @@ const MOST_CHORD: usize = 5;
 
 /// Time signatures that are offered.
 const METERS: [&str; 18] = [
-    "C", "C|", "2/2", "3/2", "4/2", "2/4", "3/4", "4/4", "5/4", "6/4", "7/4", "3/8", "5/8", "6/8", "7/8", "9/8", "12/8",
-    "none",
+    "C", "C|", "2/2", "3/2", "4/2", "2/4", "3/4", "4/4", "5/4", "6/4", "7/4", "3/8", "5/8", "6/8",
+    "7/8", "9/8", "12/8", "none",
 ];
 
 /// Units of length that are offered.
@@ -26,20 +26,33 @@ const UNITS: [&str; 6] = ["1/1", "1/2", "1/4", "1/8", "1/16", "1/32"];
 const BEATS: [&str; 8] = ["1/4=", "3/8=", "1/8=", "1/2=", "3/4=", "3/16=", "1/16=", ""];
 
 /// Bar lines without endings.
-const STROKES: [&str; 13] = ["|", "||", "|]", "|:", ":|", "::", ":|:", ":||:", "||:", ":||", ":|]", "[|", "[|:"];
+const STROKES: [&str; 13] = [
+    "|", "||", "|]", "|:", ":|", "::", ":|:", ":||:", "||:", ":||", ":|]", "[|", "[|:",
+];
 
 /// Decorations that are offered between exclamation marks.
 const DECORATIONS: [&str; 16] = [
-    "trill", "fermata", "segno", "coda", "D.C.", "D.S.", "fine", "turn", "mordent", "p", "mp", "mf", "f", "pp", "ff",
-    "accent",
+    "trill", "fermata", "segno", "coda", "D.C.", "D.S.", "fine", "turn", "mordent", "p", "mp",
+    "mf", "f", "pp", "ff", "accent",
 ];
 
 /// Written lengths and their cells.
 static LENGTHS: LazyLock<Vec<(String, u32)>> = LazyLock::new(|| {
     let mut list = Vec::new();
     for number in (1..=16).chain([24, 32]) {
-        let digits = if number == 1 { String::new() } else { number.to_string() };
-        for (slashes, by) in [("", 1), ("/", 2), ("/2", 2), ("//", 4), ("/4", 4), ("/8", 8)] {
+        let digits = if number == 1 {
+            String::new()
+        } else {
+            number.to_string()
+        };
+        for (slashes, by) in [
+            ("", 1),
+            ("/", 2),
+            ("/2", 2),
+            ("//", 4),
+            ("/4", 4),
+            ("/8", 8),
+        ] {
             list.push((format!("{digits}{slashes}"), number * UNIT / by));
         }
     }
@@ -57,11 +70,24 @@ static BAR_LINES: LazyLock<Vec<String>> = LazyLock::new(|| {
 /// Keys that are offered.
 static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut list = vec!["none".to_owned(), "HP".to_owned()];
-    let long = ["major", "minor", "mixolydian", "dorian", "aeolian", "phrygian", "lydian", "locrian", "ionian"];
+    let long = [
+        "major",
+        "minor",
+        "mixolydian",
+        "dorian",
+        "aeolian",
+        "phrygian",
+        "lydian",
+        "locrian",
+        "ionian",
+    ];
     for letter in "CDEFGAB".chars() {
         for sign in ["", "#", "b"] {
             let tonic = format!("{letter}{sign}");
-            let short = MODES.iter().map(|mode| mode.0).filter(|mode| *mode != "exp");
+            let short = MODES
+                .iter()
+                .map(|mode| mode.0)
+                .filter(|mode| *mode != "exp");
             for mode in short.chain(long) {
                 let (first, rest) = mode.split_at(1);
                 let capital = first.to_ascii_uppercase() + rest;
@@ -80,8 +106,8 @@ static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
 /// Choices of [`Automaton`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AutomatonConfig {
-    /// Whether bars must be full. Pick-ups of at most half a bar begin a section, and the bar that ends the section may
-    /// be short by the pick-up.
+    /// Whether bars must be full. A pick-up of at most half a bar may begin the tune, and the bar that ends a section may
+    /// be short by it; the next section may then have a pick-up, too.
     pub bars: bool,
     /// Whether fields may follow between the lines of the music.
     pub fields: bool,
@@ -104,7 +130,7 @@ impl Default for AutomatonConfig {
 /// tune has ended with a blank line. The reader of this crate finds nothing odd in such a tune, and its bars regular.
 ///
 /// The automaton offers less than ABC allows: one voice, no slurs, no words, no ties of chords inside of brackets, notes
-/// no shorter than an eighth of the unit, and line ends between bars.
+/// no shorter than an eighth of the unit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Automaton {
     config: AutomatonConfig,
@@ -122,15 +148,21 @@ pub struct Automaton {
     first: bool,
     /// Cells of the last pick-up.
     pickup: u32,
+    /// Whether a bar at the end of a section has completed the pick-up.
+    completed: bool,
     /// Cells that the last bar lacked.
     lacking: u32,
+    /// Bars so far.
+    bars: u32,
     /// Number of the ending that goes on; 0 for none.
     ending: u8,
     group: Option<Group>,
     /// Numerator and denominator of the next note's factor by broken rhythm.
     broken: Option<(u32, u32)>,
-    /// Cells of the note that has just ended, if broken rhythm or a tie may follow.
+    /// Cells of the note that has just ended, if broken rhythm may follow.
     last: Option<u32>,
+    /// Whether a tie may follow.
+    tie: bool,
     /// Whether a note must follow: after grace notes, decorations and the number of a tuplet.
     owed: bool,
     notes: u32,
@@ -158,21 +190,39 @@ enum Mode {
     /// A letter of a field, before its colon.
     Letter(char),
     /// The value of a field so far.
-    Field { letter: char, value: String },
+    Field {
+        letter: char,
+        value: String,
+    },
     Music,
     /// Signs before a letter.
     Sign(char, u8),
     /// A note or rest with its octave marks and length so far.
-    Note { marks: u8, length: String, rest: bool },
+    Note {
+        marks: u8,
+        length: String,
+        rest: bool,
+    },
     /// After `[`.
     Bracket,
     /// Notes of a chord so far; whether a letter must follow a sign; octave marks.
-    Chord { notes: usize, sign: u8, marks: u8 },
-    Grace { notes: usize, sign: u8, marks: u8 },
+    Chord {
+        notes: usize,
+        sign: u8,
+        marks: u8,
+    },
+    Grace {
+        notes: usize,
+        sign: u8,
+        marks: u8,
+    },
     Quoted(usize),
     Decoration(String),
     Tuplet,
-    Broken { sign: char, count: u8 },
+    Broken {
+        sign: char,
+        count: u8,
+    },
     Bar(String),
     End,
 }
@@ -204,11 +254,14 @@ impl Automaton {
             fill: 0,
             first: true,
             pickup: 0,
+            completed: false,
             lacking: 0,
+            bars: 0,
             ending: 0,
             group: None,
             broken: None,
             last: None,
+            tie: false,
             owed: false,
             notes: 0,
             before: '\n',
@@ -240,7 +293,8 @@ impl Automaton {
     pub fn may_end(&self) -> bool {
         let mut state = self.clone();
         let settled = matches!(state.mode, Mode::LineStart | Mode::End) || state.settle().is_some();
-        let whole = state.fill == 0 && state.group.is_none() && state.broken.is_none() && !state.owed;
+        let whole =
+            state.fill == 0 && state.group.is_none() && state.broken.is_none() && !state.owed;
         settled && whole && !state.header && state.notes > 0
     }
 
@@ -271,12 +325,15 @@ impl Automaton {
             return (sum % step == 0 && self.holds(group.start, gained)).then_some(gained);
         }
         let least = (sum + group.left - 1).div_ceil(step) * step;
-        self.holds(group.start, least * group.q / group.p).then_some(0)
+        self.holds(group.start, least * group.q / group.p)
+            .then_some(0)
     }
 
     /// Whether a length that begins with `text` fits.
     fn length_begins(&self, text: &str) -> bool {
-        let mut some = LENGTHS.iter().filter(|(length, _)| length.starts_with(text));
+        let mut some = LENGTHS
+            .iter()
+            .filter(|(length, _)| length.starts_with(text));
         some.any(|&(_, cells)| self.fits(cells).is_some())
     }
 
@@ -313,6 +370,7 @@ impl Automaton {
         self.broken = None;
         self.fill += gained;
         self.last = alone.then_some(cells);
+        self.tie = true;
         self.notes += 1;
         Some(())
     }
@@ -321,7 +379,11 @@ impl Automaton {
     fn factors(sign: char, count: u8) -> [(u32, u32); 2] {
         let part = 1 << count;
         let (long, short) = ((2 * part - 1, part), (1, part));
-        if sign == '>' { [long, short] } else { [short, long] }
+        if sign == '>' {
+            [long, short]
+        } else {
+            [short, long]
+        }
     }
 
     /// Fill of the bar with broken rhythm after its last note, if that is possible.
@@ -343,27 +405,36 @@ impl Automaton {
     /// Whether a bar line may stand here.
     fn bar_fits(&self, strokes: &str) -> bool {
         let divides = strokes != "|";
-        let number = strokes.chars().last().and_then(|c| c.to_digit(10)).unwrap_or(0) as u8;
+        let number = strokes
+            .chars()
+            .last()
+            .and_then(|c| c.to_digit(10))
+            .unwrap_or(0) as u8;
         if self.group.is_some() || self.broken.is_some() || self.owed {
             return false;
         }
-        if number > 0 && (self.notes == 0 || number != self.ending + 1 || (number > 1) != strokes.starts_with(':')) {
+        if number > 0
+            && (self.notes == 0
+                || number != self.ending + 1
+                || (number > 1) != strokes.starts_with(':'))
+        {
             return false;
         }
         if strokes.starts_with(':') && self.notes == 0 {
             return false;
         }
         if self.fill == 0 {
-            let again = self.after_bar == 1 && strokes == "|:";
-            return divides && number == 0 && (self.after_bar == 0 || again);
+            let again = self.after_bar == 1 && matches!(strokes, "|:" | "|");
+            return number == 0 && (again || divides && self.after_bar == 0);
         }
         let Some(bar) = self.bar else { return true };
         let complement = self.pickup > 0 && self.fill + self.pickup == bar;
-        let pickup = self.first && number == 0 && 2 * self.fill <= bar && !strokes.starts_with(':');
+        let completes = self.lacking > 0 && self.fill == self.lacking;
+        let again = self.completed && self.fill == self.pickup;
+        let pickup = self.first && (completes || again || (self.bars == 0 && 2 * self.fill <= bar));
         self.fill == bar
-            || pickup && (strokes == "|" || strokes.ends_with(':'))
+            || (pickup && matches!(strokes, "|" | "|:" | "||:"))
             || (divides && complement && !(number == 1 && strokes.starts_with('|')))
-            || (self.lacking > 0 && self.fill == self.lacking && self.first)
     }
 
     fn bar_begins(&self, text: &str) -> bool {
@@ -375,13 +446,22 @@ impl Automaton {
         if !contains(&BAR_LINES, strokes) || !self.bar_fits(strokes) {
             return None;
         }
-        let number = strokes.chars().last().and_then(|c| c.to_digit(10)).unwrap_or(0) as u8;
+        let number = strokes
+            .chars()
+            .last()
+            .and_then(|c| c.to_digit(10))
+            .unwrap_or(0) as u8;
         let divides = strokes != "|";
         if let Some(bar) = self.bar.filter(|_| self.fill > 0) {
-            if self.first && self.fill < bar && self.lacking != self.fill {
+            if self.first && self.fill < bar {
+                let completes = self.lacking == self.fill;
+                self.completed = completes || (self.completed && self.fill == self.pickup);
                 self.pickup = self.fill;
+            } else if self.fill < bar {
+                self.completed = true;
             }
             self.lacking = if divides { bar - self.fill } else { 0 };
+            self.bars += 1;
         }
         // A second ending may follow the repeat sign of the first.
         let first_ends = strokes.starts_with(':') && self.ending == 1 && self.fill > 0;
@@ -410,20 +490,29 @@ impl Automaton {
             }),
             Mode::Field { letter, value } => self.field(letter, value, next),
             Mode::Sign(sign, count) => self.sign(sign, count, next),
-            Mode::Note { marks, length, rest } => self.note(marks, length, rest, next),
+            Mode::Note {
+                marks,
+                length,
+                rest,
+            } => self.note(marks, length, rest, next),
             Mode::Bracket => self.bracket(next),
             Mode::Chord { notes, sign, marks } => self.inside(notes, sign, marks, next, true),
             Mode::Grace { notes, sign, marks } => self.inside(notes, sign, marks, next, false),
             Mode::Quoted(length) => self.quoted(length, next),
             Mode::Decoration(name) => self.decoration(name, next),
             Mode::Tuplet => self.tuplet(next),
-            Mode::Broken { sign, count } => match next == sign && count < 2 && self.broken_fill(sign, count + 1).is_some() {
-                true => {
-                    self.mode = Mode::Broken { sign, count: count + 1 };
-                    Some(())
+            Mode::Broken { sign, count } => {
+                match next == sign && count < 2 && self.broken_fill(sign, count + 1).is_some() {
+                    true => {
+                        self.mode = Mode::Broken {
+                            sign,
+                            count: count + 1,
+                        };
+                        Some(())
+                    }
+                    false => self.settle().and_then(|()| self.music(next)),
                 }
-                false => self.settle().and_then(|()| self.music(next)),
-            },
+            }
             Mode::Bar(strokes) => {
                 let longer = format!("{strokes}{next}");
                 match self.bar_begins(&longer) {
@@ -451,7 +540,7 @@ impl Automaton {
         if next == '\n' {
             return self.may_end().then(|| self.mode = Mode::End);
         }
-        if self.config.fields && "MLKPT".contains(next) {
+        if self.config.fields && self.fill == 0 && "MLKPT".contains(next) {
             self.mode = Mode::Letter(next);
             return Some(());
         }
@@ -460,16 +549,28 @@ impl Automaton {
 
     /// Values that a field may have; nothing for free text.
     fn values(&self, letter: char) -> Option<Vec<&'static str>> {
-        let fits = |meter: Option<TimeSignature>, unit: Ratio| meter.is_none_or(|meter| cells(meter, unit).is_some());
+        let fits = |meter: Option<TimeSignature>, unit: Ratio| {
+            meter.is_none_or(|meter| cells(meter, unit).is_some())
+        };
         match letter {
-            'M' => Some(METERS.into_iter().filter(|value| {
-                let meter = TimeSignature::parse(value).flatten();
-                fits(meter, self.unit) || (self.header && !self.seen.contains(&'L'))
-            }).collect()),
-            'L' => Some(UNITS.into_iter().filter(|value| {
-                let unit = super::fields::length(value);
-                unit.is_some_and(|unit| fits(self.meter, unit))
-            }).collect()),
+            'M' => Some(
+                METERS
+                    .into_iter()
+                    .filter(|value| {
+                        let meter = TimeSignature::parse(value).flatten();
+                        fits(meter, self.unit) || (self.header && !self.seen.contains(&'L'))
+                    })
+                    .collect(),
+            ),
+            'L' => Some(
+                UNITS
+                    .into_iter()
+                    .filter(|value| {
+                        let unit = super::fields::length(value);
+                        unit.is_some_and(|unit| fits(self.meter, unit))
+                    })
+                    .collect(),
+            ),
             'K' => Some(KEYS.iter().map(String::as_str).collect()),
             _ => None,
         }
@@ -488,21 +589,30 @@ impl Automaton {
         let fits = match (letter, self.values(letter)) {
             (_, Some(values)) => begins(&values, &value),
             ('Q', _) => tempo(&value).is_some(),
-            _ => !next.is_control() && next != '%' && value.chars().count() <= LONGEST_FIELD && value != " ",
+            // A colon or a bar line there would make the line music.
+            _ => {
+                let first = value.chars().count() == 1;
+                !next.is_control()
+                    && next != '%'
+                    && value.len() <= LONGEST_FIELD
+                    && !(first && " :|".contains(next))
+            }
         };
         fits.then(|| self.mode = Mode::Field { letter, value })
     }
 
     fn end_field(&mut self, letter: char, value: &str) {
         self.mode = Mode::LineStart;
-        if self.header {
+        if self.header && "MLQK".contains(letter) {
             self.seen.push(letter);
         }
         match letter {
             'M' => {
                 self.meter = TimeSignature::parse(value).flatten();
                 if self.header && !self.seen.contains(&'L') {
-                    self.unit = self.meter.map_or(super::fields::unit(8), TimeSignature::default_unit);
+                    self.unit = self
+                        .meter
+                        .map_or(super::fields::unit(8), TimeSignature::default_unit);
                 }
             }
             'L' => self.unit = super::fields::length(value).unwrap_or(self.unit),
@@ -514,7 +624,7 @@ impl Automaton {
             _ => {}
         }
         if matches!(letter, 'M' | 'L') {
-            (self.pickup, self.lacking) = (0, 0);
+            (self.pickup, self.completed, self.lacking) = (0, false, 0);
         }
         let meter = self.meter.filter(|_| self.config.bars);
         self.bar = meter.and_then(|meter| cells(meter, self.unit));
@@ -523,6 +633,7 @@ impl Automaton {
     /// A character between two tokens.
     fn music(&mut self, next: char) -> Option<()> {
         let last = self.last.take();
+        let tie = std::mem::take(&mut self.tie);
         let after_bar = std::mem::take(&mut self.after_bar);
         let free = self.group.is_none() && self.broken.is_none() && !self.owed;
         self.mode = match next {
@@ -531,10 +642,14 @@ impl Automaton {
             'z' if self.note_fits() && !self.owed => self.begun(true),
             '[' => {
                 (self.last, self.after_bar) = (last, after_bar);
-                let possible = ['A', '1', '2', '3', '4', '|'].into_iter().any(|c| self.clone().bracket(c).is_some());
+                let possible = ['A', '1', '2', '3', '4', '|']
+                    .into_iter()
+                    .any(|c| self.clone().bracket(c).is_some());
                 possible.then_some(Mode::Bracket)?
             }
-            '"' if self.note_fits() && self.broken.is_none() && self.before != '"' => Mode::Quoted(0),
+            '"' if self.note_fits() && self.broken.is_none() && self.before != '"' => {
+                Mode::Quoted(0)
+            }
             '{' if self.note_fits() && self.broken.is_none() && !self.owed => Mode::Grace {
                 notes: 0,
                 sign: 0,
@@ -549,19 +664,22 @@ impl Automaton {
             '>' | '<' => {
                 self.last = last;
                 self.broken_fill(next, 1)?;
-                Mode::Broken { sign: next, count: 1 }
+                Mode::Broken {
+                    sign: next,
+                    count: 1,
+                }
             }
-            '-' if last.is_some() => Mode::Music,
+            '-' if tie => Mode::Music,
             '|' | ':' => {
                 self.after_bar = after_bar;
                 let strokes = next.to_string();
                 self.bar_begins(&strokes).then_some(Mode::Bar(strokes))?
             }
             ' ' if !" \n".contains(self.before) && self.broken.is_none() && !self.owed => {
-                self.after_bar = after_bar;
+                (self.after_bar, self.tie) = (after_bar, tie);
                 Mode::Music
             }
-            '\n' if free && self.fill == 0 && self.before != '\n' && after_bar > 0 => {
+            '\n' if free && self.before != '\n' && (after_bar > 0 || self.fill > 0) => {
                 self.after_bar = after_bar;
                 Mode::LineStart
             }
@@ -609,7 +727,7 @@ impl Automaton {
         }
         self.settle()?;
         if rest {
-            self.last = None;
+            (self.last, self.tie) = (None, false);
         }
         self.music(next)
     }
@@ -630,7 +748,11 @@ impl Automaton {
                 marks: 0,
             },
             '|' if self.bar_begins("[|") => Mode::Bar("[|".to_owned()),
-            _ if (1..=4).contains(&number) && free && self.after_bar > 0 && number == self.ending + 1 => {
+            _ if (1..=4).contains(&number)
+                && free
+                && self.after_bar > 0
+                && number == self.ending + 1 =>
+            {
                 self.ending = number;
                 self.first = false;
                 Mode::Music
@@ -726,8 +848,13 @@ impl Automaton {
 
 /// Whether `text` is a tempo (`Some(true)`), or the beginning of one.
 fn tempo(text: &str) -> Option<bool> {
-    let number = |digits: &str| digits.len() <= 3 && !digits.starts_with('0') && digits.chars().all(|c| c.is_ascii_digit());
-    let rest = BEATS.iter().filter_map(|beat| text.strip_prefix(beat)).find(|rest| number(rest));
+    let number = |digits: &str| {
+        digits.len() <= 3 && !digits.starts_with('0') && digits.chars().all(|c| c.is_ascii_digit())
+    };
+    let rest = BEATS
+        .iter()
+        .filter_map(|beat| text.strip_prefix(beat))
+        .find(|rest| number(rest));
     match rest {
         Some(digits) => Some((2..=3).contains(&digits.len())),
         None => begins(&BEATS, text).then_some(false),
@@ -736,6 +863,9 @@ fn tempo(text: &str) -> Option<bool> {
 
 /// Cells of a bar, if the shortest note divides it.
 fn cells(meter: TimeSignature, unit: Ratio) -> Option<u32> {
-    let cells = meter.bar().over(unit)?.times(Ratio::new(u64::from(UNIT), 1)?)?;
+    let cells = meter
+        .bar()
+        .over(unit)?
+        .times(Ratio::new(u64::from(UNIT), 1)?)?;
     (cells.denominator() == 1).then_some(cells.numerator())
 }

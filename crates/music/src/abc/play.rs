@@ -3,7 +3,9 @@
 use super::chords::chord;
 use super::read::{Item, Part};
 use super::{BarKind, Ratio, TimeSignature, Tune};
-use crate::{KeySignature, LAST_TICK, Limits, Meter, MusicError, Note, Score, TEXT_DIVISION, Tempo, Voice};
+use crate::{
+    KeySignature, LAST_TICK, Limits, Meter, MusicError, Note, Score, TEXT_DIVISION, Tempo, Voice,
+};
 
 /// Ticks of a whole note.
 const WHOLE: u64 = 4 * TEXT_DIVISION as u64;
@@ -69,7 +71,12 @@ impl Tune {
         let mut tempos = vec![Tempo::of(0, first)];
         tempos.append(&mut player.tempos);
         score.set_tempos(tempos);
-        score.set_meters(self.first_meters().into_iter().chain(player.meters).collect());
+        score.set_meters(
+            self.first_meters()
+                .into_iter()
+                .chain(player.meters)
+                .collect(),
+        );
         let key = KeySignature {
             tick: 0,
             fifths: self.key.fifths.clamp(-7, 7),
@@ -93,19 +100,24 @@ impl Tune {
             beats: meter.beats,
             unit: meter.unit,
         };
-        let first = self.parts.first().and_then(|part| self.bars(part).into_iter().next());
-        let pickup = first.filter(|bar| bar.kind == BarKind::Partial).and_then(|bar| {
-            let (beats, unit) = (bar.length.numerator(), bar.length.denominator());
-            let possible = unit.is_power_of_two() && unit <= 128 && beats <= 64;
-            possible.then(|| {
-                let short = Meter {
-                    tick: 0,
-                    beats: beats as u8,
-                    unit: unit as u8,
-                };
-                [short, at(ticks(bar.length), meter)]
-            })
-        });
+        let first = self
+            .parts
+            .first()
+            .and_then(|part| self.bars(part).into_iter().next());
+        let pickup = first
+            .filter(|bar| bar.kind == BarKind::Partial)
+            .and_then(|bar| {
+                let (beats, unit) = (bar.length.numerator(), bar.length.denominator());
+                let possible = unit.is_power_of_two() && unit <= 128 && beats <= 64;
+                possible.then(|| {
+                    let short = Meter {
+                        tick: 0,
+                        beats: beats as u8,
+                        unit: unit as u8,
+                    };
+                    [short, at(ticks(bar.length), meter)]
+                })
+            });
         pickup.map_or_else(|| vec![at(0, meter)], |both| both.to_vec())
     }
 }
@@ -151,7 +163,11 @@ impl<'o> Player<'o> {
         let mut sounding: Option<(u32, Vec<u8>)> = None;
         for at in order {
             match &part.items[at] {
-                Item::Notes { pitches, length, tie } => {
+                Item::Notes {
+                    pitches,
+                    length,
+                    tie,
+                } => {
                     let length = ticks(*length);
                     self.add(pitches, now, length, voice, &mut tied, *tie)?;
                     now = advanced(now, length)?;
@@ -204,7 +220,9 @@ impl<'o> Player<'o> {
     ) -> Result<(), MusicError> {
         let before = std::mem::take(tied);
         for &pitch in pitches {
-            let from = before.iter().find(|known| known.0 == pitch && self.notes[known.1].end() == start);
+            let from = before
+                .iter()
+                .find(|known| known.0 == pitch && self.notes[known.1].end() == start);
             let at = match from {
                 Some(&(_, at)) => {
                     self.notes[at].length += length;
@@ -225,11 +243,21 @@ impl<'o> Player<'o> {
                 tied.push((pitch, at));
             }
         }
-        MusicError::check("playing ABC", self.notes.len(), "notes", self.options.limits.notes)
+        MusicError::check(
+            "playing ABC",
+            self.notes.len(),
+            "notes",
+            self.options.limits.notes,
+        )
     }
 
     /// Adds the chord that has sounded until `end`.
-    fn end_chord(&mut self, chord: Option<(u32, Vec<u8>)>, end: u32, voice: u16) -> Result<(), MusicError> {
+    fn end_chord(
+        &mut self,
+        chord: Option<(u32, Vec<u8>)>,
+        end: u32,
+        voice: u16,
+    ) -> Result<(), MusicError> {
         if let Some((start, pitches)) = chord.filter(|chord| chord.0 < end) {
             self.chords = true;
             self.add(&pitches, start, end - start, voice, &mut Vec::new(), false)?;
@@ -261,13 +289,21 @@ fn played(items: &[Item], most: usize) -> Result<Vec<usize>, MusicError> {
     let mut at = 0;
     while at < items.len() {
         order.push(at);
-        MusicError::check("playing ABC", order.len(), "notes, rests and bars with repeats", most)?;
+        MusicError::check(
+            "playing ABC",
+            order.len(),
+            "notes, rests and bars with repeats",
+            most,
+        )?;
         let Item::Bar(line) = &items[at] else {
             at += 1;
             continue;
         };
         if line.ends_repeat {
-            if pass < ending.max(2) {
+            // Endings beyond this one ask for another pass.
+            let further =
+                ending > 0 && ending_of(items, at.saturating_sub(1), ending + 1).is_some();
+            if pass < (ending + u8::from(further)).max(2) {
                 pass += 1;
                 ending = 0;
                 at = start;

@@ -202,9 +202,14 @@ impl<'l> Reader<'l> {
         self.line = number;
         match field(line) {
             Some((letter, value)) if self.header => self.header_field(letter, value),
-            Some((letter, value)) if "IKLMmNPQRrSTUVWwXsHZ".contains(letter) => self.body_field(letter, value),
+            Some((letter, value)) if "IKLMmNPQRrSTUVWwXsHZ".contains(letter) => {
+                self.body_field(letter, value)
+            }
             _ if line.trim().is_empty() => {}
-            _ if self.header => self.odd(0, "the line is no field, and the header has not ended; it is left out"),
+            _ if self.header => self.odd(
+                0,
+                "the line is no field, and the header has not ended; it is left out",
+            ),
             _ => self.music(line)?,
         }
         Ok(())
@@ -226,7 +231,10 @@ impl<'l> Reader<'l> {
             'K' => {
                 match Key::parse(value) {
                     Some(key) => self.tune.key = key,
-                    None => self.odd(0, format!("the key {value:?} is not known; C major is assumed")),
+                    None => self.odd(
+                        0,
+                        format!("the key {value:?} is not known; C major is assumed"),
+                    ),
                 }
                 self.begin();
             }
@@ -237,7 +245,10 @@ impl<'l> Reader<'l> {
     /// Ends the header.
     fn begin(&mut self) {
         self.header = false;
-        let default = self.tune.meter.map_or(fields::unit(8), TimeSignature::default_unit);
+        let default = self
+            .tune
+            .meter
+            .map_or(fields::unit(8), TimeSignature::default_unit);
         self.tune.unit = self.unit.unwrap_or(default);
         if let Some(value) = self.pace.take() {
             self.tune.pace = Pace::parse(&value, self.tune.unit);
@@ -263,7 +274,10 @@ impl<'l> Reader<'l> {
             }
         }
         if self.voices.len() >= MOST_PARTS {
-            self.odd(0, "there are too many voices; this one goes on with the last");
+            self.odd(
+                0,
+                "there are too many voices; this one goes on with the last",
+            );
             return;
         }
         self.voice = self.voices.len();
@@ -381,7 +395,12 @@ impl<'l> Reader<'l> {
 
     fn push(&mut self, item: Item) -> Result<(), MusicError> {
         self.notes += 1;
-        MusicError::check("reading ABC", self.notes, "notes, rests and bars", self.limits.notes)?;
+        MusicError::check(
+            "reading ABC",
+            self.notes,
+            "notes, rests and bars",
+            self.limits.notes,
+        )?;
         self.voices[self.voice].part.items.push(item);
         Ok(())
     }
@@ -410,7 +429,12 @@ impl<'l> Reader<'l> {
         }
     }
 
-    fn notes(&mut self, column: usize, written: &[Written], length: Ratio) -> Result<(), MusicError> {
+    fn notes(
+        &mut self,
+        column: usize,
+        written: &[Written],
+        length: Ratio,
+    ) -> Result<(), MusicError> {
         let length = self.timed(column, length);
         let mut pitches = Vec::with_capacity(written.len());
         for note in written {
@@ -438,7 +462,11 @@ impl<'l> Reader<'l> {
         if let Some(accidental) = note.accidental {
             voice.accidentals.insert(place, accidental);
         }
-        let raised = voice.accidentals.get(&place).copied().unwrap_or(voice.key.accidentals[letter]);
+        let raised = voice
+            .accidentals
+            .get(&place)
+            .copied()
+            .unwrap_or(voice.key.accidentals[letter]);
         let octaves = 12 * i16::from(note.octave);
         let pitch = MIDDLE_C + octaves + i16::from(SEMITONES[letter]) + i16::from(raised);
         u8::try_from(pitch).ok().filter(|&pitch| pitch <= 127)
@@ -468,7 +496,9 @@ impl<'l> Reader<'l> {
     }
 
     fn tuplet(&mut self, column: usize, p: u32, q: u32, r: u32) {
-        let compound = self.voices[self.voice].meter.is_some_and(TimeSignature::compound);
+        let compound = self.voices[self.voice]
+            .meter
+            .is_some_and(TimeSignature::compound);
         let q = match (q, p) {
             (1.., _) => q,
             (_, 2 | 4 | 8) => 3,
@@ -488,7 +518,11 @@ impl<'l> Reader<'l> {
     fn broken(&mut self, column: usize, count: i8) {
         let part = 1u64 << count.unsigned_abs();
         let (long, short) = (Ratio::new(2 * part - 1, part), Ratio::new(1, part));
-        let (first, second) = if count > 0 { (long, short) } else { (short, long) };
+        let (first, second) = if count > 0 {
+            (long, short)
+        } else {
+            (short, long)
+        };
         let voice = &mut self.voices[self.voice];
         let item = voice.last.and_then(|at| voice.part.items.get_mut(at));
         let length = match item {
@@ -504,7 +538,10 @@ impl<'l> Reader<'l> {
 
     fn tie(&mut self, column: usize) {
         let items = &mut self.voices[self.voice].part.items;
-        let last = items.iter_mut().rev().find(|item| !matches!(item, Item::Chord(_)));
+        let last = items
+            .iter_mut()
+            .rev()
+            .find(|item| !matches!(item, Item::Chord(_)));
         match last {
             Some(Item::Notes { tie, .. }) => *tie = true,
             _ => self.odd(column, "a tie without a note before it is ignored"),
@@ -521,7 +558,8 @@ impl<'l> Reader<'l> {
         }
         for voice in &mut self.voices {
             if voice.group.is_some() {
-                self.warnings.place(self.line, 0, "a tuplet lacks notes at the end");
+                self.warnings
+                    .place(self.line, 0, "a tuplet lacks notes at the end");
             }
         }
         self.warnings.some(self.overlays, |_| {

@@ -7,7 +7,12 @@ use crate::Warning;
 pub fn decode_abc(bytes: &[u8]) -> (String, Vec<Warning>) {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut warnings = Vec::new();
-    let latin = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect::<String>();
+    let latin = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|&byte| char::from(byte))
+            .collect::<String>()
+    };
     let text = match (charset(bytes), std::str::from_utf8(bytes)) {
         (Some(false), _) => latin(bytes),
         (_, Ok(text)) => text.to_owned(),
@@ -24,7 +29,9 @@ fn charset(bytes: &[u8]) -> Option<bool> {
     let head = &bytes[..bytes.len().min(1 << 16)];
     let name = b"%%abc-charset";
     let at = head.windows(name.len()).position(|window| window == name)?;
-    let line = head[at + name.len()..].split(|&byte| byte == b'\n' || byte == b'\r').next()?;
+    let line = head[at + name.len()..]
+        .split(|&byte| byte == b'\n' || byte == b'\r')
+        .next()?;
     let value = String::from_utf8_lossy(line).trim().to_ascii_lowercase();
     match value.as_str() {
         "utf-8" | "utf8" => Some(true),
@@ -88,7 +95,7 @@ pub fn normal_form(tune: &str, titles: bool) -> String {
     let mut body = String::new();
     let mut header = true;
     for line in tune.lines() {
-        let line = line.split('%').next().unwrap_or_default().trim_end();
+        let line = line.split('%').next().unwrap_or_default().trim();
         let field = field(line);
         match field {
             _ if line.is_empty() => {}
@@ -110,7 +117,11 @@ pub fn normal_form(tune: &str, titles: bool) -> String {
             None => match line.strip_suffix('\\') {
                 Some(open) => body.push_str(open),
                 None => {
-                    body.push_str(line.strip_suffix('!').filter(|l| !l.contains('!')).unwrap_or(line));
+                    body.push_str(
+                        line.strip_suffix('!')
+                            .filter(|l| !l.contains('!'))
+                            .unwrap_or(line),
+                    );
                     body.push('\n');
                 }
             },
@@ -118,7 +129,10 @@ pub fn normal_form(tune: &str, titles: bool) -> String {
     }
     let mut out = String::new();
     let lines = names.into_iter().filter(|_| titles).map(|name| ('T', name));
-    let fields = NORMAL.iter().zip(values).filter_map(|(&letter, value)| Some((letter, value?)));
+    let fields = NORMAL
+        .iter()
+        .zip(values)
+        .filter_map(|(&letter, value)| Some((letter, value?)));
     for (letter, value) in lines.chain(fields) {
         out.extend([letter, ':']);
         out.push_str(value);

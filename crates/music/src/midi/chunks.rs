@@ -39,7 +39,9 @@ fn refused(at: usize, problem: impl Into<String>, hint: &'static str) -> MusicEr
 }
 
 fn big_endian(bytes: &[u8]) -> usize {
-    bytes.iter().fold(0, |value, &byte| value << 8 | usize::from(byte))
+    bytes
+        .iter()
+        .fold(0, |value, &byte| value << 8 | usize::from(byte))
 }
 
 /// The MIDI file within a RIFF file of kind RMID, or the bytes themselves; with the offset.
@@ -63,7 +65,11 @@ fn timing(division: usize, at: usize) -> Result<Timing, MusicError> {
     let (high, low) = (division >> 8, division & 0xFF);
     if high < 128 {
         return match division {
-            0 => Err(refused(at, "a quarter note of 0 ticks", "the header is damaged")),
+            0 => Err(refused(
+                at,
+                "a quarter note of 0 ticks",
+                "the header is damaged",
+            )),
             ticks => Ok(Timing::Quarter(ticks as u16)),
         };
     }
@@ -88,22 +94,40 @@ pub fn chunks<'a>(bytes: &'a [u8], warnings: &mut Warnings) -> Result<Chunks<'a>
     let start = unwrapped(bytes)?;
     let head = start + CHUNK_HEAD;
     let Some(header) = bytes.get(head..head + 6) else {
-        return Err(refused(start, "the header is cut off", "was it copied to its end?"));
+        return Err(refused(
+            start,
+            "the header is cut off",
+            "was it copied to its end?",
+        ));
     };
     let format = match big_endian(&header[..2]) {
         0 => Format::Single,
         1 => Format::Parallel,
         2 => Format::Sequence,
-        other => return Err(refused(head, format!("format {other}"), "formats 0, 1 and 2 are known")),
+        other => {
+            return Err(refused(
+                head,
+                format!("format {other}"),
+                "formats 0, 1 and 2 are known",
+            ));
+        }
     };
     let promised = big_endian(&header[2..4]);
     let timing = timing(big_endian(&header[4..6]), head + 4)?;
     // A header may be longer than six bytes, but not so long that it hides the first track.
     let stated = head.saturating_add(big_endian(&bytes[start + 4..head]).max(6));
-    let first = if chunk_name(bytes, stated) { stated } else { head + 6 };
+    let first = if chunk_name(bytes, stated) {
+        stated
+    } else {
+        head + 6
+    };
     let tracks = tracks(bytes, first, warnings);
     if tracks.is_empty() {
-        return Err(refused(first.min(bytes.len()), "there is no track", "the file holds no music"));
+        return Err(refused(
+            first.min(bytes.len()),
+            "there is no track",
+            "the file holds no music",
+        ));
     }
     if promised != tracks.len() {
         warnings.add(Warning::Tracks {
@@ -153,7 +177,9 @@ fn tracks<'a>(bytes: &'a [u8], mut at: usize, warnings: &mut Warnings) -> Vec<(u
                 tracks.push((body, &bytes[body..end]));
                 // A file that is cut off is told by its missing end-of-track event.
                 if end != stated && !(stated > bytes.len() && end == bytes.len()) {
-                    warnings.add(Warning::TrackLength { track: tracks.len() });
+                    warnings.add(Warning::TrackLength {
+                        track: tracks.len(),
+                    });
                 }
             }
             false => aliens += 1,

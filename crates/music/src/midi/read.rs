@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 /// Controller of the sustain pedal.
 const PEDAL: u8 = 64;
 
+/// Controllers that end all notes of a channel: all sound off, and all notes off.
+const SILENCE: [u8; 2] = [120, 123];
+
 /// Most bytes of a name that are kept.
 const LONGEST_NAME: usize = 200;
 
@@ -153,7 +156,9 @@ impl<'o> File<'o> {
     fn event(&mut self, track: usize, tick: u32, kind: TrackEventKind<'_>) {
         let tick = self.base.saturating_add(tick).min(LAST_TICK - 1);
         match kind {
-            TrackEventKind::Midi { channel, message } => self.message(track, tick, channel.as_int(), message),
+            TrackEventKind::Midi { channel, message } => {
+                self.message(track, tick, channel.as_int(), message)
+            }
             TrackEventKind::Meta(meta) => self.meta(track, tick, meta),
             TrackEventKind::SysEx(_) | TrackEventKind::Escape(_) => self.exclusive += 1,
         }
@@ -166,6 +171,22 @@ impl<'o> File<'o> {
             }
             MidiMessage::NoteOn { key, .. } | MidiMessage::NoteOff { key, .. } => {
                 self.off(track, tick, (channel, key.as_int()));
+            }
+            MidiMessage::Controller { controller, .. }
+                if SILENCE.contains(&controller.as_int()) =>
+            {
+                let mut keys: Vec<_> = self
+                    .open
+                    .keys()
+                    .filter(|key| key.0 == channel)
+                    .copied()
+                    .collect();
+                keys.sort_unstable();
+                for key in keys {
+                    for open in self.open.remove(&key).unwrap_or_default() {
+                        self.close(track, tick, key, &open);
+                    }
+                }
             }
             MidiMessage::Controller { controller, value } => {
                 match controller.as_int() == PEDAL && self.options.pedal {
@@ -180,7 +201,9 @@ impl<'o> File<'o> {
                 self.programs[usize::from(channel)] = program.as_int();
             }
             MidiMessage::PitchBend { .. } => self.bends += 1,
-            MidiMessage::Aftertouch { .. } | MidiMessage::ChannelAftertouch { .. } => self.pressures += 1,
+            MidiMessage::Aftertouch { .. } | MidiMessage::ChannelAftertouch { .. } => {
+                self.pressures += 1
+            }
         }
     }
 
@@ -195,7 +218,11 @@ impl<'o> File<'o> {
                 beats,
                 unit: 1 << power,
             }),
-            MetaMessage::KeySignature(fifths, minor) => self.keys.push(KeySignature { tick, fifths, minor }),
+            MetaMessage::KeySignature(fifths, minor) => self.keys.push(KeySignature {
+                tick,
+                fifths,
+                minor,
+            }),
             MetaMessage::TrackName(name) => {
                 self.name = text(name);
                 if track == 0 {
@@ -223,7 +250,10 @@ impl<'o> File<'o> {
                 program: self.programs[usize::from(key.0)],
             });
         }
-        self.open.entry(key).or_default().push_back(Open { start: tick, velocity });
+        self.open.entry(key).or_default().push_back(Open {
+            start: tick,
+            velocity,
+        });
     }
 
     fn off(&mut self, track: usize, tick: u32, key: (u8, u8)) {
@@ -269,11 +299,23 @@ impl<'o> File<'o> {
             changes.sort_by_key(|&(tick, _)| tick);
             changes.dedup_by_key(|change| change.1);
             let mut strikes: BTreeMap<u8, Vec<u32>> = BTreeMap::new();
-            for (note, _) in self.notes.iter().zip(&self.channels).filter(|(_, c)| *c == channel) {
+            for (note, _) in self
+                .notes
+                .iter()
+                .zip(&self.channels)
+                .filter(|(_, c)| *c == channel)
+            {
                 strikes.entry(note.pitch).or_default().push(note.start);
             }
-            strikes.values_mut().for_each(|starts| starts.sort_unstable());
-            for (note, _) in self.notes.iter_mut().zip(&self.channels).filter(|(_, c)| *c == channel) {
+            strikes
+                .values_mut()
+                .for_each(|starts| starts.sort_unstable());
+            for (note, _) in self
+                .notes
+                .iter_mut()
+                .zip(&self.channels)
+                .filter(|(_, c)| *c == channel)
+            {
                 let end = note.end();
                 let before = changes.partition_point(|&(tick, _)| tick <= end);
                 if before == 0 || !changes[before - 1].1 {
@@ -282,7 +324,9 @@ impl<'o> File<'o> {
                 let release = changes[before..].iter().find(|change| !change.1);
                 let release = release.map_or(self.end, |change| change.0);
                 let starts = &strikes[&note.pitch];
-                let again = starts.get(starts.partition_point(|&start| start < end)).copied();
+                let again = starts
+                    .get(starts.partition_point(|&start| start < end))
+                    .copied();
                 let until = again.map_or(release, |again| release.min(again));
                 note.length = note.length.max(until.saturating_sub(note.start));
             }
@@ -307,7 +351,9 @@ impl<'o> File<'o> {
         let length = score.length();
         let tempos = self.tempos.len();
         self.tempos.retain(|tempo| tempo.tick <= length);
-        warnings.some((tempos - self.tempos.len()) as u64, |events| Warning::LateTempos { events });
+        warnings.some((tempos - self.tempos.len()) as u64, |events| {
+            Warning::LateTempos { events }
+        });
         if let Some(micros) = code {
             // Ticks of a time code have a fixed length, whatever the tempos say.
             self.tempos = vec![Tempo { tick: 0, micros }];
@@ -324,14 +370,20 @@ impl<'o> File<'o> {
 
 /// A name as text: UTF-8, or else Latin-1, without control characters.
 fn text(bytes: &[u8]) -> String {
+    let cut = bytes.len() > LONGEST_NAME;
     let bytes = &bytes[..bytes.len().min(LONGEST_NAME)];
     let decoded = match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
-        Err(error) if error.error_len().is_none() => {
-            // The limit cut a character in two.
+        // The limit has cut a character in two.
+        Err(error) if cut && error.error_len().is_none() => {
             String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned()
         }
         Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
     };
-    decoded.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
+    decoded
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }

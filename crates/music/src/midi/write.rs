@@ -38,7 +38,10 @@ pub fn midi_bytes(score: &Score) -> Result<Vec<u8>, MusicError> {
             key,
             vel: u7::new(note.velocity),
         };
-        let off = MidiMessage::NoteOff { key, vel: u7::new(64) };
+        let off = MidiMessage::NoteOff {
+            key,
+            vel: u7::new(64),
+        };
         // The second number is the order within a tick: ends first.
         parts[voice].push((note.start, 2, event(on)));
         parts[voice].push((note.end(), 1, event(off)));
@@ -57,17 +60,28 @@ pub fn midi_bytes(score: &Score) -> Result<Vec<u8>, MusicError> {
         file.tracks.push(track(part, score.end()));
     }
     let mut bytes = Vec::new();
-    file.write_std(&mut bytes)
-        .map_err(|error| MusicError::value(format!("the MIDI file cannot be written ({error})"), "write a part of it"))?;
+    file.write_std(&mut bytes).map_err(|error| {
+        MusicError::value(
+            format!("the MIDI file cannot be written ({error})"),
+            "write a part of it",
+        )
+    })?;
     Ok(bytes)
 }
 
 fn head(score: &Score) -> Vec<TrackEvent<'_>> {
-    let mut events = vec![(0, 0, TrackEventKind::Meta(MetaMessage::TrackName(score.title.as_bytes())))];
+    let mut events = vec![(
+        0,
+        0,
+        TrackEventKind::Meta(MetaMessage::TrackName(score.title.as_bytes())),
+    )];
     let mut add = |tick, meta| events.push((tick, 1, TrackEventKind::Meta(meta)));
     for meter in score.meters() {
         let power = meter.unit.trailing_zeros() as u8;
-        add(meter.tick, MetaMessage::TimeSignature(meter.beats, power, 24, 8));
+        add(
+            meter.tick,
+            MetaMessage::TimeSignature(meter.beats, power, 24, 8),
+        );
     }
     for key in score.keys() {
         add(key.tick, MetaMessage::KeySignature(key.fifths, key.minor));

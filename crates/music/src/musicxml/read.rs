@@ -1,7 +1,10 @@
 //! MusicXML to scores.
 
 use crate::warning::{Imported, Warnings};
-use crate::{KeySignature, LAST_TICK, Limits, Meter, MusicError, Note, Score, TEXT_DIVISION, Tempo, Voice, Warning};
+use crate::{
+    KeySignature, LAST_TICK, Limits, Meter, MusicError, Note, Score, TEXT_DIVISION, Tempo, Voice,
+    Warning,
+};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use std::collections::HashMap;
@@ -28,12 +31,17 @@ pub struct XmlOptions {
 ///
 /// Each voice of each part becomes a voice of the score, with sounding pitches (transposing instruments are resolved)
 /// and ties joined. Repeats are not played. Grace and cue notes, unpitched notes and everything else that is no note is
-/// left out; warnings say so.
+/// left out; warnings say so. Of a document that is damaged or cut off, the music before is read.
 ///
 /// # Errors
 /// Bytes that are no MusicXML, a document of measures with parts inside (`score-timewise`), or one above the limits.
 pub fn read_musicxml(bytes: &[u8], options: &XmlOptions) -> Result<Imported, MusicError> {
-    MusicError::check("reading MusicXML", bytes.len(), "bytes", options.limits.bytes)?;
+    MusicError::check(
+        "reading MusicXML",
+        bytes.len(),
+        "bytes",
+        options.limits.bytes,
+    )?;
     let unpacked;
     let bytes = match bytes.starts_with(b"PK") {
         true => {
@@ -58,27 +66,52 @@ fn refused(at: u64, problem: impl Into<String>, hint: &'static str) -> MusicErro
 
 /// The score of a compressed file: the first file that `META-INF/container.xml` names, or else the first XML file.
 fn unpack(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, MusicError> {
-    let damaged = |problem: String| refused(0, problem, "save the file again, as .musicxml without compression");
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(format!("the archive is damaged ({error})")))?;
-    let take = |archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str| -> Result<Vec<u8>, MusicError> {
-        let file = archive.by_name(name).map_err(|error| damaged(format!("{name} is not in the archive ({error})")))?;
-        let mut inside = Vec::new();
-        file.take(limits.bytes as u64 + 1)
-            .read_to_end(&mut inside)
-            .map_err(|error| damaged(format!("{name} cannot be unpacked ({error})")))?;
-        MusicError::check("reading MusicXML", inside.len(), "unpacked bytes", limits.bytes)?;
-        Ok(inside)
+    let damaged = |problem: String| {
+        refused(
+            0,
+            problem,
+            "save the file again, as .musicxml without compression",
+        )
     };
-    let named = take(&mut archive, "META-INF/container.xml").ok().and_then(|container| {
-        let text = String::from_utf8_lossy(&container).into_owned();
-        let (_, after) = text.split_once("full-path=")?;
-        let quote = after.chars().next().filter(|c| "\"'".contains(*c))?;
-        after[1..].split(quote).next().map(str::to_owned)
-    });
+    let mut archive = ZipArchive::new(Cursor::new(bytes))
+        .map_err(|error| damaged(format!("the archive is damaged ({error})")))?;
+    let take =
+        |archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str| -> Result<Vec<u8>, MusicError> {
+            let file = archive
+                .by_name(name)
+                .map_err(|error| damaged(format!("{name} is not in the archive ({error})")))?;
+            let mut inside = Vec::new();
+            file.take(limits.bytes as u64 + 1)
+                .read_to_end(&mut inside)
+                .map_err(|error| damaged(format!("{name} cannot be unpacked ({error})")))?;
+            MusicError::check(
+                "reading MusicXML",
+                inside.len(),
+                "unpacked bytes",
+                limits.bytes,
+            )?;
+            Ok(inside)
+        };
+    let named = take(&mut archive, "META-INF/container.xml")
+        .ok()
+        .and_then(|container| {
+            let text = String::from_utf8_lossy(&container).into_owned();
+            let (_, after) = text.split_once("full-path=")?;
+            let quote = after.chars().next().filter(|c| "\"'".contains(*c))?;
+            after[1..].split(quote).next().map(str::to_owned)
+        });
     let name = named.or_else(|| {
-        let names: Vec<String> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
+        let names: Vec<String> = archive
+            .file_names()
+            .flatten()
+            .map(|name| name.into_owned())
+            .collect();
         let usual = |name: &&String| name.ends_with(".xml") || name.ends_with(".musicxml");
-        names.iter().filter(usual).find(|name| !name.starts_with("META-INF")).cloned()
+        names
+            .iter()
+            .filter(usual)
+            .find(|name| !name.starts_with("META-INF"))
+            .cloned()
     });
     let name = name.ok_or_else(|| damaged("the archive holds no score".to_owned()))?;
     take(&mut archive, &name)
@@ -87,7 +120,10 @@ fn unpack(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, MusicError> {
 /// UTF-8, or UTF-16 with a byte-order mark, as text.
 fn decoded(bytes: &[u8]) -> String {
     let wide = |bytes: &[u8], pair: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|two| pair([two[0], two[1]])).collect();
+        let units: Vec<u16> = bytes
+            .chunks_exact(2)
+            .map(|two| pair([two[0], two[1]]))
+            .collect();
         String::from_utf16_lossy(&units)
     };
     match bytes {
@@ -193,11 +229,29 @@ impl<'o> Document<'o> {
         reader.config_mut().expand_empty_elements = true;
         loop {
             let at = reader.buffer_position();
-            let broken = |error: quick_xml::Error| refused(at, error.to_string(), "the document is damaged");
-            match reader.read_event().map_err(broken)? {
+            let event = match reader.read_event() {
+                Ok(event) => event,
+                // The music before the damage is kept.
+                Err(error) if !self.notes.is_empty() => {
+                    self.warnings.add(Warning::Damaged {
+                        at: at as usize,
+                        bytes: text.len().saturating_sub(at as usize),
+                        cause: error.to_string(),
+                    });
+                    return Ok(());
+                }
+                Err(error) => {
+                    return Err(refused(at, error.to_string(), "the document is damaged"));
+                }
+            };
+            match event {
                 Event::Start(tag) => {
                     if self.stack.len() >= MOST_DEPTH {
-                        return Err(refused(at, "elements are nested too deeply", "the document is damaged"));
+                        return Err(refused(
+                            at,
+                            "elements are nested too deeply",
+                            "the document is damaged",
+                        ));
                     }
                     self.start(&tag, at)?;
                     self.stack.push(tag.local_name().as_ref().to_string());
@@ -210,7 +264,13 @@ impl<'o> Document<'o> {
                 Event::Text(part) => self.text.push_str(&part.xml10_content()),
                 Event::CData(part) => self.text.push_str(&part.xml10_content()),
                 Event::GeneralRef(name) => {
-                    let known = [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\'')];
+                    let known = [
+                        ("amp", '&'),
+                        ("lt", '<'),
+                        ("gt", '>'),
+                        ("quot", '"'),
+                        ("apos", '\''),
+                    ];
                     let letter = known.iter().find(|known| known.0 == &*name);
                     self.text.push(letter.map_or('?', |known| known.1));
                 }
@@ -220,10 +280,16 @@ impl<'o> Document<'o> {
         }
         let whole = self.stack.is_empty();
         match (self.known, whole) {
-            (false, _) => Err(refused(0, "there is no score-partwise element", "is this MusicXML?")),
+            (false, _) => Err(refused(
+                0,
+                "there is no score-partwise element",
+                "is this MusicXML?",
+            )),
             (true, true) => Ok(()),
             (true, false) => {
-                self.warnings.add(Warning::Remark("the document is cut off; its beginning is read"));
+                self.warnings.add(Warning::Remark(
+                    "the document is cut off; its beginning is read",
+                ));
                 Ok(())
             }
         }
@@ -233,13 +299,24 @@ impl<'o> Document<'o> {
         let attribute = |name: &str| {
             let mut all = tag.attributes();
             all.with_checks(false);
-            let found = all.flatten().find(|attribute| attribute.key.local_name().as_ref() == name)?;
-            Some(found.normalized_value(XmlVersion::Explicit1_0).ok()?.into_owned())
+            let found = all
+                .flatten()
+                .find(|attribute| attribute.key.local_name().as_ref() == name)?;
+            Some(
+                found
+                    .normalized_value(XmlVersion::Explicit1_0)
+                    .ok()?
+                    .into_owned(),
+            )
         };
         match tag.local_name().as_ref() {
             "score-partwise" => self.known = true,
             "score-timewise" => {
-                return Err(refused(at, "the document is score-timewise", "save it as score-partwise"));
+                return Err(refused(
+                    at,
+                    "the document is score-timewise",
+                    "save it as score-partwise",
+                ));
             }
             "score-part" => self.id = attribute("id").unwrap_or_default(),
             "part" => {
@@ -299,7 +376,11 @@ impl<'o> Document<'o> {
     fn end(&mut self, name: &str, at: u64) -> Result<(), MusicError> {
         let text = std::mem::take(&mut self.text);
         let text = text.trim();
-        let number = || text.parse::<f64>().ok().filter(|number| number.abs() < 1e12);
+        let number = || {
+            text.parse::<f64>()
+                .ok()
+                .filter(|number| number.abs() < 1e12)
+        };
         match name {
             "step" if self.in_note => self.pending.step = text.chars().next(),
             "alter" if self.in_note => self.pending.alter = number().unwrap_or(0.0),
@@ -308,15 +389,30 @@ impl<'o> Document<'o> {
             "duration" => self.pending.duration = number().unwrap_or(0.0).max(0.0).round() as u64,
             "divisions" => match text.parse::<u64>() {
                 Ok(divisions @ 1..=1_000_000) => self.divisions = divisions,
-                _ => return Err(refused(at, format!("a quarter note of {text:?} divisions"), "the document is damaged")),
+                _ => {
+                    return Err(refused(
+                        at,
+                        format!("a quarter note of {text:?} divisions"),
+                        "the document is damaged",
+                    ));
+                }
             },
             "fifths" => self.key.0 = text.parse().unwrap_or(0),
-            "mode" => self.key.1 = matches!(text, "minor" | "dorian" | "phrygian" | "aeolian" | "locrian"),
+            "mode" => {
+                self.key.1 = matches!(
+                    text,
+                    "minor" | "dorian" | "phrygian" | "aeolian" | "locrian"
+                )
+            }
             "key" => {
                 let (fifths, minor) = std::mem::take(&mut self.key);
                 if self.part == 1 {
                     let tick = self.tick()?;
-                    self.keys.push(KeySignature { tick, fifths, minor });
+                    self.keys.push(KeySignature {
+                        tick,
+                        fifths,
+                        minor,
+                    });
                 }
             }
             "beats" => self.meter.0 = beats(text),
@@ -332,14 +428,21 @@ impl<'o> Document<'o> {
             "transpose" => self.transpose = self.change.0 + 12 * self.change.1,
             "part-name" => {
                 if self.names.len() < MOST_VOICES {
-                    self.names.insert(self.id.clone(), text.chars().take(200).collect());
+                    self.names
+                        .insert(self.id.clone(), text.chars().take(200).collect());
                 }
             }
-            "work-title" | "movement-title" if self.title.is_empty() => self.title = text.chars().take(500).collect(),
+            "work-title" | "movement-title" if self.title.is_empty() => {
+                self.title = text.chars().take(500).collect()
+            }
             "note" => self.note()?,
             "backup" | "forward" => {
                 let by = self.ticks(self.pending.duration);
-                self.now = if name == "backup" { self.now.saturating_sub(by) } else { self.now + by };
+                self.now = if name == "backup" {
+                    self.now.saturating_sub(by)
+                } else {
+                    self.now + by
+                };
                 self.farthest = self.farthest.max(self.now);
             }
             "measure" => self.now = self.farthest,
@@ -385,7 +488,12 @@ impl<'o> Document<'o> {
                 at
             }
             None => {
-                MusicError::check("reading MusicXML", self.notes.len() + 1, "notes", self.options.limits.notes)?;
+                MusicError::check(
+                    "reading MusicXML",
+                    self.notes.len() + 1,
+                    "notes",
+                    self.options.limits.notes,
+                )?;
                 self.notes.push(Note {
                     start,
                     length,
@@ -422,9 +530,16 @@ impl<'o> Document<'o> {
     fn voice(&mut self, name: &str) -> u16 {
         let next = self.voices.len();
         if next >= MOST_VOICES {
-            return self.places.get(&(self.part, name.to_owned())).copied().unwrap_or(0);
+            return self
+                .places
+                .get(&(self.part, name.to_owned()))
+                .copied()
+                .unwrap_or(0);
         }
-        let place = self.places.entry((self.part, name.to_owned())).or_insert(next as u16);
+        let place = self
+            .places
+            .entry((self.part, name.to_owned()))
+            .or_insert(next as u16);
         if usize::from(*place) == next {
             self.voices.push(Voice {
                 name: self.part_name.clone(),
@@ -437,12 +552,15 @@ impl<'o> Document<'o> {
     fn finish(mut self) -> Result<Imported, MusicError> {
         let (odd, rounded) = (self.odd, self.rounded);
         if odd > 0 {
-            self.warnings.add(Warning::Remark("grace, cue and unpitched notes, and notes out of range, are left out"));
+            self.warnings.add(Warning::Remark(
+                "grace, cue and unpitched notes, and notes out of range, are left out",
+            ));
         }
         if self.repeats {
             self.warnings.add(Warning::Remark("repeats are read once"));
         }
-        self.warnings.some(rounded, |notes| Warning::Rounded { notes });
+        self.warnings
+            .some(rounded, |notes| Warning::Rounded { notes });
         let mut score = Score::new(TEXT_DIVISION, self.notes)?;
         score.name_voices(self.voices);
         score.set_tempos(self.tempos);
@@ -458,5 +576,7 @@ impl<'o> Document<'o> {
 
 /// Upper number of a time signature: `4`, or a sum such as `3+2`.
 fn beats(text: &str) -> Option<u8> {
-    text.split('+').map(|part| part.trim().parse::<u8>().ok()).try_fold(0u8, |sum, part| sum.checked_add(part?))
+    text.split('+')
+        .map(|part| part.trim().parse::<u8>().ok())
+        .try_fold(0u8, |sum, part| sum.checked_add(part?))
 }

@@ -82,7 +82,7 @@ pub fn musicxml(score: &Score, config: &XmlConfig) -> Result<String, MusicError>
         ));
     }
     let writer = Writer::new(score, config)?;
-    Ok(writer.document())
+    writer.document()
 }
 
 struct Writer<'a> {
@@ -90,18 +90,26 @@ struct Writer<'a> {
     per_quarter: u16,
     measures: Vec<Measure>,
     out: String,
+    /// Most bytes of the document.
+    limit: usize,
 }
 
 impl<'a> Writer<'a> {
     fn new(score: &'a Score, config: &XmlConfig) -> Result<Self, MusicError> {
         let steps = step_of(score.length(), config.per_quarter, score.division());
         let parts = score.voices().len().max(1);
-        MusicError::check("writing MusicXML", (steps as usize).saturating_mul(parts), "steps of all voices", config.limits.steps)?;
+        MusicError::check(
+            "writing MusicXML",
+            (steps as usize).saturating_mul(parts),
+            "steps of all voices",
+            config.limits.steps,
+        )?;
         Ok(Self {
             score,
             per_quarter: config.per_quarter,
             measures: measures(score, config.per_quarter)?,
             out: String::new(),
+            limit: config.limits.bytes,
         })
     }
 
@@ -110,17 +118,24 @@ impl<'a> Writer<'a> {
         let _ = self.out.write_fmt(text);
     }
 
-    fn document(mut self) -> String {
+    fn document(mut self) -> Result<String, MusicError> {
         self.out.push_str(
             "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<!DOCTYPE score-partwise PUBLIC \"-//Recordare//DTD \
              MusicXML 4.0 Partwise//EN\" \"http://www.musicxml.org/dtds/partwise.dtd\">\n<score-partwise version=\"4.0\">\n",
         );
         let title = escaped(&self.score.title);
         if !title.trim().is_empty() {
-            self.add(format_args!("<work><work-title>{title}</work-title></work>\n"));
+            self.add(format_args!(
+                "<work><work-title>{title}</work-title></work>\n"
+            ));
         }
         self.out.push_str("<identification><encoding><software>Refrain</software></encoding></identification>\n<part-list>\n");
-        let used = |voice: &usize| self.score.notes().iter().any(|note| usize::from(note.voice) == *voice);
+        let used = |voice: &usize| {
+            self.score
+                .notes()
+                .iter()
+                .any(|note| usize::from(note.voice) == *voice)
+        };
         let parts: Vec<usize> = (0..self.score.voices().len()).filter(used).collect();
         for &part in &parts {
             let voice = &self.score.voices()[part];
@@ -135,32 +150,48 @@ impl<'a> Writer<'a> {
         }
         self.out.push_str("</part-list>\n");
         for (i, &part) in parts.iter().enumerate() {
-            self.part(part, i == 0);
+            self.part(part, i == 0)?;
         }
         self.out.push_str("</score-partwise>\n");
-        self.out
+        Ok(self.out)
     }
 
-    fn part(&mut self, part: usize, first: bool) {
+    fn part(&mut self, part: usize, first: bool) -> Result<(), MusicError> {
         let chords = self.chords(part);
         let clef = clef(&chords);
         self.add(format_args!("<part id=\"P{}\">\n", part + 1));
         let mut next = chords.iter().peekable();
         // The chord that goes on over a bar line.
         let mut held: Option<&Chord> = None;
-        let mut key = self.score.keys().first().copied().unwrap_or_else(|| self.score.guessed_key());
+        let mut key = self
+            .score
+            .keys()
+            .first()
+            .copied()
+            .unwrap_or_else(|| self.score.guessed_key());
         for (i, measure) in self.measures.clone().into_iter().enumerate() {
             key = measure.key.unwrap_or(key);
-            let implicit = if measure.pickup { " implicit=\"yes\"" } else { "" };
-            self.add(format_args!("<measure number=\"{}\"{implicit}>\n", measure.number));
+            let implicit = if measure.pickup {
+                " implicit=\"yes\""
+            } else {
+                ""
+            };
+            self.add(format_args!(
+                "<measure number=\"{}\"{implicit}>\n",
+                measure.number
+            ));
             self.attributes(&measure, (i == 0).then_some(clef), &key, i == 0);
             if first && i == 0 {
                 self.tempo();
             }
             let mut now = measure.start;
             while now < measure.end {
-                let chord = held.take().or_else(|| next.next_if(|chord| chord.start <= now));
-                let begin = next.peek().map_or(measure.end, |chord| chord.start.min(measure.end));
+                let chord = held
+                    .take()
+                    .or_else(|| next.next_if(|chord| chord.start <= now));
+                let begin = next
+                    .peek()
+                    .map_or(measure.end, |chord| chord.start.min(measure.end));
                 match chord {
                     Some(chord) => {
                         let end = chord.end.min(measure.end);
@@ -176,18 +207,26 @@ impl<'a> Writer<'a> {
                 }
             }
             if i + 1 == self.measures.len() {
-                self.out.push_str("<barline location=\"right\"><bar-style>light-heavy</bar-style></barline>\n");
+                self.out.push_str(
+                    "<barline location=\"right\"><bar-style>light-heavy</bar-style></barline>\n",
+                );
             }
             self.out.push_str("</measure>\n");
+            MusicError::check("writing MusicXML", self.out.len(), "bytes", self.limit)?;
         }
         self.out.push_str("</part>\n");
+        Ok(())
     }
 
     /// The notes of a voice in steps, one after the other.
     fn chords(&self, part: usize) -> Vec<Chord> {
         let step = |tick| step_of(tick, self.per_quarter, self.score.division()) as u32;
         let mut chords: Vec<Chord> = Vec::new();
-        let notes = self.score.notes().iter().filter(|note| usize::from(note.voice) == part);
+        let notes = self
+            .score
+            .notes()
+            .iter()
+            .filter(|note| usize::from(note.voice) == part);
         let placed = |note: &Note| (step(note.start), step(note.end()).max(step(note.start) + 1));
         for note in notes {
             let (start, end) = placed(note);
@@ -210,11 +249,19 @@ impl<'a> Writer<'a> {
                 }
             }
         }
-        chords.iter_mut().for_each(|chord| chord.pitches.sort_unstable());
+        chords
+            .iter_mut()
+            .for_each(|chord| chord.pitches.sort_unstable());
         chords
     }
 
-    fn attributes(&mut self, measure: &Measure, clef: Option<Clef>, key: &KeySignature, first: bool) {
+    fn attributes(
+        &mut self,
+        measure: &Measure,
+        clef: Option<Clef>,
+        key: &KeySignature,
+        first: bool,
+    ) {
         if !first && measure.meter.is_none() && measure.key.is_none() {
             return;
         }
@@ -225,7 +272,10 @@ impl<'a> Writer<'a> {
         }
         if first || measure.key.is_some() {
             let mode = if key.minor { "minor" } else { "major" };
-            self.add(format_args!("<key><fifths>{}</fifths><mode>{mode}</mode></key>", key.fifths));
+            self.add(format_args!(
+                "<key><fifths>{}</fifths><mode>{mode}</mode></key>",
+                key.fifths
+            ));
         }
         if let Some(meter) = measure.meter {
             self.add(format_args!(
@@ -236,7 +286,8 @@ impl<'a> Writer<'a> {
         if let Some(Clef { sign, line, lower }) = clef {
             self.add(format_args!("<clef><sign>{sign}</sign><line>{line}</line>"));
             if lower {
-                self.out.push_str("<clef-octave-change>-1</clef-octave-change>");
+                self.out
+                    .push_str("<clef-octave-change>-1</clef-octave-change>");
             }
             self.out.push_str("</clef>");
         }
@@ -244,7 +295,9 @@ impl<'a> Writer<'a> {
     }
 
     fn tempo(&mut self) {
-        let Some(tempo) = self.score.tempos().first() else { return };
+        let Some(tempo) = self.score.tempos().first() else {
+            return;
+        };
         let quarters = (6e7 / f64::from(tempo.micros)).round().clamp(1.0, 999.0);
         self.add(format_args!(
             "<direction placement=\"above\"><direction-type><metronome><beat-unit>quarter</beat-unit><per-minute>{quarters}\
@@ -268,7 +321,9 @@ impl<'a> Writer<'a> {
                 if raised != 0 {
                     self.add(format_args!("<alter>{raised}</alter>"));
                 }
-                self.add(format_args!("<octave>{octave}</octave></pitch><duration>{steps}</duration>"));
+                self.add(format_args!(
+                    "<octave>{octave}</octave></pitch><duration>{steps}</duration>"
+                ));
                 for (is, kind) in [(stop, "stop"), (start, "start")] {
                     if is {
                         self.add(format_args!("<tie type=\"{kind}\"/>"));
@@ -321,7 +376,10 @@ struct Clef {
 
 /// The clef for the middle one of the pitches.
 fn clef(chords: &[Chord]) -> Clef {
-    let mut pitches: Vec<u8> = chords.iter().flat_map(|chord| chord.pitches.iter().copied()).collect();
+    let mut pitches: Vec<u8> = chords
+        .iter()
+        .flat_map(|chord| chord.pitches.iter().copied())
+        .collect();
     pitches.sort_unstable();
     let (sign, line, lower) = match pitches.get(pitches.len() / 2).copied().unwrap_or(60) {
         60.. => ('G', 2, false),
@@ -337,15 +395,18 @@ fn values(steps: u32, per_quarter: u16) -> Vec<(u32, &'static str, u32)> {
     let mut left = steps;
     let mut list = Vec::new();
     while left > 0 {
-        let best = VALUES.iter().filter(|value| value.1 <= whole).find_map(|&(name, part)| {
-            let plain = whole / part;
-            let dotted = plain + plain / 2;
-            match () {
-                () if plain % 2 == 0 && dotted <= left => Some((dotted, name, 1)),
-                () if plain <= left => Some((plain, name, 0)),
-                () => None,
-            }
-        });
+        let best = VALUES
+            .iter()
+            .filter(|value| value.1 <= whole)
+            .find_map(|&(name, part)| {
+                let plain = whole / part;
+                let dotted = plain + plain / 2;
+                match () {
+                    () if plain % 2 == 0 && dotted <= left => Some((dotted, name, 1)),
+                    () if plain <= left => Some((plain, name, 0)),
+                    () => None,
+                }
+            });
         // The shortest value is one step, so there is always one.
         let (steps, name, dots) = best.unwrap_or((left, "whole", 0));
         list.push((steps, name, dots));
@@ -358,14 +419,19 @@ fn values(steps: u32, per_quarter: u16) -> Vec<(u32, &'static str, u32)> {
 fn measures(score: &Score, per_quarter: u16) -> Result<Vec<Measure>, MusicError> {
     let unfit = |tick: u32| {
         MusicError::value(
-            format!("bar {} does not begin on a step of 1/{per_quarter} of a quarter note", score.bar(tick)),
+            format!(
+                "bar {} does not begin on a step of 1/{per_quarter} of a quarter note",
+                score.bar(tick)
+            ),
             "write it on a finer grid",
         )
     };
     let step = |tick: u32| -> Result<u32, MusicError> {
         let scaled = u64::from(tick) * u64::from(per_quarter);
         let exact = scaled % u64::from(score.division()) == 0;
-        exact.then_some((scaled / u64::from(score.division())) as u32).ok_or_else(|| unfit(tick))
+        exact
+            .then_some((scaled / u64::from(score.division())) as u32)
+            .ok_or_else(|| unfit(tick))
     };
     let end = score.length();
     let mut measures: Vec<Measure> = Vec::new();
@@ -383,10 +449,14 @@ fn measures(score: &Score, per_quarter: u16) -> Result<Vec<Measure>, MusicError>
             meter = *next;
             new = Some(meter);
         }
-        let key = std::iter::from_fn(|| keys.next_if(|key| key.tick <= tick)).last().copied();
+        let key = std::iter::from_fn(|| keys.next_if(|key| key.tick <= tick))
+            .last()
+            .copied();
         let start = step(tick)?;
         let full = 4 * u32::from(per_quarter) * u32::from(meter.beats) / u32::from(meter.unit);
-        if full == 0 || 4 * u32::from(per_quarter) * u32::from(meter.beats) % u32::from(meter.unit) != 0 {
+        if full == 0
+            || 4 * u32::from(per_quarter) * u32::from(meter.beats) % u32::from(meter.unit) != 0
+        {
             return Err(unfit(tick));
         }
         if let Some(last) = measures.last_mut() {
@@ -397,7 +467,11 @@ fn measures(score: &Score, per_quarter: u16) -> Result<Vec<Measure>, MusicError>
             end: start + full,
             number,
             pickup: false,
-            meter: if measures.is_empty() { Some(meter) } else { new },
+            meter: if measures.is_empty() {
+                Some(meter)
+            } else {
+                new
+            },
             key,
         });
         number += 1;
@@ -409,7 +483,9 @@ fn measures(score: &Score, per_quarter: u16) -> Result<Vec<Measure>, MusicError>
 /// Makes the first measure a pick-up if it is shorter than the second and has another meter: its number is then 0, and
 /// its meter that of the second.
 fn pickup(measures: &mut [Measure], per_quarter: u16) {
-    let [first, second, ..] = measures else { return };
+    let [first, second, ..] = measures else {
+        return;
+    };
     let Some(meter) = second.meter else { return };
     let full = 4 * u32::from(per_quarter) * u32::from(meter.beats) / u32::from(meter.unit);
     if first.end - first.start < full {

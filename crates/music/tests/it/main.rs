@@ -43,5 +43,9 @@ fn score(notes: Vec<Note>) -> Score {
 
 /// Start, length and pitch of each note.
 fn plain(score: &Score) -> Vec<(u32, u32, u8)> {
-    score.notes().iter().map(|n| (n.start, n.length, n.pitch)).collect()
+    score
+        .notes()
+        .iter()
+        .map(|n| (n.start, n.length, n.pitch))
+        .collect()
 }

@@ -2,8 +2,8 @@
 
 use crate::{note, plain, score};
 use refrain_music::{
-    Imported, KeySignature, Limits, Meter, MidiOptions, MusicError, Pitches, Roll, Tempo, Voice, Warning, midi_bytes,
-    read_midi,
+    Imported, KeySignature, Limits, Meter, MidiOptions, MusicError, Pitches, Roll, Tempo, Voice,
+    Warning, midi_bytes, read_midi,
 };
 
 /// A MIDI file of tracks, each with its end-of-track event if `end`.
@@ -35,7 +35,9 @@ fn one(events: &[u8]) -> Imported {
 
 #[test]
 fn running_status_outlives_a_text_event() {
-    let read = one(&[0, 0x90, 60, 64, 4, 0xFF, 1, 2, b'h', b'i', 16, 60, 0, 0, 62, 64, 10, 62, 0]);
+    let read = one(&[
+        0, 0x90, 60, 64, 4, 0xFF, 1, 2, b'h', b'i', 16, 60, 0, 0, 62, 64, 10, 62, 0,
+    ]);
     assert_eq!(plain(&read.score), [(0, 20, 60), (20, 10, 62)]);
     assert_eq!(read.warnings, [Warning::OldStatus { events: 1 }]);
 }
@@ -46,9 +48,23 @@ fn data_without_any_status_ends_the_track_with_a_warning() {
     track.extend([0, 0x90, 62, 64, 10, 62, 0xC8, 0, 1, 2, 3]);
     let read = read(&file(0, USUAL, &[&track]));
     assert_eq!(plain(&read.score), [(0, 10, 60), (10, 1, 62)]);
-    assert!(matches!(read.warnings[0], Warning::Damaged { at: 33, bytes: 7, .. }), "{:?}", read.warnings);
+    assert!(
+        matches!(
+            read.warnings[0],
+            Warning::Damaged {
+                at: 33,
+                bytes: 7,
+                ..
+            }
+        ),
+        "{:?}",
+        read.warnings
+    );
     let read = self::read(&file(0, USUAL, &[&[0, 60, 64]]));
-    assert!(read.score.notes().is_empty() && matches!(read.warnings[0], Warning::Damaged { at: 22, .. }));
+    assert!(
+        read.score.notes().is_empty()
+            && matches!(read.warnings[0], Warning::Damaged { at: 22, .. })
+    );
 }
 
 #[test]
@@ -60,7 +76,11 @@ fn a_track_length_that_is_too_long_or_short_does_not_hide_the_next_track() {
         bytes[18..22].copy_from_slice(&length.to_be_bytes());
         let read = read(&bytes);
         assert_eq!(read.score.notes().len(), 2, "{change}");
-        assert!(read.warnings.contains(&Warning::TrackLength { track: 1 }), "{change} {:?}", read.warnings);
+        assert!(
+            read.warnings.contains(&Warning::TrackLength { track: 1 }),
+            "{change} {:?}",
+            read.warnings
+        );
     }
 }
 
@@ -73,7 +93,9 @@ fn a_track_without_an_end_is_read() {
 
 #[test]
 fn time_code_gives_seconds_whatever_the_tempo_says() {
-    let track: &[u8] = &[0, 0xFF, 0x51, 3, 1, 0, 0, 0, 0x90, 60, 64, 0x87, 0x68, 60, 0, 0, 0xFF, 0x2F, 0];
+    let track: &[u8] = &[
+        0, 0xFF, 0x51, 3, 1, 0, 0, 0, 0x90, 60, 64, 0x87, 0x68, 60, 0, 0, 0xFF, 0x2F, 0,
+    ];
     // 25 frames of 40 ticks: a millisecond each.
     let read = read(&file(0, [0xE7, 40], &[track]));
     assert_eq!(plain(&read.score), [(0, 1000, 60)]);
@@ -86,7 +108,10 @@ fn time_code_gives_seconds_whatever_the_tempo_says() {
     assert!((read.score.clock().seconds(75) - 1.0).abs() < 1e-12);
     for bad in [[0, 0], [0x80, 40], [0xE7, 0], [0xFF, 40]] {
         let result = read_midi(&file(0, bad, &[track]), &MidiOptions::default());
-        assert!(matches!(result, Err(MusicError::Midi { at: 12, .. })), "{bad:?} {result:?}");
+        assert!(
+            matches!(result, Err(MusicError::Midi { at: 12, .. })),
+            "{bad:?} {result:?}"
+        );
     }
 }
 
@@ -122,8 +147,22 @@ fn notes_without_an_end_close_with_the_track_and_stray_ends_are_ignored() {
     assert_eq!(plain(&read.score), [(0, 20, 62), (10, 10, 64)]);
     assert_eq!(
         read.warnings,
-        [Warning::StrayEnds { events: 1 }, Warning::Unended { notes: 1 }]
+        [
+            Warning::StrayEnds { events: 1 },
+            Warning::Unended { notes: 1 }
+        ]
     );
+}
+
+#[test]
+fn a_controller_ends_all_notes_of_its_channel() {
+    for controller in [120, 123] {
+        let read = one(&[
+            0, 0x90, 60, 64, 0, 64, 64, 0, 0x91, 40, 64, 10, 0xB0, controller, 0, 5, 0x81, 40, 0,
+        ]);
+        assert_eq!(plain(&read.score), [(0, 15, 40), (0, 10, 60), (0, 10, 64)]);
+        assert!(read.warnings.is_empty());
+    }
 }
 
 #[test]
@@ -135,15 +174,28 @@ fn several_tempos_add_up_and_the_first_need_not_be_at_the_beginning() {
     let notes: &[u8] = &[0x81, 0x40, 0x90, 60, 64, 96, 60, 0, 0, 0xFF, 0x2F, 0];
     let read = read(&file(1, USUAL, &[tempos, notes]));
     let clock = read.score.clock();
-    for (tick, seconds) in [(0, 0.0), (48, 0.25), (96, 0.5), (144, 1.0), (192, 1.5), (288, 1.75)] {
+    for (tick, seconds) in [
+        (0, 0.0),
+        (48, 0.25),
+        (96, 0.5),
+        (144, 1.0),
+        (192, 1.5),
+        (288, 1.75),
+    ] {
         assert!((clock.seconds(tick) - seconds).abs() < 1e-9, "{tick}");
     }
 }
 
 #[test]
 fn tempo_events_after_the_music_do_not_make_it_longer() {
-    let tempos: &[u8] = &[0x8F, 0xFF, 0x00, 0xFF, 0x51, 3, 0x0F, 0x42, 0x40, 0, 0xFF, 0x2F, 0];
-    let read = read(&file(1, USUAL, &[tempos, &[0, 0x90, 60, 64, 96, 60, 0, 0, 0xFF, 0x2F, 0]]));
+    let tempos: &[u8] = &[
+        0x8F, 0xFF, 0x00, 0xFF, 0x51, 3, 0x0F, 0x42, 0x40, 0, 0xFF, 0x2F, 0,
+    ];
+    let read = read(&file(
+        1,
+        USUAL,
+        &[tempos, &[0, 0x90, 60, 64, 96, 60, 0, 0, 0xFF, 0x2F, 0]],
+    ));
     assert_eq!(read.score.length(), 96);
     assert_eq!(read.warnings, [Warning::LateTempos { events: 1 }]);
     let (roll, _) = read.score.to_roll(4, false, &Limits::default()).unwrap();
@@ -152,7 +204,9 @@ fn tempo_events_after_the_music_do_not_make_it_longer() {
 
 #[test]
 fn drums_are_left_out_unless_they_are_asked_for() {
-    let events = [0, 0x99, 36, 64, 0, 38, 64, 10, 36, 0, 0, 38, 0, 0, 0x90, 60, 64, 10, 60, 0];
+    let events = [
+        0, 0x99, 36, 64, 0, 38, 64, 10, 36, 0, 0, 38, 0, 0, 0x90, 60, 64, 10, 60, 0,
+    ];
     let read = one(&events);
     assert_eq!(plain(&read.score), [(10, 10, 60)]);
     assert_eq!(read.warnings, [Warning::Drums { notes: 2 }]);
@@ -162,7 +216,14 @@ fn drums_are_left_out_unless_they_are_asked_for() {
         drums: true,
         ..MidiOptions::default()
     };
-    assert_eq!(read_midi(&file(0, USUAL, &[&track]), &options).unwrap().score.notes().len(), 3);
+    assert_eq!(
+        read_midi(&file(0, USUAL, &[&track]), &options)
+            .unwrap()
+            .score
+            .notes()
+            .len(),
+        3
+    );
 }
 
 #[test]
@@ -178,7 +239,13 @@ fn odd_numbers_of_tracks_are_read_or_refused() {
     assert_eq!(sequence.warnings, [Warning::Sequence { tracks: 2 }]);
     let mut bytes = file(1, USUAL, &[track]);
     bytes[11] = 9;
-    assert_eq!(read(&bytes).warnings, [Warning::Tracks { promised: 9, found: 1 }]);
+    assert_eq!(
+        read(&bytes).warnings,
+        [Warning::Tracks {
+            promised: 9,
+            found: 1
+        }]
+    );
 }
 
 #[test]
@@ -199,7 +266,10 @@ fn names_are_counted_in_bytes() {
 
 #[test]
 fn illegal_events_and_alien_chunks_are_skipped() {
-    let read = one(&[0, 0xF8, 0, 0x90, 60, 64, 5, 0xF2, 1, 2, 5, 0xF4, 0, 0x80, 60, 0, 0, 0xFF, 0x54, 5, 99, 99, 99, 99, 99]);
+    let read = one(&[
+        0, 0xF8, 0, 0x90, 60, 64, 5, 0xF2, 1, 2, 5, 0xF4, 0, 0x80, 60, 0, 0, 0xFF, 0x54, 5, 99, 99,
+        99, 99, 99,
+    ]);
     assert_eq!(plain(&read.score), [(0, 10, 60)]);
     assert_eq!(read.warnings, [Warning::Illegal { events: 4 }]);
     let mut bytes = b"MThd\0\0\0\x06\0\0\0\x01\0\x60XYZ1\0\0\0\x02ab".to_vec();
@@ -215,25 +285,52 @@ fn a_riff_file_is_unwrapped_and_other_formats_are_refused() {
     let mut bytes = b"RIFF\0\0\0\0RMIDdata\0\0\0\0".to_vec();
     bytes.extend(&inside);
     assert_eq!(read(&bytes).score.notes().len(), 1);
-    for other in [&b""[..], b"RIFF....WAVE", b"MThd", b"X:1\nK:C\nCDE", b"MThd\0\0\0\x06\0\x07\0\x01\0\x60"] {
-        assert!(matches!(read_midi(other, &MidiOptions::default()), Err(MusicError::Midi { .. })));
+    for other in [
+        &b""[..],
+        b"RIFF....WAVE",
+        b"MThd",
+        b"X:1\nK:C\nCDE",
+        b"MThd\0\0\0\x06\0\x07\0\x01\0\x60",
+    ] {
+        assert!(matches!(
+            read_midi(other, &MidiOptions::default()),
+            Err(MusicError::Midi { .. })
+        ));
     }
-    let limits = Limits { bytes: 10, ..Limits::default() };
-    let options = MidiOptions { limits, ..MidiOptions::default() };
-    assert!(matches!(read_midi(&inside, &options), Err(MusicError::Large { .. })));
+    let limits = Limits {
+        bytes: 10,
+        ..Limits::default()
+    };
+    let options = MidiOptions {
+        limits,
+        ..MidiOptions::default()
+    };
+    assert!(matches!(
+        read_midi(&inside, &options),
+        Err(MusicError::Large { .. })
+    ));
 }
 
 #[test]
 fn the_pedal_holds_notes_until_it_is_released_or_the_pitch_is_struck_again() {
     let events = [
-        0, 0x90, 60, 64, 0, 62, 64, 10, 0xB0, 64, 127, 10, 0x80, 60, 0, 0, 62, 0, 10, 0x90, 60, 64, 5, 60, 0, 25, 0xB0, 64, 0,
-        0, 0xFF, 0x2F, 0,
+        0, 0x90, 60, 64, 0, 62, 64, 10, 0xB0, 64, 127, 10, 0x80, 60, 0, 0, 62, 0, 10, 0x90, 60, 64,
+        5, 60, 0, 25, 0xB0, 64, 0, 0, 0xFF, 0x2F, 0,
     ];
     let bytes = file(0, USUAL, &[&events]);
     let without = read(&bytes);
-    assert_eq!(plain(&without.score), [(0, 20, 60), (0, 20, 62), (30, 5, 60)]);
-    assert!(matches!(without.warnings[..], [Warning::Dropped { controllers: 2, .. }]));
-    let options = MidiOptions { pedal: true, ..MidiOptions::default() };
+    assert_eq!(
+        plain(&without.score),
+        [(0, 20, 60), (0, 20, 62), (30, 5, 60)]
+    );
+    assert!(matches!(
+        without.warnings[..],
+        [Warning::Dropped { controllers: 2, .. }]
+    ));
+    let options = MidiOptions {
+        pedal: true,
+        ..MidiOptions::default()
+    };
     let with = read_midi(&bytes, &options).unwrap();
     assert_eq!(plain(&with.score), [(0, 30, 60), (0, 60, 62), (30, 30, 60)]);
     assert!(with.warnings.is_empty());
@@ -241,10 +338,23 @@ fn the_pedal_holds_notes_until_it_is_released_or_the_pitch_is_struck_again() {
 
 #[test]
 fn a_score_comes_back_whole() {
-    let mut song = score(vec![note(0, 480, 60, 0), note(480, 100, 60, 0), note(5, 7, 30, 2), note(0, 960, 72, 1)]);
+    let mut song = score(vec![
+        note(0, 480, 60, 0),
+        note(480, 100, 60, 0),
+        note(5, 7, 30, 2),
+        note(0, 960, 72, 1),
+    ]);
     song.set_tempos(vec![Tempo::of(0, 96.0), Tempo::of(480, 132.0)]);
-    song.set_meters(vec![Meter { tick: 0, beats: 6, unit: 8 }]);
-    song.set_keys(vec![KeySignature { tick: 0, fifths: -3, minor: true }]);
+    song.set_meters(vec![Meter {
+        tick: 0,
+        beats: 6,
+        unit: 8,
+    }]);
+    song.set_keys(vec![KeySignature {
+        tick: 0,
+        fifths: -3,
+        minor: true,
+    }]);
     song.set_end(2000);
     let back = read(&midi_bytes(&song).unwrap());
     assert!(back.warnings.is_empty(), "{:?}", back.warnings);
@@ -254,12 +364,29 @@ fn a_score_comes_back_whole() {
 #[test]
 fn a_roll_comes_back_exactly() {
     let set = |pitches: &[u8]| pitches.iter().copied().collect::<Pitches>();
-    let sounding = [&[][..], &[60, 64], &[60, 64], &[60, 65], &[60], &[], &[127, 0], &[127], &[]].map(set).to_vec();
-    let struck = [&[][..], &[], &[60], &[], &[60], &[], &[], &[127], &[]].map(set).to_vec();
+    let sounding = [
+        &[][..],
+        &[60, 64],
+        &[60, 64],
+        &[60, 65],
+        &[60],
+        &[],
+        &[127, 0],
+        &[127],
+        &[],
+    ]
+    .map(set)
+    .to_vec();
+    let struck = [&[][..], &[], &[60], &[], &[60], &[], &[], &[127], &[]]
+        .map(set)
+        .to_vec();
     for grid in [1, 3, 4, 7, 480] {
         let roll = Roll::with_strikes(grid, sounding.clone(), struck.clone()).unwrap();
         let bytes = midi_bytes(&roll.to_score(100.0).unwrap()).unwrap();
-        let (back, fit) = read(&bytes).score.to_roll(grid, true, &Limits::default()).unwrap();
+        let (back, fit) = read(&bytes)
+            .score
+            .to_roll(grid, true, &Limits::default())
+            .unwrap();
         assert_eq!(back, roll);
         assert_eq!((fit.on_grid, fit.worst_shift, fit.merged), (1.0, 0.0, 0));
     }

@@ -18,11 +18,16 @@ fn files(folder: PathBuf, list: &mut Vec<PathBuf>) {
 
 #[test]
 fn a_folder_of_files_is_read() {
-    let Some(folder) = std::env::var_os("REFRAIN_MIDI_FILES") else { return };
+    let Some(folder) = std::env::var_os("REFRAIN_MIDI_FILES") else {
+        return;
+    };
     let mut list = Vec::new();
     files(folder.into(), &mut list);
     list.sort();
-    let options = MidiOptions { drums: true, ..MidiOptions::default() };
+    let options = MidiOptions {
+        drums: true,
+        ..MidiOptions::default()
+    };
     let (mut readable, mut notes) = (0, 0);
     for path in &list {
         let bytes = read_file(path, &Limits::default()).expect("the file");
@@ -31,9 +36,19 @@ fn a_folder_of_files_is_read() {
                 readable += 1;
                 notes += read.score.notes().len();
                 let again = read_midi(&midi_bytes(&read.score).unwrap(), &options).unwrap();
-                assert_eq!(again.score.notes().len(), read.score.notes().len(), "{}", path.display());
+                assert_eq!(
+                    again.score.notes().len(),
+                    read.score.notes().len(),
+                    "{}",
+                    path.display()
+                );
                 let warnings: Vec<_> = read.warnings.iter().map(|w| w.to_string()).collect();
-                println!("{}: {} notes; {}", path.display(), read.score.notes().len(), warnings.join("; "));
+                println!(
+                    "{}: {} notes; {}",
+                    path.display(),
+                    read.score.notes().len(),
+                    warnings.join("; ")
+                );
             }
             Err(error) => println!("{}: {error}", path.display()),
         }

@@ -9,7 +9,10 @@ fn limits() -> Limits {
 #[test]
 fn sets_of_pitches_count_and_move() {
     let set: Pitches = [60, 64, 67, 200].into_iter().collect();
-    assert_eq!((set.len(), set.lowest(), set.highest()), (3, Some(60), Some(67)));
+    assert_eq!(
+        (set.len(), set.lowest(), set.highest()),
+        (3, Some(60), Some(67))
+    );
     assert_eq!(set.iter().rev().collect::<Vec<_>>(), [67, 64, 60]);
     for by in -128..=127i8 {
         let moved = set.transposed(by);
@@ -26,7 +29,12 @@ fn sets_of_pitches_count_and_move() {
 #[test]
 fn shifts_to_the_grid_are_stated() {
     // 480 ticks a quarter note, sixteenths of 120.
-    let song = score(vec![note(0, 120, 60, 0), note(150, 120, 62, 0), note(240, 30, 64, 0), note(250, 100, 64, 1)]);
+    let song = score(vec![
+        note(0, 120, 60, 0),
+        note(150, 120, 62, 0),
+        note(240, 30, 64, 0),
+        note(250, 100, 64, 1),
+    ]);
     let (roll, fit) = song.to_roll(4, false, &limits()).unwrap();
     assert_eq!(fit.notes, 4);
     assert_eq!((fit.on_grid, fit.lengthened, fit.merged), (0.5, 1, 1));
@@ -44,7 +52,12 @@ fn a_roll_of_too_many_steps_is_refused_before_it_is_made() {
     assert!(song.to_roll(480, false, &limits()).is_err());
     assert!(song.to_roll(0, false, &limits()).is_err());
     assert!(Line::of_score(&song, None, 480, &limits()).is_err());
-    assert!(Roll::new(4, vec![Pitches::NONE; 3_000_000]).unwrap().to_score(90.0).is_err());
+    assert!(
+        Roll::new(4, vec![Pitches::NONE; 3_000_000])
+            .unwrap()
+            .to_score(90.0)
+            .is_err()
+    );
 }
 
 #[test]
@@ -67,18 +80,42 @@ fn impossible_notes_are_refused() {
 fn bars_begin_at_time_signatures() {
     let mut song = score(vec![note(0, 4800, 60, 0)]);
     song.set_meters(vec![
-        Meter { tick: 0, beats: 1, unit: 4 },
-        Meter { tick: 480, beats: 3, unit: 4 },
-        Meter { tick: 480 + 2 * 1440, beats: 0, unit: 4 },
+        Meter {
+            tick: 0,
+            beats: 1,
+            unit: 4,
+        },
+        Meter {
+            tick: 480,
+            beats: 3,
+            unit: 4,
+        },
+        Meter {
+            tick: 480 + 2 * 1440,
+            beats: 0,
+            unit: 4,
+        },
     ]);
     assert_eq!(song.bars(4800).collect::<Vec<_>>(), [0, 480, 1920, 3360]);
-    assert_eq!([0, 479, 480, 1919, 1920].map(|tick| song.bar(tick)), [1, 1, 2, 2, 3]);
+    assert_eq!(
+        [0, 479, 480, 1919, 1920].map(|tick| song.bar(tick)),
+        [1, 1, 2, 2, 3]
+    );
 }
 
 #[test]
 fn the_top_line_follows_the_highest_notes() {
-    let song = score(vec![note(0, 960, 60, 0), note(0, 240, 72, 1), note(240, 240, 55, 1), note(480, 480, 74, 1)]);
-    let line: Vec<_> = song.top_line().iter().map(|n| (n.start, n.length, n.pitch)).collect();
+    let song = score(vec![
+        note(0, 960, 60, 0),
+        note(0, 240, 72, 1),
+        note(240, 240, 55, 1),
+        note(480, 480, 74, 1),
+    ]);
+    let line: Vec<_> = song
+        .top_line()
+        .iter()
+        .map(|n| (n.start, n.length, n.pitch))
+        .collect();
     assert_eq!(line, [(0, 240, 72), (240, 240, 55), (480, 480, 74)]);
     let line = Line::of_score(&song, Some(0), 1, &limits()).unwrap();
     assert_eq!(line.pitches, [Some(60), Some(60)]);
@@ -90,7 +127,11 @@ fn keys_are_guessed_and_move_with_the_music() {
     let scale = |steps: [u8; 7], tonic: u8| {
         let weights = [4, 1, 2, 1, 3, 1, 1];
         let notes = steps.iter().zip(weights).enumerate();
-        score(notes.map(|(i, (step, weight))| note(480 * i as u32, 100 * weight, tonic + step, 0)).collect())
+        score(
+            notes
+                .map(|(i, (step, weight))| note(480 * i as u32, 100 * weight, tonic + step, 0))
+                .collect(),
+        )
     };
     let guessed = |song: &Score| {
         let key = song.guessed_key();
@@ -99,7 +140,11 @@ fn keys_are_guessed_and_move_with_the_music() {
     assert_eq!(guessed(&scale([0, 2, 4, 5, 7, 9, 11], 62)), (2, false));
     assert_eq!(guessed(&scale([0, 2, 3, 5, 7, 8, 11], 60)), (-3, true));
     let mut song = scale([0, 2, 4, 5, 7, 9, 11], 60);
-    song.set_keys(vec![KeySignature { tick: 0, fifths: 0, minor: false }]);
+    song.set_keys(vec![KeySignature {
+        tick: 0,
+        fifths: 0,
+        minor: false,
+    }]);
     assert_eq!(song.transposed(3).unwrap().keys()[0].fifths, -3);
     assert_eq!(song.transposed(-5).unwrap().keys()[0].fifths, 1);
     assert_eq!(guessed(&song.transposed(3).unwrap()), (-3, false));
@@ -108,7 +153,11 @@ fn keys_are_guessed_and_move_with_the_music() {
 #[test]
 fn the_last_of_several_tempos_at_one_tick_holds() {
     let mut song = score(vec![note(0, 960, 60, 0)]);
-    song.set_tempos(vec![Tempo::of(480, 60.0), Tempo::of(0, 100.0), Tempo::of(480, 240.0)]);
+    song.set_tempos(vec![
+        Tempo::of(480, 60.0),
+        Tempo::of(0, 100.0),
+        Tempo::of(480, 240.0),
+    ]);
     assert_eq!(song.tempos(), [Tempo::of(0, 100.0), Tempo::of(480, 240.0)]);
     assert!((song.seconds() - 0.85).abs() < 1e-9);
 }
@@ -124,7 +173,10 @@ fn parts_and_strikes_of_a_roll() {
     let mut longer = roll.clone();
     longer.push(set(62), Pitches::NONE);
     longer.push(set(64), Pitches::NONE);
-    assert_eq!((longer.struck()[4], longer.struck()[5]), (Pitches::NONE, set(64)));
+    assert_eq!(
+        (longer.struck()[4], longer.struck()[5]),
+        (Pitches::NONE, set(64))
+    );
     assert!(Roll::with_strikes(2, vec![set(60)], vec![set(61)]).is_err());
 }
 

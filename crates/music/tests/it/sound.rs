@@ -5,7 +5,10 @@ use std::f64::consts::TAU;
 const TIMBRES: [Timbre; 3] = [Timbre::Piano, Timbre::Organ, Timbre::Plucked];
 
 fn sound(score: &Score, timbre: Timbre) -> Vec<f32> {
-    let config = SynthConfig { timbre, ..SynthConfig::default() };
+    let config = SynthConfig {
+        timbre,
+        ..SynthConfig::default()
+    };
     render(score, &config).expect("a sound")
 }
 
@@ -61,7 +64,12 @@ fn high_notes_have_no_aliases() {
 
 #[test]
 fn nothing_clips_and_the_bits_are_the_same() {
-    let loud = (30..110).map(|pitch| refrain_music::Note { velocity: 127, ..note(0, 960, pitch, 0) }).collect();
+    let loud = (30..110)
+        .map(|pitch| refrain_music::Note {
+            velocity: 127,
+            ..note(0, 960, pitch, 0)
+        })
+        .collect();
     let song = score(loud);
     for timbre in TIMBRES {
         let samples = sound(&song, timbre);
@@ -69,7 +77,10 @@ fn nothing_clips_and_the_bits_are_the_same() {
         assert!((0.5..=0.8901).contains(&peak), "{timbre:?} {peak}");
         assert_eq!(samples, sound(&song, timbre));
     }
-    let soft = score(vec![refrain_music::Note { velocity: 1, ..note(0, 480, 60, 0) }]);
+    let soft = score(vec![refrain_music::Note {
+        velocity: 1,
+        ..note(0, 480, 60, 0)
+    }]);
     assert!(sound(&soft, Timbre::Piano).iter().all(|s| s.abs() < 0.01));
     assert!(sound(&score(vec![]), Timbre::Piano).is_empty());
     for pitch in [0, 1, 126, 127] {
@@ -82,11 +93,47 @@ fn nothing_clips_and_the_bits_are_the_same() {
 fn long_music_is_refused_before_memory_is_taken() {
     let mut long = score(vec![note(0, 1 << 27, 60, 0)]);
     long.set_tempos(vec![Tempo::of(0, 4.0)]);
-    assert!(matches!(render(&long, &SynthConfig::default()), Err(MusicError::Large { unit: "seconds", .. })));
+    assert!(matches!(
+        render(&long, &SynthConfig::default()),
+        Err(MusicError::Large {
+            unit: "seconds",
+            ..
+        })
+    ));
     let many = score((0..2000).map(|i| note(i, 480 * 3000, 60, 0)).collect());
     let refused = render(&many, &SynthConfig::default());
-    assert!(matches!(refused, Err(MusicError::Large { unit: "seconds of notes", .. })), "{refused:?}");
-    let limits = Limits { notes: 1, ..Limits::default() };
-    assert!(render(&score(vec![note(0, 1, 60, 0), note(0, 1, 61, 0)]), &SynthConfig { limits, ..SynthConfig::default() }).is_err());
-    assert!(render(&score(vec![]), &SynthConfig { rate: 100, ..SynthConfig::default() }).is_err());
+    assert!(
+        matches!(
+            refused,
+            Err(MusicError::Large {
+                unit: "seconds of notes",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    let limits = Limits {
+        notes: 1,
+        ..Limits::default()
+    };
+    assert!(
+        render(
+            &score(vec![note(0, 1, 60, 0), note(0, 1, 61, 0)]),
+            &SynthConfig {
+                limits,
+                ..SynthConfig::default()
+            }
+        )
+        .is_err()
+    );
+    assert!(
+        render(
+            &score(vec![]),
+            &SynthConfig {
+                rate: 100,
+                ..SynthConfig::default()
+            }
+        )
+        .is_err()
+    );
 }

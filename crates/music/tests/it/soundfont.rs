@@ -27,9 +27,13 @@ fn words(words: &[u16]) -> Vec<u8> {
 
 /// A SoundFont of one instrument: a sine of 441 Hz at 44,100 Hz, which is A4 (69), in a loop.
 fn font() -> Vec<u8> {
-    let wave = (0..1100).map(|i| (8000.0 * (i as f64 * std::f64::consts::TAU / 100.0).sin()) as i16);
+    let wave =
+        (0..1100).map(|i| (8000.0 * (i as f64 * std::f64::consts::TAU / 100.0).sin()) as i16);
     let samples: Vec<u8> = wave.flat_map(i16::to_le_bytes).collect();
-    let info = list(b"INFO", &[chunk(b"ifil", &words(&[2, 1])), chunk(b"INAM", b"Test\0\0")]);
+    let info = list(
+        b"INFO",
+        &[chunk(b"ifil", &words(&[2, 1])), chunk(b"INAM", b"Test\0\0")],
+    );
     let data = list(b"sdta", &[chunk(b"smpl", &samples)]);
     let preset = |title: &str, bag: u16| {
         let mut bytes = name(title).to_vec();
@@ -51,7 +55,10 @@ fn font() -> Vec<u8> {
             chunk(b"pbag", &words(&[0, 0, 1, 0])),
             chunk(b"pmod", &[0; 10]),
             chunk(b"pgen", &words(&[41, 0, 0, 0])),
-            chunk(b"inst", &[instrument("Sine", 0), instrument("EOI", 1)].concat()),
+            chunk(
+                b"inst",
+                &[instrument("Sine", 0), instrument("EOI", 1)].concat(),
+            ),
             chunk(b"ibag", &words(&[0, 0, 2, 0])),
             chunk(b"imod", &[0; 10]),
             chunk(b"igen", &words(&[54, 1, 53, 0, 0, 0])),
@@ -74,16 +81,31 @@ fn a_soundfont_plays_its_sample_at_the_right_pitch() {
     // Zero crossings of half a second in the middle of each note.
     let crossings = |from: f64| {
         let part = &samples[(from * f64::from(rate)) as usize..][..rate as usize / 2];
-        part.windows(2).filter(|pair| (pair[0] <= 0.0) != (pair[1] <= 0.0)).count()
+        part.windows(2)
+            .filter(|pair| (pair[0] <= 0.0) != (pair[1] <= 0.0))
+            .count()
     };
     for (from, wanted) in [(0.3, 441), (1.3, 882)] {
-        assert!(crossings(from).abs_diff(wanted) <= 12, "{from} {}", crossings(from));
+        assert!(
+            crossings(from).abs_diff(wanted) <= 12,
+            "{from} {}",
+            crossings(from)
+        );
     }
     assert!(samples.iter().all(|sample| sample.abs() <= 0.9));
-    assert_eq!(samples, font.render(&song, rate, &Limits::default()).unwrap());
+    assert_eq!(
+        samples,
+        font.render(&song, rate, &Limits::default()).unwrap()
+    );
     assert!(font.render(&song, 8000, &Limits::default()).is_err());
-    let short = Limits { seconds: 1.0, ..Limits::default() };
-    assert!(matches!(font.render(&song, rate, &short), Err(MusicError::Large { .. })));
+    let short = Limits {
+        seconds: 1.0,
+        ..Limits::default()
+    };
+    assert!(matches!(
+        font.render(&song, rate, &short),
+        Err(MusicError::Large { .. })
+    ));
 }
 
 #[test]
@@ -95,13 +117,11 @@ fn damaged_soundfonts_are_refused_or_played_but_never_panic() {
         if (80..2200).contains(&at) && at % 97 != 0 {
             continue;
         }
-        for change in [0x01, 0x80, 0xFF] {
-            let mut bytes = whole.clone();
-            bytes[at] ^= change;
-            if let Ok(font) = SoundFont::read(&bytes) {
-                if let Ok(samples) = font.render(&song, 16_000, &Limits::default()) {
-                    assert!(samples.iter().all(|sample| sample.is_finite()));
-                }
+        let mut bytes = whole.clone();
+        bytes[at] ^= [0x01, 0x80, 0xFF][at % 3];
+        if let Ok(font) = SoundFont::read(&bytes) {
+            if let Ok(samples) = font.render(&song, 16_000, &Limits::default()) {
+                assert!(samples.iter().all(|sample| sample.is_finite()));
             }
         }
     }
@@ -110,6 +130,9 @@ fn damaged_soundfonts_are_refused_or_played_but_never_panic() {
     }
     let mut long = whole.clone();
     long[16..20].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert!(matches!(SoundFont::read(&long), Err(MusicError::SoundFont { .. })));
+    assert!(matches!(
+        SoundFont::read(&long),
+        Err(MusicError::SoundFont { .. })
+    ));
     assert!(SoundFont::read(b"RIFF\0\0\0\0WAVE").is_err());
 }
