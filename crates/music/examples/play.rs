@@ -1,4 +1,4 @@
-//! Music to be seen and heard: a MIDI, MusicXML or ABC file to a page of HTML with a piano roll, a cursor and the sound.
+//! Music to see and hear: a MIDI, MusicXML or ABC file to a page of HTML with a piano roll, a cursor and the sound.
 //!
 //! `cargo run --release -p refrain-music --example play -- FILE.mid OUT.html [--soundfont F.sf2] [--organ | --plucked]`
 //!

@@ -194,14 +194,15 @@ pub fn roll_svg(score: &Score, config: &PictureConfig) -> Result<String, MusicEr
     // Writing to a string cannot fail.
     let _ = write!(
         svg,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-         role=\"img\"><title>{}</title><rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width} {height}\" role=\"img\"><title>{}</title><rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>",
         escaped(&score.title)
     );
     for Block([left, top, right, bottom], [red, green, blue], opacity) in layout.blocks() {
         let _ = write!(
             svg,
-            "<rect x=\"{left:.2}\" y=\"{top:.2}\" width=\"{:.2}\" height=\"{:.2}\" fill=\"#{red:02x}{green:02x}{blue:02x}\"",
+            "<rect x=\"{left:.2}\" y=\"{top:.2}\" width=\"{:.2}\" height=\"{:.2}\" \
+             fill=\"#{red:02x}{green:02x}{blue:02x}\"",
             right - left,
             bottom - top
         );

@@ -49,8 +49,8 @@ impl SoundFont {
         self.font.get_info().get_bank_name()
     }
 
-    /// Renders a score as mono samples in ±1 at `rate` Hz, 16,000 to 96,000, with one second behind the last note. Each
-    /// voice plays its [`program`](crate::Voice::program), at most 15 different ones.
+    /// Renders a score as mono samples in ±1 at `rate` Hz, 16,000 to 96,000, with one second behind the last note.
+    /// Each voice plays its [`program`](crate::Voice::program), at most 15 different ones.
     ///
     /// # Errors
     /// A rate out of range, a score above the limits of notes or seconds, or a damaged SoundFont.

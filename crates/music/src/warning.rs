@@ -136,8 +136,8 @@ impl Display for Warning {
                 exclusive,
             } => write!(
                 f,
-                "not kept: {bends} pitch bends, {controllers} controllers, {pressures} changes of pressure, {exclusive} \
-                 system exclusive messages"
+                "not kept: {bends} pitch bends, {controllers} controllers, {pressures} changes of pressure, \
+                 {exclusive} system exclusive messages"
             ),
             Self::Unended { notes } => {
                 write!(f, "{notes} notes have no end; they end with their track")

@@ -106,8 +106,8 @@ static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
 /// Choices of [`Automaton`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AutomatonConfig {
-    /// Whether bars must be full. A pick-up of at most half a bar may begin the tune, and the bar that ends a section may
-    /// be short by it; the next section may then have a pick-up, too.
+    /// Whether bars must be full. A pick-up of at most half a bar may begin the tune, and the bar that ends a section
+    /// may be short by it; the next section may then have a pick-up, too.
     pub bars: bool,
     /// Whether fields may follow between the lines of the music.
     pub fields: bool,
@@ -129,8 +129,8 @@ impl Default for AutomatonConfig {
 /// becomes longer than its time signature says, and none ends too early. There is always a next character until the
 /// tune has ended with a blank line. The reader of this crate finds nothing odd in such a tune, and its bars regular.
 ///
-/// The automaton offers less than ABC allows: one voice, no slurs, no words, no ties of chords inside of brackets, notes
-/// no shorter than an eighth of the unit.
+/// The automaton offers less than ABC allows: one voice, no slurs, no words, no ties inside of brackets, and notes no
+/// shorter than an eighth of the unit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Automaton {
     config: AutomatonConfig,
@@ -308,8 +308,8 @@ impl Automaton {
         self.bar.is_none_or(|bar| from.saturating_add(cells) <= bar)
     }
 
-    /// Cells that the bar gains by a note of `cells`, if that leaves the bar completable. In a tuplet, the bar gains them
-    /// all with the last note.
+    /// Cells that the bar gains by a note of `cells`, if that leaves the bar completable. In a tuplet, the bar gains
+    /// them all with the last note.
     fn fits(&self, cells: u32) -> Option<u32> {
         if let Some((upper, lower)) = self.broken {
             let gained = cells * upper / lower;

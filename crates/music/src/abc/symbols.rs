@@ -10,8 +10,7 @@ use crate::copies::{Copied, CopyIndex};
 pub struct Symbols {
     /// `[T]` symbols for [`CopyIndex`]; symbol t leads from note t to note t + 1.
     pub symbols: Vec<u32>,
-    /// `[T+1]` beginnings and ends of the notes in bars of the time signature, counted from the beginning. Empty without
-    /// a note.
+    /// `[T+1]` beginnings and ends of the notes, counted in bars of the time signature. Empty without a note.
     pub spans: Vec<(f64, f64)>,
 }
 

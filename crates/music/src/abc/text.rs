@@ -84,7 +84,7 @@ pub fn split_tunes(text: &str) -> Vec<TuneText<'_>> {
 const NORMAL: [char; 5] = ['M', 'L', 'Q', 'R', 'K'];
 
 /// A tune as a training document: the header is `M`, `L`, `Q`, `R` and `K` in this order, one line each with no space
-/// behind the colon, then the music without comments, directives, lyrics and spaces at line ends. The first lines are
+/// behind the colon, then the music without comments, directives, lyrics and spaces around lines. The first lines are
 /// then the controls of a model: `M:6/8`, `K:G`.
 ///
 /// The last value of a field before the first note counts. `titles` keeps the `T:` lines before the others. Lines that

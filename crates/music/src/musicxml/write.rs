@@ -88,6 +88,8 @@ pub fn musicxml(score: &Score, config: &XmlConfig) -> Result<String, MusicError>
 struct Writer<'a> {
     score: &'a Score,
     per_quarter: u16,
+    /// The notes of each voice.
+    voices: Vec<Vec<Note>>,
     measures: Vec<Measure>,
     out: String,
     /// Most bytes of the document.
@@ -104,9 +106,14 @@ impl<'a> Writer<'a> {
             "steps of all voices",
             config.limits.steps,
         )?;
+        let mut voices = vec![Vec::new(); score.voices().len()];
+        for &note in score.notes() {
+            voices[usize::from(note.voice)].push(note);
+        }
         Ok(Self {
             score,
             per_quarter: config.per_quarter,
+            voices,
             measures: measures(score, config.per_quarter)?,
             out: String::new(),
             limit: config.limits.bytes,
@@ -120,8 +127,9 @@ impl<'a> Writer<'a> {
 
     fn document(mut self) -> Result<String, MusicError> {
         self.out.push_str(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<!DOCTYPE score-partwise PUBLIC \"-//Recordare//DTD \
-             MusicXML 4.0 Partwise//EN\" \"http://www.musicxml.org/dtds/partwise.dtd\">\n<score-partwise version=\"4.0\">\n",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<!DOCTYPE score-partwise \
+             PUBLIC \"-//Recordare//DTD MusicXML 4.0 Partwise//EN\" \
+             \"http://www.musicxml.org/dtds/partwise.dtd\">\n<score-partwise version=\"4.0\">\n",
         );
         let title = escaped(&self.score.title);
         if !title.trim().is_empty() {
@@ -129,14 +137,13 @@ impl<'a> Writer<'a> {
                 "<work><work-title>{title}</work-title></work>\n"
             ));
         }
-        self.out.push_str("<identification><encoding><software>Refrain</software></encoding></identification>\n<part-list>\n");
-        let used = |voice: &usize| {
-            self.score
-                .notes()
-                .iter()
-                .any(|note| usize::from(note.voice) == *voice)
-        };
-        let parts: Vec<usize> = (0..self.score.voices().len()).filter(used).collect();
+        self.out.push_str(
+            "<identification><encoding><software>Refrain</software></encoding></identification>\n",
+        );
+        self.out.push_str("<part-list>\n");
+        let parts: Vec<usize> = (0..self.voices.len())
+            .filter(|&part| !self.voices[part].is_empty())
+            .collect();
         for &part in &parts {
             let voice = &self.score.voices()[part];
             let name = match voice.name.trim().is_empty() {
@@ -222,13 +229,8 @@ impl<'a> Writer<'a> {
     fn chords(&self, part: usize) -> Vec<Chord> {
         let step = |tick| step_of(tick, self.per_quarter, self.score.division()) as u32;
         let mut chords: Vec<Chord> = Vec::new();
-        let notes = self
-            .score
-            .notes()
-            .iter()
-            .filter(|note| usize::from(note.voice) == part);
         let placed = |note: &Note| (step(note.start), step(note.end()).max(step(note.start) + 1));
-        for note in notes {
+        for note in &self.voices[part] {
             let (start, end) = placed(note);
             match chords.last_mut() {
                 Some(last) if last.start == start => {
@@ -300,8 +302,8 @@ impl<'a> Writer<'a> {
         };
         let quarters = (6e7 / f64::from(tempo.micros)).round().clamp(1.0, 999.0);
         self.add(format_args!(
-            "<direction placement=\"above\"><direction-type><metronome><beat-unit>quarter</beat-unit><per-minute>{quarters}\
-             </per-minute></metronome></direction-type><sound tempo=\"{quarters}\"/></direction>\n"
+            "<direction placement=\"above\"><direction-type><metronome>\
+             <beat-unit>quarter</beat-unit><per-minute>{quarters}</per-minute></metronome></direction-type><sound tempo=\"{quarters}\"/></direction>\n"
         ));
     }
 

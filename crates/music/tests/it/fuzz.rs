@@ -134,8 +134,8 @@ fn damaged_midi_files() {
     }
 }
 
-const TUNE: &str = "X:1\nT:Tune\nM:6/8\nL:1/8\nQ:1/4=120\nK:Dmix ^c\nV:1\nd|\"G\"g2>g (3B^A'B,|!trill![GBd]2 {ab}G//z3:|\n[1 Z2|[2 x3/2-x||\n\
-                    [K:C] V:2 & (5:4:6abcdefg y |]\nw:la\nP:B\n";
+const TUNE: &str = "X:1\nT:Tune\nM:6/8\nL:1/8\nQ:1/4=120\nK:Dmix ^c\nV:1\nd|\"G\"g2>g (3B^A'B,|\
+                    !trill![GBd]2 {ab}G//z3:|\n[1 Z2|[2 x3/2-x||\n[K:C] V:2 & (5:4:6abcdefg y |]\nw:la\nP:B\n";
 
 #[test]
 fn damaged_tunes() {
