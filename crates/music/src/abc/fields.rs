@@ -30,8 +30,8 @@ impl TimeSignature {
             _ => {}
         }
         let (upper, lower) = value.split_once('/')?;
-        let parts = upper.split('+').map(|part| part.parse::<u8>().ok());
-        let beats = parts.fold(Some(0u16), |sum, part| Some(sum? + u16::from(part?)))?;
+        let mut parts = upper.split('+').map(|part| part.parse::<u8>().ok());
+        let beats = parts.try_fold(0u16, |sum, part| sum.checked_add(u16::from(part?)))?;
         let unit = lower.parse::<u8>().ok()?;
         let possible = beats > 0 && beats <= 64 && unit.is_power_of_two() && unit <= 64;
         possible.then_some(Some(Self {
@@ -47,7 +47,7 @@ impl TimeSignature {
 
     /// Whether beats are groups of three: 6/8, 9/8, 12/8 and so on.
     pub fn compound(self) -> bool {
-        self.beats > 3 && self.beats % 3 == 0
+        self.beats > 3 && self.beats.is_multiple_of(3)
     }
 
     /// The unit of length that holds without an `L:` field: a sixteenth for bars below three quarters, or an eighth.
@@ -111,8 +111,8 @@ impl Pace {
                 unit.times(times)?
             }
             Some(list) => {
-                let parts = list.split_whitespace().map(length);
-                parts.fold(Some(Ratio::ZERO), |sum, part| sum?.plus(part?))?
+                let mut parts = list.split_whitespace().map(length);
+                parts.try_fold(Ratio::ZERO, |sum, part| sum.plus(part?))?
             }
         };
         let each_minute = count

@@ -221,10 +221,10 @@ impl<'a> Lexer<'a> {
                 ..Strokes::default()
             });
         }
-        if let Some((letter, _)) = field(self.rest()) {
-            if let Some(inside) = self.until(']') {
-                return Token::Field(letter, inside[2..].trim());
-            }
+        if let Some((letter, _)) = field(self.rest())
+            && let Some(inside) = self.until(']')
+        {
+            return Token::Field(letter, inside[2..].trim());
         }
         let mut notes = Vec::new();
         let mut length = None;

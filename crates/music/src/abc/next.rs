@@ -313,7 +313,8 @@ impl Automaton {
     fn fits(&self, cells: u32) -> Option<u32> {
         if let Some((upper, lower)) = self.broken {
             let gained = cells * upper / lower;
-            return (cells * upper % lower == 0 && self.holds(self.fill, gained)).then_some(gained);
+            return ((cells * upper).is_multiple_of(lower) && self.holds(self.fill, gained))
+                .then_some(gained);
         }
         let Some(group) = self.group else {
             return self.holds(self.fill, cells).then_some(cells);
@@ -322,7 +323,7 @@ impl Automaton {
         let step = group.p / common(group.p, group.q);
         if group.left == 1 {
             let gained = sum * group.q / group.p;
-            return (sum % step == 0 && self.holds(group.start, gained)).then_some(gained);
+            return (sum.is_multiple_of(step) && self.holds(group.start, gained)).then_some(gained);
         }
         let least = (sum + group.left - 1).div_ceil(step) * step;
         self.holds(group.start, least * group.q / group.p)

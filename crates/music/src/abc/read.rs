@@ -266,12 +266,13 @@ impl<'l> Reader<'l> {
             return;
         }
         // The first voice that is named is the one that has begun, if it has no notes yet.
-        if let [only] = self.voices.as_mut_slice() {
-            if only.part.name.is_empty() && only.last.is_none() && only.part.items.is_empty() {
-                name.clone_into(&mut only.part.name);
-                self.voice = 0;
-                return;
-            }
+        if let [only] = self.voices.as_mut_slice()
+            && only.part.name.is_empty()
+            && only.part.items.is_empty()
+        {
+            name.clone_into(&mut only.part.name);
+            self.voice = 0;
+            return;
         }
         if self.voices.len() >= MOST_PARTS {
             self.odd(

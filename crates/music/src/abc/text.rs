@@ -58,13 +58,13 @@ pub fn split_tunes(text: &str) -> Vec<TuneText<'_>> {
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let begins = line.starts_with("X:");
         let blank = line.trim().is_empty();
-        if begins || blank {
-            if let Some((from, line)) = start.take() {
-                tunes.push(TuneText {
-                    text: &text[from..at],
-                    line,
-                });
-            }
+        if (begins || blank)
+            && let Some((from, line)) = start.take()
+        {
+            tunes.push(TuneText {
+                text: &text[from..at],
+                line,
+            });
         }
         if begins {
             start = Some((at, number + 1));

@@ -369,7 +369,7 @@ impl<'o> Document<'o> {
     /// Ticks of a duration in divisions.
     fn ticks(&mut self, duration: u64) -> u64 {
         let scaled = duration.min(1 << 40) * u64::from(TEXT_DIVISION);
-        self.rounded += u64::from(scaled % self.divisions != 0);
+        self.rounded += u64::from(!scaled.is_multiple_of(self.divisions));
         (scaled + self.divisions / 2) / self.divisions
     }
 
@@ -426,11 +426,9 @@ impl<'o> Document<'o> {
             "chromatic" => self.change.0 = number().unwrap_or(0.0).clamp(-60.0, 60.0) as i64,
             "octave-change" => self.change.1 = number().unwrap_or(0.0).clamp(-5.0, 5.0) as i64,
             "transpose" => self.transpose = self.change.0 + 12 * self.change.1,
-            "part-name" => {
-                if self.names.len() < MOST_VOICES {
-                    self.names
-                        .insert(self.id.clone(), text.chars().take(200).collect());
-                }
+            "part-name" if self.names.len() < MOST_VOICES => {
+                let name = text.chars().take(200).collect();
+                self.names.insert(self.id.clone(), name);
             }
             "work-title" | "movement-title" if self.title.is_empty() => {
                 self.title = text.chars().take(500).collect()
@@ -441,7 +439,7 @@ impl<'o> Document<'o> {
                 self.now = if name == "backup" {
                     self.now.saturating_sub(by)
                 } else {
-                    self.now + by
+                    self.now.saturating_add(by)
                 };
                 self.farthest = self.farthest.max(self.now);
             }
@@ -459,14 +457,14 @@ impl<'o> Document<'o> {
             // A cue note takes its time.
             let length = self.ticks(note.duration);
             if !note.chord {
-                self.now += length;
+                self.now = self.now.saturating_add(length);
             }
             return Ok(());
         }
         let length = self.ticks(note.duration);
         if !note.chord {
             self.chord_start = self.now;
-            self.now += length;
+            self.now = self.now.saturating_add(length);
             self.farthest = self.farthest.max(self.now);
         }
         // The place must be one of a score, also for a rest.

@@ -444,8 +444,7 @@ fn measures(score: &Score, per_quarter: u16) -> Result<Vec<Measure>, MusicError>
     };
     let mut meters = score.meters().iter().peekable();
     let mut keys = score.keys().iter().peekable();
-    let mut number = 1;
-    for tick in score.bars(end) {
+    for (number, tick) in (1..).zip(score.bars(end)) {
         let mut new = None;
         while let Some(next) = meters.next_if(|next| next.tick <= tick) {
             meter = *next;
@@ -476,7 +475,6 @@ fn measures(score: &Score, per_quarter: u16) -> Result<Vec<Measure>, MusicError>
             },
             key,
         });
-        number += 1;
     }
     pickup(&mut measures, per_quarter);
     Ok(measures)

@@ -56,7 +56,7 @@ fn a_copy_in_another_key_is_measured_in_bars() {
         tune_symbols(&read_tune(&text, &Limits::default()).unwrap())
     };
     let known = tune("C", "CDEF GABc|c2G2 E2C2|DEFG A2B2|c4 z4|");
-    let index = CopyIndex::new(&[known.symbols.clone()]).unwrap();
+    let index = CopyIndex::new(std::slice::from_ref(&known.symbols)).unwrap();
     let (_, bars) = tune("G", "GABc defg|g2d2 B2G2|ABcd e2f2|g4 z4|").longest_copy(&index);
     assert!((bars - 4.0).abs() < 1e-9, "{bars}");
     let (copied, bars) = tune("C", "c8|c8|CDEF GABc|c2G2 E2D2|E8|").longest_copy(&index);

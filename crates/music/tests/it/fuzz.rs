@@ -166,7 +166,12 @@ fn damaged_musicxml() {
     let whole = musicxml(&song, &XmlConfig::default()).unwrap().into_bytes();
     for at in 0..whole.len() {
         let mut bytes = whole.clone();
-        for letter in [b'<', b'>', b'9', b'-', b'&', 0xFF] {
+        // Three of six for each place.
+        for letter in [b'<', b'>', b'9', b'-', b'&', 0xFF]
+            .into_iter()
+            .skip(at % 2)
+            .step_by(2)
+        {
             bytes[at] = letter;
             used(read_musicxml(&bytes, &XmlOptions { limits: limits() }));
         }
