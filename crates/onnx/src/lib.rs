@@ -11,24 +11,33 @@
 mod activation;
 mod attributes;
 mod call;
+mod cast;
+mod control;
 mod error;
 pub mod export;
+mod external;
 mod gate_order;
 mod graph;
 mod model;
 mod node;
-
 mod ops;
+mod order;
 mod packed;
 mod port;
+
 pub mod proto;
+mod quantised;
 mod recurrent;
+mod run;
 mod session;
 mod tensor;
 mod walk;
 
 pub use error::{OnnxError, OpError};
+pub use external::External;
+pub use graph::Finding;
 pub use model::Model;
+pub use ops::{Entry, operators};
 pub use port::{Dim, Port};
 pub use refrain_data::array::{Array, Data, Dtype};
 pub use session::Session;

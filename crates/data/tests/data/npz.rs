@@ -79,17 +79,15 @@ fn halves_are_widened() {
 #[test]
 fn other_types_are_named() {
     for (descr, size) in [
-        ("<f8", 8),
         (">f2", 2),
         (">f4", 4),
-        ("|u1", 1),
         ("<U3", 12),
         ("<c8", 8),
     ] {
         let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (1,), }}\n");
         let error = error(&npy(&text, &vec![0; size]));
         assert!(
-            error.contains(descr) && error.contains("float32") && error.contains("\"x\""),
+            error.contains(descr) && error.contains("little-endian") && error.contains("\"x\""),
             "{error}"
         );
     }

@@ -12,7 +12,7 @@ const LIMIT: usize = 1 << 18;
 
 /// Every golden's model and archive of inputs.
 static FILES: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
-    let all = ["node", "runtime", "operators"]
+    let all = ["node", "runtime", "operators", "more"]
         .into_iter()
         .flat_map(goldens);
     let small = all.filter(|golden| golden.model.len() < 20_000);
@@ -32,7 +32,7 @@ proptest! {
         let (model, inputs) = &FILES[which % FILES.len()];
         if let Ok(model) = Model::read(&changed(model.clone(), &changes)) {
             let inputs = npz::read(inputs).unwrap();
-            let _ = model.with_limit(LIMIT).run(inputs);
+            let _ = model.with_limit(LIMIT).with_iterations(1000).run(inputs);
         }
     }
 
