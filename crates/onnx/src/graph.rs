@@ -17,7 +17,7 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::OnceLock;
 
 /// Versions of the set of operators that are understood.
-const OPSETS: RangeInclusive<i64> = 7..=26;
+const OPSETS: RangeInclusive<i64> = 7..=28;
 
 /// The parts of a model. Every value of every graph, by name a tensor, has a number of its own.
 pub(crate) struct Program {
@@ -93,9 +93,14 @@ impl Program {
     pub fn check(bytes: &[u8], fetch: &Fetch) -> Result<Vec<Finding>, OnnxError> {
         let (_, problems, _) = Reader::model(bytes, fetch)?;
         let finding = |problem: Problem| Finding {
+            problem: match (&problem.operator, &problem.error) {
+                (Some(operator), OnnxError::Operators { opset, .. }) => {
+                    format!("operator {operator} is not supported at opset {opset}")
+                }
+                (_, error) => error.to_string(),
+            },
             operator: problem.operator,
             place: problem.place,
-            problem: problem.error.to_string(),
         };
         Ok(problems.into_iter().map(finding).collect())
     }

@@ -45,7 +45,7 @@ struct Check {
 #[command(after_help = "\
 Supports RNN, GRU and LSTM with all options, and the operators that usually
 accompany them (MatMul, Conv, Gather, If, Loop, Softmax and so on), opset 7 to
-26. Constants may lie in files beside the model. An error names the operators
+28. Constants may lie in files beside the model. An error names the operators
 that are not supported; `refrain onnx check` lists everything else too.
 
 Inputs and outputs are .npz archives of NumPy, with one array for each input

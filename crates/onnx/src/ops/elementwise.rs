@@ -74,8 +74,11 @@ macro_rules! floats {
             }
             fn modulo(self, other: Self) -> Option<Self> {
                 let rest = self % other;
-                let turned = rest != 0.0 && (rest < 0.0) != (other < 0.0);
-                Some(if turned { rest + other } else { rest })
+                Some(match rest {
+                    0.0 => rest.copysign(other),
+                    rest if (rest < 0.0) != (other < 0.0) => rest + other,
+                    rest => rest,
+                })
             }
             fn remainder(self, other: Self) -> Option<Self> {
                 Some(self % other)
@@ -482,7 +485,8 @@ pub(super) fn prelu(call: &Call) -> Results {
     Ok(vec![Array::floats(shape, y)?])
 }
 
-/// `BitShift`: unsigned integers; a shift by as many bits as there are, or more, gives 0.
+/// `BitShift`: a shift by as many bits as there are, by more, or by a negative number fills all of them: with the sign
+/// to the right, with 0 to the left.
 pub(super) fn bit_shift(call: &Call) -> Results {
     let (a, b) = (call.input(0, "X")?, call.input(1, "Y")?);
     let left = match call.attributes.text("direction")? {
@@ -495,17 +499,23 @@ pub(super) fn bit_shift(call: &Call) -> Results {
             match (a.data(), b.data()) {
                 $((Data::$kind(x), Data::$kind(y)) => {
                     let f = |x: $of, y: $of| {
-                        let bits = u32::try_from(y).unwrap_or(u32::MAX);
-                        let shifted = if left { x.checked_shl(bits) } else { x.checked_shr(bits) };
-                        shifted.unwrap_or(0)
+                        let bits = u32::try_from(y).ok().filter(|&bits| bits < <$of>::BITS);
+                        match (bits, left) {
+                            (Some(bits), true) => x << bits,
+                            (Some(bits), false) => x >> bits,
+                            (None, true) => 0,
+                            // In two steps: no single shift may take all bits.
+                            (None, false) => x >> (<$of>::BITS - 1) >> 1,
+                        }
                     };
                     let (shape, z) = pairs(call, a.dtype(), [a, b], (x, y), f)?;
                     (shape, Data::$kind(z))
                 })+
-                _ => return Err(wrong_dtype("X and Y", "unsigned integers of one type", a)),
+                _ => return Err(wrong_dtype("X and Y", "integers of one type", a)),
             }
         };
     }
-    let (shape, data) = of!(U64, u64; U32, u32; U16, u16; U8, u8);
+    let (shape, data) =
+        of!(I64, i64; I32, i32; I16, i16; I8, i8; U64, u64; U32, u32; U16, u16; U8, u8);
     Ok(vec![Array::new(shape, data)?])
 }

@@ -10,6 +10,7 @@ mod pad;
 mod product;
 mod quantise;
 mod reduce;
+mod resize;
 mod scatter;
 mod select;
 mod shape;
@@ -325,6 +326,17 @@ const BATCH: &[Attr] = &[
 ];
 const LAYER: &[Attr] = &[attr("axis"), attr("epsilon"), attr("stash_type")];
 const GROUP: &[Attr] = &[attr("epsilon"), attr("num_groups"), since("stash_type", 21)];
+const RESIZE: &[Attr] = &[
+    since("antialias", 18),
+    since("axes", 18),
+    since("coordinate_transformation_mode", 11),
+    since("cubic_coeff_a", 11),
+    since("exclude_outside", 11),
+    since("extrapolation_value", 11),
+    since("keep_aspect_ratio_policy", 18),
+    attr("mode"),
+    since("nearest_mode", 11),
+];
 const QUANTIZE: &[Attr] = &[
     since("axis", 13),
     since("saturate", 19),
@@ -478,6 +490,8 @@ static OPERATORS: &[Operator] = &[
         .with(&[attr("batch_axis"), attr("time_axis")])
         .from(10),
     any("Pad", (1, 4), pad::pad).with(&[attr("mode"), until("pads", 10), until("value", 10)]),
+    floats("Resize", (1, 4), resize::resize).with(RESIZE).from(10),
+    floats("Upsample", (1, 2), resize::resize).with(&[attr("mode"), until("scales", 8)]).to(9),
     // Shapes and constants.
     any("Squeeze", (1, 2), shape::squeeze).with(AXES_UNTIL_12),
     any("Unsqueeze", (1, 2), shape::unsqueeze).with(AXES_UNTIL_12),
@@ -491,12 +505,12 @@ static OPERATORS: &[Operator] = &[
     any("Identity", (1, 1), shape::identity),
     any("Constant", (0, 0), shape::constant).with(CONSTANT),
     any("ConstantOfShape", (1, 1), shape::constant_of_shape).with(&[attr("value")]).from(9),
-    numbers("Range", (3, 3), shape::range).from(11),
+    numbers("Range", (3, 3), shape::range).with(&[since("stash_type", 27)]).from(11),
     any("OneHot", (3, 3), shape::one_hot).with(AXIS).from(9),
     any("EyeLike", (1, 1), shape::eye_like).with(&[attr("dtype"), attr("k")]).from(9),
     any("Trilu", (1, 2), shape::trilu).with(&[attr("upper")]).from(14),
     any("DepthToSpace", (1, 1), shape::depth_to_space).with(&[attr("blocksize"), since("mode", 11)]),
-    any("SpaceToDepth", (1, 1), shape::space_to_depth).with(&[attr("blocksize")]),
+    any("SpaceToDepth", (1, 1), shape::space_to_depth).with(&[attr("blocksize"), since("mode", 28)]),
     // Integers of 8 bits.
     any("QuantizeLinear", (2, 3), quantise::quantize).with(QUANTIZE).from(10),
     any("DequantizeLinear", (2, 3), quantise::dequantize).with(DEQUANTIZE).from(10),

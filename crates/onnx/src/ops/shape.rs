@@ -367,7 +367,12 @@ pub(super) fn space_to_depth(call: &Call) -> Results {
         return Err(OpError::Other(format!("{h}·{w} pixels are no whole blocks of {b}·{b}")));
     }
     let shape = vec![n, c * b * b, h / b, w / b];
-    moved(x, &[n, c, h / b, b, w / b, b], &[0, 3, 5, 1, 2, 4], shape)
+    let order = match call.attributes.text("mode")?.unwrap_or("DCR") {
+        "DCR" => [0, 3, 5, 1, 2, 4],
+        "CRD" => [0, 1, 3, 5, 2, 4],
+        other => return Err(problem("mode", &format!("is \"{other}\""))),
+    };
+    moved(x, &[n, c, h / b, b, w / b, b], &order, shape)
 }
 
 fn blocks(call: &Call, x: &Array) -> Result<([usize; 4], usize), OpError> {

@@ -89,13 +89,17 @@ pub(super) fn dft(call: &Call) -> Results {
     }
     let inverse = call.attributes.switch("inverse", false)?;
     let one_sided = call.attributes.switch("onesided", false)?;
-    if inverse && one_sided {
-        return Err(OpError::Unsupported("an inverse one-sided transform".into()));
-    }
-    let size = scalar(call, 1, "dft_length")?.unwrap_or(shape[along]);
-    let kept = if one_sided { size / 2 + 1 } else { size };
+    // One side of a spectrum becomes real numbers.
+    let back = inverse && one_sided;
+    let whole = match back {
+        true => shape[along].saturating_sub(1).saturating_mul(2),
+        false => shape[along],
+    };
+    let size = scalar(call, 1, "dft_length")?.unwrap_or(whole);
+    let kept = if one_sided && !back { size / 2 + 1 } else { size };
+    let wide = if back { 1 } else { 2 };
     let mut result = shape.to_vec();
-    (result[along], result[rank - 1]) = (kept, 2);
+    (result[along], result[rank - 1]) = (kept, wide);
     let count = call.check(Dtype::F32, &result)?;
     call.check(Dtype::F64, &[size, 4])?;
     let [outer, own, inner] = around(&shape[..rank - 1], along);
@@ -103,7 +107,7 @@ pub(super) fn dft(call: &Call) -> Results {
     let scale = if inverse { 1.0 / size.max(1) as f64 } else { 1.0 };
     let mut y = vec![0.0; count];
     for (o, i) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))) {
-        let value = |s: usize| match s < own {
+        let given = |s: usize| match s < own {
             false => [0.0; 2],
             true => {
                 let at = ((o * own + s) * inner + i) * parts;
@@ -111,11 +115,20 @@ pub(super) fn dft(call: &Call) -> Results {
                 [x[at].into(), imaginary.into()]
             }
         };
+        let value = |s: usize| match back && s > size / 2 {
+            false => given(s),
+            // The other side is the conjugate of the one that is there.
+            true => {
+                let [a, b] = given(size - s);
+                [a, -b]
+            }
+        };
         let line: Vec<Complex> = (0..size).map(value).collect();
         for (s, value) in transform.of(&line).into_iter().take(kept).enumerate() {
-            let at = ((o * kept + s) * inner + i) * 2;
-            y[at] = (value[0] * scale) as f32;
-            y[at + 1] = (value[1] * scale) as f32;
+            let at = ((o * kept + s) * inner + i) * wide;
+            for (y, value) in y[at..at + wide].iter_mut().zip(value) {
+                *y = (value * scale) as f32;
+            }
         }
     }
     Ok(vec![Array::floats(result, y)?])

@@ -65,7 +65,7 @@ fn models_beyond_what_is_supported() {
     );
     check(
         |m| m.opset_import[0].version = Some(99),
-        &["opset 99", "7 to 26"],
+        &["opset 99", "7 to 28"],
     );
     check(|m| m.opset_import[0].version = Some(6), &["opset 6"]);
     check(|m| m.opset_import.clear(), &["opset"]);
