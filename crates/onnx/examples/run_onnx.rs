@@ -53,7 +53,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             Ok(())
         }
-        _ => Err("usage: run_onnx operators | check MODEL | run MODEL IN.npz OUT.npz | batch".into()),
+        _ => {
+            Err("usage: run_onnx operators | check MODEL | run MODEL IN.npz OUT.npz | batch".into())
+        }
     }
 }
 

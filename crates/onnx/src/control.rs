@@ -82,9 +82,7 @@ fn stacked(
     let body = &node.bodies[0];
     let stacked = body.outputs.len().checked_sub(outputs);
     match stacked {
-        Some(stacked)
-            if body.inputs.len() == inputs && node.outputs.len() <= carried + stacked =>
-        {
+        Some(stacked) if body.inputs.len() == inputs && node.outputs.len() <= carried + stacked => {
             Ok(stacked)
         }
         _ => {
@@ -123,7 +121,8 @@ fn repeat(run: &mut Run, node: &Node) -> Result<Vec<Array>, OnnxError> {
         let values = own.map_err(|e| run.error(node, e))?;
         let mut results = iteration(run, node, values.into_iter().chain(state))?;
         let rest = results.split_off(1);
-        goes_on = truth(&results[0], "the condition of the body").map_err(|e| run.error(node, e))?;
+        goes_on =
+            truth(&results[0], "the condition of the body").map_err(|e| run.error(node, e))?;
         state = keep(run, node, rest, carried, &mut stacks)?;
         step += 1;
     }
@@ -350,7 +349,8 @@ impl Scan {
             let along = axis(given, value.shape().len())?;
             let size = value.shape()[along];
             if *steps.get_or_insert(size) != size {
-                let text = format!("a scanned value has {size} slices where others have another number");
+                let text =
+                    format!("a scanned value has {size} slices where others have another number");
                 return Err(OpError::Other(text));
             }
             axes.push(along);

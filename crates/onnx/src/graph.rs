@@ -249,7 +249,10 @@ impl<'a> Reader<'a> {
         {
             nodes.extend(self.node(node, &makers)?);
         }
-        let output = |name: &str| self.find(name).ok_or_else(|| OnnxError::nothing_makes(name));
+        let output = |name: &str| {
+            self.find(name)
+                .ok_or_else(|| OnnxError::nothing_makes(name))
+        };
         let outputs = names(&graph.output)
             .map(output)
             .collect::<Result<Vec<_>, _>>()?;
@@ -379,10 +382,11 @@ impl<'a> Reader<'a> {
         if let Err(problem) = counts {
             return Ok(Err(problem));
         }
-        let (graphs, others): (Vec<_>, Vec<_>) = node.attribute.into_iter().partition(|attribute| {
-            let name = attribute.name.as_deref().unwrap_or_default();
-            operator.bodies.contains(&name)
-        });
+        let (graphs, others): (Vec<_>, Vec<_>) =
+            node.attribute.into_iter().partition(|attribute| {
+                let name = attribute.name.as_deref().unwrap_or_default();
+                operator.bodies.contains(&name)
+            });
         let attributes = match Attributes::read(others, operator.attributes, opset, self.fetch) {
             Ok(attributes) => attributes,
             Err(problem) => return Ok(Err(problem)),

@@ -37,7 +37,10 @@ pub(crate) fn range(x: &[f32]) -> (f32, u8) {
     let high = x.iter().copied().fold(0.0, f32::max);
     let scale = (high - low) / 255.0;
     match scale > 0.0 && scale.is_finite() {
-        true => (scale, (-low / scale).round_ties_even().clamp(0.0, 255.0) as u8),
+        true => (
+            scale,
+            (-low / scale).round_ties_even().clamp(0.0, 255.0) as u8,
+        ),
         false => (if scale == 0.0 { 1.0 } else { scale }, 0),
     }
 }

@@ -164,11 +164,7 @@ pub(crate) fn call<'v>(
     run: Plain,
     value: impl Fn(usize) -> Option<Known<'v>>,
 ) -> Result<Vec<Array>, OpError> {
-    let known: Vec<Option<Known>> = node
-        .inputs
-        .iter()
-        .map(|id| id.and_then(&value))
-        .collect();
+    let known: Vec<Option<Known>> = node.inputs.iter().map(|id| id.and_then(&value)).collect();
     let floats = known.iter().flatten().map(|(value, _)| value.dtype());
     let narrow = node.operator.types.widened(floats);
     let wide: Vec<Option<Array>> = match narrow {
@@ -196,7 +192,10 @@ pub(crate) fn call<'v>(
     let call = Call {
         attributes: &node.attributes,
         inputs,
-        constant: known.iter().map(|k| k.is_none_or(|(_, same)| same)).collect(),
+        constant: known
+            .iter()
+            .map(|k| k.is_none_or(|(_, same)| same))
+            .collect(),
         kept: &node.kept,
         outputs: node.outputs.len(),
         opset: node.opset,

@@ -140,13 +140,7 @@ fn only_one_field(tensor: &TensorProto, dtype: Dtype) -> Result<(), OpError> {
     let elsewhere = tensor.raw_data.is_some() || tensor.data_location.unwrap_or(0) != 0;
     let in_words = matches!(
         dtype,
-        Dtype::I32
-            | Dtype::I16
-            | Dtype::I8
-            | Dtype::U16
-            | Dtype::U8
-            | Dtype::Bool
-            | Dtype::F16
+        Dtype::I32 | Dtype::I16 | Dtype::I8 | Dtype::U16 | Dtype::U8 | Dtype::Bool | Dtype::F16
     );
     let fields = [
         ("float_data", tensor.float_data.len(), dtype == Dtype::F32),

@@ -113,10 +113,7 @@ fn check(args: &Check) -> Result<Ending> {
     terminal::print(&text)?;
     match findings.len() {
         0 => Ok(Ending::Done),
-        count => anyhow::bail!(
-            "{}: {count} parts are not supported",
-            args.model.display()
-        ),
+        count => anyhow::bail!("{}: {count} parts are not supported", args.model.display()),
     }
 }
 

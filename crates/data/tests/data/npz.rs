@@ -78,12 +78,7 @@ fn halves_are_widened() {
 
 #[test]
 fn other_types_are_named() {
-    for (descr, size) in [
-        (">f2", 2),
-        (">f4", 4),
-        ("<U3", 12),
-        ("<c8", 8),
-    ] {
+    for (descr, size) in [(">f2", 2), (">f4", 4), ("<U3", 12), ("<c8", 8)] {
         let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (1,), }}\n");
         let error = error(&npy(&text, &vec![0; size]));
         assert!(

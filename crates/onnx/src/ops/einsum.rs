@@ -33,7 +33,7 @@ impl Equation {
             }
         };
         let bad = |c: &char| !c.is_ascii_alphabetic();
-        if operands.iter().flatten().any(|c| bad(c)) || result.iter().any(bad) {
+        if operands.iter().flatten().any(bad) || result.iter().any(bad) {
             let text = format!("is \"{text}\", of which only letters are supported");
             return Err(problem("equation", &text));
         }

@@ -353,11 +353,21 @@ const DEQUANTIZE: &[Attr] = &[
 /// Every operator that Refrain runs.
 static OPERATORS: &[Operator] = &[
     // Recurrent.
-    floats("RNN", (3, 6), recurrent::rnn).with(RECURRENT).outputs(2),
+    floats("RNN", (3, 6), recurrent::rnn)
+        .with(RECURRENT)
+        .outputs(2),
     floats("GRU", (3, 6), recurrent::gru).with(GRU).outputs(2),
-    floats("LSTM", (3, 8), recurrent::lstm).with(LSTM).outputs(3),
+    floats("LSTM", (3, 8), recurrent::lstm)
+        .with(LSTM)
+        .outputs(3),
     // With graphs inside.
-    control("If", &["then_branch", "else_branch"], &[], (1, 1), Control::If),
+    control(
+        "If",
+        &["then_branch", "else_branch"],
+        &[],
+        (1, 1),
+        Control::If,
+    ),
     control("Loop", &["body"], &[], (2, MANY), Control::Loop),
     control("Scan", &["body"], SCAN, (1, MANY), Control::Scan).from(9),
     // Arithmetic and comparisons.
@@ -365,7 +375,9 @@ static OPERATORS: &[Operator] = &[
     numbers("Sub", (2, 2), elementwise::sub),
     numbers("Mul", (2, 2), elementwise::mul),
     numbers("Div", (2, 2), elementwise::div),
-    numbers("Mod", (2, 2), elementwise::modulo).with(&[attr("fmod")]).from(10),
+    numbers("Mod", (2, 2), elementwise::modulo)
+        .with(&[attr("fmod")])
+        .from(10),
     numbers("Pow", (2, 2), elementwise::pow),
     numbers("Max", (1, MANY), elementwise::max),
     numbers("Min", (1, MANY), elementwise::min),
@@ -386,7 +398,9 @@ static OPERATORS: &[Operator] = &[
     any("BitwiseOr", (2, 2), elementwise::bitwise_or).from(18),
     any("BitwiseXor", (2, 2), elementwise::bitwise_xor).from(18),
     any("BitwiseNot", (1, 1), unary::bitwise_not).from(18),
-    any("BitShift", (2, 2), elementwise::bit_shift).with(&[attr("direction")]).from(11),
+    any("BitShift", (2, 2), elementwise::bit_shift)
+        .with(&[attr("direction")])
+        .from(11),
     any("Where", (3, 3), elementwise::where_).from(9),
     // Functions of one element.
     numbers("Abs", (1, 1), unary::abs),
@@ -422,26 +436,40 @@ static OPERATORS: &[Operator] = &[
     floats("Elu", (1, 1), unary::elu).with(ALPHA),
     floats("Celu", (1, 1), unary::celu).with(ALPHA).from(12),
     floats("Selu", (1, 1), unary::selu).with(&[attr("alpha"), attr("gamma")]),
-    floats("ThresholdedRelu", (1, 1), unary::thresholded_relu).with(ALPHA).from(10),
+    floats("ThresholdedRelu", (1, 1), unary::thresholded_relu)
+        .with(ALPHA)
+        .from(10),
     floats("HardSigmoid", (1, 1), unary::hard_sigmoid).with(ALPHA_BETA),
-    floats("Gelu", (1, 1), unary::gelu).with(&[attr("approximate")]).from(20),
+    floats("Gelu", (1, 1), unary::gelu)
+        .with(&[attr("approximate")])
+        .from(20),
     floats("Swish", (1, 1), unary::swish).with(ALPHA).from(24),
-    floats("Shrink", (1, 1), unary::shrink).with(&[attr("lambd"), attr("bias")]).from(9),
+    floats("Shrink", (1, 1), unary::shrink)
+        .with(&[attr("lambd"), attr("bias")])
+        .from(9),
     numbers("IsNaN", (1, 1), unary::is_nan).from(9),
     numbers("IsInf", (1, 1), unary::is_inf)
         .with(&[attr("detect_negative"), attr("detect_positive")])
         .from(10),
-    any("Dropout", (1, 3), unary::dropout).with(DROPOUT).outputs(2),
+    any("Dropout", (1, 3), unary::dropout)
+        .with(DROPOUT)
+        .outputs(2),
     any("Cast", (1, 1), cast::cast).with(CAST),
-    any("CastLike", (2, 2), cast::cast_like).with(CAST_LIKE).from(15),
+    any("CastLike", (2, 2), cast::cast_like)
+        .with(CAST_LIKE)
+        .from(15),
     // Products.
     floats("MatMul", (2, 2), product::matmul),
     floats("Gemm", (2, 3), product::gemm).with(GEMM),
-    floats("Einsum", (1, MANY), einsum::einsum).with(&[attr("equation")]).from(12),
+    floats("Einsum", (1, MANY), einsum::einsum)
+        .with(&[attr("equation")])
+        .from(12),
     // Convolution and pooling.
     floats("Conv", (2, 3), window::conv).with(CONV),
     floats("ConvTranspose", (2, 3), window::conv_transpose).with(CONV_TRANSPOSE),
-    floats("MaxPool", (1, 1), window::max_pool).with(MAX_POOL).outputs(2),
+    floats("MaxPool", (1, 1), window::max_pool)
+        .with(MAX_POOL)
+        .outputs(2),
     floats("AveragePool", (1, 1), window::average_pool).with(AVERAGE_POOL),
     floats("GlobalMaxPool", (1, 1), window::global_max_pool),
     floats("GlobalAveragePool", (1, 1), window::global_average_pool),
@@ -449,14 +477,34 @@ static OPERATORS: &[Operator] = &[
     floats("Softmax", (1, 1), softmax::softmax).with(AXIS),
     floats("LogSoftmax", (1, 1), softmax::log_softmax).with(AXIS),
     floats("Hardmax", (1, 1), softmax::hardmax).with(AXIS),
-    floats("BatchNormalization", (5, 5), normalise::batch).with(BATCH).outputs(5),
+    floats("BatchNormalization", (5, 5), normalise::batch)
+        .with(BATCH)
+        .outputs(5),
     floats("InstanceNormalization", (3, 3), normalise::instance).with(&[attr("epsilon")]),
-    floats("GroupNormalization", (3, 3), normalise::group).with(GROUP).from(18),
-    floats("LayerNormalization", (2, 3), normalise::layer).with(LAYER).outputs(3).from(17),
-    floats("RMSNormalization", (2, 2), normalise::rms).with(LAYER).from(23),
+    floats("GroupNormalization", (3, 3), normalise::group)
+        .with(GROUP)
+        .from(18),
+    floats("LayerNormalization", (2, 3), normalise::layer)
+        .with(LAYER)
+        .outputs(3)
+        .from(17),
+    floats("RMSNormalization", (2, 2), normalise::rms)
+        .with(LAYER)
+        .from(23),
     floats("LpNormalization", (1, 1), normalise::lp).with(&[attr("axis"), attr("p")]),
-    floats("MeanVarianceNormalization", (1, 1), normalise::mean_variance).with(&[attr("axes")]).from(9),
-    floats("LRN", (1, 1), normalise::local_response).with(&[attr("alpha"), attr("beta"), attr("bias"), attr("size")]),
+    floats(
+        "MeanVarianceNormalization",
+        (1, 1),
+        normalise::mean_variance,
+    )
+    .with(&[attr("axes")])
+    .from(9),
+    floats("LRN", (1, 1), normalise::local_response).with(&[
+        attr("alpha"),
+        attr("beta"),
+        attr("bias"),
+        attr("size"),
+    ]),
     // Reductions.
     numbers("ReduceSum", (1, 2), reduce::sum).with(REDUCE_SUM),
     numbers("ReduceMean", (1, 2), reduce::mean).with(REDUCE),
@@ -470,28 +518,52 @@ static OPERATORS: &[Operator] = &[
     numbers("ReduceSumSquare", (1, 2), reduce::sum_square).with(REDUCE),
     any("ArgMax", (1, 1), reduce::arg_max).with(ARG),
     any("ArgMin", (1, 1), reduce::arg_min).with(ARG),
-    numbers("CumSum", (2, 2), reduce::cum_sum).with(&[attr("exclusive"), attr("reverse")]).from(11),
+    numbers("CumSum", (2, 2), reduce::cum_sum)
+        .with(&[attr("exclusive"), attr("reverse")])
+        .from(11),
     any("TopK", (1, 2), reduce::top_k)
-        .with(&[attr("axis"), until("k", 9), since("largest", 11), since("sorted", 11)])
+        .with(&[
+            attr("axis"),
+            until("k", 9),
+            since("largest", 11),
+            since("sorted", 11),
+        ])
         .outputs(2),
     // Parts of tensors.
     any("Concat", (1, MANY), select::concat).with(AXIS),
     any("Slice", (1, 5), select::slice).with(SLICE),
-    any("Split", (1, 2), select::split).with(SPLIT).outputs(MANY),
+    any("Split", (1, 2), select::split)
+        .with(SPLIT)
+        .outputs(MANY),
     any("Gather", (2, 2), select::gather).with(AXIS),
-    any("GatherElements", (2, 2), select::gather_elements).with(AXIS).from(11),
-    any("GatherND", (2, 2), select::gather_nd).with(&[since("batch_dims", 12)]).from(11),
-    any("Scatter", (3, 3), scatter::scatter_elements).with(AXIS).from(9).to(10),
-    any("ScatterElements", (3, 3), scatter::scatter_elements).with(SCATTER).from(11),
-    any("ScatterND", (3, 3), scatter::scatter_nd).with(&[since("reduction", 16)]).from(11),
+    any("GatherElements", (2, 2), select::gather_elements)
+        .with(AXIS)
+        .from(11),
+    any("GatherND", (2, 2), select::gather_nd)
+        .with(&[since("batch_dims", 12)])
+        .from(11),
+    any("Scatter", (3, 3), scatter::scatter_elements)
+        .with(AXIS)
+        .from(9)
+        .to(10),
+    any("ScatterElements", (3, 3), scatter::scatter_elements)
+        .with(SCATTER)
+        .from(11),
+    any("ScatterND", (3, 3), scatter::scatter_nd)
+        .with(&[since("reduction", 16)])
+        .from(11),
     any("Compress", (2, 2), select::compress).with(AXIS).from(9),
     any("NonZero", (1, 1), select::non_zero).from(9),
     any("ReverseSequence", (2, 2), select::reverse_sequence)
         .with(&[attr("batch_axis"), attr("time_axis")])
         .from(10),
     any("Pad", (1, 4), pad::pad).with(&[attr("mode"), until("pads", 10), until("value", 10)]),
-    floats("Resize", (1, 4), resize::resize).with(RESIZE).from(10),
-    floats("Upsample", (1, 2), resize::resize).with(&[attr("mode"), until("scales", 8)]).to(9),
+    floats("Resize", (1, 4), resize::resize)
+        .with(RESIZE)
+        .from(10),
+    floats("Upsample", (1, 2), resize::resize)
+        .with(&[attr("mode"), until("scales", 8)])
+        .to(9),
     // Shapes and constants.
     any("Squeeze", (1, 2), shape::squeeze).with(AXES_UNTIL_12),
     any("Unsqueeze", (1, 2), shape::unsqueeze).with(AXES_UNTIL_12),
@@ -504,30 +576,70 @@ static OPERATORS: &[Operator] = &[
     any("Size", (1, 1), shape::size),
     any("Identity", (1, 1), shape::identity),
     any("Constant", (0, 0), shape::constant).with(CONSTANT),
-    any("ConstantOfShape", (1, 1), shape::constant_of_shape).with(&[attr("value")]).from(9),
-    numbers("Range", (3, 3), shape::range).with(&[since("stash_type", 27)]).from(11),
+    any("ConstantOfShape", (1, 1), shape::constant_of_shape)
+        .with(&[attr("value")])
+        .from(9),
+    numbers("Range", (3, 3), shape::range)
+        .with(&[since("stash_type", 27)])
+        .from(11),
     any("OneHot", (3, 3), shape::one_hot).with(AXIS).from(9),
-    any("EyeLike", (1, 1), shape::eye_like).with(&[attr("dtype"), attr("k")]).from(9),
-    any("Trilu", (1, 2), shape::trilu).with(&[attr("upper")]).from(14),
-    any("DepthToSpace", (1, 1), shape::depth_to_space).with(&[attr("blocksize"), since("mode", 11)]),
-    any("SpaceToDepth", (1, 1), shape::space_to_depth).with(&[attr("blocksize"), since("mode", 28)]),
+    any("EyeLike", (1, 1), shape::eye_like)
+        .with(&[attr("dtype"), attr("k")])
+        .from(9),
+    any("Trilu", (1, 2), shape::trilu)
+        .with(&[attr("upper")])
+        .from(14),
+    any("DepthToSpace", (1, 1), shape::depth_to_space)
+        .with(&[attr("blocksize"), since("mode", 11)]),
+    any("SpaceToDepth", (1, 1), shape::space_to_depth)
+        .with(&[attr("blocksize"), since("mode", 28)]),
     // Integers of 8 bits.
-    any("QuantizeLinear", (2, 3), quantise::quantize).with(QUANTIZE).from(10),
-    any("DequantizeLinear", (2, 3), quantise::dequantize).with(DEQUANTIZE).from(10),
-    any("DynamicQuantizeLinear", (1, 1), quantise::dynamic).outputs(3).from(11),
+    any("QuantizeLinear", (2, 3), quantise::quantize)
+        .with(QUANTIZE)
+        .from(10),
+    any("DequantizeLinear", (2, 3), quantise::dequantize)
+        .with(DEQUANTIZE)
+        .from(10),
+    any("DynamicQuantizeLinear", (1, 1), quantise::dynamic)
+        .outputs(3)
+        .from(11),
     any("MatMulInteger", (2, 4), quantise::matmul_integer).from(10),
-    any("ConvInteger", (2, 4), quantise::conv_integer).with(CONV).from(10),
+    any("ConvInteger", (2, 4), quantise::conv_integer)
+        .with(CONV)
+        .from(10),
     any("QLinearMatMul", (8, 8), quantise::qlinear_matmul).from(10),
-    any("QLinearConv", (8, 9), quantise::qlinear_conv).with(CONV).from(10),
+    any("QLinearConv", (8, 9), quantise::qlinear_conv)
+        .with(CONV)
+        .from(10),
     any("DynamicQuantizeMatMul", (3, 5), quantise::dynamic_matmul).of(MICROSOFT),
-    any("MatMulIntegerToFloat", (4, 7), quantise::matmul_integer_to_float).of(MICROSOFT),
-    any("DynamicQuantizeLSTM", (12, 12), recurrent::dynamic_quantize_lstm).with(LSTM).outputs(3).of(MICROSOFT),
+    any(
+        "MatMulIntegerToFloat",
+        (4, 7),
+        quantise::matmul_integer_to_float,
+    )
+    .of(MICROSOFT),
+    any(
+        "DynamicQuantizeLSTM",
+        (12, 12),
+        recurrent::dynamic_quantize_lstm,
+    )
+    .with(LSTM)
+    .outputs(3)
+    .of(MICROSOFT),
     // Sound.
     floats("DFT", (1, 3), signal::dft)
         .with(&[until("axis", 19), attr("inverse"), attr("onesided")])
         .from(17),
-    floats("STFT", (2, 4), signal::stft).with(&[attr("onesided")]).from(17),
-    any("HannWindow", (1, 1), signal::hann).with(PERIODIC).from(17),
-    any("HammingWindow", (1, 1), signal::hamming).with(PERIODIC).from(17),
-    any("BlackmanWindow", (1, 1), signal::blackman).with(PERIODIC).from(17),
+    floats("STFT", (2, 4), signal::stft)
+        .with(&[attr("onesided")])
+        .from(17),
+    any("HannWindow", (1, 1), signal::hann)
+        .with(PERIODIC)
+        .from(17),
+    any("HammingWindow", (1, 1), signal::hamming)
+        .with(PERIODIC)
+        .from(17),
+    any("BlackmanWindow", (1, 1), signal::blackman)
+        .with(PERIODIC)
+        .from(17),
 ];

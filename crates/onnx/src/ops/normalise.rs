@@ -49,7 +49,9 @@ fn channels(shape: &[usize]) -> Result<[usize; 3], OpError> {
 
 /// `BatchNormalization` with the means and variances of the file.
 pub(super) fn batch(call: &Call) -> Results {
-    if call.attributes.switch("training_mode", false)? || !call.attributes.switch("spatial", true)? {
+    if call.attributes.switch("training_mode", false)?
+        || !call.attributes.switch("spatial", true)?
+    {
         return Err(OpError::Unsupported(
             "training mode, or spatial = 0,".into(),
         ));
@@ -74,7 +76,10 @@ pub(super) fn batch(call: &Call) -> Results {
     for place in 0..n * c {
         let [factor, offset] = lines[place % c];
         let part = &x[place * rest..(place + 1) * rest];
-        y.extend(part.iter().map(|&x| (factor * f64::from(x) + offset) as f32));
+        y.extend(
+            part.iter()
+                .map(|&x| (factor * f64::from(x) + offset) as f32),
+        );
     }
     Ok(vec![Array::floats(shape.to_vec(), y)?])
 }
@@ -107,7 +112,10 @@ pub(super) fn group(call: &Call) -> Results {
     let groups = groups.filter(|&groups| groups > 0 && c.is_multiple_of(groups));
     let groups = groups.ok_or_else(|| problem("num_groups", "does not divide the channels"))?;
     let own = if call.opset < 21 { groups } else { c };
-    let (scale, bias) = (parameter(call, 1, "scale", own)?, parameter(call, 2, "bias", own)?);
+    let (scale, bias) = (
+        parameter(call, 1, "scale", own)?,
+        parameter(call, 2, "bias", own)?,
+    );
     let in_group = c / groups;
     let mut y = Vec::with_capacity(x.len());
     for place in 0..n * groups {
@@ -137,9 +145,9 @@ fn of_line<'a>(
         return Ok(x.into());
     }
     match crate::walk::broadcast(shape, line) {
-        Ok(both) if both == line => {
-            Ok(crate::walk::Walk::broadcast(shape, line).map(|at| x[at]).collect())
-        }
+        Ok(both) if both == line => Ok(crate::walk::Walk::broadcast(shape, line)
+            .map(|at| x[at])
+            .collect()),
         _ => Err(OpError::Shape {
             what,
             expected: line.to_vec(),
@@ -173,7 +181,11 @@ pub(super) fn layer(call: &Call) -> Results {
             y.push(((f64::from(x) - mean) * inverse * f64::from(scale[i]) + bias) as f32);
         }
     }
-    let reduced: Vec<usize> = outer.iter().copied().chain(line.iter().map(|_| 1)).collect();
+    let reduced: Vec<usize> = outer
+        .iter()
+        .copied()
+        .chain(line.iter().map(|_| 1))
+        .collect();
     Ok(vec![
         Array::floats(shape.to_vec(), y)?,
         Array::floats(reduced.clone(), means)?,
@@ -190,7 +202,10 @@ pub(super) fn rms(call: &Call) -> Results {
     let scale = of_line(call, 1, "scale", &shape[from..])?;
     let mut y = Vec::with_capacity(x.len());
     for part in x.chunks_exact(scale.len().max(1)) {
-        let square = part.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+        let square = part
+            .iter()
+            .map(|&x| f64::from(x) * f64::from(x))
+            .sum::<f64>();
         let inverse = (square / part.len() as f64 + epsilon).sqrt().recip();
         let each = part.iter().zip(&*scale);
         y.extend(each.map(|(&x, &scale)| (f64::from(x) * inverse * f64::from(scale)) as f32));
@@ -201,7 +216,10 @@ pub(super) fn rms(call: &Call) -> Results {
 /// `LpNormalization`: divided by the norm along an axis; zeros stay.
 pub(super) fn lp(call: &Call) -> Results {
     let (shape, x) = call.floats(0, "input")?;
-    let [outer, size, inner] = around(shape, axis(call.attributes.int("axis")?.unwrap_or(-1), shape.len())?);
+    let [outer, size, inner] = around(
+        shape,
+        axis(call.attributes.int("axis")?.unwrap_or(-1), shape.len())?,
+    );
     let p = call.attributes.int("p")?.unwrap_or(2);
     if !(1..=2).contains(&p) {
         return Err(problem("p", &format!("is {p} where 1 or 2 is needed")));
@@ -215,7 +233,11 @@ pub(super) fn lp(call: &Call) -> Results {
             _ => values().map(|x| x * x).sum::<f64>().sqrt(),
         };
         for at in along() {
-            y[at] = if norm == 0.0 { 0.0 } else { (f64::from(x[at]) / norm) as f32 };
+            y[at] = if norm == 0.0 {
+                0.0
+            } else {
+                (f64::from(x[at]) / norm) as f32
+            };
         }
     }
     Ok(vec![Array::floats(shape.to_vec(), y)?])
@@ -224,8 +246,13 @@ pub(super) fn lp(call: &Call) -> Results {
 /// `MeanVarianceNormalization`: (x − mean) / (standard deviation + 1e-9) over axes.
 pub(super) fn mean_variance(call: &Call) -> Results {
     let (shape, x) = call.floats(0, "X")?;
-    let over = axes(call.attributes.ints("axes")?.unwrap_or(&[0, 2, 3]), shape.len())?;
-    let kept: Vec<usize> = (0..shape.len()).map(|d| if over[d] { 1 } else { shape[d] }).collect();
+    let over = axes(
+        call.attributes.ints("axes")?.unwrap_or(&[0, 2, 3]),
+        shape.len(),
+    )?;
+    let kept: Vec<usize> = (0..shape.len())
+        .map(|d| if over[d] { 1 } else { shape[d] })
+        .collect();
     let mut steps = crate::walk::strides(&kept);
     for (step, over) in steps.iter_mut().zip(&over) {
         *step *= isize::from(!over);
@@ -234,18 +261,30 @@ pub(super) fn mean_variance(call: &Call) -> Results {
     let lines = call.check(Dtype::F64, &kept)?;
     let count = (x.len() / lines.max(1)).max(1) as f64;
     let mut means = vec![0.0f64; lines];
-    places().zip(x).for_each(|(at, &x)| means[at] += f64::from(x) / count);
+    places()
+        .zip(x)
+        .for_each(|(at, &x)| means[at] += f64::from(x) / count);
     let mut variances = vec![0.0f64; lines];
-    places().zip(x).for_each(|(at, &x)| variances[at] += (f64::from(x) - means[at]).powi(2) / count);
-    let one = |(at, &x): (usize, &f32)| ((f64::from(x) - means[at]) / (variances[at].sqrt() + 1e-9)) as f32;
+    places()
+        .zip(x)
+        .for_each(|(at, &x)| variances[at] += (f64::from(x) - means[at]).powi(2) / count);
+    let one = |(at, &x): (usize, &f32)| {
+        ((f64::from(x) - means[at]) / (variances[at].sqrt() + 1e-9)) as f32
+    };
     let y = places().zip(x).map(one).collect();
     Ok(vec![Array::floats(shape.to_vec(), y)?])
 }
 
 /// `LRN`: divided by (bias + alpha/size·Σx²)^beta over neighbouring channels.
 pub(super) fn local_response(call: &Call) -> Results {
-    let number = |name: &str, default: f32| Ok::<f64, OpError>(call.attributes.float(name)?.unwrap_or(default).into());
-    let (alpha, beta, bias) = (number("alpha", 1e-4)?, number("beta", 0.75)?, number("bias", 1.0)?);
+    let number = |name: &str, default: f32| {
+        Ok::<f64, OpError>(call.attributes.float(name)?.unwrap_or(default).into())
+    };
+    let (alpha, beta, bias) = (
+        number("alpha", 1e-4)?,
+        number("beta", 0.75)?,
+        number("bias", 1.0)?,
+    );
     let given = call.attributes.int("size")?.unwrap_or(0);
     let size = usize::try_from(given).ok().filter(|&size| size > 0);
     let size = size.ok_or_else(|| problem("size", "is not 1 or more"))?;

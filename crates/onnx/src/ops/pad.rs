@@ -90,10 +90,14 @@ pub(super) fn pad(call: &Call) -> Results {
     for (&[before, behind], &size) in amounts.iter().zip(x.shape()) {
         let sum = i128::from(before) + i128::from(behind) + size as i128;
         let sum = usize::try_from(sum).map_err(|_| {
-            OpError::Other(format!("pads {before} and {behind} leave nothing of {size}"))
+            OpError::Other(format!(
+                "pads {before} and {behind} leave nothing of {size}"
+            ))
         })?;
         if size == 0 && sum > 0 && mode != Mode::Constant {
-            return Err(OpError::Other("an axis without elements has no edge".into()));
+            return Err(OpError::Other(
+                "an axis without elements has no edge".into(),
+            ));
         }
         shape.push(sum);
     }
@@ -146,12 +150,7 @@ pub(super) fn pad(call: &Call) -> Results {
 }
 
 /// The elements whose offsets on all axes add up to each place.
-fn filled<T: Copy>(
-    v: &[T],
-    offsets: &[Vec<Option<usize>>],
-    count: usize,
-    beyond: T,
-) -> Vec<T> {
+fn filled<T: Copy>(v: &[T], offsets: &[Vec<Option<usize>>], count: usize, beyond: T) -> Vec<T> {
     let Some((last, outer)) = offsets.split_last() else {
         return v.to_vec();
     };

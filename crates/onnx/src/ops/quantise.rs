@@ -93,7 +93,8 @@ pub(super) fn quantize(call: &Call) -> Results {
 fn zero_points(call: &Call, index: usize, scale: &Array) -> Result<Vec<f64>, OpError> {
     match call.optional(index) {
         None => Ok(vec![0.0; scale.len()]),
-        Some(zero) if zero.len() == scale.len() => match crate::cast::data(zero.data(), Dtype::F64) {
+        Some(zero) if zero.len() == scale.len() => match crate::cast::data(zero.data(), Dtype::F64)
+        {
             Data::F64(zero) => Ok(zero),
             _ => Err(wrong_dtype("the zero point", "an integer", zero)),
         },
@@ -191,7 +192,11 @@ impl Matrices {
         let za = zeros(call, a_zero, "the zero point of A", left.dtype())?;
         let zb = zeros(call, b_zero, "the zero point of B", right.dtype())?;
         let [m, k, n] = self.sizes;
-        if ![1, m].contains(&za.len()) || ![1, n].contains(&zb.len()) || za.is_empty() || zb.is_empty() {
+        if ![1, m].contains(&za.len())
+            || ![1, n].contains(&zb.len())
+            || za.is_empty()
+            || zb.is_empty()
+        {
             return Err(OpError::Unsupported(format!(
                 "{} zero points for {m} rows and {} for {n} columns",
                 za.len(),
@@ -200,7 +205,10 @@ impl Matrices {
         }
         let mut all = Vec::with_capacity(self.pairs.len() * m * n);
         for &(i, j) in &self.pairs {
-            let (a, b) = (&x[i * m * k..(i + 1) * m * k], &y[j * k * n..(j + 1) * k * n]);
+            let (a, b) = (
+                &x[i * m * k..(i + 1) * m * k],
+                &y[j * k * n..(j + 1) * k * n],
+            );
             all.extend(product((a, &za), (b, &zb), self.sizes));
         }
         Ok(all)
@@ -220,11 +228,7 @@ pub(super) fn matmul_integer(call: &Call) -> Results {
 }
 
 /// Integers with the scale of a product, as bytes with another scale.
-fn requantised(
-    y: &[i32],
-    factor: impl Fn(usize) -> f64,
-    zero: &Array,
-) -> Result<Data, OpError> {
+fn requantised(y: &[i32], factor: impl Fn(usize) -> f64, zero: &Array) -> Result<Data, OpError> {
     let offset = bytes(zero, "the zero point of y")?;
     let &[offset] = &offset[..] else {
         return Err(OpError::Unsupported("several zero points of y".into()));
@@ -281,7 +285,10 @@ fn convolved(
     call.check(Dtype::I64, &shape)?;
     let xz = zeros(call, x_zero, "the zero point of x", images.dtype())?;
     let wz = zeros(call, w_zero, "the zero point of w", weights.dtype())?;
-    let (&[xz], true) = (&xz[..], [1, sizes.rows].contains(&wz.len()) && !wz.is_empty()) else {
+    let (&[xz], true) = (
+        &xz[..],
+        [1, sizes.rows].contains(&wz.len()) && !wz.is_empty(),
+    ) else {
         return Err(OpError::Unsupported("this number of zero points".into()));
     };
     // Padding is the zero point, which is 0 once it is taken off.
@@ -290,14 +297,23 @@ fn convolved(
     let line: usize = sizes.in_group.saturating_mul(sizes.kernel.iter().product());
     call.check(Dtype::I32, &[line.max(1)])?;
     let rows = sizes.rows / sizes.groups;
-    let (size, each) = (sizes.spatial.iter().product::<usize>(), counts.iter().product::<usize>());
+    let (size, each) = (
+        sizes.spatial.iter().product::<usize>(),
+        counts.iter().product::<usize>(),
+    );
     let mut y = vec![0i32; shape.iter().product()];
     let mut window = vec![0i32; line];
     for place in 0..sizes.n * sizes.groups {
         let (image, group) = (place / sizes.groups, place % sizes.groups);
         for site in 0..each {
             let first = (image * sizes.channels + group * sizes.in_group) * size;
-            windows.gather(&values[first..first + sizes.in_group * size], sizes.spatial, &counts, site, &mut window);
+            windows.gather(
+                &values[first..first + sizes.in_group * size],
+                sizes.spatial,
+                &counts,
+                site,
+                &mut window,
+            );
             for row in group * rows..(group + 1) * rows {
                 let zero = wz[if wz.len() == 1 { 0 } else { row }];
                 let pairs = window.iter().zip(&taps[row * line..(row + 1) * line]);
@@ -320,7 +336,9 @@ impl Windows {
             for d in (0..rank).rev() {
                 let begin = (left % counts[d] * self.strides[d]) as i64 - self.pads[d][0] as i64;
                 let place = begin + (rest % self.kernel[d]) as i64 * self.dilations[d] as i64;
-                let inside = usize::try_from(place).ok().filter(|&place| place < spatial[d]);
+                let inside = usize::try_from(place)
+                    .ok()
+                    .filter(|&place| place < spatial[d]);
                 at = at.zip(inside).map(|(at, place)| at + place * step);
                 step *= spatial[d];
                 rest /= self.kernel[d];
@@ -363,14 +381,20 @@ pub(super) fn qlinear_conv(call: &Call) -> Results {
         scales(call, 4, "w_scale")?,
         scales(call, 6, "y_scale")?,
     ];
-    let (Some(&[x]), Some(w), Some(&[y_scale])) = (x_scale.as_f32(), w_scale.as_f32(), y_scale.as_f32()) else {
+    let (Some(&[x]), Some(w), Some(&[y_scale])) =
+        (x_scale.as_f32(), w_scale.as_f32(), y_scale.as_f32())
+    else {
         return Err(OpError::Unsupported("several scales of x or y".into()));
     };
     if ![1, channels].contains(&w.len()) || w.is_empty() {
         return Err(OpError::Unsupported(format!("{} scales of w", w.len())));
     }
     let factor = |at: usize| {
-        let w = w[if w.len() == 1 { 0 } else { at / each % channels }];
+        let w = w[if w.len() == 1 {
+            0
+        } else {
+            at / each % channels
+        }];
         f64::from(x) * f64::from(w) / f64::from(y_scale)
     };
     let data = requantised(&y, factor, call.input(7, "y_zero_point")?)?;
@@ -395,13 +419,23 @@ pub(super) fn dynamic_matmul(call: &Call) -> Results {
     let result = [&shape[..shape.len() - 1], &[*n]].concat();
     call.check(Dtype::F64, &result)?;
     let (scale, zero) = range(x);
-    let left: Vec<i32> = quantised(x, scale, zero).iter().map(|&x| x.into()).collect();
+    let left: Vec<i32> = quantised(x, scale, zero)
+        .iter()
+        .map(|&x| x.into())
+        .collect();
     let right = bytes(b, "B")?;
     let zb = zeros(call, 3, "the zero point of B", b.dtype())?;
-    let y = product((&left, &[zero.into()]), (&right, &fitting(&zb, *n)?), [rows, *k, *n]);
+    let y = product(
+        (&left, &[zero.into()]),
+        (&right, &fitting(&zb, *n)?),
+        [rows, *k, *n],
+    );
     let b_scale = scales(call, 2, "b_scale")?;
     let factors = fitting(b_scale.as_f32().unwrap_or_default(), *n)?;
-    let bias = call.optional(4).map(|_| call.floats(4, "bias")).transpose()?;
+    let bias = call
+        .optional(4)
+        .map(|_| call.floats(4, "bias"))
+        .transpose()?;
     if bias.is_some_and(|(_, bias)| bias.len() != *n) {
         return Err(OpError::Unsupported("a bias of another size".into()));
     }
@@ -440,7 +474,10 @@ pub(super) fn matmul_integer_to_float(call: &Call) -> Results {
         return Err(OpError::Unsupported("several scales of A".into()));
     };
     let factors = fitting(right.as_f32().unwrap_or_default(), n)?;
-    let bias = call.optional(6).map(|_| call.floats(6, "bias")).transpose()?;
+    let bias = call
+        .optional(6)
+        .map(|_| call.floats(6, "bias"))
+        .transpose()?;
     if bias.is_some_and(|(_, bias)| bias.len() != n) {
         return Err(OpError::Unsupported("a bias of another size".into()));
     }

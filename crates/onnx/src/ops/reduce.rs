@@ -7,6 +7,7 @@ use crate::order::Ordered;
 use crate::walk::{Walk, around, axes, axis, strides};
 use refrain_data::array::{Array, Data};
 use refrain_data::each_type;
+use std::cmp::Ordering;
 
 /// How several numbers become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +113,7 @@ fn reduced(call: &Call, moved: i64, what: Reduction) -> Results {
     };
     let over = &over;
     let sizes = |wanted: bool| (0..shape.len()).filter(move |&d| over[d] == wanted);
-    let (outer, inner): (Vec<usize>, Vec<usize>) =
-        (sizes(false).collect(), sizes(true).collect());
+    let (outer, inner): (Vec<usize>, Vec<usize>) = (sizes(false).collect(), sizes(true).collect());
     let kept: Vec<usize> = (0..shape.len())
         .map(|d| if inner.contains(&d) { 1 } else { shape[d] })
         .collect();
@@ -208,23 +208,24 @@ fn arg(call: &Call, largest: bool) -> Results {
         x: &[N],
         at: impl Fn(usize) -> usize,
         size: usize,
-        better: impl Fn(N, N) -> bool,
+        better: Ordering,
+        last: bool,
     ) -> i64 {
-        (1..size).fold(0, |best, s| {
-            if better(x[at(s)], x[at(best)]) {
-                s
-            } else {
-                best
-            }
-        }) as i64
+        let wins = |s: usize, best: usize| match x[at(s)].partial_cmp(&x[at(best)]) {
+            Some(Ordering::Equal) => last,
+            order => order == Some(better),
+        };
+        (1..size).fold(0, |best, s| if wins(s, best) { s } else { best }) as i64
     }
+    let better = match largest {
+        true => Ordering::Greater,
+        false => Ordering::Less,
+    };
     let lines = (0..outer).flat_map(|o| (0..inner).map(move |i| o * size * inner + i));
     let y: Vec<i64> = lines
         .map(|line| {
             let at = |s: usize| line + s * inner;
-            each_type!(x.data(), v => best(v, at, size, |a, b| {
-                (if largest { a > b } else { a < b }) || (last && a == b)
-            }))
+            each_type!(x.data(), v => best(v, at, size, better, last))
         })
         .collect();
     let mut shape = x.shape().to_vec();
@@ -273,7 +274,13 @@ pub(super) fn cum_sum(call: &Call) -> Results {
         Data::I32(v) => Data::I32(sums(v, sizes, flags, 0, i32::wrapping_add)),
         Data::U64(v) => Data::U64(sums(v, sizes, flags, 0, u64::wrapping_add)),
         Data::U32(v) => Data::U32(sums(v, sizes, flags, 0, u32::wrapping_add)),
-        _ => return Err(wrong_dtype("x", "a float or an integer of 32 bits or more", x)),
+        _ => {
+            return Err(wrong_dtype(
+                "x",
+                "a float or an integer of 32 bits or more",
+                x,
+            ));
+        }
     };
     Ok(vec![Array::new(x.shape().to_vec(), data)?])
 }
@@ -286,7 +293,10 @@ pub(super) fn top_k(call: &Call) -> Results {
     let along = axis(call.attributes.int("axis")?.unwrap_or(-1), shape.len())?;
     let [outer, size, inner] = around(shape, along);
     let k = match call.opset < 10 {
-        true => call.attributes.int("k")?.ok_or_else(|| problem("k", "is missing"))?,
+        true => call
+            .attributes
+            .int("k")?
+            .ok_or_else(|| problem("k", "is missing"))?,
         false => match call.ints(1, "K")?[..] {
             [k] => k,
             _ => return Err(OpError::Other("K is not one number".into())),

@@ -46,7 +46,10 @@ impl Places {
             "pytorch_half_pixel" => Ok(Self::PytorchHalfPixel),
             "align_corners" => Ok(Self::AlignCorners),
             "asymmetric" => Ok(Self::Asymmetric),
-            other => Err(problem(name, &format!("is \"{other}\", which is not supported"))),
+            other => Err(problem(
+                name,
+                &format!("is \"{other}\", which is not supported"),
+            )),
         }
     }
 
@@ -71,7 +74,10 @@ impl Mode {
         match attributes.text("mode")?.unwrap_or("nearest") {
             "nearest" if call.opset < 11 => Ok(Self::Nearest(f64::floor)),
             "nearest" => Ok(Self::Nearest(
-                match attributes.text("nearest_mode")?.unwrap_or("round_prefer_floor") {
+                match attributes
+                    .text("nearest_mode")?
+                    .unwrap_or("round_prefer_floor")
+                {
                     "round_prefer_floor" => |x| (x - 0.5).ceil(),
                     "round_prefer_ceil" => |x| (x + 0.5).floor(),
                     "floor" => f64::floor,
@@ -126,12 +132,19 @@ fn all_axes(call: &Call, shape: &[usize]) -> Result<Vec<Axis>, OpError> {
         None => (0..rank).collect(),
         Some(given) => {
             crate::walk::axes(given, rank)?;
-            given.iter().map(|&d| axis(d, rank)).collect::<Result<_, _>>()?
+            given
+                .iter()
+                .map(|&d| axis(d, rank))
+                .collect::<Result<_, _>>()?
         }
     };
     let (scales, sizes) = match call.opset < 11 {
         true => (1, None),
-        false => (2, call.optional_ints(3, "sizes")?.filter(|sizes| !sizes.is_empty())),
+        false => (
+            2,
+            call.optional_ints(3, "sizes")?
+                .filter(|sizes| !sizes.is_empty()),
+        ),
     };
     let scales: Option<Vec<f32>> = match call.opset < 9 {
         true => call.attributes.floats("scales")?.map(<[f32]>::to_vec),
@@ -141,7 +154,10 @@ fn all_axes(call: &Call, shape: &[usize]) -> Result<Vec<Axis>, OpError> {
             .transpose()?
             .filter(|scales| !scales.is_empty()),
     };
-    let count = sizes.as_ref().map_or(0, Vec::len).max(scales.as_ref().map_or(0, Vec::len));
+    let count = sizes
+        .as_ref()
+        .map_or(0, Vec::len)
+        .max(scales.as_ref().map_or(0, Vec::len));
     if count != over.len() || sizes.is_some() == scales.is_some() {
         return Err(OpError::Other(format!(
             "scales or sizes are not one number for each of {} axes",
@@ -171,7 +187,9 @@ fn all_axes(call: &Call, shape: &[usize]) -> Result<Vec<Axis>, OpError> {
             _ => return Err(OpError::Other("a scale is no number above 0".into())),
         };
         if old == 0 && new > 0 {
-            return Err(OpError::Other("an axis without elements cannot grow".into()));
+            return Err(OpError::Other(
+                "an axis without elements cannot grow".into(),
+            ));
         }
         axes[d] = Axis { old, new, scale };
     }
@@ -179,9 +197,14 @@ fn all_axes(call: &Call, shape: &[usize]) -> Result<Vec<Axis>, OpError> {
 }
 
 pub(super) fn resize(call: &Call) -> Results {
-    let policy = call.attributes.text("keep_aspect_ratio_policy")?.unwrap_or("stretch");
+    let policy = call
+        .attributes
+        .text("keep_aspect_ratio_policy")?
+        .unwrap_or("stretch");
     if call.attributes.switch("antialias", false)? || policy != "stretch" {
-        return Err(OpError::Unsupported("antialias or a policy of aspect ratios".into()));
+        return Err(OpError::Unsupported(
+            "antialias or a policy of aspect ratios".into(),
+        ));
     }
     let (mode, places) = (Mode::read(call)?, Places::read(call)?);
     let given = call.input(0, "X")?;
@@ -206,7 +229,9 @@ pub(super) fn resize(call: &Call) -> Results {
             for i in 0..own.new {
                 let taps = mode.taps(places.of(i, own), old);
                 next.extend((0..inner).map(|k| {
-                    let tap = |&(at, weight): &(usize, f64)| weight * f64::from(y[(o * old + at) * inner + k]);
+                    let tap = |&(at, weight): &(usize, f64)| {
+                        weight * f64::from(y[(o * old + at) * inner + k])
+                    };
                     taps.iter().map(tap).sum::<f64>() as f32
                 }));
             }

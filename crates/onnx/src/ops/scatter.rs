@@ -136,7 +136,10 @@ pub(super) fn scatter_nd(call: &Call) -> Results {
     let mut offsets = Vec::with_capacity(updates.len());
     for slice in 0..slices {
         let mut at = 0;
-        for (d, &index) in indices[slice * depth..(slice + 1) * depth].iter().enumerate() {
+        for (d, &index) in indices[slice * depth..(slice + 1) * depth]
+            .iter()
+            .enumerate()
+        {
             at += in_range("index", index, x.shape()[d])? * own[d] as usize;
         }
         offsets.extend(at..at + block);

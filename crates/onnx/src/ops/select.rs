@@ -286,7 +286,10 @@ pub(super) fn gather_nd(call: &Call) -> Results {
     let each: usize = x.shape()[batch..].iter().product();
     for slice in 0..slices {
         let mut at = slice / in_batch.max(1) * each;
-        for (j, &index) in indices[slice * depth..(slice + 1) * depth].iter().enumerate() {
+        for (j, &index) in indices[slice * depth..(slice + 1) * depth]
+            .iter()
+            .enumerate()
+        {
             let d = batch + j;
             at += in_range("index", index, x.shape()[d])? * own[d] as usize;
         }
@@ -303,13 +306,20 @@ pub(super) fn non_zero(call: &Call) -> Results {
     };
     let places: Vec<usize> = (0..there.len()).filter(|&at| there[at]).collect();
     // A number without axes counts as one of one element.
-    let shape = if x.shape().is_empty() { &[1][..] } else { x.shape() };
+    let shape = if x.shape().is_empty() {
+        &[1][..]
+    } else {
+        x.shape()
+    };
     let result = vec![shape.len(), places.len()];
     call.check(Dtype::I64, &result)?;
     let own = strides(shape);
     let index = |(d, at): (usize, usize)| (at / own[d] as usize % shape[d]) as i64;
     let all = (0..shape.len()).flat_map(|d| places.iter().map(move |&at| (d, at)));
-    Ok(vec![Array::new(result, Data::I64(all.map(index).collect()))?])
+    Ok(vec![Array::new(
+        result,
+        Data::I64(all.map(index).collect()),
+    )?])
 }
 
 /// `Compress`: the slices along an axis for which the condition holds; of all elements if there is no axis.

@@ -3,9 +3,9 @@
 use super::Results;
 use crate::call::{Call, wrong_dtype};
 use crate::error::{OpError, problem};
+use crate::tensor;
 use crate::walk::{Walk, axes, axis, broadcast, strides};
 use refrain_data::array::{Array, Data, Dtype, MAX_BYTES};
-use crate::tensor;
 use refrain_data::each;
 
 /// Takes out the given axes, or all of size 1.
@@ -222,14 +222,22 @@ pub(super) fn range(call: &Call) -> Results {
         call.input(2, "delta")?,
     ];
     if [start, limit, delta].iter().any(|x| x.len() != 1) {
-        return Err(OpError::Other("start, limit or delta is not one number".into()));
+        return Err(OpError::Other(
+            "start, limit or delta is not one number".into(),
+        ));
     }
     macro_rules! range {
         ($kind:ident, $a:expr, $b:expr, $d:expr, $wide:ty, $of:ty, $count:expr) => {{
-            let (a, b, d) = (<$wide>::from($a[0]), <$wide>::from($b[0]), <$wide>::from($d[0]));
+            let (a, b, d) = (
+                <$wide>::from($a[0]),
+                <$wide>::from($b[0]),
+                <$wide>::from($d[0]),
+            );
             let count: f64 = $count(a, b, d);
             if count.is_nan() || count.is_infinite() {
-                return Err(OpError::Other("delta is 0, or a number is not finite".into()));
+                return Err(OpError::Other(
+                    "delta is 0, or a number is not finite".into(),
+                ));
             }
             let count = call.check(start.dtype(), &[count.max(0.0) as usize])?;
             Data::$kind((0..count).map(|i| (a + i as $wide * d) as $of).collect())
@@ -246,7 +254,13 @@ pub(super) fn range(call: &Call) -> Results {
         (Data::I64(a), Data::I64(b), Data::I64(d)) => range!(I64, a, b, d, i128, i64, ints),
         (Data::I32(a), Data::I32(b), Data::I32(d)) => range!(I32, a, b, d, i128, i32, ints),
         (Data::I16(a), Data::I16(b), Data::I16(d)) => range!(I16, a, b, d, i128, i16, ints),
-        _ => return Err(wrong_dtype("start", "a number of the type of limit and delta", start)),
+        _ => {
+            return Err(wrong_dtype(
+                "start",
+                "a number of the type of limit and delta",
+                start,
+            ));
+        }
     };
     let shape = vec![data.len()];
     Ok(vec![Array::new(shape, data)?])
@@ -310,8 +324,8 @@ pub(super) fn one_hot(call: &Call) -> Results {
         }
     };
     let depth = one(1, "depth")?;
-    let size = usize::try_from(depth)
-        .map_err(|_| OpError::Other(format!("depth {depth} is negative")))?;
+    let size =
+        usize::try_from(depth).map_err(|_| OpError::Other(format!("depth {depth} is negative")))?;
     let values = call.input(2, "values")?;
     if values.shape() != [2] {
         return Err(OpError::Shape {
@@ -334,7 +348,11 @@ pub(super) fn one_hot(call: &Call) -> Results {
         for s in 0..size {
             chosen.extend((0..inner).map(|i| {
                 let place = places[o * inner + i];
-                let place = if place < 0 { place.saturating_add(depth) } else { place };
+                let place = if place < 0 {
+                    place.saturating_add(depth)
+                } else {
+                    place
+                };
                 usize::from(place == s as i64)
             }));
         }
@@ -364,7 +382,9 @@ pub(super) fn space_to_depth(call: &Call) -> Results {
     let x = call.input(0, "input")?;
     let ([n, c, h, w], b) = blocks(call, x)?;
     if !h.is_multiple_of(b) || !w.is_multiple_of(b) {
-        return Err(OpError::Other(format!("{h}·{w} pixels are no whole blocks of {b}·{b}")));
+        return Err(OpError::Other(format!(
+            "{h}·{w} pixels are no whole blocks of {b}·{b}"
+        )));
     }
     let shape = vec![n, c * b * b, h / b, w / b];
     let order = match call.attributes.text("mode")?.unwrap_or("DCR") {
@@ -377,7 +397,9 @@ pub(super) fn space_to_depth(call: &Call) -> Results {
 
 fn blocks(call: &Call, x: &Array) -> Result<([usize; 4], usize), OpError> {
     let given = call.attributes.int("blocksize")?.unwrap_or(0);
-    let block = usize::try_from(given).ok().filter(|b| (1..1 << 16).contains(b));
+    let block = usize::try_from(given)
+        .ok()
+        .filter(|b| (1..1 << 16).contains(b));
     match (x.shape(), block) {
         (&[n, c, h, w], Some(b)) => Ok(([n, c, h, w], b)),
         (shape, _) => Err(OpError::Other(format!(

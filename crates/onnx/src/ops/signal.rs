@@ -34,7 +34,9 @@ impl Transform {
         let Some(step) = self.roots.len().checked_div(n) else {
             return Vec::new();
         };
-        let factor = (2..).take_while(|p| p * p <= n).find(|&p| n.is_multiple_of(p));
+        let factor = (2..)
+            .take_while(|p| p * p <= n)
+            .find(|&p| n.is_multiple_of(p));
         let root = |k: usize| self.roots[k % n * step];
         let parts: Vec<Vec<Complex>> = match factor {
             None => x.iter().map(|&x| vec![x]).collect(),
@@ -61,7 +63,9 @@ fn scalar(call: &Call, index: usize, what: &'static str) -> Result<Option<usize>
         None => Ok(None),
         Some(list) => match list[..] {
             [one] if one > 0 => Ok(Some(one as usize)),
-            _ => Err(OpError::Other(format!("{what} is not one number of 1 or more"))),
+            _ => Err(OpError::Other(format!(
+                "{what} is not one number of 1 or more"
+            ))),
         },
     }
 }
@@ -85,7 +89,9 @@ pub(super) fn dft(call: &Call) -> Results {
     };
     let along = axis(given, rank)?;
     if along == rank - 1 {
-        return Err(OpError::Other("the last axis holds the parts of numbers".into()));
+        return Err(OpError::Other(
+            "the last axis holds the parts of numbers".into(),
+        ));
     }
     let inverse = call.attributes.switch("inverse", false)?;
     let one_sided = call.attributes.switch("onesided", false)?;
@@ -96,7 +102,11 @@ pub(super) fn dft(call: &Call) -> Results {
         false => shape[along],
     };
     let size = scalar(call, 1, "dft_length")?.unwrap_or(whole);
-    let kept = if one_sided && !back { size / 2 + 1 } else { size };
+    let kept = if one_sided && !back {
+        size / 2 + 1
+    } else {
+        size
+    };
     let wide = if back { 1 } else { 2 };
     let mut result = shape.to_vec();
     (result[along], result[rank - 1]) = (kept, wide);
@@ -104,7 +114,11 @@ pub(super) fn dft(call: &Call) -> Results {
     call.check(Dtype::F64, &[size, 4])?;
     let [outer, own, inner] = around(&shape[..rank - 1], along);
     let transform = Transform::new(size, inverse);
-    let scale = if inverse { 1.0 / size.max(1) as f64 } else { 1.0 };
+    let scale = if inverse {
+        1.0 / size.max(1) as f64
+    } else {
+        1.0
+    };
     let mut y = vec![0.0; count];
     for (o, i) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))) {
         let given = |s: usize| match s < own {
@@ -147,7 +161,10 @@ pub(super) fn stft(call: &Call) -> Results {
         }
     };
     let step = scalar(call, 1, "frame_step")?.ok_or(OpError::Missing("frame_step"))?;
-    let window = call.optional(2).map(|_| call.floats(2, "window")).transpose()?;
+    let window = call
+        .optional(2)
+        .map(|_| call.floats(2, "window"))
+        .transpose()?;
     let size = match (scalar(call, 3, "frame_length")?, window) {
         (Some(size), _) => size,
         (None, Some((_, window))) => window.len(),
@@ -191,13 +208,21 @@ fn window(call: &Call, a: [f64; 3]) -> Results {
         .map_err(|name| problem("output_datatype", &format!("names {name}")))?;
     let size = usize::try_from(size).map_err(|_| OpError::Other("size is negative".into()))?;
     call.check(Dtype::F64, &[size])?;
-    let period = if periodic { size } else { size.saturating_sub(1) }.max(1) as f64;
+    let period = if periodic {
+        size
+    } else {
+        size.saturating_sub(1)
+    }
+    .max(1) as f64;
     let value = |n: usize| {
         let angle = TAU * n as f64 / period;
         a[0] - a[1] * angle.cos() + a[2] * (2.0 * angle).cos()
     };
     let data = Data::F64((0..size).map(value).collect());
-    Ok(vec![Array::new(vec![size], crate::cast::data(&data, dtype))?])
+    Ok(vec![Array::new(
+        vec![size],
+        crate::cast::data(&data, dtype),
+    )?])
 }
 
 pub(super) fn hann(call: &Call) -> Results {
@@ -219,7 +244,9 @@ mod tests {
     #[test]
     fn transforms_of_all_sizes_are_their_definition() {
         for n in [1usize, 2, 3, 4, 6, 7, 12, 30, 49] {
-            let x: Vec<Complex> = (0..n).map(|i| [(i as f64 * 1.7).sin(), (i * i % 5) as f64]).collect();
+            let x: Vec<Complex> = (0..n)
+                .map(|i| [(i as f64 * 1.7).sin(), (i * i % 5) as f64])
+                .collect();
             let transform = Transform::new(n, false);
             for (k, got) in transform.of(&x).into_iter().enumerate() {
                 let mut sum = [0.0; 2];
@@ -228,7 +255,10 @@ mod tests {
                     let (c, d) = (angle.cos(), angle.sin());
                     sum = [sum[0] + a * c - b * d, sum[1] + a * d + b * c];
                 }
-                assert!((got[0] - sum[0]).abs() + (got[1] - sum[1]).abs() < 1e-9, "{n}, {k}");
+                assert!(
+                    (got[0] - sum[0]).abs() + (got[1] - sum[1]).abs() < 1e-9,
+                    "{n}, {k}"
+                );
             }
         }
     }

@@ -18,7 +18,9 @@ pub(super) fn log_softmax(call: &Call) -> Result<Vec<Array>, OpError> {
 /// `f(x, largest, Σ exp(x − largest))` of each element of its line.
 fn normalised(call: &Call, f: impl Fn(f32, f32, f32) -> f32) -> Result<Vec<Array>, OpError> {
     by_line(call, |line, y| {
-        let max = line.clone().fold(f32::NEG_INFINITY, |max, (_, x)| f32::max(max, x));
+        let max = line
+            .clone()
+            .fold(f32::NEG_INFINITY, |max, (_, x)| f32::max(max, x));
         let sum: f32 = line.clone().map(|(_, x)| (x - max).exp()).sum();
         line.for_each(|(at, x)| y[at] = f(x, max, sum));
     })
@@ -39,10 +41,7 @@ pub(super) fn hardmax(call: &Call) -> Result<Vec<Array>, OpError> {
 }
 
 /// Lines over one axis since opset 13, over everything from an axis on before, as places and elements.
-fn by_line(
-    call: &Call,
-    mut f: impl FnMut(Line, &mut [f32]),
-) -> Result<Vec<Array>, OpError> {
+fn by_line(call: &Call, mut f: impl FnMut(Line, &mut [f32])) -> Result<Vec<Array>, OpError> {
     let (shape, x) = call.floats(0, "input")?;
     let along_one = call.opset >= 13;
     let given = call

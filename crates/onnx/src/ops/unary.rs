@@ -112,9 +112,13 @@ pub(super) fn celu(call: &Call) -> Results {
 }
 
 pub(super) fn thresholded_relu(call: &Call) -> Results {
-    with_parameters(call, [("alpha", 1.0)], |x, [alpha]| {
-        if x > alpha { x } else { 0.0 }
-    })
+    with_parameters(
+        call,
+        [("alpha", 1.0)],
+        |x, [alpha]| {
+            if x > alpha { x } else { 0.0 }
+        },
+    )
 }
 
 /// x·σ(alpha·x)
@@ -180,7 +184,11 @@ numbers!(abs, f64::abs, |x: i128| x.abs(), |x: u128| x);
 numbers!(neg, |x: f64| -x, |x: i128| -x, |x: u128| x.wrapping_neg());
 numbers!(
     sign,
-    |x: f64| if x == 0.0 || x.is_nan() { x } else { x.signum() },
+    |x: f64| if x == 0.0 || x.is_nan() {
+        x
+    } else {
+        x.signum()
+    },
     i128::signum,
     |x: u128| x.min(1)
 );

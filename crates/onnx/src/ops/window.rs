@@ -62,7 +62,9 @@ impl Windows {
         let pad = |d: usize| {
             let windows = sizes[d].div_ceil(self.strides[d]);
             let reach = windows.saturating_sub(1).saturating_mul(self.strides[d]);
-            let all = reach.saturating_add(self.extent(d)).saturating_sub(sizes[d]);
+            let all = reach
+                .saturating_add(self.extent(d))
+                .saturating_sub(sizes[d]);
             let (less, more) = (all / 2, all - all / 2);
             if lower { [more, less] } else { [less, more] }
         };
@@ -87,8 +89,7 @@ impl Windows {
         };
         let stride = self.strides[d];
         let floor = left / stride + 1;
-        let begins_inside =
-            floor.saturating_mul(stride) < size.saturating_add(self.pads[d][0]);
+        let begins_inside = floor.saturating_mul(stride) < size.saturating_add(self.pads[d][0]);
         match ceil && !left.is_multiple_of(stride) && begins_inside {
             true => floor + 1,
             false => floor,
@@ -285,7 +286,11 @@ pub(super) fn conv_transpose(call: &Call) -> Results {
     let count = call.check(Dtype::F32, &result)?;
     let [height, width] = image(&spatial)?;
     let [x_height, x_width] = image(sizes.spatial)?;
-    let d_y = turned(x, sizes.n, [sizes.channels, x_height.saturating_mul(x_width)]);
+    let d_y = turned(
+        x,
+        sizes.n,
+        [sizes.channels, x_height.saturating_mul(x_width)],
+    );
     let zeros = vec![0.0; count];
     let gradients = conv::backward(
         &Conv {
@@ -354,9 +359,7 @@ fn transposed_windows(call: &Call, sizes: &Sizes) -> Result<(Windows, Vec<usize>
         let size = target.map_or(size, |target| size.max(target));
         // The gradient is that of an image whose windows are the pixels of X.
         if sizes.spatial[d] > 0 && windows.count(d, size, false) != sizes.spatial[d] {
-            windows.pads[d][1] = windows
-                .pads[d][1]
-                .saturating_sub(more[d].min(windows.pads[d][1]));
+            windows.pads[d][1] = windows.pads[d][1].saturating_sub(more[d].min(windows.pads[d][1]));
             if windows.count(d, size, false) != sizes.spatial[d] {
                 return Err(OpError::Unsupported(format!(
                     "an output of {size} for {} pixels",
@@ -401,7 +404,11 @@ fn pool(call: &Call, pooling: Pooling) -> Results {
     let kernel = kernel.ok_or_else(|| problem("kernel_shape", "is missing"))?;
     let windows = Windows::read(call, &kernel, spatial)?;
     let ceil = call.attributes.switch("ceil_mode", false)?;
-    let same = call.attributes.text("auto_pad")?.unwrap_or("NOTSET").starts_with("SAME");
+    let same = call
+        .attributes
+        .text("auto_pad")?
+        .unwrap_or("NOTSET")
+        .starts_with("SAME");
     let counts = |d: usize| match same {
         true => spatial[d].div_ceil(windows.strides[d]),
         false => windows.count(d, spatial[d], ceil),
@@ -412,7 +419,10 @@ fn pool(call: &Call, pooling: Pooling) -> Results {
     let lines = [*n, *channels];
     let plain = spatial.len() <= 2 && !spatial.is_empty() && call.outputs == 1;
     let (y, places) = match plain && !matches!(pooling, Pooling::Average { padding: true }) {
-        true => (pool_by_kernel(x, lines, spatial, &windows, &counts, pooling)?, None),
+        true => (
+            pool_by_kernel(x, lines, spatial, &windows, &counts, pooling)?,
+            None,
+        ),
         false => {
             let (y, places) = pool_by_loop(x, lines, spatial, &windows, &counts, pooling);
             (y, Some(places))
@@ -504,7 +514,12 @@ fn pool_by_loop(
     for image in (0..n).flat_map(|i| (0..channels).map(move |c| i * channels + c)) {
         let mut index = vec![0; counts.len()];
         for _ in 0..each {
-            let (value, at) = windows.pooled(&x[image * size..(image + 1) * size], spatial, &index, pooling);
+            let (value, at) = windows.pooled(
+                &x[image * size..(image + 1) * size],
+                spatial,
+                &index,
+                pooling,
+            );
             y.push(value);
             places.push((image * size + at) as i64);
             for d in (0..counts.len()).rev() {
@@ -530,7 +545,8 @@ impl Windows {
     ) -> (f32, usize) {
         // The taps of each axis that are inside, as places.
         let inside = |d: usize| {
-            let first = (index[d].saturating_mul(self.strides[d])) as isize - self.pads[d][0] as isize;
+            let first =
+                (index[d].saturating_mul(self.strides[d])) as isize - self.pads[d][0] as isize;
             let tap = move |k: usize| first + (k * self.dilations[d]) as isize;
             // Taps past the end are only those of a window that begins inside.
             let reach = (spatial[d].saturating_add(self.extent(d))) / self.dilations[d] + 1;
@@ -560,7 +576,9 @@ impl Windows {
             Pooling::Max => best,
             Pooling::Average { padding: false } => (sum / count as f64) as f32,
             Pooling::Average { padding: true } => {
-                let taps: usize = (0..spatial.len()).map(|d| self.padded_taps(d, spatial[d], index[d])).product();
+                let taps: usize = (0..spatial.len())
+                    .map(|d| self.padded_taps(d, spatial[d], index[d]))
+                    .product();
                 (sum / taps as f64) as f32
             }
         };
@@ -578,7 +596,9 @@ impl Windows {
 
 /// `GlobalMaxPool` and `GlobalAveragePool`: over all spatial axes.
 pub(super) fn global_max_pool(call: &Call) -> Results {
-    global(call, |x| x.iter().copied().fold(f32::NEG_INFINITY, f32::max))
+    global(call, |x| {
+        x.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    })
 }
 
 pub(super) fn global_average_pool(call: &Call) -> Results {
@@ -600,6 +620,8 @@ fn global(call: &Call, f: impl Fn(&[f32]) -> f32) -> Results {
         .chain(spatial.iter().map(|_| 1))
         .collect();
     let count = call.check(Dtype::F32, &result)?;
-    let y = (0..count).map(|i| f(&x[i * size..(i + 1) * size])).collect();
+    let y = (0..count)
+        .map(|i| f(&x[i * size..(i + 1) * size]))
+        .collect();
     Ok(vec![Array::floats(result, y)?])
 }

@@ -223,7 +223,11 @@ fn hidden(call: &Call) -> Result<usize, OpError> {
     }
 }
 
-pub(super) fn lengths(call: &Call, batch: usize, time: usize) -> Result<Option<Vec<usize>>, OpError> {
+pub(super) fn lengths(
+    call: &Call,
+    batch: usize,
+    time: usize,
+) -> Result<Option<Vec<usize>>, OpError> {
     let Some(given) = call.optional_ints(4, "sequence_lens")? else {
         return Ok(None);
     };
@@ -257,7 +261,11 @@ pub(super) fn clip(call: &Call) -> Result<Option<f32>, OpError> {
     }
 }
 
-pub(super) fn functions(kind: Kind, call: &Call, directions: usize) -> Result<Vec<Activation>, OpError> {
+pub(super) fn functions(
+    kind: Kind,
+    call: &Call,
+    directions: usize,
+) -> Result<Vec<Activation>, OpError> {
     let alpha = call
         .attributes
         .floats("activation_alpha")?

@@ -39,7 +39,11 @@ impl Weights {
         let all = bytes(value, what)?;
         let (_, scales) = call.floats(scale, "a scale")?;
         let zeros = zeros(call, zero, "a zero point", value.dtype())?;
-        let zeros = if zeros.len() == 1 { zeros.repeat(scales.len().max(1)) } else { zeros };
+        let zeros = if zeros.len() == 1 {
+            zeros.repeat(scales.len().max(1))
+        } else {
+            zeros
+        };
         let each = scales.len().checked_div(directions).unwrap_or(0);
         let fits = each * directions == scales.len() && [1, columns].contains(&each);
         if !fits || zeros.len() != scales.len() {
@@ -63,10 +67,14 @@ impl Weights {
     /// x `[rows,K]`, quantised by its own range, times the matrix.
     fn times(&self, x: &[f32], rows: usize) -> Vec<f32> {
         let (scale, zero) = range(x);
-        let x: Vec<i32> = quantised(x, scale, zero).iter().map(|&x| x.into()).collect();
+        let x: Vec<i32> = quantised(x, scale, zero)
+            .iter()
+            .map(|&x| x.into())
+            .collect();
         let sizes = [rows, self.inner, self.columns];
         let sums = product((&x, &[zero.into()]), (&self.values, &self.zeros), sizes);
-        let factor = |column: usize| scale * self.scales[if self.scales.len() == 1 { 0 } else { column }];
+        let factor =
+            |column: usize| scale * self.scales[if self.scales.len() == 1 { 0 } else { column }];
         let one = |(at, &sum): (usize, &i32)| sum as f32 * factor(at % self.columns);
         sums.iter().enumerate().map(one).collect()
     }

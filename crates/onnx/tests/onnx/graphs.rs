@@ -77,13 +77,26 @@ fn a_check_lists_everything_with_places() {
     let operators: Vec<_> = found.iter().map(|f| f.operator.as_deref()).collect();
     assert_eq!(
         operators,
-        [None, Some("Attention"), None, Some("Unique"), Some("Unique")]
+        [
+            None,
+            Some("Attention"),
+            None,
+            Some("Unique"),
+            Some("Unique")
+        ]
     );
     let text: Vec<String> = found.iter().map(ToString::to_string).collect();
-    assert!(text[0].contains("\"k\"") && text[0].contains("bfloat16"), "{text:?}");
+    assert!(
+        text[0].contains("\"k\"") && text[0].contains("bfloat16"),
+        "{text:?}"
+    );
     assert!(text[1].contains("then_branch of If \"here\""), "{text:?}");
     assert!(text[2].contains("batch_dims"), "{text:?}");
-    assert!(Model::check(&prost::Message::encode_to_vec(&add())).unwrap().is_empty());
+    assert!(
+        Model::check(&prost::Message::encode_to_vec(&add()))
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// A loop whose body is `next = state + step`, with the step from outside.
@@ -156,7 +169,10 @@ fn outside(entries: &[(&str, &str)]) -> ModelProto {
         dims: vec![2],
         data_type: Some(1),
         data_location: Some(1),
-        external_data: entries.iter().map(|(key, value)| entry(key, value)).collect(),
+        external_data: entries
+            .iter()
+            .map(|(key, value)| entry(key, value))
+            .collect(),
         ..TensorProto::default()
     });
     model
@@ -166,7 +182,10 @@ fn outside(entries: &[(&str, &str)]) -> ModelProto {
 fn data_beside_the_file_is_read() {
     let folder = std::env::temp_dir().join(format!("refrain-onnx-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("inner")).unwrap();
-    let bytes: Vec<u8> = [9.0f32, 3.0, 5.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let bytes: Vec<u8> = [9.0f32, 3.0, 5.0]
+        .iter()
+        .flat_map(|x| x.to_le_bytes())
+        .collect();
     std::fs::write(folder.join("inner/w.data"), &bytes).unwrap();
     std::fs::write(folder.join("secret.data"), &bytes).unwrap();
     let path = folder.join("inner/model.onnx");
@@ -179,7 +198,10 @@ fn data_beside_the_file_is_read() {
     let got = model.run(inputs()).unwrap();
     assert_eq!(got[0].1, floats(&[2], &[4.0, 7.0]));
     let model = open(&[("location", "./w.data")]).unwrap();
-    assert_eq!(model.run(inputs()).unwrap()[0].1, floats(&[2], &[10.0, 5.0]));
+    assert_eq!(
+        model.run(inputs()).unwrap()[0].1,
+        floats(&[2], &[10.0, 5.0])
+    );
     let absolute = folder.join("secret.data").display().to_string();
     for (entries, words) in [
         (vec![("location", "../secret.data")], "own folder"),
@@ -187,17 +209,27 @@ fn data_beside_the_file_is_read() {
         (vec![("location", "")], "own folder"),
         (vec![("location", "none.data")], "cannot be read"),
         (vec![("location", "w.data"), ("offset", "8")], "from byte 8"),
-        (vec![("location", "w.data"), ("offset", "18446744073709551615")], "from byte"),
+        (
+            vec![("location", "w.data"), ("offset", "18446744073709551615")],
+            "from byte",
+        ),
         (vec![("location", "w.data"), ("offset", "x")], "no number"),
-        (vec![("location", "w.data"), ("length", "9")], "says 9 bytes"),
+        (
+            vec![("location", "w.data"), ("length", "9")],
+            "says 9 bytes",
+        ),
     ] {
         let error = open(&entries).err().expect("it is refused").to_string();
         assert!(error.contains(words) && error.contains("\"b\""), "{error}");
     }
     #[cfg(unix)]
     {
-        std::os::unix::fs::symlink(folder.join("secret.data"), folder.join("inner/link.data")).unwrap();
-        let error = open(&[("location", "link.data")]).err().unwrap().to_string();
+        std::os::unix::fs::symlink(folder.join("secret.data"), folder.join("inner/link.data"))
+            .unwrap();
+        let error = open(&[("location", "link.data")])
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains("leads out"), "{error}");
     }
     let alone = refused(&outside(&[("location", "w.data")]), &[]);
@@ -209,7 +241,10 @@ fn data_beside_the_file_is_read() {
 fn errors_of_a_run_name_types_and_shapes() {
     let [a, _] = pair();
     let error = refused(&add(), &[a, ("b", floats(&[3], &[0.0; 3]))]);
-    assert!(error.contains("inputs float32 [2] and float32 [3]"), "{error}");
+    assert!(
+        error.contains("inputs float32 [2] and float32 [3]"),
+        "{error}"
+    );
     let model = single(13, node("MatMul", &["a", "b"], &["c"], vec![]), &[]);
     let error = run(&model, &[pair()[0].clone(), ("b", floats(&[3], &[0.0; 3]))]).unwrap_err();
     assert!(matches!(error, OnnxError::Node { .. }));
@@ -223,7 +258,11 @@ fn the_table_names_each_operator_once_per_opset() {
             (other.domain, other.name) == (entry.domain, entry.name)
                 && other.since <= entry.until.unwrap_or(i64::MAX)
         };
-        assert!(!all[i + 1..].iter().any(|other| same(&other)), "{}", entry.name);
+        assert!(
+            !all[i + 1..].iter().any(|other| same(&other)),
+            "{}",
+            entry.name
+        );
     }
     assert!(all.len() > 150);
 }

@@ -4,8 +4,8 @@
 use crate::tools::goldens;
 use proptest::prelude::*;
 use prost::Message;
-use refrain_onnx::proto::{AttributeProto, ModelProto};
 use refrain_data::{array::f16, each};
+use refrain_onnx::proto::{AttributeProto, ModelProto};
 use refrain_onnx::{Array, Data, Model};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -130,7 +130,8 @@ fn apply((model, inputs): &mut File, twist: &Twist) -> Option<()> {
         Twist::Shape(at, shape) => {
             let value = pick(&mut values, *at)?;
             let count = shape.iter().product();
-            let data = each!(value.data(), v => v.iter().copied().cycle().take(count).collect::<Vec<_>>());
+            let data =
+                each!(value.data(), v => v.iter().copied().cycle().take(count).collect::<Vec<_>>());
             **value = Array::new(shape.clone(), data).ok()?;
         }
     }
