@@ -248,6 +248,10 @@ def node_tests() -> dict:
         inner = [n for node in nodes for a in node.attribute for n in a.g.node]
         if len(case.data_sets) != 1 or "_expanded" in case.name or "training" in case.name or not nodes:
             continue
+        # Refrain reads opset 7 and later; Scan had another form before opset 9.
+        first = 9 if nodes[0].op_type == "Scan" else 7
+        if any(not own.domain and own.version < first for own in case.model.opset_import):
+            continue
         if not {n.op_type for n in nodes + inner} <= known or nodes[0].op_type in fuzz_onnx.GATES:
             continue
         inputs, outputs = case.data_sets[0]
@@ -280,7 +284,10 @@ def by_runtime(nodes: list, inputs: dict[str, np.ndarray], outputs: list[str], c
     graph = helper.make_graph(nodes, "graph", [info(n, a.dtype) for n, a in inputs.items()], unknown, initializers)
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    # With several threads, DynamicQuantizeLSTM quantises the states of each sequence by themselves.
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
     results = dict(zip(outputs, session.run(outputs, inputs)))
     for place, name in enumerate(outputs):
         graph_output = info(name, results[name].dtype)
