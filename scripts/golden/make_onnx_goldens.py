@@ -1,12 +1,14 @@
-"""Golden cases for crates/onnx: models with inputs and expected outputs, three archives in crates/onnx/tests/golden.
+"""Golden cases for crates/onnx: models with inputs and expected outputs, four archives in crates/onnx/tests/golden.
 
-    pip install onnx==1.23.2 onnxruntime==1.32.0 numpy
-    python scripts/golden/make_onnx_goldens.py [node] [runtime] [operators]
+    pip install onnx==1.23.2 onnxruntime==1.32.0 numpy ml_dtypes
+    python scripts/golden/make_onnx_goldens.py [node] [runtime] [operators] [more]
 
 node       the recurrent node tests of the onnx package, with its own data
 runtime    random recurrent cases of scripts/fuzz_onnx.py, outputs by ONNX Runtime
 operators  one node each of the other operators, outputs by the reference evaluator of the onnx package (by ONNX Runtime
            for versions of operators that the evaluator does not support)
+more       the smallest node tests of the onnx package for every operator of the table in crates/onnx/src/ops/mod.rs,
+           with its own data; small models with graphs inside, halves and integers of 8 bits, outputs by ONNX Runtime
 
 An archive holds NAME.onnx and NAME.npz for every case; in the .npz, `in.X` is input X and `out.Y` output Y.
 Two runs write the same bytes.
@@ -14,9 +16,11 @@ Two runs write the same bytes.
 
 import argparse
 import io
+import re
 import sys
 import warnings
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -218,8 +222,181 @@ def operators() -> dict:
     return found
 
 
+DTYPES = {"float16", "float32", "float64", "bool"} | {f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64)}
+TESTS_OF_AN_OPERATOR = 3
+
+
+def table() -> set[str]:
+    """The operators that Refrain runs, without those that ONNX Runtime adds."""
+    text = (ROOT / "crates" / "onnx" / "src" / "ops" / "mod.rs").read_text()
+    rows = re.findall(r'\b(?:any|numbers|floats|control)\(\s*"(\w+)"([^;]*?)(?=\n    (?:any|numbers|floats|control|//)|\n\];)', text)
+    return {name for name, rest in rows if "MICROSOFT" not in rest}
+
+
+def node_tests() -> dict:
+    """Node tests whose outputs are exact to 1e-5, the smallest of each operator."""
+    import onnx.backend.test.case.node as cases
+
+    known, found, counts = table(), {}, Counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        collected = cases.collect_testcases()
+    sized = []
+    for case in collected:
+        graph = case.model.graph
+        nodes = list(graph.node)
+        inner = [n for node in nodes for a in node.attribute for n in a.g.node]
+        if len(case.data_sets) != 1 or "_expanded" in case.name or "training" in case.name or not nodes:
+            continue
+        # Refrain reads opset 7 and later; Scan had another form before opset 9.
+        first = 9 if nodes[0].op_type == "Scan" else 7
+        if any(not own.domain and own.version < first for own in case.model.opset_import):
+            continue
+        if not {n.op_type for n in nodes + inner} <= known or nodes[0].op_type in fuzz_onnx.GATES:
+            continue
+        inputs, outputs = case.data_sets[0]
+        if any(not hasattr(a, "dtype") or str(a.dtype) not in DTYPES for a in [*inputs, *outputs]):
+            continue
+        arrays = [np.asarray(a) for a in [*inputs, *outputs]]
+        size = len(case.model.SerializeToString()) + sum(a.nbytes for a in arrays)
+        sized.append((nodes[0].op_type, size, case))
+    for op, size, case in sorted(sized, key=lambda row: (row[0], row[1], row[2].name)):
+        counts[op] += 1
+        if counts[op] <= TESTS_OF_AN_OPERATOR and size < 20_000:
+            (inputs, outputs), graph = case.data_sets[0], case.model.graph
+            found[case.name] = (
+                case.model,
+                {info.name: np.asarray(array) for info, array in zip(graph.input, inputs)},
+                {info.name: np.asarray(array) for info, array in zip(graph.output, outputs)},
+            )
+    return found
+
+
+def by_runtime(nodes: list, inputs: dict[str, np.ndarray], outputs: list[str], constants: dict, opset: int) -> tuple:
+    """A model of these nodes, run by ONNX Runtime."""
+    import onnxruntime
+
+    def info(name: str, dtype) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), None)
+
+    unknown = [onnx.ValueInfoProto(name=name) for name in outputs]
+    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "graph", [info(n, a.dtype) for n, a in inputs.items()], unknown, initializers)
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    # With several threads, DynamicQuantizeLSTM quantises the states of each sequence by themselves.
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
+    results = dict(zip(outputs, session.run(outputs, inputs)))
+    for place, name in enumerate(outputs):
+        graph_output = info(name, results[name].dtype)
+        model.graph.output[place].CopyFrom(graph_output)
+    return model, inputs, results
+
+
+def small_models() -> dict:
+    rng = np.random.default_rng(11)
+
+    def x(*shape: int) -> np.ndarray:
+        return rng.uniform(-2, 2, shape).astype(np.float32)
+
+    def value(name: str, code: int = TensorProto.FLOAT, shape=None) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, code, shape)
+
+    found = {}
+    make = helper.make_node
+    # A branch within a branch, both with values from outside.
+    inner = [
+        helper.make_graph([make("Mul", ["x", "k"], [f"i{i}"]), make(op, [f"i{i}", "x"], [f"j{i}"])], "inner", [], [value(f"j{i}")])
+        for i, op in enumerate(["Add", "Sub"])
+    ]
+    nested = make("If", ["second"], ["n"], then_branch=inner[0], else_branch=inner[1])
+    other = helper.make_graph([make("Tanh", ["x"], ["t"])], "other", [], [value("t")])
+    outer = helper.make_graph([nested, make("Relu", ["n"], ["r"])], "outer", [], [value("r")])
+    choice = make("If", ["first"], ["y"], then_branch=outer, else_branch=other)
+    for first in (True, False):
+        for second in (True, False):
+            given = {"x": x(2, 3), "first": np.array(first), "second": np.array([second])}
+            found[f"if_{first}_{second}"] = by_runtime([choice], given, ["y"], {"k": x(3)}, 16)
+    # A loop that ends by its condition, with carried values of growing shape, and results of every step.
+    body = helper.make_graph(
+        [
+            make("Concat", ["h", "row"], ["h2"], axis=0),
+            make("ReduceSum", ["h2"], ["total"], keepdims=0),
+            make("Less", ["total", "bound"], ["more"]),
+            make("Mul", ["row", "row"], ["square"]),
+        ],
+        "body",
+        [value("i", TensorProto.INT64, []), value("c", TensorProto.BOOL, []), value("h")],
+        [value("more", TensorProto.BOOL, []), value("h2"), value("square"), value("total", shape=[])],
+    )
+    loop = make("Loop", ["count", ""], ["h_n", "squares", "totals"], body=body)
+    for count, bound in [(5, 100.0), (50, 6.5), (1, 0.0)]:
+        given = {"count": np.array(count, dtype=np.int64), "bound": np.array(bound, dtype=np.float32)}
+        constants = {"row": np.array([[0.5, 1.5]], dtype=np.float32), "h": np.zeros((1, 2), dtype=np.float32)}
+        loop.input[:] = ["count", "", "h"]
+        found[f"loop_{count}"] = by_runtime([loop], given, ["h_n", "squares", "totals"], constants, 15)
+    # A recurrent cell by Scan, forwards and backwards, stacked on either axis.
+    cell = helper.make_graph(
+        [make("Gemm", ["row", "w"], ["g"]), make("Add", ["g", "h"], ["s"]), make("Tanh", ["s"], ["h2"]), make("Identity", ["h2"], ["o"])],
+        "cell",
+        [value("h", shape=[2, 5]), value("row", shape=[2, 3])],
+        [value("h2", shape=[2, 5]), value("o", shape=[2, 5])],
+    )
+    for back in (0, 1):
+        scan = make("Scan", ["h0", "x"], ["h_n", "y"], body=cell, num_scan_inputs=1, scan_input_axes=[1], scan_input_directions=[back], scan_output_axes=[back], scan_output_directions=[back])
+        found[f"scan_{back}"] = by_runtime([scan], {"x": x(2, 4, 3), "h0": x(2, 5)}, ["h_n", "y"], {"w": x(3, 5)}, 16)
+    # Weights of 8 bits.
+    for signed in (False, True):
+        dtype, low = (np.int8, -128) if signed else (np.uint8, 0)
+        weights = lambda *shape: rng.integers(low, low + 256, shape).astype(dtype)  # noqa: E731
+        zero = lambda *shape: (np.zeros(shape) if signed else np.full(shape, 121)).astype(dtype)  # noqa: E731
+        constants = {"w": weights(2, 3, 20), "r": weights(2, 5, 20), "b": x(2, 40), "ws": np.full(2, 0.01, dtype=np.float32)}
+        constants |= {"wz": zero(2), "rs": np.full(2, 0.02, dtype=np.float32), "rz": zero(2)}
+        names = ["x", "w", "r", "b", "", "h0", "c0", "", "ws", "wz", "rs", "rz"]
+        lstm = make("DynamicQuantizeLSTM", names, ["y", "h", "c"], domain="com.microsoft", direction="bidirectional", hidden_size=5)
+        given = {"x": x(4, 2, 3), "h0": x(2, 2, 5), "c0": x(2, 2, 5)}
+        found[f"dynamic_quantize_lstm_{signed}"] = by_runtime([lstm], given, ["y", "h", "c"], constants, 14)
+        for op in ("DynamicQuantizeMatMul", "MatMulIntegerToFloat"):
+            constants = {"b": weights(6, 4), "bs": np.array([0.03], dtype=np.float32), "bz": zero(1)[0], "bias": x(4)}
+            if op == "DynamicQuantizeMatMul":
+                one = make(op, ["a", "b", "bs", "bz", "bias"], ["y"], domain="com.microsoft")
+                given = {"a": x(3, 6)}
+            else:
+                one = make(op, ["a", "b", "as", "bs", "az", "bz", "bias"], ["y"], domain="com.microsoft")
+                given = {"a": rng.integers(0, 256, (3, 6)).astype(np.uint8)}
+                constants |= {"as": np.array([0.02], dtype=np.float32), "az": np.array(7, dtype=np.uint8)}
+            found[f"{op}_{signed}"] = by_runtime([one], given, ["y"], constants, 14)
+    # Convolutions beside the node tests: groups, strides, dilations, one axis and two.
+    for number, (shape, w, attributes) in enumerate([
+        ((2, 4, 11), (6, 2, 3), dict(group=2, strides=[2], pads=[1, 2])),
+        ((1, 6, 9), (6, 1, 5), dict(group=6, auto_pad="SAME_LOWER")),
+        ((2, 3, 8, 7), (5, 3, 3, 2), dict(strides=[2, 1], dilations=[1, 2], pads=[1, 0, 2, 1])),
+        ((1, 1, 5, 5), (2, 1, 1, 1), dict(auto_pad="VALID")),
+    ]):
+        conv = make("Conv", ["x", "w", "b"], ["y"], **attributes)
+        found[f"conv_{number}"] = by_runtime([conv], {"x": x(*shape)}, ["y"], {"w": x(*w), "b": x(w[0])}, 13)
+    for number, (shape, w, attributes) in enumerate([
+        ((2, 4, 5), (4, 3, 4), dict(strides=[2], pads=[1, 1])),
+        ((1, 4, 4, 3), (4, 2, 3, 3), dict(group=2, strides=[2, 2], output_padding=[1, 0], pads=[1, 1, 0, 1])),
+        ((1, 2, 6), (2, 1, 3), dict(strides=[3], output_padding=[2])),
+    ]):
+        conv = make("ConvTranspose", ["x", "w"], ["y"], **attributes)
+        found[f"conv_transpose_{number}"] = by_runtime([conv], {"x": x(*shape)}, ["y"], {"w": x(*w)}, 11)
+    # Double through float32 in a recurrence, and halves kept by what only moves them.
+    given = {"x": x(3, 4).astype(np.float16), "i": np.array([2, 0], dtype=np.int64)}
+    nodes = [make("Gather", ["x", "i"], ["g"]), make("Add", ["g", "k"], ["a"]), make("Tanh", ["a"], ["y"])]
+    found["half"] = by_runtime(nodes, given, ["y"], {"k": x(4).astype(np.float16)}, 14)
+    return found
+
+
+def more() -> dict:
+    return node_tests() | small_models()
+
+
 def main() -> None:
-    makers = {"node": node, "runtime": runtime, "operators": operators}
+    makers = {"node": node, "runtime": runtime, "operators": operators, "more": more}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", help="of: " + ", ".join(makers))
     wanted = parser.parse_args().what or list(makers)

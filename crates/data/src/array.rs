@@ -1,5 +1,6 @@
-//! Dense arrays of four types of elements, as archives of NumPy and graphs of ONNX hold them.
+//! Dense arrays of numbers and truth values, as archives of NumPy and graphs of ONNX hold them.
 
+pub use half::f16;
 use std::fmt;
 use thiserror::Error;
 
@@ -47,10 +48,26 @@ pub enum ArrayError {
 pub enum Dtype {
     /// 32-bit floating point.
     F32,
+    /// 64-bit floating point.
+    F64,
+    /// 16-bit floating point of IEEE 754.
+    F16,
     /// 64-bit signed integer.
     I64,
     /// 32-bit signed integer.
     I32,
+    /// 16-bit signed integer.
+    I16,
+    /// 8-bit signed integer.
+    I8,
+    /// 64-bit unsigned integer.
+    U64,
+    /// 32-bit unsigned integer.
+    U32,
+    /// 16-bit unsigned integer.
+    U16,
+    /// 8-bit unsigned integer.
+    U8,
     /// Truth value.
     Bool,
 }
@@ -59,9 +76,10 @@ impl Dtype {
     /// Bytes of an element, in memory and in files.
     pub fn bytes(self) -> usize {
         match self {
-            Self::F32 | Self::I32 => 4,
-            Self::I64 => 8,
-            Self::Bool => 1,
+            Self::F64 | Self::I64 | Self::U64 => 8,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F16 | Self::I16 | Self::U16 => 2,
+            Self::I8 | Self::U8 | Self::Bool => 1,
         }
     }
 
@@ -69,8 +87,16 @@ impl Dtype {
     pub fn numpy(self) -> &'static str {
         match self {
             Self::F32 => "float32",
+            Self::F64 => "float64",
+            Self::F16 => "float16",
             Self::I64 => "int64",
             Self::I32 => "int32",
+            Self::I16 => "int16",
+            Self::I8 => "int8",
+            Self::U64 => "uint64",
+            Self::U32 => "uint32",
+            Self::U16 => "uint16",
+            Self::U8 => "uint8",
             Self::Bool => "bool_",
         }
     }
@@ -119,26 +145,71 @@ impl fmt::Display for Dtype {
 pub enum Data {
     /// 32-bit floating point.
     F32(Vec<f32>),
+    /// 64-bit floating point.
+    F64(Vec<f64>),
+    /// 16-bit floating point.
+    F16(Vec<f16>),
     /// 64-bit signed integers.
     I64(Vec<i64>),
     /// 32-bit signed integers.
     I32(Vec<i32>),
+    /// 16-bit signed integers.
+    I16(Vec<i16>),
+    /// 8-bit signed integers.
+    I8(Vec<i8>),
+    /// 64-bit unsigned integers.
+    U64(Vec<u64>),
+    /// 32-bit unsigned integers.
+    U32(Vec<u32>),
+    /// 16-bit unsigned integers.
+    U16(Vec<u16>),
+    /// 8-bit unsigned integers.
+    U8(Vec<u8>),
     /// Truth values.
     Bool(Vec<bool>),
+}
+
+/// The same expression for the elements of any type: `each_type!(data, v => expression of v)` gives its value, which
+/// must have one type.
+#[macro_export]
+macro_rules! each_type {
+    ($data:expr, $v:ident => $body:expr) => {
+        match $data {
+            $crate::array::Data::F32($v) => $body,
+            $crate::array::Data::F64($v) => $body,
+            $crate::array::Data::F16($v) => $body,
+            $crate::array::Data::I64($v) => $body,
+            $crate::array::Data::I32($v) => $body,
+            $crate::array::Data::I16($v) => $body,
+            $crate::array::Data::I8($v) => $body,
+            $crate::array::Data::U64($v) => $body,
+            $crate::array::Data::U32($v) => $body,
+            $crate::array::Data::U16($v) => $body,
+            $crate::array::Data::U8($v) => $body,
+            $crate::array::Data::Bool($v) => $body,
+        }
+    };
 }
 
 /// Does the same with the elements of any type: `each!(data, v => expression of v)` gives [`Data`] of that type.
 #[macro_export]
 macro_rules! each {
     ($data:expr, $v:ident => $body:expr) => {
-        match $data {
-            $crate::array::Data::F32($v) => $crate::array::Data::F32($body),
-            $crate::array::Data::I64($v) => $crate::array::Data::I64($body),
-            $crate::array::Data::I32($v) => $crate::array::Data::I32($body),
-            $crate::array::Data::Bool($v) => $crate::array::Data::Bool($body),
-        }
+        $crate::each_type!($data, $v => $crate::array::Data::from($body))
     };
 }
+
+macro_rules! element {
+    ($($type:ty => $kind:ident),+) => {
+        $(impl From<Vec<$type>> for Data {
+            fn from(elements: Vec<$type>) -> Self {
+                Self::$kind(elements)
+            }
+        })+
+    };
+}
+element!(f32 => F32, f64 => F64, f16 => F16, i64 => I64, i32 => I32, i16 => I16, i8 => I8, u64 => U64, u32 => U32);
+element!(u16 => U16, u8 => U8, bool => Bool);
 
 impl Data {
     /// Elements from little-endian bytes; a truth value is a byte that is not 0.
@@ -156,8 +227,16 @@ impl Data {
         }
         Ok(match dtype {
             Dtype::F32 => Self::F32(parts(bytes, f32::from_le_bytes)),
+            Dtype::F64 => Self::F64(parts(bytes, f64::from_le_bytes)),
+            Dtype::F16 => Self::F16(parts(bytes, f16::from_le_bytes)),
             Dtype::I64 => Self::I64(parts(bytes, i64::from_le_bytes)),
             Dtype::I32 => Self::I32(parts(bytes, i32::from_le_bytes)),
+            Dtype::I16 => Self::I16(parts(bytes, i16::from_le_bytes)),
+            Dtype::I8 => Self::I8(parts(bytes, i8::from_le_bytes)),
+            Dtype::U64 => Self::U64(parts(bytes, u64::from_le_bytes)),
+            Dtype::U32 => Self::U32(parts(bytes, u32::from_le_bytes)),
+            Dtype::U16 => Self::U16(parts(bytes, u16::from_le_bytes)),
+            Dtype::U8 => Self::U8(bytes.to_vec()),
             Dtype::Bool => Self::Bool(bytes.iter().map(|&b| b != 0).collect()),
         })
     }
@@ -166,20 +245,23 @@ impl Data {
     pub fn to_le_bytes(&self) -> Vec<u8> {
         match self {
             Self::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::F64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::F16(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
             Self::I64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
             Self::I32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::I16(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::I8(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::U64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::U32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::U16(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::U8(v) => v.clone(),
             Self::Bool(v) => v.iter().map(|&x| u8::from(x)).collect(),
         }
     }
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        match self {
-            Self::F32(v) => v.len(),
-            Self::I64(v) => v.len(),
-            Self::I32(v) => v.len(),
-            Self::Bool(v) => v.len(),
-        }
+        each_type!(self, v => v.len())
     }
 
     /// Whether there are none.
@@ -191,8 +273,16 @@ impl Data {
     pub fn dtype(&self) -> Dtype {
         match self {
             Self::F32(_) => Dtype::F32,
+            Self::F64(_) => Dtype::F64,
+            Self::F16(_) => Dtype::F16,
             Self::I64(_) => Dtype::I64,
             Self::I32(_) => Dtype::I32,
+            Self::I16(_) => Dtype::I16,
+            Self::I8(_) => Dtype::I8,
+            Self::U64(_) => Dtype::U64,
+            Self::U32(_) => Dtype::U32,
+            Self::U16(_) => Dtype::U16,
+            Self::U8(_) => Dtype::U8,
             Self::Bool(_) => Dtype::Bool,
         }
     }
@@ -314,7 +404,7 @@ impl Array {
         shape: Vec<usize>,
         offsets: impl Iterator<Item = usize>,
     ) -> Result<Self, ArrayError> {
-        let data = each!(&self.data, v => offsets.map(|at| v[at]).collect());
+        let data = each!(&self.data, v => offsets.map(|at| v[at]).collect::<Vec<_>>());
         Self::new(shape, data)
     }
 }

@@ -182,16 +182,30 @@ impl<'a> Line<'a> {
     }
 }
 
+/// Names of the types, as the line has them.
+const NAMES: [(&str, Dtype); 12] = [
+    ("<f4", Dtype::F32),
+    ("<f8", Dtype::F64),
+    ("<f2", Dtype::F16),
+    ("<i8", Dtype::I64),
+    ("<i4", Dtype::I32),
+    ("<i2", Dtype::I16),
+    ("|i1", Dtype::I8),
+    ("<u8", Dtype::U64),
+    ("<u4", Dtype::U32),
+    ("<u2", Dtype::U16),
+    ("|u1", Dtype::U8),
+    ("|b1", Dtype::Bool),
+];
+
 fn dtype(descr: &str) -> Result<Dtype, String> {
-    match descr {
-        "<f4" => Ok(Dtype::F32),
-        "<i4" => Ok(Dtype::I32),
-        "<i8" => Ok(Dtype::I64),
-        "|b1" => Ok(Dtype::Bool),
-        _ => Err(format!(
-            "its type {descr} is not supported; convert it to float16, float32, int32, int64 or bool with .astype"
-        )),
-    }
+    let known = NAMES.iter().find(|(name, _)| *name == descr);
+    known.map(|(_, dtype)| *dtype).ok_or_else(|| {
+        format!(
+            "its type {descr} is not supported; convert it to a float, an integer or bool in little-endian order \
+             with .astype"
+        )
+    })
 }
 
 /// Turns an array whose first index changes fastest.
@@ -225,12 +239,8 @@ fn from_fortran(shape: Vec<usize>, data: Data) -> Result<Array, String> {
 
 /// The bytes of an array.
 pub(crate) fn write(array: &Array) -> Vec<u8> {
-    let descr = match array.dtype() {
-        Dtype::F32 => "<f4",
-        Dtype::I32 => "<i4",
-        Dtype::I64 => "<i8",
-        Dtype::Bool => "|b1",
-    };
+    let own = NAMES.iter().find(|(_, dtype)| *dtype == array.dtype());
+    let descr = own.map_or("|V", |(name, _)| name);
     let sizes: String = array
         .shape()
         .iter()

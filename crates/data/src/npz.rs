@@ -35,7 +35,7 @@ pub enum NpzError {
     Io(#[from] std::io::Error),
 }
 
-/// Reads an archive's bytes, packed or not: arrays of float32, int32, int64 and bool by name. float16 is widened to
+/// Reads an archive's bytes, packed or not: arrays of floats, integers and bool by name. float16 is widened to
 /// float32.
 ///
 /// # Errors

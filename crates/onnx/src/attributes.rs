@@ -1,6 +1,7 @@
 //! The attributes of a node: read from the file, checked against the operator's list, asked for by type.
 
 use crate::error::{OpError, problem};
+use crate::external::Fetch;
 use crate::proto::{AttributeProto, attribute_type as kind};
 use crate::tensor;
 use refrain_data::array::Array;
@@ -64,7 +65,12 @@ pub(crate) struct Attributes(BTreeMap<String, Attribute>);
 
 impl Attributes {
     /// Reads the attributes of a node; `known` is the operator's list.
-    pub fn read(given: Vec<AttributeProto>, known: &[Attr], opset: i64) -> Result<Self, OpError> {
+    pub fn read(
+        given: Vec<AttributeProto>,
+        known: &[Attr],
+        opset: i64,
+        fetch: &Fetch,
+    ) -> Result<Self, OpError> {
         let mut all = BTreeMap::new();
         for attribute in given {
             let name = attribute.name.clone().unwrap_or_default();
@@ -74,7 +80,7 @@ impl Attributes {
             {
                 return Err(OpError::UnknownAttribute { name, opset });
             }
-            let value = read_attribute(&name, attribute)?;
+            let value = read_attribute(&name, attribute, fetch)?;
             if all.insert(name.clone(), value).is_some() {
                 return Err(problem(&name, "is given twice"));
             }
@@ -205,7 +211,11 @@ fn kind_of(attribute: &AttributeProto) -> Option<i32> {
     attribute.r#type.filter(|&kind| kind != 0).or(of_field)
 }
 
-fn read_attribute(name: &str, attribute: AttributeProto) -> Result<Attribute, OpError> {
+fn read_attribute(
+    name: &str,
+    attribute: AttributeProto,
+    fetch: &Fetch,
+) -> Result<Attribute, OpError> {
     check_kind(name, &attribute)?;
     let utf8 =
         |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| problem(name, "is no UTF-8 text"));
@@ -216,7 +226,7 @@ fn read_attribute(name: &str, attribute: AttributeProto) -> Result<Attribute, Op
         kind::INT => Attribute::Int(attribute.i.unwrap_or(0)),
         kind::STRING => Attribute::Text(utf8(attribute.s.unwrap_or_default())?),
         kind::TENSOR => {
-            let value = tensor::read(attribute.t.ok_or_else(missing)?, name);
+            let value = tensor::read(attribute.t.ok_or_else(missing)?, name, fetch);
             Attribute::Tensor(value.map_err(|error| OpError::Other(error.to_string()))?)
         }
         kind::FLOATS => Attribute::Floats(attribute.floats),

@@ -9,6 +9,14 @@ pub enum OnnxError {
     /// The bytes are no ONNX file.
     #[error("the file is no ONNX model, or it is damaged ({0}); export it again")]
     Decode(#[from] prost::DecodeError),
+    /// A file that cannot be read.
+    #[error("cannot read {}: {error}", .path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The system's reason.
+        error: std::io::Error,
+    },
     /// A file that contradicts itself.
     #[error("the model is not well-formed: {0}; onnx.checker of the onnx package says more")]
     Malformed(String),
@@ -69,7 +77,7 @@ pub enum OnnxError {
         problem: Box<OpError>,
     },
     /// A node that cannot run.
-    #[error("{op} \"{node}\": {problem}")]
+    #[error("{op} \"{node}\": {problem}{}", of_inputs(.inputs))]
     Node {
         /// The operator.
         op: String,
@@ -77,6 +85,8 @@ pub enum OnnxError {
         node: String,
         /// The problem.
         problem: Box<OpError>,
+        /// Types and shapes of its inputs, where the error is one of a run.
+        inputs: Vec<String>,
     },
     /// Inputs that were not given.
     #[error("the model needs {}; the archive has {}", list("input", .missing), list("array", .given))]
@@ -186,6 +196,23 @@ pub enum OpError {
     /// An invalid tensor, or one over the limit.
     #[error(transparent)]
     Array(#[from] ArrayError),
+    /// Numbers of a constant in a file beside the model.
+    #[error("its data in file \"{location}\" cannot be had: {problem}")]
+    External {
+        /// The file, as the model names it.
+        location: String,
+        /// The problem.
+        problem: String,
+    },
+    /// The loops of a run have too many iterations.
+    #[error("the loops of the run take over {limit} iterations")]
+    TooManyIterations {
+        /// The limit.
+        limit: u64,
+    },
+    /// An operator or option that is not supported for these inputs.
+    #[error("{0} is not supported")]
+    Unsupported(String),
     /// The tensors of a run are over the limit.
     #[error("the run holds over {limit} bytes with its result")]
     RunTooLarge {
@@ -217,6 +244,14 @@ pub(crate) fn problem(name: &str, problem: &str) -> OpError {
     OpError::Attribute {
         name: name.into(),
         problem: problem.into(),
+    }
+}
+
+/// ` (inputs float32 [2,3], int64 [4])`
+fn of_inputs(inputs: &[String]) -> String {
+    match inputs {
+        [] => String::new(),
+        inputs => format!(" ({})", list("input", inputs)),
     }
 }
 

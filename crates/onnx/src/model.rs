@@ -1,50 +1,82 @@
 //! A model that was read, and a run of it: node by node, in the order of the file.
 
-use crate::call::Call;
 use crate::error::{OnnxError, OpError};
-use crate::graph::Graph;
-use crate::packed::Kept;
+use crate::external::{self, External};
+use crate::graph::{Finding, Graph, Program};
+use crate::ops::Run as Way;
 use crate::port::Port;
-use refrain_data::array::{Array, MAX_BYTES};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::run::{Constants, Run};
+use refrain_data::array::{Array, Data, Dtype, MAX_BYTES, f16};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::sync::OnceLock;
+
+/// Most iterations of all loops of a run.
+const MAX_ITERATIONS: u64 = 1 << 28;
 
 /// A model, read and checked; any number of threads may run it at once.
 ///
 /// The first run computes the nodes that depend on constants only, and brings the weights of recurrent nodes and
 /// products into the order in which the kernels read them. All later runs use both.
 pub struct Model {
-    graph: Graph,
-    limit: usize,
+    pub(crate) program: Program,
+    pub(crate) limit: usize,
+    pub(crate) iterations: u64,
     constants: OnceLock<Constants>,
-    /// For every node.
-    kept: Vec<Kept>,
 }
-
-/// Results of nodes that are the same in every run.
-struct Constants {
-    values: HashMap<String, Array>,
-    /// For every node, whether its results are among them.
-    done: Vec<bool>,
-}
-
-/// A value, and whether it is the same in every run.
-type Known<'a> = (&'a Array, bool);
 
 impl Model {
-    /// Reads a file's bytes. Every part of them is understood, or refused by name.
+    /// Reads a file's bytes. Every part of them that the outputs need is understood, or refused by name. A constant in
+    /// another file is refused; [`Self::open`] and [`Self::read_with`] read those.
     ///
     /// # Errors
     /// Bytes that are no model, a model that contradicts itself, or an operator, attribute, type or opset that is not
     /// supported.
     pub fn read(bytes: &[u8]) -> Result<Self, OnnxError> {
-        let graph = Graph::read(bytes)?;
-        let kept = graph.nodes.iter().map(|_| Kept::default()).collect();
+        Self::read_with(bytes, external::nowhere)
+    }
+
+    /// [`Self::read`] with a function that gives the numbers of constants which lie in other files, or says why not.
+    ///
+    /// # Errors
+    /// The errors of [`Self::read`].
+    pub fn read_with(
+        bytes: &[u8],
+        fetch: impl Fn(&External) -> Result<Vec<u8>, String>,
+    ) -> Result<Self, OnnxError> {
         Ok(Self {
-            graph,
+            program: Program::read(bytes, &fetch)?,
             limit: MAX_BYTES,
+            iterations: MAX_ITERATIONS,
             constants: OnceLock::new(),
-            kept,
+        })
+    }
+
+    /// Reads a file, and the constants that lie in files beside it; never one outside of its folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or the errors of [`Self::read`].
+    pub fn open(path: &Path) -> Result<Self, OnnxError> {
+        let bytes = file(path)?;
+        Self::read_with(&bytes, |place| external::in_folder(folder(path), place))
+    }
+
+    /// All that stands in the way of running a file, each with its place; nothing if [`Self::read`] takes it.
+    ///
+    /// # Errors
+    /// Bytes that are no model, or a model that contradicts itself.
+    pub fn check(bytes: &[u8]) -> Result<Vec<Finding>, OnnxError> {
+        Program::check(bytes, &external::nowhere)
+    }
+
+    /// [`Self::check`] of a file, with the constants in files beside it.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or the errors of [`Self::check`].
+    pub fn check_file(path: &Path) -> Result<Vec<Finding>, OnnxError> {
+        let bytes = file(path)?;
+        Program::check(&bytes, &|place: &External| {
+            external::in_folder(folder(path), place)
         })
     }
 
@@ -56,159 +88,137 @@ impl Model {
         self
     }
 
+    /// The same model with another limit for the iterations of all loops of a run. It is 2²⁸ otherwise.
+    pub fn with_iterations(mut self, iterations: u64) -> Self {
+        self.iterations = iterations;
+        self
+    }
+
     /// The inputs. An input with a value in the file may be left out of a run.
     pub fn inputs(&self) -> impl Iterator<Item = &Port> {
-        self.graph.inputs.iter()
+        self.program.inputs.iter()
     }
 
     /// The outputs.
     pub fn outputs(&self) -> impl Iterator<Item = &Port> {
-        self.graph.outputs.iter()
+        self.program.outputs.iter()
     }
 
     /// Whether the file has a value for an input that is not given.
     pub fn has_default(&self, input: &str) -> bool {
-        self.graph.initializers.contains_key(input)
+        let place = self.program.inputs.iter().position(|p| p.name == input);
+        let id = place.and_then(|place| self.program.graph.inputs.get(place));
+        id.is_some_and(|&id| self.program.constants[id].is_some())
     }
 
-    /// Runs the model: the outputs by name, in the model's order.
+    /// Runs the model: the outputs by name, in the model's order. A float16 input may be given as float32, which is
+    /// rounded.
     ///
     /// # Errors
     /// Inputs that are missing, unknown or do not fit, or a node that cannot run on its inputs.
-    pub fn run(&self, inputs: BTreeMap<String, Array>) -> Result<Vec<(String, Array)>, OnnxError> {
-        self.check_inputs(&inputs)?;
-        let constants = self.constants.get_or_init(|| self.fold());
-        let mut values: HashMap<String, Array> = inputs.into_iter().collect();
-        let mut held: usize = values.values().map(Array::bytes).sum();
-        for (place, node) in self.graph.nodes.iter().enumerate() {
-            if !constants.done[place] {
-                let value = |name: &str| self.value(name, &values, &constants.values);
-                let results = self.run_node(place, value).map_err(|e| node.error(e))?;
-                for (name, value) in node.wanted(results) {
-                    held = held.saturating_add(value.bytes());
-                    if held > self.limit {
-                        return Err(node.error(OpError::RunTooLarge { limit: self.limit }));
-                    }
-                    values.insert(name.clone(), value);
-                }
-            }
-            for name in &self.graph.spent[place] {
-                held -= values.remove(name).map_or(0, |value| value.bytes());
+    pub fn run(
+        &self,
+        mut inputs: BTreeMap<String, Array>,
+    ) -> Result<Vec<(String, Array)>, OnnxError> {
+        for port in self
+            .program
+            .inputs
+            .iter()
+            .filter(|port| port.dtype == Dtype::F16)
+        {
+            if let Some(value) = inputs.get_mut(&port.name) {
+                *value = narrowed(value)?;
             }
         }
-        let output = |port: &Port| match self.value(&port.name, &values, &constants.values) {
-            Some((value, _)) if value.dtype() == port.dtype => {
-                Ok((port.name.clone(), value.clone()))
+        self.check_inputs(&inputs)?;
+        let constants = self.constants.get_or_init(|| self.fold());
+        let graph = &self.program.graph;
+        let mut run = Run::new(self, constants);
+        for (port, &id) in self.program.inputs.iter().zip(&graph.inputs) {
+            if let Some(value) = inputs.remove(&port.name) {
+                run.set_input(id, value);
             }
-            Some((value, _)) => Err(OnnxError::Malformed(format!(
-                "output \"{}\" is said to hold {} and holds {}",
-                port.name,
-                port.dtype,
-                value.dtype()
-            ))),
-            None => Err(OnnxError::nothing_makes(&port.name)),
-        };
-        self.graph.outputs.iter().map(output).collect()
+        }
+        run.graph(graph)?;
+        let mut outputs = Vec::with_capacity(graph.outputs.len());
+        for (place, port) in self.program.outputs.iter().enumerate() {
+            let value = run.output(graph, place);
+            let value = value.ok_or_else(|| OnnxError::nothing_makes(&port.name))?;
+            if value.dtype() != port.dtype {
+                return Err(OnnxError::Malformed(format!(
+                    "output \"{}\" is said to hold {} and holds {}",
+                    port.name,
+                    port.dtype,
+                    value.dtype()
+                )));
+            }
+            outputs.push((port.name.clone(), value));
+        }
+        Ok(outputs)
     }
 
     /// Runs the nodes that depend on constants only, within the limit. A node that fails is left to the run, which
     /// reports it.
     fn fold(&self) -> Constants {
-        let graph = &self.graph;
-        let open: HashSet<&str> = graph.inputs.iter().map(|port| port.name.as_str()).collect();
-        let mut values: HashMap<String, Array> = HashMap::new();
-        let mut done = vec![false; graph.nodes.len()];
+        let program = &self.program;
+        let mut done = vec![false; program.nodes];
+        let mut values = vec![None; program.constants.len()];
         let mut left = self.limit;
-        for (place, node) in graph.nodes.iter().enumerate() {
-            let value = |name: &str| {
-                let default = || {
-                    graph
-                        .initializers
-                        .get(name)
-                        .filter(|_| !open.contains(name))
-                };
-                Some((values.get(name).or_else(default)?, true))
-            };
-            let mut names = node.inputs.iter().filter(|name| !name.is_empty());
-            if names.any(|name| value(name).is_none()) {
-                continue;
+        let open: HashSet<usize> = program.graph.inputs.iter().copied().collect();
+        self.fold_graph(&program.graph, &open, &mut values, &mut done, &mut left);
+        // The results that only such nodes need are not kept.
+        let mut needed = HashSet::new();
+        needed_by(&program.graph, &done, &mut needed);
+        for (id, value) in values.iter_mut().enumerate() {
+            if !needed.contains(&id) {
+                *value = None;
             }
-            let Ok(results) = self.run_node(place, value) else {
+        }
+        Constants { values, done }
+    }
+
+    fn fold_graph(
+        &self,
+        graph: &Graph,
+        open: &HashSet<usize>,
+        values: &mut Vec<Option<Array>>,
+        done: &mut [bool],
+        left: &mut usize,
+    ) {
+        for node in &graph.nodes {
+            let results = {
+                let value = |id: usize| {
+                    let given = || self.program.constants[id].as_ref();
+                    let given = || given().filter(|_| !open.contains(&id));
+                    Some((values[id].as_ref().or_else(given)?, true))
+                };
+                let known = node.inputs.iter().flatten().all(|&id| value(id).is_some());
+                match (&node.operator.run, known) {
+                    (Way::Plain(run), true) => crate::run::call(self, node, *run, value).ok(),
+                    _ => None,
+                }
+            };
+            for body in &node.bodies {
+                self.fold_graph(body, open, values, done, left);
+            }
+            let Some(results) = results else {
                 continue;
             };
             let wanted: Vec<_> = node.wanted(results).collect();
             let bytes = wanted.iter().map(|(_, value)| value.bytes());
             let bytes = bytes.fold(0usize, usize::saturating_add);
-            let Some(rest) = left.checked_sub(bytes) else {
-                continue;
-            };
-            left = rest;
-            done[place] = true;
-            values.extend(
-                wanted
-                    .into_iter()
-                    .map(|(name, value)| (name.clone(), value)),
-            );
-        }
-        // The results that only such nodes need are not kept.
-        let mut needed: HashSet<&str> = graph.outputs.iter().map(|p| p.name.as_str()).collect();
-        let running = graph.nodes.iter().zip(&done).filter(|(_, done)| !**done);
-        needed.extend(running.flat_map(|(node, _)| node.inputs.iter().map(String::as_str)));
-        values.retain(|name, _| needed.contains(name.as_str()));
-        Constants { values, done }
-    }
-
-    /// A value of a run, or a constant. An initializer that the run was given another value for does not count.
-    fn value<'a>(
-        &'a self,
-        name: &str,
-        values: &'a HashMap<String, Array>,
-        constants: &'a HashMap<String, Array>,
-    ) -> Option<Known<'a>> {
-        let constant = || {
-            constants
-                .get(name)
-                .or_else(|| self.graph.initializers.get(name))
-        };
-        match values.get(name) {
-            Some(value) => Some((value, false)),
-            None => Some((constant()?, true)),
-        }
-    }
-
-    fn run_node<'a>(
-        &'a self,
-        place: usize,
-        value: impl Fn(&str) -> Option<Known<'a>>,
-    ) -> Result<Vec<Array>, OpError> {
-        let node = &self.graph.nodes[place];
-        let known: Vec<Option<Known>> = node.inputs.iter().map(|name| value(name)).collect();
-        let call = Call {
-            attributes: &node.attributes,
-            inputs: known.iter().map(|known| Some(known.as_ref()?.0)).collect(),
-            constant: known
-                .iter()
-                .map(|k| k.is_none_or(|(_, same)| same))
-                .collect(),
-            kept: &self.kept[place],
-            outputs: node.outputs.len(),
-            opset: self.graph.opset,
-            limit: self.limit,
-        };
-        let results = (node.operator.run)(&call)?;
-        match results.len() >= call.outputs {
-            true => Ok(results),
-            false => Err(OpError::Count {
-                what: "output",
-                least: 1,
-                most: results.len(),
-                got: call.outputs,
-            }),
+            if let Some(rest) = left.checked_sub(bytes) {
+                *left = rest;
+                done[node.place] = true;
+                for (id, value) in wanted {
+                    values[id] = Some(value);
+                }
+            }
         }
     }
 
     fn check_inputs(&self, given: &BTreeMap<String, Array>) -> Result<(), OnnxError> {
-        let inputs = &self.graph.inputs;
+        let inputs = &self.program.inputs;
         let known: HashSet<&str> = inputs.iter().map(|port| port.name.as_str()).collect();
         let missing =
             |port: &&Port| !given.contains_key(&port.name) && !self.has_default(&port.name);
@@ -229,4 +239,44 @@ impl Model {
             .filter_map(|port| Some((port, given.get(&port.name)?)));
         given.try_for_each(|(port, value)| port.check(value, &mut bound))
     }
+}
+
+/// The values that the nodes which are not done need.
+fn needed_by(graph: &Graph, done: &[bool], all: &mut HashSet<usize>) {
+    all.extend(&graph.outputs);
+    for node in graph.nodes.iter().filter(|node| !done[node.place]) {
+        all.extend(node.inputs.iter().flatten());
+        for body in &node.bodies {
+            needed_by(body, done, all);
+        }
+    }
+}
+
+/// Floats rounded to halves; anything else as it is.
+fn narrowed(value: &Array) -> Result<Array, OnnxError> {
+    match value.as_f32() {
+        None => Ok(value.clone()),
+        Some(x) => {
+            let halves = Data::F16(x.iter().map(|&x| f16::from_f32(x)).collect());
+            let failed = |error| OnnxError::Tensor {
+                name: "input".into(),
+                problem: Box::new(OpError::from(error)),
+            };
+            Array::new(value.shape().to_vec(), halves).map_err(failed)
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn file(path: &Path) -> Result<Vec<u8>, OnnxError> {
+    std::fs::read(path).map_err(|error| OnnxError::File {
+        path: path.into(),
+        error,
+    })
 }

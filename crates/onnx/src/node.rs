@@ -2,75 +2,64 @@
 
 use crate::attributes::Attributes;
 use crate::error::{OnnxError, OpError};
+use crate::graph::Graph;
 use crate::ops::Operator;
+use crate::packed::Kept;
 use crate::proto::NodeProto;
 use refrain_data::array::Array;
 
-/// One operator at work.
+/// One operator at work. Values are numbered: see [`crate::graph::Program`].
 pub(crate) struct Node {
     pub operator: &'static Operator,
     /// Its own name, or that of its first output.
     pub name: String,
-    /// An empty name stands for an input that was left out.
-    pub inputs: Vec<String>,
-    /// An empty name stands for an output that is not used.
-    pub outputs: Vec<String>,
+    /// Its number among all nodes of the file.
+    pub place: usize,
+    /// None stands for an input that was left out.
+    pub inputs: Vec<Option<usize>>,
+    /// None stands for an output that is not used.
+    pub outputs: Vec<Option<usize>>,
     pub attributes: Attributes,
+    /// The graphs of `If`, `Loop` and `Scan`, in the order of the operator's list.
+    pub bodies: Vec<Graph>,
+    /// The opset of its domain.
+    pub opset: i64,
+    /// Forms of its constants.
+    pub kept: Kept,
 }
 
 impl Node {
-    /// Reads a node; every part of it is either understood or refused.
-    pub fn read(node: NodeProto, opset: i64) -> Result<Self, OnnxError> {
-        let name = name(&node).to_string();
-        let op = node.op_type.unwrap_or_default();
-        if let Some(overload) = node.overload.filter(|overload| !overload.is_empty()) {
-            return Err(OnnxError::Unsupported(format!(
-                "overload {overload} of {op} (node \"{name}\")"
-            )));
-        }
-        let operator = Operator::find(&op, opset).ok_or_else(|| OnnxError::Operators {
-            missing: vec![op.clone()],
-            opset,
-        })?;
-        let fail = |problem| OnnxError::Node {
-            op: op.clone(),
-            node: name.clone(),
-            problem: Box::new(problem),
-        };
-        let attributes =
-            Attributes::read(node.attribute, operator.attributes, opset).map_err(fail)?;
-        count("input", operator.inputs, node.input.len()).map_err(fail)?;
-        count("output", operator.outputs, node.output.len()).map_err(fail)?;
-        Ok(Self {
-            operator,
-            name,
-            inputs: node.input,
-            outputs: node.output,
-            attributes,
-        })
-    }
-
     /// The results that have a name.
-    pub fn wanted(&self, results: Vec<Array>) -> impl Iterator<Item = (&String, Array)> {
-        let named = self.outputs.iter().zip(results);
-        named.filter(|(name, _)| !name.is_empty())
+    pub fn wanted(&self, results: Vec<Array>) -> impl Iterator<Item = (usize, Array)> {
+        let numbered = self.outputs.iter().zip(results);
+        numbered.filter_map(|(id, value)| Some(((*id)?, value)))
     }
 
-    pub fn error(&self, problem: OpError) -> OnnxError {
+    /// An error of a run, with the types and shapes of the inputs.
+    pub fn error(&self, problem: OpError, inputs: Vec<String>) -> OnnxError {
         OnnxError::Node {
             op: self.operator.name.into(),
             node: self.name.clone(),
             problem: Box::new(problem),
+            inputs,
         }
     }
 }
 
-/// The operator of a node if it is not supported, with the domain before a foreign one.
-pub(crate) fn unsupported(node: &NodeProto, opset: i64) -> Option<String> {
+/// The operator of a node with the domain before a foreign one.
+pub(crate) fn full_name(node: &NodeProto) -> String {
     let op = node.op_type.as_deref().unwrap_or_default();
+    match domain(node) {
+        "" => op.into(),
+        domain => format!("{domain}.{op}"),
+    }
+}
+
+/// The domain of a node; ONNX's own is empty.
+pub(crate) fn domain(node: &NodeProto) -> &str {
     match node.domain.as_deref().unwrap_or_default() {
-        "" | "ai.onnx" => Operator::find(op, opset).is_none().then(|| op.into()),
-        domain => Some(format!("{domain}.{op}")),
+        "ai.onnx" => "",
+        domain => domain,
     }
 }
 
@@ -82,7 +71,11 @@ pub(crate) fn name(node: &NodeProto) -> &str {
         .unwrap_or_default()
 }
 
-fn count(what: &'static str, (least, most): (usize, usize), got: usize) -> Result<(), OpError> {
+pub(crate) fn count(
+    what: &'static str,
+    (least, most): (usize, usize),
+    got: usize,
+) -> Result<(), OpError> {
     match (least..=most).contains(&got) {
         true => Ok(()),
         false => Err(OpError::Count {

@@ -1,12 +1,15 @@
 //! Weights as the kernels take them, made once for all runs of a model where they are constants.
 
 use crate::gate_order;
+use refrain_data::array::Array;
 use refrain_kernels::{Cell, WeightCache, Weights};
 use std::sync::OnceLock;
 
 /// Forms of a node's constants that are kept for all runs; each is made when a run first needs it.
 #[derive(Default)]
 pub(crate) struct Kept {
+    /// For every input, its numbers as float32 where the file has another float.
+    pub wide: Vec<OnceLock<Array>>,
     /// Of a recurrent node.
     pub layer: OnceLock<PackedLayer>,
     /// Of a product with a matrix `[K,N]`: its columns, `[N,K]`.

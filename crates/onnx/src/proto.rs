@@ -104,8 +104,8 @@ pub struct AttributeProto {
     pub s: Option<Vec<u8>>,
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
-    #[prost(message, optional, tag = "6")]
-    pub g: Option<Present>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub g: Option<Box<GraphProto>>,
     #[prost(float, repeated, tag = "7")]
     pub floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
@@ -136,6 +136,7 @@ pub mod attribute_type {
     pub const INT: i32 = 2;
     pub const STRING: i32 = 3;
     pub const TENSOR: i32 = 4;
+    pub const GRAPH: i32 = 5;
     pub const FLOATS: i32 = 6;
     pub const INTS: i32 = 7;
     pub const STRINGS: i32 = 8;
@@ -167,9 +168,18 @@ pub struct TensorProto {
     #[prost(uint64, repeated, tag = "11")]
     pub uint64_data: Vec<u64>,
     #[prost(message, repeated, tag = "13")]
-    pub external_data: Vec<Present>,
+    pub external_data: Vec<StringEntry>,
     #[prost(int32, optional, tag = "14")]
     pub data_location: Option<i32>,
+}
+
+/// A key with its value: where the data of a tensor outside of the file is.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StringEntry {
+    #[prost(string, optional, tag = "1")]
+    pub key: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub value: Option<String>,
 }
 
 /// Name and type of an input or output.

@@ -59,6 +59,63 @@ impl Iterator for Walk {
     }
 }
 
+/// `f` of all pairs of elements of two tensors broadcast to `shape`, which both fit. Runs of the innermost dimensions
+/// in which each side either steps or stands still are loops without a walk.
+pub(crate) fn pairs<A: Copy, B: Copy, R>(
+    (left, a): (&[usize], &[A]),
+    (right, b): (&[usize], &[B]),
+    shape: &[usize],
+    f: impl Fn(A, B) -> R,
+) -> Vec<R> {
+    if left == right && left == shape {
+        return a.iter().zip(b).map(|(&x, &y)| f(x, y)).collect();
+    }
+    let steps = |own: &[usize], d: usize| match (d + own.len()).checked_sub(shape.len()) {
+        Some(d) => own[d] != 1,
+        None => false,
+    };
+    let (mut inner, mut first, mut kind) = (1, shape.len(), None);
+    while first > 0 {
+        let d = first - 1;
+        if shape[d] != 1 {
+            let own = [steps(left, d), steps(right, d)];
+            if kind.is_some_and(|kind| kind != own) {
+                break;
+            }
+            kind = Some(own);
+            inner *= shape[d];
+        }
+        first = d;
+    }
+    let [a_steps, b_steps] = kind.unwrap_or([false; 2]);
+    let outer = &shape[..first];
+    let starts = |own: &[usize]| {
+        let all = strides(own);
+        let new = shape.len() - own.len();
+        let stride = |d: usize| match d.checked_sub(new) {
+            Some(d) if own[d] != 1 => all[d],
+            _ => 0,
+        };
+        Walk::new(outer, (0..first).map(stride).collect(), 0)
+    };
+    let mut all = Vec::with_capacity(elements(shape));
+    if inner == 0 {
+        return all;
+    }
+    for (i, j) in starts(left).zip(starts(right)) {
+        match (a_steps, b_steps) {
+            (true, true) => {
+                let both = a[i..i + inner].iter().zip(&b[j..j + inner]);
+                all.extend(both.map(|(&x, &y)| f(x, y)));
+            }
+            (true, false) => all.extend(a[i..i + inner].iter().map(|&x| f(x, b[j]))),
+            (false, true) => all.extend(b[j..j + inner].iter().map(|&y| f(a[i], y))),
+            (false, false) => all.extend((0..inner).map(|_| f(a[i], b[j]))),
+        }
+    }
+    all
+}
+
 /// Number of elements of a shape; none if they cannot be counted.
 fn elements(shape: &[usize]) -> usize {
     let count = shape

@@ -124,12 +124,13 @@ const DEPTH: usize = 64;
 fn cut(lines: Vec<Level>, layout: Layout, depth: usize, regions: &mut Vec<Region>) {
     if depth < DEPTH {
         let columns = columns(&lines, layout);
-        if columns.is_some() && layout == Layout::Auto {
-            if let Some((above, below)) = table_apart(&lines) {
-                cut(above, layout, depth + 1, regions);
-                cut(below, layout, depth + 1, regions);
-                return;
-            }
+        if columns.is_some()
+            && layout == Layout::Auto
+            && let Some((above, below)) = table_apart(&lines)
+        {
+            cut(above, layout, depth + 1, regions);
+            cut(below, layout, depth + 1, regions);
+            return;
         }
         if let Some(columns) = columns {
             columns

@@ -6,7 +6,7 @@ use crate::terminal;
 use anyhow::{Context, Result};
 use refrain::files::atomic;
 use refrain_data::npz;
-use refrain_onnx::{Array as Value, Model};
+use refrain_onnx::{Array as Value, Finding, Model};
 use std::path::{Path, PathBuf};
 
 /// Run models in the ONNX format, which PyTorch, TensorFlow and other tools export
@@ -19,14 +19,34 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     Run(Run),
+    Check(Check),
+}
+
+/// List all that stands in the way of running a model
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Names every operator, option, type and version that Refrain does not support,
+with its node. Ends with 1 if there is any.
+
+Example:
+  refrain onnx check model.onnx")]
+struct Check {
+    /// Model file
+    #[arg(value_name = "MODEL.onnx")]
+    model: PathBuf,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Run a model once, on arrays from a file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Supports RNN, GRU and LSTM with all options, and the operators that usually
-accompany them (MatMul, Gather, Transpose, Reshape, Softmax and so on), opset 7
-to 22. An error names the operators that are not supported.
+accompany them (MatMul, Conv, Gather, If, Loop, Softmax and so on), opset 7 to
+28. Constants may lie in files beside the model. An error names the operators
+that are not supported; `refrain onnx check` lists everything else too.
 
 Inputs and outputs are .npz archives of NumPy, with one array for each input
 and output of the model, by its name:
@@ -63,10 +83,43 @@ struct Run {
 /// # Errors
 /// A model or an archive that cannot be read or is not supported, or an archive that does not fit the model.
 pub fn run(args: &Args) -> Result<Ending> {
-    let Action::Run(args) = &args.action;
+    match &args.action {
+        Action::Run(args) => run_once(args),
+        Action::Check(args) => check(args),
+    }
+}
+
+fn check(args: &Check) -> Result<Ending> {
+    let findings =
+        Model::check_file(&args.model).with_context(|| args.model.display().to_string())?;
+    let text = match args.json {
+        true => {
+            let about = |finding: &Finding| {
+                serde_json::json!({
+                    "operator": finding.operator,
+                    "place": finding.place,
+                    "problem": finding.problem,
+                })
+            };
+            let findings: Vec<_> = findings.iter().map(about).collect();
+            format!("{}\n", serde_json::json!({ "findings": findings }))
+        }
+        false if findings.is_empty() => "everything in the model is supported\n".into(),
+        false => findings
+            .iter()
+            .map(|finding| format!("{finding}\n"))
+            .collect(),
+    };
+    terminal::print(&text)?;
+    match findings.len() {
+        0 => Ok(Ending::Done),
+        count => anyhow::bail!("{}: {count} parts are not supported", args.model.display()),
+    }
+}
+
+fn run_once(args: &Run) -> Result<Ending> {
     let site = args.cores.site();
-    let model =
-        Model::read(&read(&args.model)?).with_context(|| args.model.display().to_string())?;
+    let model = Model::open(&args.model).with_context(|| args.model.display().to_string())?;
     let inputs =
         npz::read(&read(&args.input)?).with_context(|| args.input.display().to_string())?;
     let outputs = site

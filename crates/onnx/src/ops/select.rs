@@ -1,12 +1,11 @@
 //! Parts of tensors, and tensors put together.
 
+use super::Results;
 use crate::call::Call;
 use crate::error::{OpError, problem};
 use crate::walk::{Walk, around, axis, in_range, strides};
-use refrain_data::array::{Array, Data};
+use refrain_data::array::{Array, Data, Dtype};
 use refrain_data::each;
-
-type Results = Result<Vec<Array>, OpError>;
 
 /// Tensors one after the other along an axis; all other sizes are equal.
 pub(super) fn concat(call: &Call) -> Results {
@@ -48,20 +47,19 @@ pub(super) fn concat(call: &Call) -> Results {
     }
     let block = |part: &Array| part.shape()[along..].iter().product::<usize>();
     macro_rules! join {
-        ($kind:ident) => {{
-            let typed = parts.iter().filter_map(|part| match part.data() {
-                Data::$kind(v) => Some((&v[..], block(part))),
-                _ => None,
-            });
-            Data::$kind(joined(&typed.collect::<Vec<_>>(), outer, count))
-        }};
+        ($($kind:ident),+) => {
+            match first.data() {
+                $(Data::$kind(_) => {
+                    let typed = parts.iter().filter_map(|part| match part.data() {
+                        Data::$kind(v) => Some((&v[..], block(part))),
+                        _ => None,
+                    });
+                    Data::$kind(joined(&typed.collect::<Vec<_>>(), outer, count))
+                })+
+            }
+        };
     }
-    let data = match first.data() {
-        Data::F32(_) => join!(F32),
-        Data::I64(_) => join!(I64),
-        Data::I32(_) => join!(I32),
-        Data::Bool(_) => join!(Bool),
-    };
+    let data = join!(F32, F64, F16, I64, I32, I16, I8, U64, U32, U16, U8, Bool);
     Ok(vec![Array::new(shape, data)?])
 }
 
@@ -217,6 +215,178 @@ fn equal_lengths(call: &Call, size: usize) -> Result<Vec<usize>, OpError> {
     let length = size.div_ceil(parts);
     let lengths = (0..parts).map(|i| size.saturating_sub(i * length).min(length));
     Ok(lengths.collect())
+}
+
+/// `GatherElements`: along one axis, the element at the index that stands in the same place.
+pub(super) fn gather_elements(call: &Call) -> Results {
+    let x = call.input(0, "data")?;
+    let shape = call.input(1, "indices")?.shape();
+    let indices = call.ints(1, "indices")?;
+    let along = axis(call.attributes.int("axis")?.unwrap_or(0), x.shape().len())?;
+    let offsets = element_offsets(x.shape(), shape, &indices, along)?;
+    call.check(x.dtype(), shape)?;
+    Ok(vec![x.taken(shape.to_vec(), offsets.into_iter())?])
+}
+
+/// For every index, the offset in a tensor of shape `whole` of the element that has the index's place, but the index
+/// itself on one axis.
+pub(super) fn element_offsets(
+    whole: &[usize],
+    shape: &[usize],
+    indices: &[i64],
+    along: usize,
+) -> Result<Vec<usize>, OpError> {
+    let fits = |d: usize| d == along || shape[d] <= whole[d];
+    if shape.len() != whole.len() || !(0..shape.len()).all(fits) {
+        return Err(OpError::Shapes {
+            left: whole.to_vec(),
+            right: shape.to_vec(),
+            why: ", the indices may not be larger than the data beside the axis",
+        });
+    }
+    let own = strides(whole);
+    let mut steps = own.clone();
+    steps[along] = 0;
+    let places = indices.iter().zip(Walk::new(shape, steps, 0));
+    let offset = |(&index, at): (&i64, usize)| {
+        Ok(at + in_range("index", index, whole[along])? * own[along] as usize)
+    };
+    places.map(offset).collect()
+}
+
+/// `GatherND`: slices at indices of several axes; the first `batch_dims` axes go together.
+pub(super) fn gather_nd(call: &Call) -> Results {
+    let x = call.input(0, "data")?;
+    let shape = call.input(1, "indices")?.shape();
+    let indices = call.ints(1, "indices")?;
+    let given = call.attributes.int("batch_dims")?.unwrap_or(0);
+    let Some((&depth, outer)) = shape.split_last() else {
+        return Err(OpError::Other("the indices have no axis".into()));
+    };
+    let batch = usize::try_from(given).ok().filter(|&batch| {
+        batch <= outer.len()
+            && batch + depth <= x.shape().len()
+            && outer[..batch] == x.shape()[..batch]
+    });
+    let Some(batch) = batch else {
+        return Err(OpError::Shapes {
+            left: x.shape().to_vec(),
+            right: shape.to_vec(),
+            why: ", the axes of the batch and of the indices must be in the data",
+        });
+    };
+    let inner = &x.shape()[batch + depth..];
+    let result = [outer, inner].concat();
+    let count = call.check(x.dtype(), &result)?;
+    let own = strides(x.shape());
+    let block: usize = inner.iter().product();
+    let slices: usize = outer.iter().product();
+    let in_batch: usize = outer[batch..].iter().product();
+    let mut offsets = Vec::with_capacity(count);
+    let each: usize = x.shape()[batch..].iter().product();
+    for slice in 0..slices {
+        let mut at = slice / in_batch.max(1) * each;
+        for (j, &index) in indices[slice * depth..(slice + 1) * depth]
+            .iter()
+            .enumerate()
+        {
+            let d = batch + j;
+            at += in_range("index", index, x.shape()[d])? * own[d] as usize;
+        }
+        offsets.extend(at..at + block);
+    }
+    Ok(vec![x.taken(result, offsets.into_iter())?])
+}
+
+/// `NonZero`: the places of all elements that are not 0, `[rank,count]`.
+pub(super) fn non_zero(call: &Call) -> Results {
+    let x = call.input(0, "X")?;
+    let Data::Bool(there) = crate::cast::data(x.data(), Dtype::Bool) else {
+        return Err(OpError::Other("the elements are no numbers".into()));
+    };
+    let places: Vec<usize> = (0..there.len()).filter(|&at| there[at]).collect();
+    // A number without axes counts as one of one element.
+    let shape = if x.shape().is_empty() {
+        &[1][..]
+    } else {
+        x.shape()
+    };
+    let result = vec![shape.len(), places.len()];
+    call.check(Dtype::I64, &result)?;
+    let own = strides(shape);
+    let index = |(d, at): (usize, usize)| (at / own[d] as usize % shape[d]) as i64;
+    let all = (0..shape.len()).flat_map(|d| places.iter().map(move |&at| (d, at)));
+    Ok(vec![Array::new(
+        result,
+        Data::I64(all.map(index).collect()),
+    )?])
+}
+
+/// `Compress`: the slices along an axis for which the condition holds; of all elements if there is no axis.
+pub(super) fn compress(call: &Call) -> Results {
+    let x = call.input(0, "input")?;
+    let condition = call.input(1, "condition")?;
+    let Data::Bool(there) = condition.data() else {
+        return Err(crate::call::wrong_dtype("condition", "bool", condition));
+    };
+    let flat;
+    let (x, along) = match call.attributes.int("axis")? {
+        Some(given) => (x, axis(given, x.shape().len())?),
+        None => {
+            flat = x.reshaped(vec![x.len()])?;
+            (&flat, 0)
+        }
+    };
+    let [outer, size, inner] = around(x.shape(), along);
+    if there.len() > size {
+        return Err(OpError::Other(format!(
+            "the condition has {} values for {size} slices",
+            there.len()
+        )));
+    }
+    let kept: Vec<usize> = (0..there.len()).filter(|&s| there[s]).collect();
+    let mut shape = x.shape().to_vec();
+    shape[along] = kept.len();
+    let kept = &kept;
+    let offsets = (0..outer).flat_map(|o| {
+        kept.iter()
+            .flat_map(move |&s| (0..inner).map(move |i| (o * size + s) * inner + i))
+    });
+    Ok(vec![x.taken(shape, offsets)?])
+}
+
+/// `ReverseSequence`: the first elements of each sequence, as many as its length says, from back to front.
+pub(super) fn reverse_sequence(call: &Call) -> Results {
+    let x = call.input(0, "input")?;
+    let shape = x.shape();
+    let lengths = call.ints(1, "sequence_lens")?;
+    let time = axis(call.attributes.int("time_axis")?.unwrap_or(0), shape.len())?;
+    let batch = axis(call.attributes.int("batch_axis")?.unwrap_or(1), shape.len())?;
+    if time == batch || lengths.len() != shape[batch] {
+        return Err(OpError::Other(format!(
+            "{} lengths for shape {shape:?}, batch axis {batch} and time axis {time}",
+            lengths.len()
+        )));
+    }
+    let high = shape[time] as i64 + 1;
+    if let Some(&got) = lengths.iter().find(|length| !(0..high).contains(*length)) {
+        return Err(OpError::Index {
+            what: "a length in sequence_lens",
+            got,
+            low: 0,
+            high,
+        });
+    }
+    let own = strides(shape);
+    let offset = |at: usize| {
+        let place = |d: usize| at / own[d] as usize % shape[d];
+        let (t, length) = (place(time), lengths[place(batch)] as usize);
+        match t < length {
+            true => at - t * own[time] as usize + (length - 1 - t) * own[time] as usize,
+            false => at,
+        }
+    };
+    Ok(vec![x.taken(shape.to_vec(), (0..x.len()).map(offset))?])
 }
 
 #[cfg(test)]

@@ -15,8 +15,33 @@ pub(super) fn log_softmax(call: &Call) -> Result<Vec<Array>, OpError> {
     normalised(call, |x, max, sum| x - max - sum.ln())
 }
 
-/// `f(x, largest, Σ exp(x − largest))`: over one axis since opset 13, over everything from an axis on before.
+/// `f(x, largest, Σ exp(x − largest))` of each element of its line.
 fn normalised(call: &Call, f: impl Fn(f32, f32, f32) -> f32) -> Result<Vec<Array>, OpError> {
+    by_line(call, |line, y| {
+        let max = line
+            .clone()
+            .fold(f32::NEG_INFINITY, |max, (_, x)| f32::max(max, x));
+        let sum: f32 = line.clone().map(|(_, x)| (x - max).exp()).sum();
+        line.for_each(|(at, x)| y[at] = f(x, max, sum));
+    })
+}
+
+/// 1 at the first largest element of each line, 0 elsewhere.
+pub(super) fn hardmax(call: &Call) -> Result<Vec<Array>, OpError> {
+    by_line(call, |mut line, y| {
+        let first = line.next();
+        let best = line.fold(first, |best, (at, x)| match best {
+            Some((_, most)) if x > most => Some((at, x)),
+            best => best,
+        });
+        if let Some((at, _)) = best {
+            y[at] = 1.0;
+        }
+    })
+}
+
+/// Lines over one axis since opset 13, over everything from an axis on before, as places and elements.
+fn by_line(call: &Call, mut f: impl FnMut(Line, &mut [f32])) -> Result<Vec<Array>, OpError> {
     let (shape, x) = call.floats(0, "input")?;
     let along_one = call.opset >= 13;
     let given = call
@@ -35,11 +60,34 @@ fn normalised(call: &Call, f: impl Fn(f32, f32, f32) -> f32) -> Result<Vec<Array
         }
     };
     let mut y = vec![0.0; x.len()];
-    for line in (0..outer).flat_map(|o| (0..inner).map(move |i| o * size * inner + i)) {
-        let along = || (0..size).map(|s| line + s * inner);
-        let max = along().map(|at| x[at]).fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = along().map(|at| (x[at] - max).exp()).sum();
-        along().for_each(|at| y[at] = f(x[at], max, sum));
+    for first in (0..outer).flat_map(|o| (0..inner).map(move |i| o * size * inner + i)) {
+        let line = Line {
+            x,
+            at: first,
+            step: inner,
+            left: size,
+        };
+        f(line, &mut y);
     }
     Ok(vec![Array::floats(shape.to_vec(), y)?])
+}
+
+/// The elements along an axis, with their places.
+#[derive(Clone)]
+struct Line<'a> {
+    x: &'a [f32],
+    at: usize,
+    step: usize,
+    left: usize,
+}
+
+impl Iterator for Line<'_> {
+    type Item = (usize, f32);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let at = self.at;
+        self.at += self.step;
+        Some((at, self.x[at]))
+    }
 }

@@ -178,7 +178,7 @@ fn swapped(x: &[f32], [m, n]: [usize; 2], size: usize) -> Vec<f32> {
     y
 }
 
-fn exactly<'a>(
+pub(super) fn exactly<'a>(
     value: &'a Array,
     what: &'static str,
     expected: &[usize],
@@ -194,7 +194,7 @@ fn exactly<'a>(
     }
 }
 
-fn directions(call: &Call) -> Result<&'static [Direction], OpError> {
+pub(super) fn directions(call: &Call) -> Result<&'static [Direction], OpError> {
     match call.attributes.text("direction")?.unwrap_or("forward") {
         "forward" => Ok(&[Direction::Forward]),
         "reverse" => Ok(&[Direction::Reverse]),
@@ -223,7 +223,11 @@ fn hidden(call: &Call) -> Result<usize, OpError> {
     }
 }
 
-fn lengths(call: &Call, batch: usize, time: usize) -> Result<Option<Vec<usize>>, OpError> {
+pub(super) fn lengths(
+    call: &Call,
+    batch: usize,
+    time: usize,
+) -> Result<Option<Vec<usize>>, OpError> {
     let Some(given) = call.optional_ints(4, "sequence_lens")? else {
         return Ok(None);
     };
@@ -247,7 +251,7 @@ fn lengths(call: &Call, batch: usize, time: usize) -> Result<Option<Vec<usize>>,
     given.iter().map(length).collect::<Result<_, _>>().map(Some)
 }
 
-fn clip(call: &Call) -> Result<Option<f32>, OpError> {
+pub(super) fn clip(call: &Call) -> Result<Option<f32>, OpError> {
     match call.attributes.float("clip")? {
         Some(clip) if clip.is_nan() || clip < 0.0 => Err(problem(
             "clip",
@@ -257,7 +261,11 @@ fn clip(call: &Call) -> Result<Option<f32>, OpError> {
     }
 }
 
-fn functions(kind: Kind, call: &Call, directions: usize) -> Result<Vec<Activation>, OpError> {
+pub(super) fn functions(
+    kind: Kind,
+    call: &Call,
+    directions: usize,
+) -> Result<Vec<Activation>, OpError> {
     let alpha = call
         .attributes
         .floats("activation_alpha")?

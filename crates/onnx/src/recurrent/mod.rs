@@ -10,6 +10,7 @@
 
 mod fast;
 mod layer;
+mod quantised;
 mod reference;
 
 use crate::call::Call;
@@ -27,6 +28,10 @@ pub(crate) fn gru(call: &Call) -> Result<Vec<Array>, OpError> {
 
 pub(crate) fn lstm(call: &Call) -> Result<Vec<Array>, OpError> {
     run(Kind::Lstm, call)
+}
+
+pub(crate) fn dynamic_quantize_lstm(call: &Call) -> Result<Vec<Array>, OpError> {
+    quantised::run(call)
 }
 
 fn run(kind: Kind, call: &Call) -> Result<Vec<Array>, OpError> {

@@ -4,6 +4,8 @@ use crate::tools::{Golden, error, goldens};
 use refrain_onnx::Model;
 
 const TOLERANCE: f32 = 1e-5;
+/// Cases of the archive `more`.
+const MORE: usize = 388;
 
 fn check(archive: &str, count: usize) {
     let cases = goldens(archive);
@@ -47,4 +49,9 @@ fn random_recurrent_cases_of_onnx_runtime() {
 #[test]
 fn other_operators() {
     check("operators", 115);
+}
+
+#[test]
+fn operators_around_them() {
+    check("more", MORE);
 }

@@ -5,6 +5,7 @@ mod errors;
 mod export;
 mod files;
 mod goldens;
+mod graphs;
 mod mutate;
 mod recurrent;
 mod session;

@@ -12,7 +12,7 @@ const LIMIT: usize = 1 << 18;
 
 /// Every golden's model and archive of inputs.
 static FILES: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
-    let all = ["node", "runtime", "operators"]
+    let all = ["node", "runtime", "operators", "more"]
         .into_iter()
         .flat_map(goldens);
     let small = all.filter(|golden| golden.model.len() < 20_000);
@@ -30,9 +30,13 @@ proptest! {
     #[test]
     fn models_with_changed_bytes_do_not_panic(which in 0..1000usize, changes in changes()) {
         let (model, inputs) = &FILES[which % FILES.len()];
-        if let Ok(model) = Model::read(&changed(model.clone(), &changes)) {
+        let bytes = changed(model.clone(), &changes);
+        // What can be read has nothing to find.
+        let clean = Model::check(&bytes).is_ok_and(|found| found.is_empty());
+        prop_assert_eq!(clean, Model::read(&bytes).is_ok());
+        if let Ok(model) = Model::read(&bytes) {
             let inputs = npz::read(inputs).unwrap();
-            let _ = model.with_limit(LIMIT).run(inputs);
+            let _ = model.with_limit(LIMIT).with_iterations(1000).run(inputs);
         }
     }
 
@@ -45,6 +49,7 @@ proptest! {
     #[test]
     fn bytes_at_random_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Model::read(&bytes);
+        let _ = Model::check(&bytes);
         let _ = npz::read(&bytes);
     }
 }

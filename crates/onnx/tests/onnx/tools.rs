@@ -5,7 +5,7 @@ use refrain_onnx::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
-use refrain_onnx::{Array, Data, Model, OnnxError};
+use refrain_onnx::{Array, Data, Dtype, Model, OnnxError};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
@@ -54,21 +54,35 @@ pub fn goldens(archive: &str) -> Vec<Golden> {
 }
 
 /// Largest difference, divided by the largest expected value or by 1; infinite where type, shape or integers differ.
+/// Halves are rounded to 1e-3, and count a hundredth; archives hold them as float32.
 pub fn error(expected: &Array, got: &Array) -> f32 {
-    let (Some(e), Some(g)) = (expected.as_f32(), got.as_f32()) else {
+    let (Some(e), Some(g)) = (wide(expected), wide(got)) else {
         return if expected == got { 0.0 } else { f32::INFINITY };
     };
-    if expected.shape() != got.shape() {
+    let half = got.dtype() == Dtype::F16;
+    if expected.shape() != got.shape() || (expected.dtype() != got.dtype() && !half) {
         return f32::INFINITY;
     }
-    let largest = e.iter().fold(1f32, |largest, x| largest.max(x.abs()));
-    let difference = |(e, g): (&f32, &f32)| if e == g { 0.0 } else { (e - g).abs() };
-    let worst =
-        e.iter().zip(g).map(difference).fold(
-            0f32,
-            |worst, d| if d > worst || d.is_nan() { d } else { worst },
-        );
-    worst / largest
+    let finite = e.iter().filter(|x| x.is_finite());
+    let largest = finite.fold(1f64, |largest, x| largest.max(x.abs()));
+    let difference = |(e, g): (&f64, &f64)| match (e == g) || (e.is_nan() && g.is_nan()) {
+        true => 0.0,
+        false => (e - g).abs(),
+    };
+    let worst = e.iter().zip(&g).map(difference).fold(0f64, |worst, d| {
+        if d > worst || d.is_nan() { d } else { worst }
+    });
+    (worst / largest / if half { 100.0 } else { 1.0 }) as f32
+}
+
+/// Floats of any type in double precision.
+fn wide(array: &Array) -> Option<Vec<f64>> {
+    match array.data() {
+        Data::F32(v) => Some(v.iter().map(|&x| x.into()).collect()),
+        Data::F64(v) => Some(v.clone()),
+        Data::F16(v) => Some(v.iter().map(|&x| x.into()).collect()),
+        _ => None,
+    }
 }
 
 pub fn floats(shape: &[usize], data: &[f32]) -> Array {

@@ -4,6 +4,7 @@
 use crate::tools::goldens;
 use proptest::prelude::*;
 use prost::Message;
+use refrain_data::{array::f16, each};
 use refrain_onnx::proto::{AttributeProto, ModelProto};
 use refrain_onnx::{Array, Data, Model};
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ const LIMIT: usize = 1 << 16;
 type File = (ModelProto, BTreeMap<String, Array>);
 
 static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
-    let all = ["operators", "node", "operators", "runtime"];
+    let all = ["operators", "node", "operators", "more", "more", "runtime"];
     let all = all.into_iter().flat_map(goldens);
     let decoded = all.map(|golden| {
         let mut model = ModelProto::decode(&golden.model[..]).unwrap();
@@ -58,7 +59,7 @@ fn twist() -> impl Strategy<Value = Twist> {
     let at = || 0..500usize;
     prop_oneof![
         at().prop_map(Twist::Operator),
-        (7..23i64).prop_map(Twist::Opset),
+        (7..27i64).prop_map(Twist::Opset),
         (at(), integer()).prop_map(|(at, i)| Twist::Int(at, i)),
         (at(), any::<f32>()).prop_map(|(at, f)| Twist::Float(at, f)),
         at().prop_map(Twist::Drop),
@@ -111,9 +112,17 @@ fn apply((model, inputs): &mut File, twist: &Twist) -> Option<()> {
             let value = pick(&mut values, *at)?;
             let (shape, mut data) = value.clone().into_parts();
             match &mut data {
+                Data::F32(v) => *pick(v, *place)? = *to as f32,
+                Data::F64(v) => *pick(v, *place)? = *to as f64,
+                Data::F16(v) => *pick(v, *place)? = f16::from_f64(*to as f64),
                 Data::I64(v) => *pick(v, *place)? = *to,
                 Data::I32(v) => *pick(v, *place)? = *to as i32,
-                Data::F32(v) => *pick(v, *place)? = *to as f32,
+                Data::I16(v) => *pick(v, *place)? = *to as i16,
+                Data::I8(v) => *pick(v, *place)? = *to as i8,
+                Data::U64(v) => *pick(v, *place)? = *to as u64,
+                Data::U32(v) => *pick(v, *place)? = *to as u32,
+                Data::U16(v) => *pick(v, *place)? = *to as u16,
+                Data::U8(v) => *pick(v, *place)? = *to as u8,
                 Data::Bool(v) => *pick(v, *place)? = *to != 0,
             }
             **value = Array::new(shape, data).ok()?;
@@ -121,12 +130,8 @@ fn apply((model, inputs): &mut File, twist: &Twist) -> Option<()> {
         Twist::Shape(at, shape) => {
             let value = pick(&mut values, *at)?;
             let count = shape.iter().product();
-            let data = match value.data() {
-                Data::F32(v) => Data::F32(v.iter().copied().cycle().take(count).collect()),
-                Data::I64(v) => Data::I64(v.iter().copied().cycle().take(count).collect()),
-                Data::I32(v) => Data::I32(v.iter().copied().cycle().take(count).collect()),
-                Data::Bool(v) => Data::Bool(v.iter().copied().cycle().take(count).collect()),
-            };
+            let data =
+                each!(value.data(), v => v.iter().copied().cycle().take(count).collect::<Vec<_>>());
             **value = Array::new(shape.clone(), data).ok()?;
         }
     }
@@ -148,7 +153,7 @@ proptest! {
         }
         let (model, inputs) = file;
         if let Ok(model) = Model::read(&model.encode_to_vec()) {
-            let _ = model.with_limit(LIMIT).run(inputs);
+            let _ = model.with_limit(LIMIT).with_iterations(1000).run(inputs);
         }
     }
 }
