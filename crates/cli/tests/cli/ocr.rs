@@ -291,3 +291,25 @@ fn confidence_is_learned_from_lines_and_confusions_are_counted() {
     fs::write(&kept, "slope = -1.0\noffset = 0.0\n").unwrap();
     assert!(fails(&["eval", &copy, "--text", &lines]).contains("confidence.toml"));
 }
+
+#[test]
+fn the_shipped_model_reads_the_sample_page() {
+    let page = crate::tools::models().join("sample-page.png");
+    let right = fs::read_to_string(page.with_extension("txt")).unwrap();
+    let read = ok(&["ocr", &path(&page)]);
+    let words = |text: &str| {
+        text.split_whitespace()
+            .map(str::to_string)
+            .collect::<Vec<String>>()
+    };
+    let (right, read) = (words(&right), words(&read));
+    let wrong = refrain_decode::metrics::edit::distance(&right, &read);
+    // Letters with a dot more or less are all that it may miss; columns and rows come in their order.
+    assert!(
+        wrong <= 2,
+        "{wrong} of {} words are wrong: {read:?}",
+        right.len()
+    );
+    let info = ok(&["info", "latin"]);
+    assert!(info.contains("ocr-receipts"), "{info}");
+}

@@ -446,7 +446,11 @@ fn noise_is_flagged_and_not_read() {
     let mut state = 7u32;
     let noise = Gray::from_fn(1600, 2200, |_, _| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        if (state >> 16) % 3 == 0 { 0 } else { 255 }
+        if (state >> 16).is_multiple_of(3) {
+            0
+        } else {
+            255
+        }
     });
     let output = run(&[
         "ocr",
