@@ -268,19 +268,13 @@ mod tests {
             right: 1.0,
         };
         let line = ReadLine {
-            words: vec![
-                word("the", 0.9),
-                word("qvick", 0.4),
-                word("fox", 0.8),
-                word("!", 0.1),
-            ],
+            words: vec![word("the", 0.9), word("qvick", 0.4), word("fox", 0.8)],
             ..ReadLine::default()
         };
         let found = judged("the quick brown fox", &line, Compare::default());
-        assert_eq!(
-            found,
-            [(0.9, true), (0.4, false), (0.8, true), (0.1, false)]
-        );
+        assert_eq!(found, [(0.9, true), (0.4, false), (0.8, true)]);
+        let found = judged("the fox", &line, Compare::default());
+        assert_eq!(found, [(0.9, true), (0.4, false), (0.8, true)]);
         let mut all = Reliability::default();
         assert_eq!(all.green(), None);
         all.add(vec![
