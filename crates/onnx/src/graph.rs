@@ -113,7 +113,7 @@ struct Problem {
     error: OnnxError,
 }
 
-/// What has been read of a file so far.
+/// The parts of a file that have been read so far.
 struct Reader<'a> {
     /// Of each domain; ONNX's own is empty.
     opsets: BTreeMap<String, i64>,
@@ -474,7 +474,7 @@ fn check_made_once(graph: &GraphProto) -> Result<(), OnnxError> {
     Ok(())
 }
 
-/// What the outputs of a graph need.
+/// The nodes and values that the outputs of a graph need.
 struct Live {
     nodes: Vec<bool>,
     names: HashSet<String>,

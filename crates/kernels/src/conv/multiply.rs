@@ -3,7 +3,7 @@
 use super::gather::Gather;
 use super::patches::{Patches, Rows};
 use super::useful;
-use super::winograd::{self, Filter};
+use super::winograd;
 use crate::call::Precision;
 use crate::error::KernelError;
 use crate::number::{Bf16, F32};
@@ -53,21 +53,8 @@ impl Multiply<'_> {
             return Ok(());
         }
         if winograd::fits(self.gather, self.groups, [self.k, self.n]) {
-            let filter = Filter {
-                op: self.op,
-                level: self.level,
-                threads: self.threads,
-                precision: self.precision,
-                gather: self.gather,
-                values: self.values,
-                k: self.k,
-                weights: self.weights,
-                n: self.n,
-                bias: self.bias,
-                relu: self.relu,
-            };
             // SAFETY: as the caller promises; sites are all pixels of the results.
-            return unsafe { filter.run(out) };
+            return unsafe { self.filtered(out) };
         }
         let patches = Patches::new(self.op, self.gather, self.values, [self.groups, self.k])?;
         let values = patches.values();

@@ -5,7 +5,7 @@ use super::multiply::run;
 use super::patches::{Patches, Rows};
 use super::useful;
 use super::weights::Order;
-use super::winograd::{self, FilterGradient};
+use super::winograd;
 use crate::call::Precision;
 use crate::error::KernelError;
 use crate::parts::Parts;
@@ -52,27 +52,17 @@ impl WeightGradient<'_> {
     /// [`KernelError::TooLarge`]: no memory for it or for a block of windows.
     pub fn run(&self) -> Result<Vec<f32>, KernelError> {
         let Order { groups, n, k, taps } = self.order;
-        let mut d_w = zeros(self.op, "d_w", &[groups, n, taps, k])?;
         let sites = self.gather.sites();
         assert_eq!(self.d_z.len(), sites * groups * n, "[Q,D]");
+        if sites > 0
+            && winograd::fits(self.gather, groups, [k, n])
+            && winograd::packs_columns(self.level, self.precision)
+        {
+            return self.filtered();
+        }
+        let mut d_w = zeros(self.op, "d_w", &[groups, n, taps, k])?;
         if sites == 0 {
             return Ok(d_w);
-        }
-        if winograd::fits(self.gather, groups, [k, n])
-            && FilterGradient::fits(self.level, self.precision)
-        {
-            let gradient = FilterGradient {
-                op: self.op,
-                level: self.level,
-                threads: self.threads,
-                precision: self.precision,
-                gather: self.gather,
-                values: self.values,
-                k,
-                d_z: self.d_z,
-                n,
-            };
-            return gradient.run();
         }
         let patches = Patches::new(self.op, self.gather, self.values, [groups, k])?;
         let block = patches.block().min(TOGETHER);

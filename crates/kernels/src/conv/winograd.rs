@@ -7,7 +7,10 @@
 //! rounded.
 
 use super::gather::{Gather, Grid};
+use super::multiply::Multiply;
 use super::useful;
+use super::weight_gradient::WeightGradient;
+use super::weights::Order;
 use crate::call::Precision;
 use crate::error::KernelError;
 use crate::number::{Bf16, F32, Float, row_stride};
@@ -227,49 +230,28 @@ macro_rules! transform_pixels {
     }};
 }
 
-/// out`[site,n]` = Σ over taps of values`[tap,k]`·weights`[tap]` (+ bias), as [`super::multiply::Multiply`].
-pub(super) struct Filter<'a> {
-    /// The call's name in errors.
-    pub op: &'static str,
-    pub level: Level,
-    pub threads: usize,
-    pub precision: Precision,
-    /// Those for which [`fits`] is true.
-    pub gather: &'a Gather<'a>,
-    /// `[pixels,k]`
-    pub values: &'a [f32],
-    pub k: usize,
-    /// `[9,k,n]`
-    pub weights: &'a [f32],
-    pub n: usize,
-    /// `[n]`
-    pub bias: Option<&'a [f32]>,
-    /// Whether negative results become zero.
-    pub relu: bool,
-}
-
-impl Filter<'_> {
-    /// Writes the results of all sites.
+impl Multiply<'_> {
+    /// Writes the results of all sites, for taps and channels that [`fits`] is true for.
     ///
     /// # Errors
     /// [`KernelError::TooLarge`]: no memory for the weights.
     ///
     /// # Safety
     /// `out` is valid for n values at each pixel of the results, and nobody else uses those.
-    pub unsafe fn run(&self, out: SharedPtr<f32>) -> Result<(), KernelError> {
+    pub unsafe fn filtered(&self, out: SharedPtr<f32>) -> Result<(), KernelError> {
         // SAFETY: as the caller promises.
         unsafe {
             match self.precision {
                 // `Conv::check` refuses int8.
-                Precision::F32 | Precision::Int8 => self.run_with::<F32>(out),
-                Precision::Bf16 => self.run_with::<Bf16>(out),
+                Precision::F32 | Precision::Int8 => self.filtered_with::<F32>(out),
+                Precision::Bf16 => self.filtered_with::<Bf16>(out),
             }
         }
     }
 
     /// # Safety
     /// As [`Self::run`].
-    unsafe fn run_with<N: Float>(&self, out: SharedPtr<f32>) -> Result<(), KernelError> {
+    unsafe fn filtered_with<N: Float>(&self, out: SharedPtr<f32>) -> Result<(), KernelError> {
         let tiles = &tiles(self.gather.to);
         let all = tiles.pixels();
         if all == 0 {
@@ -353,7 +335,7 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of<N: Float>(filter: &Filter) -> Self {
+    fn of<N: Float>(filter: &Multiply) -> Self {
         let (words, lanes) = (N::count(filter.k), filter.level.lanes());
         let (row, vectors) = (row_stride(words), filter.n.div_ceil(lanes));
         let tiles = block(POSITIONS * (row + vectors * lanes));
@@ -371,7 +353,7 @@ impl Sizes {
 
 /// Packs transformed weights as panels, position by position.
 struct Pack<'a, N> {
-    of: &'a Filter<'a>,
+    of: &'a Multiply<'a>,
     sizes: Sizes,
     /// `[16,k,n]`
     weights: &'a [f32],
@@ -384,7 +366,7 @@ impl<N: Float> Kernel for Pack<'_, N> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let (Filter { k, n, level, .. }, sizes) = (self.of, self.sizes);
+        let (Multiply { k, n, level, .. }, sizes) = (self.of, self.sizes);
         let table = Table::of::<N>(*level);
         for position in 0..POSITIONS {
             let weights = &self.weights[position * k * n..][..k * n];
@@ -421,7 +403,7 @@ impl<N: Float> Kernel for Pack<'_, N> {
 
 /// Some tiles, which one thread computes.
 struct Block<'a, N> {
-    of: &'a Filter<'a>,
+    of: &'a Multiply<'a>,
     sizes: Sizes,
     grid: &'a Grid,
     tiles: Range<usize>,
@@ -563,51 +545,34 @@ impl<N: Float> Block<'_, N> {
     }
 }
 
-/// d_w`[n,tap,k]` = Σ over sites of d_z`[site,n]`·values`[tap,k]`, as [`super::weight_gradient::WeightGradient`].
-pub(super) struct FilterGradient<'a> {
-    /// The call's name in errors.
-    pub op: &'static str,
-    pub level: Level,
-    pub threads: usize,
-    pub precision: Precision,
-    /// Those for which [`fits`] is true.
-    pub gather: &'a Gather<'a>,
-    /// `[pixels,k]`
-    pub values: &'a [f32],
-    pub k: usize,
-    /// `[sites,n]`
-    pub d_z: &'a [f32],
-    pub n: usize,
+/// Whether products take a transposed operand as [`Products`] packs it.
+pub(super) fn packs_columns(level: Level, precision: Precision) -> bool {
+    let packed = match precision {
+        Precision::F32 | Precision::Int8 => &Table::of::<F32>(level).packed,
+        Precision::Bf16 => &Table::of::<Bf16>(level).packed,
+    };
+    matches!(packed, Packed::Columns { .. })
 }
 
-impl FilterGradient<'_> {
-    /// Whether products take a transposed operand as [`Products`] packs it.
-    pub fn fits(level: Level, precision: Precision) -> bool {
-        let packed = match precision {
-            Precision::F32 | Precision::Int8 => &Table::of::<F32>(level).packed,
-            Precision::Bf16 => &Table::of::<Bf16>(level).packed,
-        };
-        matches!(packed, Packed::Columns { .. })
-    }
-
-    /// The gradient, `[n,9,k]`.
+impl WeightGradient<'_> {
+    /// The gradient, `[n,9,k]`, for taps and channels that [`fits`] and a level that [`packs_columns`] are true for.
     ///
     /// # Errors
     /// [`KernelError::TooLarge`]: no memory for it or for its parts.
-    pub fn run(&self) -> Result<Vec<f32>, KernelError> {
+    pub fn filtered(&self) -> Result<Vec<f32>, KernelError> {
         match self.precision {
             // `Conv::check` refuses int8.
-            Precision::F32 | Precision::Int8 => self.run_with::<F32>(),
-            Precision::Bf16 => self.run_with::<Bf16>(),
+            Precision::F32 | Precision::Int8 => self.filtered_with::<F32>(),
+            Precision::Bf16 => self.filtered_with::<Bf16>(),
         }
     }
 
-    fn run_with<N: Float>(&self) -> Result<Vec<f32>, KernelError> {
+    fn filtered_with<N: Float>(&self) -> Result<Vec<f32>, KernelError> {
         /// Parts of the sum, at most, and tiles that are worth a part. The parts are added up in order, whoever makes
         /// them.
         const PARTS: usize = 8;
         const WORTH: usize = 256;
-        let (k, n) = (self.k, self.n);
+        let Order { k, n, .. } = self.order;
         let tiles = &tiles(self.gather.to);
         let all = tiles.pixels();
         let pixels = [
@@ -726,12 +691,13 @@ struct Operands {
 }
 
 impl Operands {
-    fn of<N: Float>(gradient: &FilterGradient) -> Self {
+    fn of<N: Float>(gradient: &WeightGradient) -> Self {
         let (lanes, height) = (
             gradient.level.lanes(),
             Table::of::<N>(gradient.level).packed.height(),
         );
-        let [k, n] = [gradient.k, gradient.n].map(|channels| channels.next_multiple_of(lanes));
+        let [k, n] =
+            [gradient.order.k, gradient.order.n].map(|channels| channels.next_multiple_of(lanes));
         let tiles = block(POSITIONS * (k + n) / N::PACK).next_multiple_of(2);
         let words = N::count(tiles);
         Self {
@@ -750,7 +716,7 @@ fn step(height: usize, words: usize) -> usize {
 
 /// Transforms x and d_z for some tiles, and adds their products to the sums of a part.
 struct Products<'a, N> {
-    of: &'a FilterGradient<'a>,
+    of: &'a WeightGradient<'a>,
     sizes: Operands,
     grid: &'a Grid,
     tiles: Range<usize>,
@@ -775,9 +741,9 @@ impl<N: Float> Kernel for Products<'_, N> {
             tiles, panel: most, ..
         } = table.packed
         else {
-            unreachable!("`FilterGradient::fits`")
+            unreachable!("`packs_columns`")
         };
-        let vectors = self.of.k.div_ceil(S::LANES);
+        let vectors = self.of.order.k.div_ceil(S::LANES);
         let panels: Vec<_> = table.panels(0..vectors, most).collect();
         // SAFETY: the buffers have the sizes of a block, and the transforms write all that the products read.
         unsafe {
@@ -825,7 +791,7 @@ impl<N: Float> Products<'_, N> {
         [word, words]: [usize; 2],
         x: &[[[*const f32; 4]; 4]; 2],
     ) {
-        let k = self.of.k;
+        let k = self.of.order.k;
         for &(panel, vectors) in panels {
             for vector in 0..vectors {
                 let c = (panel + vector) * S::LANES;
@@ -858,7 +824,7 @@ impl<N: Float> Products<'_, N> {
         [word, words]: [usize; 2],
         z: &[[[*const f32; 2]; 2]; 2],
     ) {
-        let (n, height) = (self.of.n, self.sizes.height);
+        let (n, height) = (self.of.order.n, self.sizes.height);
         for d in (0..n).step_by(S::LANES) {
             // SAFETY: pixels have `n − d` values from `d` on; the tiles of a position have whole vectors of rows.
             unsafe {
@@ -905,7 +871,7 @@ impl<N: Float> Products<'_, N> {
     /// As [`Simd`]; both operands are written, and `tiles` are those of the instruction set for panels of them.
     #[inline(always)]
     unsafe fn multiply<S: Simd>(self, tiles: &Tiles, panels: &[(usize, usize)]) {
-        let (k, n, height) = (self.of.k, self.of.n, self.sizes.height);
+        let (k, n, height) = (self.of.order.k, self.of.order.n, self.sizes.height);
         let words = N::count(self.tiles.len());
         let mut tile_sums = Sums::new();
         let tile_sums = tile_sums.as_mut_ptr();

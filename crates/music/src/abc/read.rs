@@ -98,7 +98,7 @@ pub struct Tune {
     pub pace: Option<Pace>,
     /// Voices.
     pub parts: Vec<Part>,
-    /// What was odd in the text.
+    /// Odd places of the text.
     pub warnings: Vec<Warning>,
 }
 

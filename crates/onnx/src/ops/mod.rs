@@ -46,7 +46,7 @@ pub(crate) enum Run {
     Control(Control),
 }
 
-/// What becomes of inputs of other floats than float32.
+/// The treatment of inputs of other floats than float32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Types {
     /// All types as they are.

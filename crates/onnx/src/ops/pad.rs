@@ -6,7 +6,7 @@ use crate::error::{OpError, problem};
 use crate::walk::{axis, strides};
 use refrain_data::array::{Array, Data};
 
-/// What stands beyond an edge.
+/// The values beyond an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Constant,

@@ -7,7 +7,7 @@ use crate::error::{OpError, problem};
 use crate::walk::{axis, in_range, strides};
 use refrain_data::array::{Array, Data};
 
-/// What becomes of an element that is written.
+/// The change of an element that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reduction {
     None,

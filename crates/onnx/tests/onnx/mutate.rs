@@ -31,7 +31,7 @@ proptest! {
     fn models_with_changed_bytes_do_not_panic(which in 0..1000usize, changes in changes()) {
         let (model, inputs) = &FILES[which % FILES.len()];
         let bytes = changed(model.clone(), &changes);
-        // What can be read has nothing to find.
+        // A file that can be read has no findings.
         let clean = Model::check(&bytes).is_ok_and(|found| found.is_empty());
         prop_assert_eq!(clean, Model::read(&bytes).is_ok());
         if let Ok(model) = Model::read(&bytes) {

@@ -1,6 +1,6 @@
 //! Learns from lines how sure a model may be of its words.
 
-use super::confidence::{CONFIDENCE, Confidence, Reliability, judged};
+use super::confidence::{CONFIDENCE, Confidence, judged};
 use super::data::Item;
 use super::{Loaded, Ocr, part, texts};
 use crate::error::Error;
@@ -54,16 +54,7 @@ pub fn calibrate(
     }
     let words = words(&trained, &items)?;
     let confidence = Confidence::fit(&words)?;
-    let error = |own: Confidence| {
-        let mut all = Reliability::default();
-        all.add(
-            words
-                .iter()
-                .map(|&(p, right)| (own.chance(p), right))
-                .collect(),
-        );
-        all.error().unwrap_or(0.0)
-    };
+    let error = |own: Confidence| own.error(&words).unwrap_or(0.0);
     files::write_toml(folder.path(), CONFIDENCE, &confidence)?;
     Ok(Calibration {
         confidence,

@@ -55,8 +55,8 @@ impl Confidence {
             false => Err(Error::folder(
                 folder.path(),
                 format!(
-                    "{CONFIDENCE} has slope {} and offset {}; the slope must be above 0; write it anew with \
-                     `refrain ocr calibrate`",
+                    "{CONFIDENCE} has slope {} and offset {}; the slope must be above 0; remove it, and write it anew \
+                     with `refrain ocr calibrate`",
                     own.slope, own.offset
                 ),
             )),
@@ -69,6 +69,12 @@ impl Confidence {
             true => p,
             false => 1.0 / (1.0 + (-self.slope * odds(p) - self.offset).exp()),
         }
+    }
+
+    /// [`Reliability::error`] of the chances of words with these probabilities, each right or wrong.
+    pub(super) fn error(&self, words: &[(f64, bool)]) -> Option<f64> {
+        let chances = words.iter().map(|&(p, right)| (self.chance(p), right));
+        Reliability(chances.collect()).error()
     }
 
     /// The likeliest values for words with these probabilities, each right or wrong: Newton's method on the
@@ -229,16 +235,7 @@ mod tests {
             (own.slope - 0.5).abs() < 0.05 && (own.offset - 1.0).abs() < 0.1,
             "{own:?}"
         );
-        let error = |own: Confidence| {
-            let mut all = Reliability::default();
-            all.add(
-                words
-                    .iter()
-                    .map(|&(p, right)| (own.chance(p), right))
-                    .collect(),
-            );
-            all.error().unwrap()
-        };
+        let error = |own: Confidence| own.error(&words).unwrap();
         assert!(error(own) < 1.0 && error(Confidence::default()) > 10.0);
         assert!(own.chance(0.9) > own.chance(0.8));
     }

@@ -41,7 +41,6 @@ use data::{Item, Loader, Parts, items_of};
 use import::{CHARACTERS, WORDS};
 use rates::Rates;
 use refrain_data::vocab::{VOCABULARY_FILE, Vocabulary, VocabularyKind};
-use refrain_decode::metrics::edit::distance;
 use refrain_image::Gray;
 use refrain_page::is_right_to_left;
 use render::Renderer;
@@ -169,14 +168,12 @@ impl Spec for Ocr {
         site: &Site,
     ) -> Result<Evaluation, Error> {
         let part = part(trained, &on.data, site)?;
-        let characters = |text: &str| text.chars().collect::<Vec<char>>();
         let (mut rates, mut all) = (Rates::default(), Vec::new());
         // The figures of a part are those of the training, which turns no line.
         let turn = matches!(on.data, EvaluateData::File(_));
         texts(trained, &part, turn, |item, reference, line| {
-            rates.add_read(reference, line, trained.compare);
+            let errors = rates.add_read(reference, line, trained.compare);
             let [right, read] = [reference, &line.text].map(|text| trained.compare.shown(text));
-            let errors = distance(&characters(&right), &characters(&read));
             all.push(Edited::new(&item.name, errors, &right, &read));
         })?;
         // The most wrong first; equals in the order of their names.

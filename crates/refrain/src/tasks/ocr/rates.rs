@@ -59,18 +59,18 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Counts a line.
-    pub fn add(&mut self, reference: &str, text: &str, compare: Compare) {
+    /// Counts a line; gives the edits of its characters.
+    pub fn add(&mut self, reference: &str, text: &str, compare: Compare) -> usize {
         let (reference, text) = (compare.form(reference), compare.form(text));
         self.words.add_words(&reference, &text);
-        self.characters.add_characters(&reference, &text);
         self.confusions.add(&reference, &text);
+        self.characters.add_characters(&reference, &text).edits() as usize
     }
 
-    /// Counts a line and the confidence of its words.
-    pub fn add_read(&mut self, reference: &str, line: &ReadLine, compare: Compare) {
-        self.add(reference, &line.text, compare);
+    /// Counts a line and the confidence of its words; gives the edits of its characters.
+    pub fn add_read(&mut self, reference: &str, line: &ReadLine, compare: Compare) -> usize {
         self.reliability.add(judged(reference, line, compare));
+        self.add(reference, &line.text, compare)
     }
 
     /// The most frequent confusions of characters.
